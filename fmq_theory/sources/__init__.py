@@ -1,0 +1,52 @@
+"""The laws of weights, one family a file; data are one more source."""
+
+from fmq_theory.errors import SourceError
+from fmq_theory.sources.gaussian import Gaussian
+from fmq_theory.sources.laplace import Laplace
+from fmq_theory.sources.source import (
+    MagnitudeRange,
+    Parameter,
+    PartialMoments,
+    PointDensity,
+    Source,
+    Tail,
+)
+from fmq_theory.sources.symmetric import SymmetricSource
+
+__all__ = [
+    "FAMILIES",
+    "Gaussian",
+    "Laplace",
+    "MagnitudeRange",
+    "Parameter",
+    "PartialMoments",
+    "PointDensity",
+    "Source",
+    "SymmetricSource",
+    "Tail",
+    "make",
+]
+
+FAMILIES: dict[str, type[SymmetricSource]] = {
+    "gaussian": Gaussian,
+    "laplace": Laplace,
+}
+
+
+def make(name: str, **parameters: float) -> SymmetricSource:
+    """The law of the family ``name``; a parameter that is not given takes its default.
+
+    Raises:
+        SourceError: an unknown family or parameter (the message names the choices), or a value
+            outside its domain.
+    """
+    if name not in FAMILIES:
+        raise SourceError(f"source {name!r}", "no such family", f"choose one of {', '.join(FAMILIES)}")
+    family = FAMILIES[name]
+    defaults = {parameter.name: parameter.default for parameter in family.parameters}
+    unknown = [key for key in parameters if key not in defaults]
+    if unknown:
+        raise SourceError(
+            f"{name}: {', '.join(unknown)}", "no such parameter", f"choose from {', '.join(defaults)}"
+        )
+    return family(**{**defaults, **parameters})
