@@ -1,0 +1,74 @@
+"""The one decorator through which every kernel is compiled."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar, cast
+
+import numba  # pyright: ignore[reportMissingTypeStubs]
+from numba import config, types  # pyright: ignore[reportMissingTypeStubs]
+from numba.extending import intrinsic  # pyright: ignore[reportMissingTypeStubs]
+
+__all__ = ["cache_directory", "fused_multiply_add", "kernel"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def sources_digest() -> str:
+    """Digest of all kernel sources and the numba version.
+
+    Numba's own index sees an edit of the file that holds a function, but not one of a callee in
+    another file; a directory per digest makes a stale kernel impossible.
+    """
+    digest = hashlib.sha256(numba.__version__.encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def cache_directory() -> Path | None:
+    """Where compiled kernels are kept; None where nothing can be written or hashed."""
+    try:
+        root = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
+        directory = Path(root or Path.home() / ".cache") / "fmq_theory" / sources_digest()
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            return directory
+    except (OSError, RuntimeError):  # RuntimeError: no home directory
+        return None
+
+
+def kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """Compiles ``function`` at its first call, for each combination of argument types.
+
+    No fastmath: it would delete the compensated sums. No eager signatures: read-only and
+    memory-mapped arrays have types of their own. The GIL is released.
+    """
+    directory = cache_directory()
+    compile_lazily = cast(Any, numba).njit(nogil=True, cache=directory is not None)
+    # The setting is global to the process, so it is ours only while this function is decorated.
+    settings = cast(Any, config)
+    previous = settings.CACHE_DIR
+    settings.CACHE_DIR = str(directory or previous)
+    try:
+        return compile_lazily(function)
+    finally:
+        settings.CACHE_DIR = previous
+
+
+def _lower_fused_multiply_add(typing_context: Any, a: Any, b: Any, c: Any) -> Any:  # noqa: ARG001
+    """a*b + c with one rounding: one instruction where the processor has it, else libm's fma."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+        return builder.fma(*arguments)
+
+    real = cast(Any, types).float64
+    return real(real, real, real), generate
+
+
+fused_multiply_add: Callable[[float, float, float], float] = cast(Any, intrinsic)(_lower_fused_multiply_add)

@@ -1,0 +1,57 @@
+"""Whatever holds weights, as float64."""
+
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmq_theory.errors import WeightsError
+
+__all__ = ["as_weights"]
+
+
+def as_weights(array: object, name: str = "weights") -> NDArray[np.float64]:
+    """A finite, non-empty float64 array with the values and the shape of ``array``.
+
+    Takes array-likes of floating point or integer type, and torch tensors of every real type
+    without importing torch. A float64 input comes back as it is, not copied.
+
+    Args:
+        array: the weights.
+        name: what error messages call them.
+
+    Raises:
+        WeightsError: empty, nan or infinite entries, or not real numbers.
+    """
+    if hasattr(array, "detach"):
+        array = _from_torch(cast(Any, array))
+    try:
+        values = np.asarray(array)
+    except (TypeError, ValueError) as error:
+        raise WeightsError(name, f"no array ({error})", "pass an array of real numbers") from error
+    if np.ma.is_masked(array):
+        raise WeightsError(name, "entries are masked", "pass the entries to keep, with .compressed()")
+    if values.dtype.kind not in "fiu":
+        raise WeightsError(
+            name, f"type {values.dtype} does not hold real numbers", "pass floating point numbers or integers"
+        )
+    if values.size == 0:
+        raise WeightsError(name, f"the array is empty (shape {values.shape})", "pass at least one weight")
+    with np.errstate(over="ignore"):  # a long double may overflow, and is then reported below
+        values = values.astype(np.float64, copy=False)
+    finite = np.isfinite(values)
+    if not finite.all():
+        num_nan = int(np.isnan(values).sum())
+        num_inf = int(values.size - finite.sum()) - num_nan
+        raise WeightsError(
+            name,
+            f"{num_nan} nan and {num_inf} infinite of {values.size} entries",
+            "remove or replace the entries that are not finite",
+        )
+    return values
+
+
+def _from_torch(tensor: Any) -> object:
+    """The tensor as a numpy array; bfloat16 and float8, which numpy lacks, are widened exactly."""
+    tensor = tensor.detach().cpu()
+    return (tensor.double() if tensor.is_floating_point() else tensor).numpy()
