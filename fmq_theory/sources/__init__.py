@@ -1,8 +1,11 @@
 """The laws of weights, one family a file; data are one more source."""
 
 from fmq_theory.errors import SourceError
+from fmq_theory.sources.gamma import TwoSidedGamma
 from fmq_theory.sources.gaussian import Gaussian
+from fmq_theory.sources.generalized_gaussian import GeneralizedGaussian
 from fmq_theory.sources.laplace import Laplace
+from fmq_theory.sources.logistic import Logistic
 from fmq_theory.sources.source import (
     MagnitudeRange,
     Parameter,
@@ -11,25 +14,37 @@ from fmq_theory.sources.source import (
     Source,
     Tail,
 )
+from fmq_theory.sources.student_t import StudentT
 from fmq_theory.sources.symmetric import SymmetricSource
+from fmq_theory.sources.uniform import Uniform
 
 __all__ = [
     "FAMILIES",
     "Gaussian",
+    "GeneralizedGaussian",
     "Laplace",
+    "Logistic",
     "MagnitudeRange",
     "Parameter",
     "PartialMoments",
     "PointDensity",
     "Source",
+    "StudentT",
     "SymmetricSource",
     "Tail",
+    "TwoSidedGamma",
+    "Uniform",
     "make",
 ]
 
 FAMILIES: dict[str, type[SymmetricSource]] = {
     "gaussian": Gaussian,
     "laplace": Laplace,
+    "logistic": Logistic,
+    "student-t": StudentT,
+    "generalized-gaussian": GeneralizedGaussian,
+    "gamma": TwoSidedGamma,
+    "uniform": Uniform,
 }
 
 

@@ -63,7 +63,7 @@ class FoldedLaw(abc.ABC):
         """E[Z**p; Z > z], p = 0, 1, 2, accurate where sf(z) <= 1/4; ``inf`` where infinite."""
 
     @abc.abstractmethod
-    def _std_absolute_moment(self, order: float) -> float:
+    def _std_absolute_moment(self, order: int) -> float:
         """E|Z|**order over both sides; ``inf`` where infinite."""
 
     def _std_mode(self) -> float:
@@ -140,5 +140,6 @@ class FoldedLaw(abc.ABC):
         mass, first, second = chosen[0], chosen[1], chosen[2]
         shifted = first - about * mass
         # An infinite second moment stays infinite, whatever the (perhaps infinite) first one does.
-        squared = np.where(np.isinf(second), second, second - 2.0 * about * first + about * about * mass)
-        return np.stack((mass, shifted, np.maximum(squared, 0.0)))
+        finite = np.isfinite(second)
+        squared: FloatArray = second - 2.0 * about * first + about * about * mass
+        return np.stack((mass, shifted, np.where(finite, np.maximum(squared, 0.0), second)))

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import special
 
 from fmq_theory.sources.folded import FloatArray, Moments
+from fmq_theory.sources.incomplete_gamma import lower_gamma
 from fmq_theory.sources.source import Parameter, PointDensity, Tail
 from fmq_theory.sources.symmetric import LOCATION, SCALE, SymmetricSource
 
@@ -48,14 +49,15 @@ class Gaussian(SymmetricSource):
         mass = 0.5 * special.erf(z / math.sqrt(2.0))
         first = -np.expm1(-half_square) / math.sqrt(2.0 * math.pi)
         # E[Z^2; 0 < Z < z] = P(3/2, z^2/2) / 2; mass - z f(z) would cancel for small z.
-        return mass, first, 0.5 * special.gammainc(1.5, half_square)
+        return mass, first, 0.5 * lower_gamma(1.5, half_square)
 
     def _std_outer(self, z: FloatArray) -> Moments:
         mass, density = self._std_sf(z), self._std_pdf(z)
         return mass, density, mass + z * density
 
-    def _std_absolute_moment(self, order: float) -> float:
-        return math.exp(0.5 * order * math.log(2.0) + math.lgamma(0.5 * (order + 1.0))) / math.sqrt(math.pi)
+    def _std_absolute_moment(self, order: int) -> float:
+        # 2**(p/2) Gamma((p + 1) / 2) / sqrt(pi)
+        return float(np.exp2(0.5 * order) * special.gamma(0.5 * (order + 1.0))) / math.sqrt(math.pi)
 
     def _std_power_integral(self, beta: float) -> float:
         if not beta > 0.0:

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import special
 
 from fmq_theory.sources.folded import FloatArray, Moments
+from fmq_theory.sources.incomplete_gamma import lower_gamma
 from fmq_theory.sources.source import Parameter, PointDensity, Tail
 from fmq_theory.sources.symmetric import LOCATION, SCALE, SymmetricSource
 
@@ -44,14 +45,14 @@ class Laplace(SymmetricSource):
         return 1.0
 
     def _std_inner(self, z: FloatArray) -> Moments:
-        return -0.5 * np.expm1(-z), 0.5 * special.gammainc(2.0, z), special.gammainc(3.0, z)
+        return -0.5 * np.expm1(-z), 0.5 * lower_gamma(2.0, z), lower_gamma(3.0, z)
 
     def _std_outer(self, z: FloatArray) -> Moments:
         mass = 0.5 * np.exp(-z)
         return mass, (1.0 + z) * mass, (2.0 + z * (2.0 + z)) * mass
 
-    def _std_absolute_moment(self, order: float) -> float:
-        return math.gamma(order + 1.0)
+    def _std_absolute_moment(self, order: int) -> float:
+        return float(special.gamma(order + 1.0))
 
     def _std_power_integral(self, beta: float) -> float:
         return float(np.exp2(1.0 - beta) / beta) if beta > 0.0 else math.inf

@@ -129,13 +129,16 @@ class SymmetricSource(FoldedLaw, Source):
                 "it does not exist, because the absolute moment of that order is infinite",
                 "choose a law with lighter tails",
             )
-        return math.fsum(
-            math.comb(order, p) * self.loc ** (order - p) * self.scale**p * self._std_absolute_moment(p)
-            for p in range(0, order + 1, 2)
-        )
+        loc, scale = np.float64(self.loc), np.float64(self.scale)
+        with np.errstate(over="ignore", under="ignore"):
+            terms = (
+                math.comb(order, p) * loc ** (order - p) * scale**p * self._std_absolute_moment(p)
+                for p in range(0, order + 1, 2)
+            )
+            return float(sum(terms))
 
     def variance(self) -> float:
-        return self.scale**2 * self._std_absolute_moment(2.0)
+        return self.scale**2 * self._std_absolute_moment(2)
 
     def partial_moments(self, a: ArrayLike, b: ArrayLike, *, about: ArrayLike = 0.0) -> PartialMoments:
         low, high, level = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (a, b, about)))
@@ -144,10 +147,7 @@ class SymmetricSource(FoldedLaw, Source):
         shape = low.shape
         low, high = (np.clip(edge.ravel(), *self.support) for edge in (low, high))
         level = level.ravel()
-        if (
-            math.isinf(self._std_absolute_moment(1.0))
-            and (np.isinf(low) & np.isinf(high) & (low < high)).any()
-        ):
+        if math.isinf(self._std_absolute_moment(1)) and (np.isinf(low) & np.isinf(high) & (low < high)).any():
             raise SourceError(
                 f"{self}: first moment over the whole line",
                 "it does not exist, because the absolute first moment is infinite",
@@ -201,7 +201,7 @@ class SymmetricSource(FoldedLaw, Source):
         return mirrored._magnitudes_above(n), self._magnitudes_above(n)
 
     def standard_deviation_one(self) -> Self:
-        variance = self._std_absolute_moment(2.0)
+        variance = self._std_absolute_moment(2)
         if not math.isfinite(variance):
             raise SourceError(*self._infinite_variance())
         return self._replaced(loc=0.0, scale=1.0 / math.sqrt(variance))

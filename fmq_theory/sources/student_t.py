@@ -1,0 +1,159 @@
+"""Student's t law."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from scipy import special
+
+from fmq_theory.sources.folded import FloatArray, Moments
+from fmq_theory.sources.source import Parameter, PointDensity, Tail
+from fmq_theory.sources.symmetric import LOCATION, SCALE, SymmetricSource
+
+__all__ = ["StudentT"]
+
+DF = Parameter("df", (0.0, math.inf), (0.8, 30.0), 4.0, "the degrees of freedom")
+
+# Terms of the power series at 1/2: 2**-60 is below double precision.
+SERIES_TERMS = 60
+# Below this many degrees of freedom the second moment comes from the series.
+SERIES_DF = 2.5
+
+
+@dataclass(frozen=True, slots=True)
+class StudentT(SymmetricSource):
+    """f(x) = (1 + z**2 / df)**(-(df + 1) / 2) / (sqrt(df) B(1/2, df/2) scale), z = (x - loc) / scale.
+
+    The moment of order p is infinite for p >= df. With t = df / (df + z**2), t has the law
+    Beta(df/2, 1/2), whence the incomplete beta functions of the partial moments.
+    """
+
+    name: ClassVar[str] = "student-t"
+    parameters: ClassVar[tuple[Parameter, ...]] = (DF, LOCATION, SCALE)
+
+    df: float
+    loc: float = 0.0
+    scale: float = 1.0
+
+    @property
+    def tail(self) -> Tail:
+        """sf(x) ~ (x / scale)**-df * df**((df - 1) / 2) / (sqrt(df) B(1/2, df/2))."""
+        log_constant = 0.5 * (self.df - 2.0) * math.log(self.df) - float(special.betaln(0.5, 0.5 * self.df))
+        with np.errstate(over="ignore", under="ignore"):
+            constant = float(np.exp(log_constant + self.df * math.log(self.scale)))
+        return Tail("regular", self.df, constant)
+
+    def _peak(self) -> float:
+        """f(0) of the standard law."""
+        return 1.0 / (math.sqrt(self.df) * float(special.beta(0.5, 0.5 * self.df)))
+
+    def _log_growth(self, z: FloatArray) -> FloatArray:
+        """ln(1 + z**2 / df), also where z**2 overflows."""
+        ratio = z / math.sqrt(self.df)
+        return np.where(ratio < 1e100, np.log1p(np.minimum(ratio, 1e100) ** 2), 2.0 * np.log(ratio))
+
+    def _std_pdf(self, z: FloatArray) -> FloatArray:
+        return self._peak() * np.exp(-0.5 * (self.df + 1.0) * self._log_growth(z))
+
+    def _std_sf(self, z: FloatArray) -> FloatArray:
+        return 0.5 * special.betainc(0.5 * self.df, 0.5, 1.0 / (1.0 + z * z / self.df))
+
+    def _std_isf(self, q: FloatArray) -> FloatArray:
+        a, tail = 0.5 * self.df, self.tail
+        t = special.betaincinv(a, 0.5, 2.0 * np.minimum(q, 0.25))
+        u = special.betaincinv(0.5, a, 1.0 - 2.0 * np.maximum(q, 0.25))  # = 1 - t, exact for q >= 1/4
+        z = np.sqrt(self.df) * np.where(q < 0.25, np.sqrt((1.0 - t) / t), np.sqrt(u / (1.0 - u)))
+        # Far out t underflows before z overflows; sf is a pure power there.
+        standard_constant = tail.constant / self.scale**self.df
+        power: FloatArray = (standard_constant / q) ** (1.0 / self.df)
+        return np.where((q < 0.25) & (t < 1e-200), power, z)
+
+    def _std_hazard(self, z: FloatArray) -> FloatArray:
+        # f / sf = df / (z 2F1((df + 1) / 2, 1; df/2 + 1; t)) where both underflow (DLMF 8.17.8).
+        sf = self._std_sf(z)
+        t = 1.0 / (1.0 + z * z / self.df)
+        far = self.df / (z * special.hyp2f1(0.5 * (self.df + 1.0), 1.0, 0.5 * self.df + 1.0, t))
+        return np.where(sf > 1e-290, self._std_pdf(z) / sf, far)
+
+    def _std_inner(self, z: FloatArray) -> Moments:
+        df, growth = self.df, self._log_growth(z)
+        u = -np.expm1(-growth)  # z**2 / (df + z**2)
+        mass = 0.5 * special.betainc(0.5, 0.5 * df, u)
+        # The integral of z f; exprel(x) = (exp(x) - 1) / x covers df = 1 too.
+        first = 0.5 * df * self._peak() * growth * special.exprel(-0.5 * (df - 1.0) * growth)
+        if df < SERIES_DF:
+            factor = 0.5 * df / float(special.beta(0.5, 0.5 * df))
+            return mass, first, factor * incomplete_beta_three_halves(0.5 * df - 1.0, growth)
+        return mass, first, 0.5 * df / (df - 2.0) * special.betainc(1.5, 0.5 * df - 1.0, u)
+
+    def _std_outer(self, z: FloatArray) -> Moments:
+        df, growth = self.df, self._log_growth(z)
+        t = np.exp(-growth)
+        first = second = np.full_like(z, math.inf)
+        if df > 1.0:
+            first = df / (df - 1.0) * self._peak() * np.exp(-0.5 * (df - 1.0) * growth)
+        if df > 2.0:
+            second = 0.5 * df / (df - 2.0) * special.betainc(0.5 * df - 1.0, 1.5, t)
+        return self._std_sf(z), first, second
+
+    def _std_absolute_moment(self, order: int) -> float:
+        if order >= self.df:
+            return math.inf
+        log_ratio = special.betaln(0.5 * (order + 1), 0.5 * (self.df - order)) - special.betaln(
+            0.5, 0.5 * self.df
+        )
+        return float(np.exp(0.5 * order * math.log(self.df) + log_ratio))
+
+    def _std_power_integral(self, beta: float) -> float:
+        rest = beta * (self.df + 1.0) - 1.0
+        if not rest > 0.0:
+            return math.inf
+        log_peak = beta * math.log(self._peak())
+        return float(np.exp(log_peak + 0.5 * math.log(self.df) + float(special.betaln(0.5, 0.5 * rest))))
+
+    def _escort(self, alpha: float) -> PointDensity:
+        df = alpha * (self.df + 1.0) - 1.0
+        return StudentT(df, self.loc, self.scale * math.sqrt(self.df / df))
+
+    def _escort_domain(self) -> str:
+        return f"alpha > {1.0 / (self.df + 1.0):g} = 1 / (df + 1)"
+
+    def _infinite_variance(self) -> tuple[str, str, str]:
+        return f"{self.name}: df = {self.df:g}", "the variance is infinite for df <= 2", "choose df > 2"
+
+    def _std_entropy(self) -> float:
+        half = 0.5 * (self.df + 1.0)
+        spread = float(special.digamma(half) - special.digamma(0.5 * self.df))
+        return half * spread - math.log(self._peak())
+
+    def _std_sample(self, n: int, rng: np.random.Generator) -> FloatArray:
+        return rng.standard_t(self.df, n)
+
+
+def incomplete_beta_three_halves(b: float, growth: FloatArray) -> FloatArray:
+    """B_u(3/2, b), the integral of s**(1/2) (1 - s)**(b - 1) over [0, u], for -1 < b <= 1/4.
+
+    Below s = 1/2 the power series in s has positive terms. Above it the series of s**(1/2) in r = 1 - s
+    is integrated term by term over [1 - u, 1/2]; each term stays finite when its exponent is zero, so
+    b = 0 (two degrees of freedom) is no special case.
+
+    Args:
+        b: the second parameter.
+        growth: -ln(1 - u), shape ``[m]``.
+    """
+    inner = np.minimum(-np.expm1(-growth), 0.5)
+    below = np.zeros_like(growth)
+    coefficient = 1.0  # (1 - b)_k / k!
+    for k in range(SERIES_TERMS):
+        below += coefficient / (k + 1.5) * inner**k
+        coefficient *= (k + 1.0 - b) / (k + 1.0)
+    below *= inner**1.5
+
+    length = np.maximum(growth - math.log(2.0), 0.0)  # ln of (1/2) / (1 - u)
+    above = np.zeros_like(growth)
+    coefficient = 1.0  # (-1)^k binomial(1/2, k)
+    for k in range(SERIES_TERMS):
+        above += coefficient * 0.5 ** (k + b) * length * special.exprel(-(k + b) * length)
+        coefficient *= (k - 0.5) / (k + 1.0)
+    return below + above
