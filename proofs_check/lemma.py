@@ -1,0 +1,84 @@
+"""A lemma: a statement, what it assumes, a derivation, and twins that must fail."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeAlias
+
+import sympy as sp
+
+from proofs_check.derivation import Derivation
+
+__all__ = ["Claim", "Lemma", "Mutant"]
+
+Claim: TypeAlias = Mapping[str, sp.Basic]
+"""What the statement asserts, by name: constants, exponents, ranges of validity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A false variant of a lemma. If the derivation accepts it, the derivation proves nothing.
+
+    Attributes:
+        what: the error in words.
+        changes: entries of the claim that are replaced.
+        fails_at: the step at which the derivation must stop. Stopping elsewhere is a fault as well.
+    """
+
+    what: str
+    changes: Claim
+    fails_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lemma:
+    """One result of the theory, as something that runs.
+
+    The claim is data and the derivation is code. The derivation must reach each entry of the
+    claim from the assumptions and compare only at the end; so the lemma and its mutants run
+    through the same code and differ in what they assert.
+
+    Attributes:
+        id: what ``--only`` takes.
+        title: a few words for the table.
+        statement: the full statement.
+        assumptions: all of them.
+        claim: the assertions that ``derive`` compares with what it finds.
+        derive: writes its steps to a Derivation; raises NotProvedError at the first that fails.
+        mutants: at least one.
+        reference: where the result comes from.
+    """
+
+    id: str
+    title: str
+    statement: str
+    assumptions: tuple[str, ...]
+    claim: Claim
+    derive: Callable[[Derivation, Claim], None]
+    mutants: tuple[Mutant, ...]
+    reference: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.mutants:
+            raise ValueError(f"lemma {self.id}: a derivation without a mutant is not tested; add one")
+        for mutant in self.mutants:
+            unknown = mutant.changes.keys() - self.claim.keys()
+            if unknown or not mutant.changes:
+                raise ValueError(f"lemma {self.id}, mutant {mutant.what!r}: no such claim {sorted(unknown)}")
+        object.__setattr__(self, "claim", MappingProxyType(dict(self.claim)))
+
+    def prove(self) -> Derivation:
+        """Run the derivation.
+
+        Raises:
+            NotProvedError: at the first step that does not hold.
+        """
+        derivation = Derivation()
+        self.derive(derivation, self.claim)
+        return derivation
+
+    def prove_mutant(self, mutant: Mutant) -> Derivation:
+        """The same derivation for a false claim; it should raise NotProvedError."""
+        derivation = Derivation()
+        self.derive(derivation, {**self.claim, **mutant.changes})
+        return derivation
