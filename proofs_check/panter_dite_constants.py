@@ -7,6 +7,7 @@ from functools import cache
 import mpmath as mp
 import sympy as sp
 
+from fmq_theory.sources import make
 from proofs_check.derivation import WORKING_DIGITS, Derivation
 from proofs_check.lemma import Claim, Lemma, Mutant
 
@@ -37,6 +38,9 @@ class Family:
     end: sp.Expr = sp.oo
     parameter: sp.Symbol | None = None
     values: tuple[sp.Expr, ...] = (sp.Integer(1),)
+
+
+_PARAMETER_IN_CODE = {"uniform": "scale", "generalized-gaussian": "beta", "student-t": "df", "gamma": "shape"}
 
 
 def _direct(g: sp.Expr) -> Integrals:
@@ -122,6 +126,9 @@ def _compare_with_quadrature(d: Derivation, name: str, family: Family, claim: Cl
     with mp.workdps(WORKING_DIGITS):
         d.agrees(f"C_PD {where}, by quadrature", (2 * third) ** 3 / (2 * mass) / 12, constant, digits=30)
         d.agrees(f"variance {where}, by quadrature", second / mass, variance, digits=30)
+    law = make(name, **{_PARAMETER_IN_CODE[name]: float(value)} if at else {})
+    d.agrees(f"C_PD {where}, the package", law.density_power_integral(1 / 3) ** 3 / 12, constant, digits=13)
+    d.agrees(f"variance {where}, the package", law.variance(), variance, digits=13)
     d.deliver(f"C_PD {where}", constant)
     d.deliver(f"C_PD/variance {where}", constant / variance)
 

@@ -3,6 +3,7 @@
 import mpmath as mp
 import sympy as sp
 
+from fmq_theory.bounds.equal_mass_sums import equal_mass_sum
 from proofs_check.derivation import WORKING_DIGITS, Derivation
 from proofs_check.lemma import Claim, Lemma, Mutant
 
@@ -64,6 +65,7 @@ def _compare_with_definition(d: Derivation, claim: Claim, num_levels: int, varia
     name = "the definition, by quadrature"
     claimed = _claimed(claim, num_levels, variance)
     d.agrees(name, by_definition, claimed, digits=30)
+    d.agrees("the package", 2 / num_levels * equal_mass_sum(num_levels // 2), claimed, digits=14)
     d.deliver(f"D_EM({num_levels})/variance laplace", claimed / variance)
 
 

@@ -1,0 +1,81 @@
+"""What the documents say about the code exists in the code."""
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import fmq_theory
+from fmq_theory import codebook
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+def _resolve(dotted: str) -> object:
+    head, *rest = dotted.split(".")
+    value = codebook if head == "codebook" else getattr(fmq_theory, head)
+    for name in rest:
+        value = getattr(value, name)
+    return value
+
+
+def _names_in_notation() -> list[str]:
+    """The third cell of each row of each table."""
+    text = (ROOT / "docs" / "notation.md").read_text("utf-8")
+    cells = [line.split("|")[3] for line in text.splitlines() if line.count("|") == 5]
+    return sorted({name for cell in cells for name in re.findall(r"`([\w.]+)`", cell)})
+
+
+@pytest.mark.parametrize("dotted", _names_in_notation())
+def test_notation_names_exist(dotted: str) -> None:
+    assert _resolve(dotted) is not None
+
+
+def test_notation_is_read() -> None:
+    assert len(_names_in_notation()) > 35
+
+
+def test_control_a_wrong_name_is_found() -> None:
+    with pytest.raises(AttributeError):
+        _resolve("bounds.panter_dite")
+
+
+def _broken_links(text: str, folder: Path) -> list[str]:
+    targets = [target for target in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in target]
+    return [target for target in targets if not (folder / target).exists()]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_internal_links_lead_somewhere(document: Path) -> None:
+    assert _broken_links(document.read_text("utf-8"), document.parent) == []
+
+
+def test_control_a_broken_link_is_found() -> None:
+    assert _broken_links("[a](docs/nowhere.md) [b](https://example.org)", ROOT) == ["docs/nowhere.md"]
+
+
+def test_readme_gives_the_two_commands() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert readme.count("\npip install -e . && python -m fmq_theory.bounds --tail student-t\n") == 1
+    assert readme.count("\npip install -e '.[test]' && pytest\n") == 1
+
+
+def test_readme_example_runs() -> None:
+    """Every line of the Python example; its last two expressions have the values that it states."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    scope: dict[str, object] = {}
+    results: list[Any] = []
+    for statement in ast.parse(example).body:
+        if isinstance(statement, ast.Expr):
+            results.append(eval(compile(ast.Expression(statement.value), "README.md", "eval"), scope))
+        else:
+            exec(compile(ast.Module([statement], []), "README.md", "exec"), scope)
+    (mse, effective_bits), restored, constant = results
+    assert 0.008 < mse < 0.011  # 4-bit Lloyd-Max on 1024 Gaussian weights: a little below 0.0095
+    assert 4 < effective_bits < 5
+    assert restored.shape == (64, 1024)
+    assert f"{constant:.3f}" == "61.557"
