@@ -1,0 +1,119 @@
+"""One formula for every companding quantizer: Bennett's integral on the power family f^alpha.
+
+B(alpha) = (1/12) I(alpha)^2 I(1 - 2 alpha),  I(beta) = integral of f^beta,
+
+is the limit of K^2 D(K) for the compander with point density f^alpha / I(alpha): alpha = 0 is uniform
+on the support, 1/3 Panter-Dite and Lloyd-Max, 1 equal mass. By Hölder's inequality B is minimal at 1/3.
+"""
+
+import math
+
+from fmq_theory.bounds.bound import Bound
+from fmq_theory.sources import Source
+from fmq_theory.sources.empirical import Empirical
+
+__all__ = [
+    "OPTIMAL_ALPHA",
+    "bennett_constant",
+    "bennett_high_rate",
+    "companding_order",
+    "finite_alpha_interval",
+    "panter_dite_constant",
+    "panter_dite_high_rate",
+]
+
+OPTIMAL_ALPHA = 1.0 / 3.0
+
+_REFERENCE = "Bennett 1948; Gray & Neuhoff 1998, eq. (28)"
+_PANTER_DITE = "Panter & Dite 1951; Zador 1982; Bucklew & Wise 1982"
+
+
+def finite_alpha_interval(source: Source) -> tuple[float, float]:
+    """The open interval of alpha on which B(alpha) is finite (T4), from the tail alone.
+
+    At the ends of an unbounded support I(beta) is finite iff beta > 0 (exponential-type tails) or
+    beta > 1 / (nu + 1) (sf ~ x^-nu, f ~ x^-(nu+1)). Asking this of alpha and of 1 - 2 alpha gives
+    (0, 1/2) and (1 / (nu+1), nu / (2 (nu+1))); the latter is empty for nu <= 2. A density that
+    vanishes or blows up like |x|^(a-1), a > 0, inside the support does not narrow these intervals:
+    alpha (a-1) > -1 and (1 - 2 alpha)(a-1) > -1 hold for every alpha in (0, 1/2). A bounded support
+    with density bounded away from 0 and inf puts no limit: (-inf, inf).
+
+    Returns:
+        (low, high); low >= high if the interval is empty.
+    """
+    tail = source.tail
+    if tail.kind == "bounded":
+        return (-math.inf, math.inf)
+    if tail.kind == "exponential":
+        return (0.0, 0.5)
+    return (1.0 / (tail.index + 1.0), tail.index / (2.0 * (tail.index + 1.0)))
+
+
+def bennett_constant(source: Source, alpha: float) -> float:
+    """B(alpha), in the source's units squared; ``inf`` outside ``finite_alpha_interval``."""
+    low, high = finite_alpha_interval(source)
+    if not low < alpha < high:
+        return math.inf
+    first = source.density_power_integral(alpha)
+    return first * first * source.density_power_integral(1.0 - 2.0 * alpha) / 12.0
+
+
+def companding_order(source: Source, alpha: float) -> float | None:
+    """The order p of the compander with point density f^alpha: D = O(K^-p) up to logarithms.
+
+    Where B(alpha) is finite p = 2. Beyond it the outermost cell decides. Its threshold T solves
+    (integral of f^alpha beyond T) = I(alpha) / K. For exponential-type tails f(T) ~ K^(-1/alpha), so p =
+    1/alpha (1 for equal mass). For f ~ x^-(nu+1), T ~ K^(1/(alpha(nu+1) - 1)) and the cell costs T^-(nu-2):
+    p = (nu-2) / (alpha(nu+1) - 1), which is 1 - 2/nu for equal mass.
+
+    Returns:
+        None where there is no such compander, I(alpha) = inf, or no finite distortion (nu <= 2).
+    """
+    tail = source.tail
+    if tail.kind == "bounded":
+        return 2.0
+    if tail.kind == "exponential":
+        return min(2.0, 1.0 / alpha) if alpha > 0 else None
+    excess = alpha * (tail.index + 1.0) - 1.0
+    if excess <= 0 or tail.index <= 2:
+        return None
+    return min(2.0, (tail.index - 2.0) / excess)
+
+
+def bennett_high_rate(source: Source, alpha: float, num_levels: int) -> Bound:
+    """D ~ B(alpha) / K^2 for the power compander; infinite, with the true order, where B is infinite.
+
+    For data the density is read off spacings and the result is an estimate for the unknown law.
+    """
+    constant = bennett_constant(source, alpha)
+    order = companding_order(source, alpha)
+    if isinstance(source, Empirical):
+        assumptions = ("density estimated from spacings of the data", "fewer levels than spacings")
+        return Bound(constant / num_levels**2, "estimate", 2.0, assumptions, _REFERENCE)
+    if math.isfinite(constant):
+        assumptions = (
+            "many levels",
+            f"point density f^{alpha:.4g}",
+            "each level is its cell's mean or midpoint",
+        )
+        return Bound(constant / num_levels**2, "asymptotic", 2.0, assumptions, _REFERENCE)
+    if order is None:
+        reason = "no compander: the integral of f^alpha, or the variance, is infinite"
+    else:
+        low, high = finite_alpha_interval(source)
+        reason = f"B(alpha) is infinite: alpha = {alpha:.4g} is outside ({low:.4g}, {high:.4g})"
+    return Bound(math.inf, "asymptotic", order, (reason,), _REFERENCE)
+
+
+def panter_dite_constant(source: Source) -> float:
+    """C_PD = B(1/3) = (1/12) I(1/3)^3; ``inf`` where the variance is infinite (nu <= 2)."""
+    return bennett_constant(source, OPTIMAL_ALPHA)
+
+
+def panter_dite_high_rate(source: Source, num_levels: int) -> Bound:
+    """D_LM ~ C_PD / K^2: the optimum over all K-level quantizers, so also W2^2-optimal (T2a, T3).
+
+    Holds if E|X|^(2+d) is finite for some d > 0, which every family here with finite variance satisfies.
+    """
+    bound = bennett_high_rate(source, OPTIMAL_ALPHA, num_levels)
+    return Bound(bound.value, bound.kind, bound.order, bound.assumptions, _PANTER_DITE)

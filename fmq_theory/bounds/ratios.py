@@ -1,0 +1,147 @@
+"""The two ratios behind the paper's rho, from theory alone, and where they lie in the paper's band.
+
+rho_W2 = D_LM / D_U -> 3 C_PD / E[R^2] does not depend on K; rho_EM = D_EM / D_U grows about like K on
+unbounded support and passes 1 at the crossover bit b*.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from fmq_theory.bounds.bennett import panter_dite_constant
+from fmq_theory.bounds.equal_mass import equal_mass_distortion
+from fmq_theory.bounds.range_law import expected_half_range_squared
+from fmq_theory.bounds.uniform import uniform_high_rate
+from fmq_theory.errors import SourceError
+from fmq_theory.sources import Source
+
+__all__ = [
+    "BAND",
+    "Interval",
+    "band_half_ranges",
+    "band_sample_sizes",
+    "crossover_bits",
+    "predicted_crossover_bits",
+    "rho_em",
+    "rho_w2_high_rate",
+    "sample_size_at_rho_w2",
+]
+
+BAND = (0.25, 0.40)
+"""The paper's claim P6: OT / uniform lies here."""
+
+_LARGEST_LOG_N = 200.0  # n up to 10^87: beyond every tensor, below the smallest float64 probability
+
+
+class Interval(NamedTuple):
+    """A closed interval."""
+
+    low: float
+    high: float
+
+
+def rho_w2_high_rate(source: Source, n: float) -> float:
+    """rho_W2 -> 3 C_PD / E[R^2] for n weights; nan where both are infinite (nu <= 2)."""
+    squared = expected_half_range_squared(source, n)
+    constant = panter_dite_constant(source)
+    if math.isinf(squared) and math.isinf(constant):
+        return math.nan
+    return 3.0 * constant / squared if squared > 0 else math.inf
+
+
+def band_half_ranges(source: Source, band: tuple[float, float] = BAND) -> Interval:
+    """The R / sigma between which 3 C_PD / R^2 lies in the band (Gaussian: 4.52 to 5.71).
+
+    Raises:
+        SourceError: the variance is infinite or zero.
+    """
+    variance = source.variance()
+    if not 0 < variance < math.inf:
+        raise SourceError(
+            f"{source.name}: half-range in standard deviations",
+            f"the variance is {variance!r}",
+            "choose a law with finite, positive variance",
+        )
+    shape = 3.0 * panter_dite_constant(source) / variance
+    return Interval(math.sqrt(shape / band[1]), math.sqrt(shape / band[0]))
+
+
+def sample_size_at_rho_w2(source: Source, rho: float) -> float:
+    """The real n at which 3 C_PD / E[R^2] = rho, by bisection in ln n; E[R^2] grows with n.
+
+    Returns:
+        ``inf`` if rho is below the ratio for every n up to 10^87 (bounded support); 2 if above it already
+        there.
+    """
+    low, high = math.log(2.0), _LARGEST_LOG_N
+    if rho_w2_high_rate(source, 2.0) <= rho:
+        return 2.0
+    if rho_w2_high_rate(source, math.exp(high)) > rho:
+        return math.inf
+    while high - low > 1e-12 * high:
+        middle = 0.5 * (low + high)
+        if rho_w2_high_rate(source, math.exp(middle)) > rho:
+            low = middle
+        else:
+            high = middle
+    return math.exp(0.5 * (low + high))
+
+
+def band_sample_sizes(source: Source, band: tuple[float, float] = BAND) -> Interval:
+    """The n between which the high-rate rho_W2 lies in the band: a layer of realistic size, or not."""
+    return Interval(sample_size_at_rho_w2(source, band[1]), sample_size_at_rho_w2(source, band[0]))
+
+
+def rho_em(source: Source, num_levels: int, n: float) -> float:
+    """Predicted rho_EM: exact D_EM of the law over the high-rate E[R^2] / (3 (K-1)^2); K >= 2.
+
+    Raises:
+        SourceError: K < 2, where uniform has no high-rate formula.
+    """
+    uniform = uniform_high_rate(source, num_levels, n)
+    if uniform is None:
+        raise SourceError(f"rho_EM with K = {num_levels}", "uniform needs two levels", "pass K >= 2")
+    value = equal_mass_distortion(source, num_levels)
+    if math.isinf(value) and math.isinf(uniform.value):
+        return math.nan
+    return value / uniform.value if uniform.value > 0 else math.inf
+
+
+def crossover_bits(bits: Sequence[float], rho: Sequence[float | None]) -> float | None:
+    """b*: where rho first rises through 1, by linear interpolation of log2 rho over the bits.
+
+    Entries that are None or nan are left out. A ratio of 0 counts as log2 = -inf, inf as +inf; the
+    interpolated point is then the finite neighbour.
+
+    Args:
+        bits: increasing.
+        rho: ratios, of the same length.
+
+    Returns:
+        None if rho never rises from at most 1 to above 1, or from below 1 to 1, within these bits.
+
+    Raises:
+        SourceError: the lengths differ.
+    """
+    if len(bits) != len(rho):
+        raise SourceError(
+            f"{len(bits)} bit-widths and {len(rho)} ratios", "they do not pair up", "pass one ratio a width"
+        )
+    known = [(float(b), r) for b, r in zip(bits, rho, strict=True) if r is not None and not math.isnan(r)]
+    for (left, low), (right, high) in itertools.pairwise(known):
+        if low <= 1.0 <= high and low < high:
+            if low == 0:
+                return right
+            if math.isinf(high):
+                return left
+            below, above = math.log2(low), math.log2(high)
+            return left - below * (right - left) / (above - below)
+    return None
+
+
+def predicted_crossover_bits(
+    source: Source, n: float, bits: Sequence[int] = tuple(range(1, 17))
+) -> float | None:
+    """b* from theory: the crossover of ``rho_em`` over the bits; None if it lies outside."""
+    return crossover_bits(bits, [rho_em(source, 2**b, n) for b in bits])

@@ -1,0 +1,38 @@
+"""The published uniform quantizer: K levels from the smallest to the largest of n weights, both included.
+
+The step is 2R/(K-1), R the half-range, so each error is at most R/(K-1), and spread evenly over the step once
+cells are narrow. R is random: its second moment is a quadrature (range_law).
+"""
+
+from fmq_theory.bounds.bound import Bound
+from fmq_theory.bounds.range_law import expected_half_range_squared
+from fmq_theory.sources import Source
+from fmq_theory.sources.empirical import Empirical
+
+__all__ = ["uniform_high_rate", "uniform_upper_bound"]
+
+_REFERENCE = "theory section 4"
+
+
+def _whose(source: Source, n: float) -> str:
+    return "of these weights" if isinstance(source, Empirical) else f"mean over samples of n = {n:g} weights"
+
+
+def uniform_upper_bound(source: Source, num_levels: int, n: float) -> Bound:
+    """E[D_U] <= E[R^2] / (K-1)^2, at every K; for K = 1 the level is the mid-range and D <= R^2."""
+    value = expected_half_range_squared(source, n) / max(num_levels - 1, 1) ** 2
+    assumptions = ("every K", "range of the weights themselves", _whose(source, n))
+    return Bound(value, "upper", 2.0, assumptions, _REFERENCE)
+
+
+def uniform_high_rate(source: Source, num_levels: int, n: float) -> Bound | None:
+    """E[D_U] ~ E[R^2] / (3 (K-1)^2), a step squared over twelve; None for K = 1.
+
+    The order is 2 because n, and with it the law of R, is fixed while K grows.
+    """
+    if num_levels < 2:
+        return None
+    value = expected_half_range_squared(source, n) / (3.0 * (num_levels - 1) ** 2)
+    kind = "estimate" if isinstance(source, Empirical) else "asymptotic"
+    assumptions = ("many levels, n fixed and far more", "range of the weights themselves", _whose(source, n))
+    return Bound(value, kind, 2.0, assumptions, _REFERENCE)
