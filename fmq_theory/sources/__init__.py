@@ -1,6 +1,7 @@
 """The laws of weights, one family a file; data are one more source."""
 
 from fmq_theory.errors import SourceError
+from fmq_theory.sources.empirical import Empirical
 from fmq_theory.sources.gamma import TwoSidedGamma
 from fmq_theory.sources.gaussian import Gaussian
 from fmq_theory.sources.generalized_gaussian import GeneralizedGaussian
@@ -20,6 +21,7 @@ from fmq_theory.sources.uniform import Uniform
 
 __all__ = [
     "FAMILIES",
+    "Empirical",
     "Gaussian",
     "GeneralizedGaussian",
     "Laplace",

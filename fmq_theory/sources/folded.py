@@ -23,16 +23,19 @@ FloatArray = NDArray[np.float64]
 Moments = tuple[FloatArray, FloatArray, FloatArray]
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(16)
-# Width over distance from the centre, and ratio of densities, up to which one panel is exact.
+# Width over distance from the centre, ratio of densities, and change of ln f over 1/64 of the cell at
+# either end, up to which one panel is exact.
 SMOOTH_WIDTH = 2.0
 SMOOTH_RATIO = np.exp(12.0)
+SMOOTH_SLOPE = 0.5
 # A cell is steep where z r(z) exceeds this; below it the closed form loses less than two digits.
 STEEP_RATE = 6.0
-# Decay lengths after which the tail is below rounding, the panels that cover them, and the fall of
-# the density over them that shows the tail to be light enough for this.
-STEEP_LENGTHS = 50.0
-STEEP_PANELS = 6
-STEEP_FALL = np.exp(-40.0)
+# The panels of a steep cell: how many, the decay lengths each spans unless the density falls by more
+# than PANEL_RATIO over it, and the share of the second moment that may lie beyond the last.
+STEEP_PANELS = 8
+PANEL_LENGTHS = 8.0
+PANEL_RATIO = np.exp(13.0)
+STEEP_REMAINDER = 1e-15
 # Differences of outer moments are taken where less than this lies outside.
 OUTER_MASS = 0.25
 
@@ -97,26 +100,58 @@ class FoldedLaw(abc.ABC):
         with np.errstate(all="ignore"):
             smooth = (near < far) & (width <= SMOOTH_WIDTH * near)
             at = np.flatnonzero(smooth)
-            floor = np.minimum(self._std_pdf(near[at]), self._std_pdf(far[at]))
-            smooth[at] = self._std_sup(near[at], far[at]) <= SMOOTH_RATIO * floor
+            smooth[at] = self._is_smooth(near[at], far[at])
             at = np.flatnonzero(smooth)
             result[:, at] = self._quadrature(near[at], offset[at], width[at])
 
             at = np.flatnonzero((near < far) & (near > 0.0) & np.isfinite(near) & ~smooth)
-            start = near[at]
-            rate = self._std_hazard(start)
-            fall = self._std_pdf(start + STEEP_LENGTHS / rate) / self._std_pdf(start)
-            chosen = (start * rate >= STEEP_RATE) & (fall <= STEEP_FALL)
-            at, rate = at[chosen], rate[chosen]
-            panel = np.minimum(width[at], STEEP_LENGTHS / rate) / STEEP_PANELS
-            for j in range(STEEP_PANELS):
-                result[:, at] += self._quadrature(near[at] + j * panel, offset[at] + j * panel, panel)
+            at = at[near[at] * self._std_hazard(near[at]) >= STEEP_RATE]
+            steps = self._panels(near[at])
+            light = steps[:, -1] < np.inf
+            at, steps = at[light], np.minimum(steps[light], width[at[light], None])
+            start, length = steps[:, :-1], np.diff(steps, axis=1)
+            panels = (near[at, None] + start, offset[at, None] + start, length)
+            parts = self._quadrature(*(panel.ravel() for panel in panels))
+            result[:, at] = parts.reshape(3, -1, STEEP_PANELS).sum(axis=2)
 
             closed = (near < far) & ~smooth
             closed[at] = False
             at = np.flatnonzero(closed)
             result[:, at] = self._closed_form(near[at], far[at], about[at])
         return result[0], result[1], result[2]
+
+    def _is_smooth(self, near: FloatArray, far: FloatArray) -> NDArray[np.bool_]:
+        """Whether ln f varies little over a cell, and nowhere much faster than on average."""
+        end = (far - near) / 64.0
+        at_near, at_far = self._std_pdf(near), self._std_pdf(far)
+        slopes = np.log(self._std_pdf(near + end) / at_near), np.log(self._std_pdf(far - end) / at_far)
+        moderate = (np.abs(slopes[0]) <= SMOOTH_SLOPE) & (np.abs(slopes[1]) <= SMOOTH_SLOPE)
+        return moderate & (self._std_sup(near, far) <= SMOOTH_RATIO * np.minimum(at_near, at_far))
+
+    def _panels(self, near: FloatArray) -> FloatArray:
+        """Offsets from ``near`` of the panels' edges, shape ``[m, STEEP_PANELS + 1]``.
+
+        Each panel spans a few decay lengths 1 / r of where it starts, and less where f falls faster than
+        that. The last edge is ``inf`` where the tail is so heavy that something is left beyond.
+        """
+        steps = np.zeros((near.size, STEEP_PANELS + 1))
+        for j in range(STEEP_PANELS):
+            start = near + steps[:, j]
+            length = PANEL_LENGTHS / self._std_hazard(start)
+            floor = self._std_pdf(start) / PANEL_RATIO
+            for _ in range(20):
+                at_stop = self._std_pdf(start + length)
+                before_stop = self._std_pdf(start + length * (63.0 / 64.0))
+                too_long = (at_stop < floor) | (before_stop > np.exp(SMOOTH_SLOPE) * at_stop)
+                if not too_long.any():
+                    break
+                length = np.where(too_long, 0.7 * length, length)
+            steps[:, j + 1] = steps[:, j] + length
+        lengths = steps[:, -1] * self._std_hazard(near)
+        beyond = self._std_pdf(near + steps[:, -1]) / self._std_pdf(near) * lengths**3
+        # Where f is zero already, there is nothing to share out.
+        steps[(beyond > STEEP_REMAINDER) & (self._std_pdf(near) > 0.0), -1] = np.inf
+        return steps
 
     def _quadrature(self, near: FloatArray, offset: FloatArray, width: FloatArray) -> FloatArray:
         """The 16-point rule on each cell, shape ``[3, m]``."""

@@ -53,21 +53,36 @@ class StudentT(SymmetricSource):
         ratio = z / math.sqrt(self.df)
         return np.where(ratio < 1e100, np.log1p(np.minimum(ratio, 1e100) ** 2), 2.0 * np.log(ratio))
 
+    def _beta_split(self, p: float, b: float, z: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """I_u(p, b) and 1 - I_u(p, b), u = z**2 / (df + z**2), each accurate where it is small.
+
+        Each is computed from the smaller one of u and 1 - u: next to 1 the rounding of its argument
+        moves an incomplete beta function by a fractional power of the machine's precision.
+        """
+        square = z * z / self.df
+        t = 1.0 / (1.0 + square)
+        u = np.where(square < 1.0, square / (1.0 + square), 1.0 / (1.0 + 1.0 / square))
+        lower, upper = special.betainc(p, b, u), special.betainc(b, p, t)
+        # Far out t underflows; I_t(b, p) = t**b / (b B(b, p)) is exact there.
+        far = np.exp(-b * self._log_growth(z)) / (b * float(special.beta(b, p)))
+        upper = np.where(t < 1e-200, far, upper)
+        outer: FloatArray = np.where((t < 0.5) | (lower > 0.5), upper, 1.0 - lower)
+        return np.where(t < 0.1, 1.0 - upper, lower), outer
+
     def _std_pdf(self, z: FloatArray) -> FloatArray:
         return self._peak() * np.exp(-0.5 * (self.df + 1.0) * self._log_growth(z))
 
     def _std_sf(self, z: FloatArray) -> FloatArray:
-        return 0.5 * special.betainc(0.5 * self.df, 0.5, 1.0 / (1.0 + z * z / self.df))
+        return 0.5 * self._beta_split(0.5, 0.5 * self.df, z)[1]
 
     def _std_isf(self, q: FloatArray) -> FloatArray:
         a, tail = 0.5 * self.df, self.tail
-        t = special.betaincinv(a, 0.5, 2.0 * np.minimum(q, 0.25))
-        u = special.betaincinv(0.5, a, 1.0 - 2.0 * np.maximum(q, 0.25))  # = 1 - t, exact for q >= 1/4
-        z = np.sqrt(self.df) * np.where(q < 0.25, np.sqrt((1.0 - t) / t), np.sqrt(u / (1.0 - u)))
+        t = np.asarray(special.betaincinv(a, 0.5, 2.0 * q), dtype=np.float64)
+        u = np.asarray(special.betaincinv(0.5, a, 1.0 - 2.0 * q), dtype=np.float64)  # 1 - t
+        z = math.sqrt(self.df) * np.where(t < 0.5, np.sqrt((1.0 - t) / t), np.sqrt(u / (1.0 - u)))
         # Far out t underflows before z overflows; sf is a pure power there.
-        standard_constant = tail.constant / self.scale**self.df
-        power: FloatArray = (standard_constant / q) ** (1.0 / self.df)
-        return np.where((q < 0.25) & (t < 1e-200), power, z)
+        power: FloatArray = (tail.constant / self.scale**self.df / q) ** (1.0 / self.df)
+        return np.where(t < 1e-200, power, z)
 
     def _std_hazard(self, z: FloatArray) -> FloatArray:
         # f / sf = df / (z 2F1((df + 1) / 2, 1; df/2 + 1; t)) where both underflow (DLMF 8.17.8).
@@ -78,23 +93,22 @@ class StudentT(SymmetricSource):
 
     def _std_inner(self, z: FloatArray) -> Moments:
         df, growth = self.df, self._log_growth(z)
-        u = -np.expm1(-growth)  # z**2 / (df + z**2)
-        mass = 0.5 * special.betainc(0.5, 0.5 * df, u)
+        mass = 0.5 * self._beta_split(0.5, 0.5 * df, z)[0]
         # The integral of z f; exprel(x) = (exp(x) - 1) / x covers df = 1 too.
         first = 0.5 * df * self._peak() * growth * special.exprel(-0.5 * (df - 1.0) * growth)
         if df < SERIES_DF:
             factor = 0.5 * df / float(special.beta(0.5, 0.5 * df))
             return mass, first, factor * incomplete_beta_three_halves(0.5 * df - 1.0, growth)
-        return mass, first, 0.5 * df / (df - 2.0) * special.betainc(1.5, 0.5 * df - 1.0, u)
+        return mass, first, 0.5 * df / (df - 2.0) * self._beta_split(1.5, 0.5 * df - 1.0, z)[0]
 
     def _std_outer(self, z: FloatArray) -> Moments:
-        df, growth = self.df, self._log_growth(z)
-        t = np.exp(-growth)
+        df = self.df
         first = second = np.full_like(z, math.inf)
         if df > 1.0:
-            first = df / (df - 1.0) * self._peak() * np.exp(-0.5 * (df - 1.0) * growth)
+            rest = np.exp(-0.5 * (df - 1.0) * self._log_growth(z))
+            first = df / (df - 1.0) * self._peak() * rest
         if df > 2.0:
-            second = 0.5 * df / (df - 2.0) * special.betainc(0.5 * df - 1.0, 1.5, t)
+            second = 0.5 * df / (df - 2.0) * self._beta_split(1.5, 0.5 * df - 1.0, z)[1]
         return self._std_sf(z), first, second
 
     def _std_absolute_moment(self, order: int) -> float:

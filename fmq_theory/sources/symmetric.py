@@ -93,10 +93,12 @@ class SymmetricSource(FoldedLaw, Source):
         return self._upper(self._standard(x))
 
     def ppf(self, q: ArrayLike) -> FloatArray:
-        return self.loc - self.scale * self._upper_inverse(q)
+        with np.errstate(over="ignore"):
+            return self.loc - self.scale * self._upper_inverse(q)
 
     def isf(self, q: ArrayLike) -> FloatArray:
-        return self.loc + self.scale * self._upper_inverse(q)
+        with np.errstate(over="ignore"):
+            return self.loc + self.scale * self._upper_inverse(q)
 
     def hazard(self, x: ArrayLike) -> FloatArray:
         z = self._standard(x)
@@ -144,6 +146,10 @@ class SymmetricSource(FoldedLaw, Source):
         low, high, level = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (a, b, about)))
         if not (low <= high).all():  # also catches nan
             raise SourceError("cell [a, b)", "it has a > b or an edge that is not a number", "sort the edges")
+        if not np.isfinite(level).all():
+            raise SourceError(
+                "moments about a point", "the point is not finite", "pass the level of the cell"
+            )
         shape = low.shape
         low, high = (np.clip(edge.ravel(), *self.support) for edge in (low, high))
         level = level.ravel()
@@ -153,20 +159,27 @@ class SymmetricSource(FoldedLaw, Source):
                 "it does not exist, because the absolute first moment is infinite",
                 "cut the line into cells, or choose a law with lighter tails",
             )
-        # A cell on one side is one part; a cell across the centre is two parts that start there.
-        mass, first, second = np.zeros((3, low.size))
-        for sign, start, stop in ((1.0, low, high), (-1.0, -high, -low)):
-            centre = sign * self.loc
-            at = np.flatnonzero((stop > centre) & (start < stop))
-            near, far, here = np.maximum(start[at], centre), stop[at], sign * level[at]
-            with np.errstate(over="ignore"):
-                edges = ((near - centre) / self.scale, (far - centre) / self.scale)
-                widths = ((near - here) / self.scale, (far - near) / self.scale)
-                part = self._cell_moments(*edges, (here - centre) / self.scale, *widths)
-                mass[at] += part[0]
-                first[at] += sign * self.scale * part[1]
-                second[at] += self.scale * self.scale * part[2]
-        return PartialMoments(mass.reshape(shape), first.reshape(shape), second.reshape(shape))
+        # A cell on one side is one part; a cell across the centre is two parts that start there. The
+        # parts below the centre are mirrored.
+        occupied = low < high
+        right = np.flatnonzero(occupied & (high > self.loc))
+        left = np.flatnonzero(occupied & (low < self.loc))
+        sign = np.repeat([1.0, -1.0], [right.size, left.size])
+        centre, at = sign * self.loc, np.concatenate((right, left))
+        near = np.maximum(np.concatenate((low[right], -high[left])), centre)
+        far = np.concatenate((high[right], -low[left]))
+        here = sign * level[at]
+        with np.errstate(over="ignore"):
+            edges = ((near - centre) / self.scale, (far - centre) / self.scale)
+            lengths = ((near - here) / self.scale, (far - near) / self.scale)
+            parts = np.stack(self._cell_moments(*edges, (here - centre) / self.scale, *lengths))
+            parts[1] *= sign * self.scale
+            parts[2] *= self.scale * self.scale
+        total = np.zeros((3, low.size))
+        total[:, right] = parts[:, : right.size]
+        total[:, left] += parts[:, right.size :]
+        mass, first, second = total.reshape(3, *shape)
+        return PartialMoments(mass, first, second)
 
     def density_power_integral(self, beta: float) -> float:
         with np.errstate(all="ignore"):

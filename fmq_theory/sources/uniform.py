@@ -12,6 +12,9 @@ from fmq_theory.sources.symmetric import LOCATION, SCALE, SymmetricSource
 
 __all__ = ["Uniform"]
 
+# (loc + scale - loc) / scale may come out a little above 1; the edge still belongs to the support.
+EDGE = 1.0 + 4.0 * float(np.finfo(np.float64).eps)
+
 
 @dataclass(frozen=True, slots=True)
 class Uniform(SymmetricSource):
@@ -31,7 +34,7 @@ class Uniform(SymmetricSource):
         return 1.0
 
     def _std_pdf(self, z: FloatArray) -> FloatArray:
-        return np.where(z <= 1.0, 0.5, 0.0)
+        return np.where(z <= EDGE, 0.5, 0.0)
 
     def _std_sf(self, z: FloatArray) -> FloatArray:
         return 0.5 * np.maximum(1.0 - z, 0.0)
