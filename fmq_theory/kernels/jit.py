@@ -47,10 +47,10 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compiles ``function`` at its first call, for each combination of argument types.
 
     No fastmath: it would delete the compensated sums. No eager signatures: read-only and
-    memory-mapped arrays have types of their own. The GIL is released.
+    memory-mapped arrays have types of their own. The GIL is released. Division by zero gives inf or nan.
     """
     directory = cache_directory()
-    compile_lazily = cast(Any, numba).njit(nogil=True, cache=directory is not None)
+    compile_lazily = cast(Any, numba).njit(nogil=True, error_model="numpy", cache=directory is not None)
     # The setting is global to the process, so it is ours only while this function is decorated.
     settings = cast(Any, config)
     previous = settings.CACHE_DIR

@@ -291,7 +291,8 @@ def _sorted_with_mass(x: FloatArray, mass: FloatArray) -> tuple[FloatArray, Floa
             "sample_weight", f"{num_negative} of {mass.size} entries are negative", "pass values >= 0"
         )
     x, mass = x.ravel(), mass.ravel()
-    present = mass > 0.0
+    # What is lighter than this is beyond the double-double sums, and adds nothing to any of them.
+    present = mass > 2.0**-100 * mass.max()
     if not present.any():
         raise WeightsError("sample_weight", "all entries are zero", "give some weight a positive one")
     x, mass = x[present], mass[present]
