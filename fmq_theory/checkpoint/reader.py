@@ -1,0 +1,155 @@
+"""Reading the weights of a checkpoint."""
+
+import difflib
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fmq_theory.checkpoint.files import open_checkpoint
+from fmq_theory.checkpoint.naming import Entry, classify
+from fmq_theory.checkpoint.tensors import Checkpoint, NamedTensor, SkippedTensor
+from fmq_theory.errors import CheckpointError, WeightsError
+
+__all__ = ["iter_tensors", "read_tensors"]
+
+_NUMPY_TYPES = (torch.float16, torch.float32, torch.float64)
+
+
+def read_tensors(path: Path | str, *, names: Sequence[str] = (), min_ndim: int = 2) -> Checkpoint:
+    """The weights of a checkpoint, all of them in memory.
+
+    Formats: ``.safetensors``, and ``.pt .pth .ckpt .bin`` that torch can read without running code.
+    Containers ``model``, ``state_dict`` and ``model_state_dict`` are opened at any depth.
+
+    Args:
+        path: the file.
+        names: only these tensors. Naming one also selects what is left out otherwise: fewer than
+            ``min_ndim`` dimensions, a running average (EMA), tensors outside the state dict.
+        min_ndim: least number of dimensions of a tensor that is not named; 2 leaves biases and
+            normalisation scales out.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, unsafe or of an unknown format; a name is
+            unknown or names what cannot be quantized; nothing is left to quantize.
+        WeightsError: a selected tensor holds nan or inf.
+    """
+    path = Path(path)
+    skipped: list[SkippedTensor] = []
+    with _selected(path, names, min_ndim, skipped) as entries:
+        tensors = tuple(NamedTensor(entry.name, _numbers(entry)) for entry in entries)
+    return Checkpoint(path, tensors, tuple(skipped))
+
+
+def iter_tensors(path: Path | str, *, names: Sequence[str] = (), min_ndim: int = 2) -> Iterator[NamedTensor]:
+    """The tensors of `read_tensors`, one at a time: the memory of one tensor, not of the file.
+
+    Raises:
+        CheckpointError: as `read_tensors`, when the first tensor is asked for.
+        WeightsError: when the tensor that holds nan or inf is reached.
+    """
+    with _selected(Path(path), names, min_ndim, []) as entries:
+        for entry in entries:
+            yield NamedTensor(entry.name, _numbers(entry))
+
+
+@contextmanager
+def _selected(
+    path: Path, names: Sequence[str], min_ndim: int, skipped: list[SkippedTensor]
+) -> Generator[list[Entry]]:
+    """The entries to read; the file stays open meanwhile. What is left out goes to ``skipped``."""
+    with open_checkpoint(path) as stored:
+        entries = classify(stored)
+        yield _by_name(path, entries, names) if names else _by_default(path, entries, min_ndim, skipped)
+
+
+def _by_default(
+    path: Path, entries: Iterable[Entry], min_ndim: int, skipped: list[SkippedTensor]
+) -> list[Entry]:
+    chosen: list[Entry] = []
+    for entry in entries:
+        reason = entry.excluded or _unusable(entry)
+        if not reason and len(entry.stored.shape) < min_ndim:
+            reason = f"fewer than {min_ndim} dimensions"
+        if reason:
+            skipped.append(SkippedTensor(entry.name, entry.stored.shape, reason))
+        else:
+            chosen.append(entry)
+    if chosen:
+        return chosen
+    if not skipped:
+        raise CheckpointError(
+            f"checkpoint {str(path)!r}", "it holds no tensors", "pass a file with a state dict"
+        )
+    examples = "; ".join(f"{tensor.name!r}: {tensor.reason}" for tensor in skipped[:3])
+    raise CheckpointError(
+        f"checkpoint {str(path)!r}",
+        f"none of its {len(skipped)} tensors can be quantized as it stands ({examples})",
+        "name the tensors to read, or pass another file",
+    )
+
+
+def _by_name(path: Path, entries: Iterable[Entry], names: Sequence[str]) -> list[Entry]:
+    known: dict[str, Entry] = {}
+    for entry in entries:
+        known.setdefault(entry.full_name, entry)
+    for entry in list(known.values()):
+        known.setdefault(entry.name, entry)
+    chosen: dict[str, Entry] = {}
+    for name in names:
+        entry = known.get(name)
+        if entry is None:
+            raise _unknown(path, name, known)
+        if reason := _unusable(entry):
+            raise CheckpointError(
+                f"tensor {name!r} of {str(path)!r}", f"it is left out: {reason}", "name another one"
+            )
+        chosen.setdefault(entry.full_name, entry)
+    return list(chosen.values())
+
+
+def _unknown(path: Path, name: str, known: dict[str, Entry]) -> CheckpointError:
+    close = difflib.get_close_matches(name, known, n=5, cutoff=0.5)
+    part = name.lower()
+    close += [other for other in known if part in other.lower() and other not in close][: 5 - len(close)]
+    if close:
+        remedy = f"did you mean {', '.join(repr(match) for match in close)}?"
+    else:
+        remedy = f"its {len(known)} tensors include {', '.join(repr(other) for other in list(known)[:5])}"
+    return CheckpointError(f"tensor {name!r} of {str(path)!r}", "there is no tensor of that name", remedy)
+
+
+def _unusable(entry: Entry) -> str:
+    """Why no codebook can be made for a tensor, whoever asks; empty if one can."""
+    stored = entry.stored
+    if not stored.strided:
+        return "sparse or already quantized"
+    if stored.dtype.is_complex:
+        return "complex numbers"
+    if stored.dtype == torch.bool:
+        return "booleans"
+    if not stored.dtype.is_floating_point:
+        return "integers"
+    if 0 in stored.shape:
+        return "empty"
+    return "" if stored.shape else "a single number"
+
+
+def _numbers(entry: Entry) -> NDArray[np.floating]:
+    """The numbers of a tensor as numpy holds them, all finite."""
+    tensor = entry.stored.load().detach()
+    if tensor.dtype not in _NUMPY_TYPES:
+        tensor = tensor.to(torch.float32)  # exact: bfloat16 and the 8-bit formats are subsets
+    array = cast("NDArray[np.floating]", cast("Any", tensor).numpy())
+    if not np.isfinite(array).all():
+        nans, infs = int(np.isnan(array).sum()), int(np.isinf(array).sum())
+        raise WeightsError(
+            f"tensor {entry.name!r}",
+            f"{nans} of its {array.size} numbers are nan and {infs} are infinite",
+            "use a checkpoint from before the training diverged, or name other tensors",
+        )
+    return array
