@@ -1,0 +1,154 @@
+"""What a comparison of theory with measurement holds, for one law or one checkpoint."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fmq_theory.bounds import BAND, crossover_bits
+from fmq_theory.metrics import Estimate, mean_estimate
+
+__all__ = [
+    "RATIO_SCHEMES",
+    "Comparison",
+    "RatioRow",
+    "Row",
+    "TensorRow",
+    "crossing",
+    "in_band",
+    "nonnegative_mean",
+    "ratio_row",
+]
+
+# Both ratios are always reported, so these three are always measured.
+RATIO_SCHEMES = ("uniform", "equal_mass", "lloyd_max")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One scheme at one bit-width; the field names are the keys of the JSON report.
+
+    None means that the quantity does not exist; ``math.inf`` that it is infinite.
+
+    Attributes:
+        distortion_hat: measured mean squared error; ``_lo`` and ``_hi`` enclose its mean.
+        distortion_exact: by partial moments of the law (or of the data), no sampling.
+        w2_squared_pot: W2^2 between weights and quantized weights, computed by POT.
+        bound_upper: proven upper bound.
+        high_rate: asymptotic prediction.
+        order_predicted: p in D = O(2^(-p b)), up to logarithms.
+        entropy_bits: entropy of the codes.
+        effective_bits: bits a weight, codebook included.
+        note: why a quantity is missing or what it assumes; empty when nothing needs saying.
+    """
+
+    scheme: str
+    bits: int
+    num_levels: int
+    distortion_hat: float | None = None
+    distortion_lo: float | None = None
+    distortion_hi: float | None = None
+    distortion_exact: float | None = None
+    w2_squared_pot: float | None = None
+    bound_upper: float | None = None
+    high_rate: float | None = None
+    order_predicted: float | None = None
+    entropy_bits: float | None = None
+    effective_bits: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RatioRow:
+    """rho_w2 = D_lloyd_max / D_uniform and rho_em = D_equal_mass / D_uniform at one bit-width."""
+
+    bits: int
+    rho_w2: float | None
+    rho_w2_lo: float | None
+    rho_w2_hi: float | None
+    rho_w2_in_band: bool | None
+    rho_em: float | None
+    rho_em_lo: float | None
+    rho_em_hi: float | None
+    rho_em_in_band: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class TensorRow:
+    """Both ratios of one tensor of a checkpoint, a number a bit-width, and its crossover.
+
+    Attributes:
+        lossless_bits: the fewest bits of the run at which a channel's codebook has room for each of its
+            weights, so that an error of zero is by construction; None if there is no such bit-width.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    weights: int
+    lossless_bits: int | None
+    rho_w2: tuple[float | None, ...]
+    rho_em: tuple[float | None, ...]
+    crossover_bits: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Everything that the main job found out about one input.
+
+    Attributes:
+        subject: the input in words, as tables and figures name it.
+        config: what was asked for, enough to run it again.
+        shannon: (bits, Shannon lower bound) pairs; empty for data, which have no density.
+        tensors: one row a tensor of a checkpoint; empty for a law.
+        skipped: (name, reason) of each tensor of a checkpoint that was left out.
+        notes: assumptions that the reader must know.
+    """
+
+    subject: str
+    config: dict[str, Any]
+    rows: tuple[Row, ...]
+    ratios: tuple[RatioRow, ...]
+    crossover_bits: float | None
+    verdict: str
+    shannon: tuple[tuple[int, float], ...] = ()
+    tensors: tuple[TensorRow, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def in_band(ratio: float | None) -> bool | None:
+    """Whether a ratio lies in the paper's band 0.25 to 0.40; None if there is no ratio."""
+    return None if ratio is None else BAND[0] <= ratio <= BAND[1]
+
+
+def ratio_row(bits: int, w2: Sequence[float], em: Sequence[float]) -> RatioRow:
+    """The ratios of one bit-width from independent repeats; undefined ratios are passed as nan."""
+    first, second = _estimate(w2), _estimate(em)
+    return RatioRow(
+        bits,
+        *_triple(first),
+        in_band(first.value if first else None),
+        *_triple(second),
+        in_band(second.value if second else None),
+    )
+
+
+def nonnegative_mean(samples: Sequence[float]) -> Estimate:
+    """Mean and 95 % interval of a quantity that cannot be negative: the interval stops at 0."""
+    estimate = mean_estimate(samples)
+    return estimate if estimate.low is None else replace(estimate, low=max(0.0, estimate.low))
+
+
+def _estimate(ratios: Sequence[float]) -> Estimate | None:
+    finite = [ratio for ratio in ratios if math.isfinite(ratio)]
+    return nonnegative_mean(finite) if finite else None
+
+
+def _triple(estimate: Estimate | None) -> tuple[float | None, float | None, float | None]:
+    return (None, None, None) if estimate is None else (estimate.value, estimate.low, estimate.high)
+
+
+def crossing(ratios: Sequence[RatioRow]) -> float | None:
+    """b*: the bit-width at which rho_em first passes 1; None if it does not in this range."""
+    known = [(row.bits, row.rho_em) for row in ratios if row.rho_em]
+    return crossover_bits([bits for bits, _ in known], [rho for _, rho in known])

@@ -1,0 +1,247 @@
+"""Theory against measurement on real weights: every selected tensor of a checkpoint."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmq_theory.bounds import Prediction, crossover_bits, predict
+from fmq_theory.checkpoint import NamedTensor, read_tensors
+from fmq_theory.claims.comparison import (
+    RATIO_SCHEMES,
+    Comparison,
+    RatioRow,
+    Row,
+    TensorRow,
+    crossing,
+    in_band,
+)
+from fmq_theory.claims.verdict import paper_verdict
+from fmq_theory.errors import SchemeError, WeightsError
+from fmq_theory.metrics import distortion, index_entropy, rowwise_w2_squared_pot
+from fmq_theory.quantizers import Scheme, get_scheme
+from fmq_theory.sources import Empirical
+
+__all__ = ["compare_checkpoint"]
+
+
+_Cell = tuple[str, int]
+
+
+@dataclass(slots=True)
+class _Sums:
+    """Totals over channels, each channel's mean times its number of weights; for one scheme and bit-width.
+
+    A prediction that one channel lacks is lacking for the sum: ``upper``, ``high_rate`` and ``order`` are
+    None from then on.
+    """
+
+    weights: int = 0
+    hat: float = 0.0
+    exact: float = 0.0
+    pot: float = 0.0
+    upper: float | None = 0.0
+    high_rate: float | None = 0.0
+    order: float | None = math.inf
+    entropy: float = 0.0
+    side_numbers: int = 0
+    missing: str = ""
+
+    def add(self, other: "_Sums") -> None:
+        """Adds another tensor's totals; its slowest order decides."""
+        self.weights += other.weights
+        self.hat += other.hat
+        self.exact += other.exact
+        self.pot += other.pot
+        self.entropy += other.entropy
+        self.side_numbers += other.side_numbers
+        self.upper = _plus(self.upper, other.upper)
+        self.high_rate = _plus(self.high_rate, other.high_rate)
+        self.order = None if self.order is None or other.order is None else min(self.order, other.order)
+        self.missing = self.missing or other.missing
+
+    def add_prediction(self, prediction: Prediction, n: int) -> None:
+        """Adds one channel of ``n`` weights."""
+        upper, high_rate, order = prediction.upper, prediction.high_rate, prediction.order
+        self.upper = _plus(self.upper, None if upper is None else n * upper.value)
+        self.high_rate = _plus(self.high_rate, None if high_rate is None else n * high_rate.value)
+        self.order = None if self.order is None or order is None else min(self.order, order)
+
+
+def _plus(total: float | None, term: float | None) -> float | None:
+    return None if total is None or term is None else total + term
+
+
+def compare_checkpoint(
+    path: Path,
+    *,
+    tensors: Sequence[str] = (),
+    granularity: str = "channel",
+    bits: Sequence[int],
+    schemes: Sequence[str],
+    progress: Callable[[float, str], None] = lambda _share, _what: None,
+) -> Comparison:
+    """Quantizes every selected tensor in every way and sets the theory beside it.
+
+    The weights are the whole population, not a sample of one: measured values are exact for them and have
+    no interval, so ``distortion_lo = distortion_hat = distortion_hi``.
+
+    Args:
+        path: a checkpoint that ``checkpoint.read_tensors`` reads.
+        tensors: names to keep; all tensors of two or more dimensions if empty.
+        granularity: ``channel`` (a codebook a slice along axis 0) or ``tensor``.
+        bits: bit-widths.
+        schemes: names as ``quantizers.get_scheme`` takes them.
+        progress: called with the share done and the tensor's name.
+
+    Raises:
+        CheckpointError: the file cannot be read, or holds nothing to quantize.
+        WeightsError: a selected tensor holds nan or inf.
+        SchemeError: a scheme is unknown.
+    """
+    designs = {name: get_scheme(name) for name in dict.fromkeys((*schemes, *RATIO_SCHEMES))}
+    found = read_tensors(path, names=tensors)
+    total = found.num_weights
+    sums = {(name, b): _Sums() for name in designs for b in bits}
+    rows: list[TensorRow] = []
+    done = 0
+    for tensor in found.tensors:
+        rows.append(_one_tensor(tensor, granularity, designs, bits, sums))
+        done += tensor.array.size
+        progress(done / total, tensor.name)
+    ratios = tuple(_ratio_of_sums(sums, b) for b in bits)
+    crossover = crossing(ratios)
+    subject = f"{path.name}, {len(rows)} tensors, {total:,} weights, a codebook per {granularity}"
+    return Comparison(
+        subject=subject,
+        config={
+            "checkpoint": str(path),
+            "tensors": list(tensors),
+            "granularity": granularity,
+            "bits": list(bits),
+            "schemes": list(schemes),
+        },
+        rows=tuple(_row(name, b, sums[name, b]) for name in schemes for b in bits),
+        ratios=ratios,
+        crossover_bits=crossover,
+        verdict=paper_verdict(subject, ratios, crossover),
+        tensors=tuple(rows),
+        skipped=tuple((tensor.name, tensor.reason) for tensor in found.skipped),
+        notes=_notes(rows, bits),
+    )
+
+
+def _one_tensor(
+    tensor: NamedTensor,
+    granularity: str,
+    designs: dict[str, Scheme],
+    bits: Sequence[int],
+    sums: dict[_Cell, _Sums],
+) -> TensorRow:
+    """Adds one tensor to the totals and returns its own ratios."""
+    array = np.asarray(tensor.array, dtype=np.float64)
+    # A 1-D tensor has no slices: it is one channel, as the published uniform treats it.
+    by_channel = granularity == "channel" and array.ndim > 1
+    channels = array.reshape(array.shape[0] if by_channel else 1, -1)
+    sources = [_source(tensor.name, channel) for channel in channels]
+    own: dict[_Cell, _Sums] = {}
+    for name, scheme in designs.items():
+        for b in bits:
+            own[name, b] = _one_design(channels, sources, name, scheme, b)
+            sums[name, b].add(own[name, b])
+    em = [_ratio(own, "equal_mass", b) for b in bits]
+    known = [(b, rho) for b, rho in zip(bits, em, strict=True) if rho]
+    return TensorRow(
+        name=tensor.name,
+        shape=tuple(array.shape),
+        weights=array.size,
+        lossless_bits=next((b for b in bits if channels.shape[1] <= 2**b), None),
+        rho_w2=tuple(_ratio(own, "lloyd_max", b) for b in bits),
+        rho_em=tuple(em),
+        crossover_bits=crossover_bits([b for b, _ in known], [rho for _, rho in known]),
+    )
+
+
+def _source(name: str, channel: NDArray[np.float64]) -> Empirical:
+    try:
+        return Empirical(channel)
+    except WeightsError as error:
+        raise error.renamed(f"tensor {name!r}") from error
+
+
+def _one_design(
+    channels: NDArray[np.float64], sources: Sequence[Empirical], name: str, scheme: Scheme, b: int
+) -> _Sums:
+    """One scheme and bit-width on every channel: the sums over channels of n_c times each mean."""
+    total = _Sums()
+    quantized = np.empty_like(channels)
+    n = channels.shape[1]
+    for index, (channel, source) in enumerate(zip(channels, sources, strict=True)):
+        try:
+            codebook = scheme.design(source, 2**b)
+        except SchemeError as error:
+            total.missing = error.cause
+            return total
+        quantized[index] = codebook.decode(scheme.encode(codebook, channel))
+        total.exact += n * distortion(codebook, source)
+        total.entropy += n * index_entropy(codebook, source)
+        prediction = predict(name, source, 2**b, n)
+        total.add_prediction(prediction, n)
+    total.weights = channels.size
+    total.side_numbers = len(channels) * scheme.side_numbers(2**b)
+    # fsum: a tensor of large weights must not lose the error of its small ones.
+    total.hat = math.fsum(np.square(channels - quantized).ravel())
+    total.pot = n * float(np.sum(rowwise_w2_squared_pot(channels, quantized)))
+    return total
+
+
+def _ratio(sums: dict[_Cell, _Sums], name: str, b: int) -> float | None:
+    uniform = sums["uniform", b].hat
+    return sums[name, b].hat / uniform if uniform > 0 else None
+
+
+def _ratio_of_sums(sums: dict[_Cell, _Sums], b: int) -> RatioRow:
+    # The sums are exact for these weights, so each interval is a point.
+    w2, em = _ratio(sums, "lloyd_max", b), _ratio(sums, "equal_mass", b)
+    return RatioRow(b, w2, w2, w2, in_band(w2), em, em, em, in_band(em))
+
+
+def _row(name: str, b: int, total: _Sums) -> Row:
+    if total.missing:
+        return Row(name, b, 2**b, note=total.missing)
+    n = total.weights
+    hat = total.hat / n
+    return Row(
+        name,
+        b,
+        2**b,
+        distortion_hat=hat,
+        distortion_lo=hat,
+        distortion_hi=hat,
+        distortion_exact=total.exact / n,
+        w2_squared_pot=total.pot / n,
+        bound_upper=None if total.upper is None else total.upper / n,
+        high_rate=None if total.high_rate is None else total.high_rate / n,
+        order_predicted=total.order,
+        entropy_bits=total.entropy / n,
+        effective_bits=b + 32 * total.side_numbers / n,
+    )
+
+
+def _notes(rows: Sequence[TensorRow], bits: Sequence[int]) -> tuple[str, ...]:
+    notes = [
+        "these weights are the whole population: measured values are exact for them and need no interval.",
+        "high-rate values rest on a density estimated from spacings: they mean little in channels of few "
+        "weights.",
+    ]
+    lossless = [row for row in rows if row.lossless_bits is not None]
+    if lossless:
+        notes.append(
+            f"{len(lossless)} of {len(rows)} tensors have channels of at most 2^{bits[-1]} weights: there a "
+            "codebook can hold every weight, so equal mass and Lloyd-Max are lossless by construction, and "
+            "their codebooks cost as much as the weights."
+        )
+    return tuple(notes)

@@ -1,0 +1,1 @@
+"""Commands, one a file: the only room that parses arguments, prints, and sets exit codes."""

@@ -1,0 +1,208 @@
+"""``fmq bounds`` = ``python -m fmq_theory.bounds``: the main job."""
+
+import math
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from fmq_theory.cli.errors import reported_errors
+from fmq_theory.cli.options import BITS, NAMES
+from fmq_theory.cli.outputs import Outputs
+
+if TYPE_CHECKING:
+    from fmq_theory.claims import Comparison
+    from fmq_theory.sources import Source
+
+__all__ = ["bounds", "main"]
+
+# Said again here, so that --help needs no numerics; a test compares with FAMILIES and SCHEMES.
+TAILS = ("gaussian", "laplace", "logistic", "student-t", "generalized-gaussian", "gamma", "uniform")
+DEFAULT_SCHEMES = (
+    "uniform",
+    "uniform_clipped",
+    "equal_mass",
+    "pwl",
+    "log2",
+    "panter_dite",
+    "lloyd_max",
+    "ecq",
+)
+ALL_SCHEMES = (*DEFAULT_SCHEMES, "nf4", "fp4")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--tail", type=click.Choice(TAILS), help="Law of the weights, moved to mean 0.")
+@click.option("--df", type=float, help="student-t: degrees of freedom; must exceed 2.  [default: 4]")
+@click.option("--beta", type=float, help="generalized-gaussian: exponent of exp(-|x|^beta).  [default: 1.5]")
+@click.option("--shape", type=float, help="gamma: shape; below 1 the density peaks at 0.  [default: 0.5]")
+@click.option("--scale", type=float, default=1.0, show_default=True, help="Standard deviation of the law.")
+@click.option(
+    "--checkpoint", type=click.Path(path_type=Path), help="Real weights: a .pt, .pth or .safetensors file."
+)
+@click.option(
+    "--tensor", "tensors", multiple=True, help="Only this tensor of the checkpoint; may be repeated."
+)
+@click.option(
+    "--granularity",
+    type=click.Choice(("channel", "tensor")),
+    default=None,
+    help="A codebook for each output channel, or one a tensor.  [default: channel]",
+)
+@click.option("--bits", type=BITS, default="2-8", show_default=True, help="Bit-widths: 2-8, 4, or 2,4,6.")
+@click.option(
+    "--n", type=click.IntRange(2, 200_000_000), default=None, help="Weights a sample.  [default: 1,000,000]"
+)
+@click.option("--repeats", type=click.IntRange(1), default=None, help="Samples drawn.  [default: 5]")
+@click.option(
+    "--schemes",
+    type=NAMES,
+    default=",".join(DEFAULT_SCHEMES),
+    help=f"Comma-separated, or 'all'. Known: {', '.join(ALL_SCHEMES)}, power:ALPHA, ecq:LAGRANGIAN."
+    "  [default: all but nf4, fp4]",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Root of all randomness.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path), help="Figure file (svg, pdf, png); has a default name."
+)
+@click.option("--no-plot", is_flag=True, help="Write no figure.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write everything as JSON.")
+@click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write the rows as CSV.")
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+def bounds(
+    tail: str | None,
+    df: float | None,
+    beta: float | None,
+    shape: float | None,
+    scale: float,
+    checkpoint: Path | None,
+    tensors: tuple[str, ...],
+    granularity: str | None,
+    bits: tuple[int, ...],
+    n: int | None,
+    repeats: int | None,
+    schemes: tuple[str, ...],
+    seed: int,
+    plot: Path | None,
+    no_plot: bool,
+    json_path: Path | None,
+    csv_path: Path | None,
+    force: bool,
+) -> None:
+    """Set theory beside measurement, for each scheme and bit-width.
+
+    Give a law (--tail) or real weights (--checkpoint). Printed are the measured mean squared error with its
+    interval, the exact one, the proven upper bound, the high-rate prediction and its order (the error falls
+    as 2^(-order*b)); then the two ratios to min-max uniform, rho_W2 for the W2 optimum (Lloyd-Max) and
+    rho_EM for the paper's equal mass, the bits at which each lies in the paper's band 0.25-0.40, the
+    crossover b*, and a verdict on the paper's claim.
+
+    \b
+    Examples:
+      python -m fmq_theory.bounds --tail student-t
+      python -m fmq_theory.bounds --tail gaussian --n 1000000 --repeats 20 --json gaussian.json
+      python -m fmq_theory.bounds --checkpoint model.safetensors --granularity channel
+    """  # noqa: D301 (click reads \\b as "keep these lines")
+    if (tail is None) == (checkpoint is None):
+        raise click.UsageError("give either --tail NAME (a law) or --checkpoint PATH (real weights)")
+    if "all" in schemes:
+        schemes = tuple(dict.fromkeys((*ALL_SCHEMES, *(name for name in schemes if name != "all"))))
+    outputs = Outputs(plot, no_plot, json_path, csv_path, force)
+    with reported_errors():
+        if checkpoint is None:
+            _refuse("--tail", {"--tensor": tensors or None, "--granularity": granularity})
+            law = _Law(str(tail), {"df": df, "beta": beta, "shape": shape}, scale, n or 1_000_000)
+            comparison = _on_law(law, outputs, bits, schemes, repeats or 5, seed)
+        else:
+            given = {"--df": df, "--beta": beta, "--shape": shape, "--n": n, "--repeats": repeats}
+            _refuse("--checkpoint", given)
+            comparison = _on_checkpoint(checkpoint, outputs, tensors, granularity or "channel", bits, schemes)
+        outputs.write(comparison)
+
+
+@dataclass(frozen=True, slots=True)
+class _Law:
+    """A law as the command line names it."""
+
+    tail: str
+    shapes: dict[str, float | None]
+    scale: float
+    n: int
+
+    def source(self) -> "Source":
+        """The law with mean 0 and standard deviation ``scale``."""
+        from fmq_theory.sources import FAMILIES, make
+
+        known = {parameter.name for parameter in FAMILIES[self.tail].parameters}
+        given = {name: value for name, value in self.shapes.items() if value is not None}
+        for name in given:
+            if name not in known:
+                raise click.UsageError(f"--{name} does not belong to --tail {self.tail}; leave it out")
+        if not (math.isfinite(self.scale) and self.scale > 0):
+            raise click.UsageError(
+                f"--scale {self.scale}: the standard deviation must be positive and finite"
+            )
+        unit = make(self.tail, **given).standard_deviation_one()
+        return replace(cast("Any", unit), scale=cast("Any", unit).scale * self.scale)
+
+    def words(self, source: "Source") -> str:
+        """The law in words: ``student-t (df = 3), standard deviation 1, n = 1,000,000``."""
+        shapes = [f"{name} = {getattr(source, name):g}" for name in self.shapes if hasattr(source, name)]
+        named = f"{self.tail} ({', '.join(shapes)})" if shapes else self.tail
+        return f"{named}, standard deviation {self.scale:g}, n = {self.n:,}"
+
+
+def _refuse(mode: str, values: dict[str, object]) -> None:
+    for option, value in values.items():
+        if value is not None:
+            raise click.UsageError(f"{option} has no meaning with {mode}; leave it out")
+
+
+def _on_law(
+    law: _Law, outputs: Outputs, bits: tuple[int, ...], schemes: tuple[str, ...], repeats: int, seed: int
+) -> "Comparison":
+    source = law.source()
+    shapes = "".join(f"-{name}{value:g}" for name, value in law.shapes.items() if value is not None)
+    outputs.check(f"fmq-bounds-{law.tail}{shapes}")
+    from fmq_theory.claims import compare_law
+    from fmq_theory.report import progress_bar
+
+    with progress_bar(f"measuring {law.tail}") as progress:
+        found = compare_law(
+            source,
+            law.words(source),
+            bits=bits,
+            schemes=schemes,
+            n=law.n,
+            repeats=repeats,
+            seed=seed,
+            workers=os.cpu_count() or 1,
+            progress=progress,
+        )
+    asked = {name: getattr(source, name) for name in law.shapes if hasattr(source, name)}
+    return replace(found, config={"tail": law.tail, **asked, "scale": law.scale, **found.config})
+
+
+def _on_checkpoint(
+    path: Path,
+    outputs: Outputs,
+    tensors: tuple[str, ...],
+    granularity: str,
+    bits: tuple[int, ...],
+    schemes: tuple[str, ...],
+) -> "Comparison":
+    outputs.check(f"fmq-bounds-{path.stem}-{granularity}")
+    from fmq_theory.claims.on_checkpoint import compare_checkpoint
+    from fmq_theory.report import progress_bar
+
+    with progress_bar(f"measuring {path.name}") as progress:
+        return compare_checkpoint(
+            path, tensors=tensors, granularity=granularity, bits=bits, schemes=schemes, progress=progress
+        )
+
+
+def main() -> None:
+    """Entry point of ``python -m fmq_theory.bounds``."""
+    bounds.main(prog_name="python -m fmq_theory.bounds")

@@ -1,0 +1,71 @@
+"""The files a command writes: refused before the work begins, written whole at its end."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from fmq_theory.claims import Comparison
+
+__all__ = ["Outputs"]
+
+_FIGURE_SUFFIXES = (".svg", ".pdf", ".png")
+
+
+@dataclass(slots=True)
+class Outputs:
+    """Where the figure, the JSON and the CSV go.
+
+    A figure that the user did not name goes to the current folder under a name made of the input; a run with
+    the same input replaces it. Files that the user named are replaced only with --force.
+    """
+
+    plot: Path | None
+    no_plot: bool
+    json_path: Path | None
+    csv_path: Path | None
+    force: bool
+    _figure: Path | None = field(default=None, init=False)
+
+    def check(self, default_name: str) -> None:
+        """Settles the figure's name and refuses what cannot be written, before any work is done.
+
+        Raises:
+            OutputError: see ``report.check_writable``.
+        """
+        from fmq_theory.report import check_writable
+
+        if self.plot is not None and self.no_plot:
+            raise click.UsageError("--plot and --no-plot exclude each other")
+        if self.plot is not None and self.plot.suffix not in _FIGURE_SUFFIXES:
+            raise click.UsageError(
+                f"--plot {self.plot}: the suffix must be one of {', '.join(_FIGURE_SUFFIXES)}"
+            )
+        if not self.no_plot:
+            self._figure = self.plot or Path(f"{default_name}.svg")
+        named = [path for path in (self.plot, self.json_path, self.csv_path) if path is not None]
+        if len({path.absolute() for path in named}) < len(named):
+            raise click.UsageError("two outputs have the same name")
+        for path in named:
+            check_writable(path, overwrite=self.force)
+        if self._figure is not None and self.plot is None:
+            check_writable(self._figure, overwrite=True)
+
+    def write(self, comparison: "Comparison") -> None:
+        """Prints the tables, writes the files, says where they are and what to run next."""
+        from fmq_theory.report import print_comparison, write_csv, write_json
+
+        print_comparison(comparison)
+        if self._figure is not None:
+            from fmq_theory.report.comparison_figure import write_comparison_figure
+
+            write_comparison_figure(comparison, self._figure)
+            click.echo(f"Figure: {self._figure}")
+        if self.json_path is not None:
+            write_json(comparison, self.json_path)
+            click.echo(f"JSON: {self.json_path}")
+        if self.csv_path is not None:
+            write_csv(comparison, self.csv_path)
+            click.echo(f"CSV: {self.csv_path}")

@@ -1,0 +1,79 @@
+"""A scalar quantizer as data: levels, and the thresholds between their cells."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fmq_theory.errors import SchemeError
+
+__all__ = ["Codebook"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Codebook:
+    """Q(x) = levels[k] for thresholds[k-1] <= x < thresholds[k].
+
+    Levels and thresholds are interlaced, levels[k] <= thresholds[k] <= levels[k+1], so Q is
+    non-decreasing and (X, Q(X)) is the optimal coupling of mu and its image (theory T1). Equal
+    neighbours are allowed: equal-mass cells of tied weights have them.
+
+    Attributes:
+        levels: shape ``[K]``, finite, non-decreasing, read-only float64.
+        thresholds: shape ``[K - 1]``, finite, non-decreasing, read-only float64.
+    """
+
+    levels: NDArray[np.float64]
+    thresholds: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        for field in ("levels", "thresholds"):
+            array = np.array(getattr(self, field), dtype=np.float64)  # a private copy
+            array.setflags(write=False)
+            object.__setattr__(self, field, array)
+        levels, thresholds = self.levels, self.thresholds
+        if levels.ndim != 1 or levels.size == 0 or thresholds.shape != (levels.size - 1,):
+            raise SchemeError(
+                f"codebook of shapes {levels.shape} and {thresholds.shape}",
+                "K levels need K - 1 thresholds and K >= 1",
+                "pass one-dimensional arrays of matching lengths",
+            )
+        if not (np.isfinite(levels).all() and np.isfinite(thresholds).all()):
+            raise SchemeError(
+                "codebook",
+                "it holds a level or threshold that is not finite",
+                "check the source's range and scale",
+            )
+        if (levels[:-1] > thresholds).any() or (thresholds > levels[1:]).any():
+            raise SchemeError(
+                "codebook",
+                "levels and thresholds are not interlaced",
+                "sort the levels and put each threshold between its two levels",
+            )
+
+    @classmethod
+    def nearest(cls, levels: ArrayLike) -> "Codebook":
+        """Nearest-level codebook: thresholds half-way between sorted, distinct levels."""
+        distinct = np.unique(np.asarray(levels, dtype=np.float64))
+        # Halving each first keeps 1e308 finite; clipping undoes a rounding past a neighbour.
+        middle = np.clip(0.5 * distinct[:-1] + 0.5 * distinct[1:], distinct[:-1], distinct[1:])
+        return cls(distinct, middle)
+
+    @property
+    def num_levels(self) -> int:
+        """K."""
+        return self.levels.size
+
+    def edges(self) -> NDArray[np.float64]:
+        """Cell boundaries with both infinite ends, shape ``[K + 1]``."""
+        return np.concatenate(([-np.inf], self.thresholds, [np.inf]))
+
+    def encode(self, values: ArrayLike) -> NDArray[np.unsignedinteger]:
+        """Index of each value's cell, same shape as ``values``; the smallest unsigned type."""
+        dtype = np.min_scalar_type(self.num_levels - 1)
+        codes = np.searchsorted(self.thresholds, np.asarray(values, dtype=np.float64), side="right")
+        return codes.astype(dtype)
+
+    def decode(self, codes: NDArray[np.integer]) -> NDArray[np.float64]:
+        """levels[codes]."""
+        return self.levels[codes]

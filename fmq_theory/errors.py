@@ -1,0 +1,68 @@
+"""The errors a user can meet.
+
+Each message has three parts: the thing that is wrong, why it is wrong, and what mends it. The
+constructor asks for the three of them, so that none can be forgotten.
+"""
+
+__all__ = [
+    "CertificationError",
+    "CheckpointError",
+    "ConvergenceError",
+    "FmqError",
+    "OutputError",
+    "SchemeError",
+    "SourceError",
+    "WeightsError",
+]
+
+
+class FmqError(Exception):
+    """Base of every error that fmq_theory raises on purpose.
+
+    Args:
+        thing: what is wrong, named as the user named it ("tensor 'conv.weight'", "--df 1.5").
+        cause: why it cannot be used.
+        remedy: what the user can do next.
+    """
+
+    def __init__(self, thing: str, cause: str, remedy: str) -> None:
+        super().__init__(f"{thing}: {cause}; {remedy}")
+        self.thing = thing
+        self.cause = cause
+        self.remedy = remedy
+
+    def __reduce__(self) -> tuple[type["FmqError"], tuple[str, str, str]]:
+        # Exception pickles self.args, which holds the joined message and not the three parts.
+        return type(self), (self.thing, self.cause, self.remedy)
+
+    def renamed(self, thing: str) -> "FmqError":
+        """The same error about a thing that only the caller can name (a tensor, a channel)."""
+        return type(self)(thing, self.cause, self.remedy)
+
+
+class SourceError(FmqError, ValueError):
+    """A law whose parameters are outside their domain, or that lacks what was asked of it."""
+
+
+class WeightsError(FmqError, ValueError):
+    """An array that cannot be quantized: empty, not finite, of the wrong kind or shape."""
+
+
+class SchemeError(FmqError, ValueError):
+    """An unknown scheme, or one that cannot design what was asked for."""
+
+
+class ConvergenceError(FmqError, ArithmeticError):
+    """An iteration that stopped before it met its tolerance."""
+
+
+class CertificationError(FmqError, ArithmeticError):
+    """A proof that was asked for and could not be given, or asked for with input that is not exact."""
+
+
+class CheckpointError(FmqError, ValueError):
+    """A checkpoint that is missing, corrupt, unsafe to read, or holds nothing to quantize."""
+
+
+class OutputError(FmqError, ValueError):
+    """A result that cannot be written where the user asked for it."""

@@ -1,0 +1,140 @@
+"""The main figure: bound against measurement over bits, and both ratios against the paper's band."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
+
+from fmq_theory.bounds import BAND
+from fmq_theory.claims.comparison import Comparison, RatioRow, Row
+from fmq_theory.report.files import write_atomically
+from fmq_theory.report.looks import look
+from fmq_theory.report.style import figure_style
+
+__all__ = ["comparison_figure", "write_comparison_figure"]
+
+
+_DASHES = (0, (4, 2))
+
+
+def comparison_figure(comparison: Comparison) -> Figure:
+    """Two panels over bits.
+
+    Left, log2 axis: measured mean squared error (points with 95 % intervals), proven upper bound (solid
+    line), high-rate prediction (dashed line), Shannon bound (grey). Right, log2 axis: both ratios to
+    min-max uniform with the band 0.25-0.40 and the crossover b*.
+    """
+    with figure_style():
+        figure = Figure(figsize=(9.6, 4.6), layout="constrained")
+        FigureCanvasAgg(figure)
+        left, right = figure.subplots(1, 2, width_ratios=(1.45, 1))
+        _distortion_panel(left, comparison)
+        _ratio_panel(right, comparison)
+        figure.suptitle(comparison.subject, x=0.01, ha="left", fontsize=11)
+        return figure
+
+
+def write_comparison_figure(comparison: Comparison, path: Path) -> None:
+    """Draws the figure into ``path``; the suffix names the format (svg, pdf, png)."""
+    with figure_style():
+        figure = comparison_figure(comparison)
+        # No date in the file: the same run gives the same bytes.
+        metadata = (
+            {"Date": None}
+            if path.suffix == ".svg"
+            else {"CreationDate": None}
+            if path.suffix == ".pdf"
+            else {}
+        )
+        write_atomically(path, lambda place: figure.savefig(place, metadata=metadata))
+
+
+def _distortion_panel(axes: Axes, comparison: Comparison) -> None:
+    schemes = list(dict.fromkeys(row.scheme for row in comparison.rows))
+    for scheme in schemes:
+        rows = [row for row in comparison.rows if row.scheme == scheme and row.distortion_hat]
+        if rows:
+            _draw_scheme(axes, scheme, rows)
+    if comparison.shannon:
+        axes.plot(
+            *zip(*comparison.shannon, strict=True),
+            color="0.35",
+            linewidth=2.2,
+            alpha=0.55,
+            label="Shannon bound",
+        )
+    axes.plot([], [], color="0.2", linewidth=1.0, label="line: proven upper bound")
+    axes.plot([], [], color="0.2", linewidth=1.0, linestyle=_DASHES, label="dashes: high-rate prediction")
+    axes.set_yscale("log", base=2)
+    axes.yaxis.set_major_locator(LogLocator(base=2, numticks=12))
+    axes.set_xlabel("bits per weight b")
+    axes.set_ylabel("mean squared error (squared weight units)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_title("Bound against measurement", loc="left")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.02), handlelength=2.2)
+
+
+def _draw_scheme(axes: Axes, scheme: str, rows: Sequence[Row]) -> None:
+    seen = look(scheme)
+    bits = [row.bits for row in rows]
+    values = [row.distortion_hat or math.nan for row in rows]
+    spread = _spread(values, [row.distortion_lo for row in rows], [row.distortion_hi for row in rows])
+    axes.errorbar(
+        bits, values, yerr=spread, fmt=seen.marker, color=seen.colour, capsize=2, elinewidth=1,
+        label=seen.label, zorder=3,
+    )  # fmt: skip
+    for predicted, dashes in (("bound_upper", "-"), ("high_rate", _DASHES)):
+        line = [_finite(getattr(row, predicted)) for row in rows]
+        axes.plot(bits, line, color=seen.colour, linewidth=0.9, alpha=0.8, linestyle=dashes)
+
+
+def _ratio_panel(axes: Axes, comparison: Comparison) -> None:
+    axes.axhspan(*BAND, color="#F0E442", alpha=0.35, linewidth=0, label="paper: 0.25–0.40")
+    axes.axhline(1.0, color="0.3", linewidth=0.8)
+    ratios = comparison.ratios
+    _draw_ratio(axes, ratios, "rho_em", "equal_mass", "ρ_EM  equal mass / uniform")
+    _draw_ratio(axes, ratios, "rho_w2", "lloyd_max", "ρ_W2  Lloyd–Max / uniform")
+    if comparison.crossover_bits is not None:
+        axes.axvline(comparison.crossover_bits, color=look("equal_mass").colour, linewidth=0.8, linestyle=":")
+        axes.annotate(
+            f"b* = {comparison.crossover_bits:.2f}", (comparison.crossover_bits, 1.0), xytext=(4, 5),
+            textcoords="offset points", fontsize=8,
+        )  # fmt: skip
+    axes.set_yscale("log", base=2)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:g}"))
+    axes.set_xlabel("bits per weight b")
+    axes.set_ylabel("error relative to min–max uniform")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_title("Ratios", loc="left")
+    axes.legend(loc="best")
+
+
+def _draw_ratio(axes: Axes, ratios: Sequence[RatioRow], key: str, scheme: str, label: str) -> None:
+    known = [row for row in ratios if getattr(row, key)]
+    seen = look(scheme)
+    values, lows, highs = ([getattr(row, key + end) for row in known] for end in ("", "_lo", "_hi"))
+    axes.errorbar(
+        [row.bits for row in known], values, yerr=_spread(values, lows, highs), marker=seen.marker,
+        color=seen.colour, capsize=2, elinewidth=1, label=label,
+    )  # fmt: skip
+
+
+def _spread(
+    values: Sequence[float], lows: Sequence[float | None], highs: Sequence[float | None]
+) -> list[list[float]]:
+    """Lengths of the error bars, none where there is no interval."""
+    # An interval that reaches zero has no end on a log axis: stop at a hundredth of the value.
+    down = [
+        0.0 if low is None else min(value - low, 0.99 * value)
+        for value, low in zip(values, lows, strict=True)
+    ]
+    up = [0.0 if high is None else high - value for value, high in zip(values, highs, strict=True)]
+    return [[max(0.0, length) for length in lengths] for lengths in (down, up)]
+
+
+def _finite(value: float | None) -> float:
+    return value if value is not None and math.isfinite(value) else math.nan

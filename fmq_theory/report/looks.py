@@ -1,0 +1,33 @@
+"""How a scheme looks everywhere: one label, colour and marker, told apart in grey as well."""
+
+from dataclasses import dataclass
+
+__all__ = ["SCHEME_LOOKS", "Look", "look"]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Label, colour (Okabe-Ito, safe for colour-blind readers) and marker of one scheme."""
+
+    label: str
+    colour: str
+    marker: str
+
+
+SCHEME_LOOKS = {
+    "uniform": Look("uniform (min–max)", "#0072B2", "s"),
+    "uniform_clipped": Look("uniform (best range)", "#56B4E9", "D"),
+    "equal_mass": Look("equal mass (paper's OT)", "#D55E00", "o"),
+    "pwl": Look("PWL", "#E69F00", "v"),
+    "log2": Look("log2", "#999999", "x"),
+    "panter_dite": Look("Panter–Dite", "#CC79A7", "P"),
+    "lloyd_max": Look("Lloyd–Max (W2 optimum)", "#009E73", "^"),
+    "ecq": Look("entropy-constrained", "#6B4FA0", "*"),
+    "nf4": Look("NF4", "#7F5539", "h"),
+    "fp4": Look("FP4", "#B08968", "p"),
+}
+
+
+def look(scheme: str) -> Look:
+    """The look of a scheme; one that has none of its own (``power:0.5``) is black with its name."""
+    return SCHEME_LOOKS.get(scheme, Look(scheme, "#000000", "."))

@@ -1,0 +1,77 @@
+"""A comparison as JSON or CSV, for programs."""
+
+import csv
+import dataclasses
+import json
+import math
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from fmq_theory.claims.comparison import Comparison, Row
+from fmq_theory.report.files import write_atomically
+
+__all__ = ["comparison_as_json", "write_csv", "write_json"]
+
+_PACKAGES = ("fmq_theory", "numpy", "scipy", "numba", "POT", "torch")
+
+
+def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
+    """The report as plain JSON values: None is null, an infinite quantity the string "inf"."""
+    report: dict[str, Any] = {
+        "subject": comparison.subject,
+        "config": comparison.config,
+        "rows": [dataclasses.asdict(row) for row in comparison.rows],
+        "ratios": [dataclasses.asdict(row) for row in comparison.ratios],
+        "crossover_bits": comparison.crossover_bits,
+        "verdict": comparison.verdict,
+        "shannon": [{"bits": bits, "distortion": value} for bits, value in comparison.shannon],
+        "tensors": [dataclasses.asdict(row) for row in comparison.tensors],
+        "skipped": [{"name": name, "reason": reason} for name, reason in comparison.skipped],
+        "notes": list(comparison.notes),
+        "environment": _environment(),
+    }
+    return _plain(report)
+
+
+def write_json(comparison: Comparison, path: Path) -> None:
+    """Writes the report to ``path``, whole or not at all."""
+    text = json.dumps(comparison_as_json(comparison), indent=1, allow_nan=False) + "\n"
+    write_atomically(path, lambda place: _write_text(place, text))
+
+
+def write_csv(comparison: Comparison, path: Path) -> None:
+    """Writes the rows (scheme by bits) to ``path``, whole or not at all; absent values are empty."""
+
+    def write(place: Path) -> None:
+        with place.open("w", newline="", encoding="utf-8") as file:
+            table = csv.DictWriter(file, [field.name for field in dataclasses.fields(Row)])
+            table.writeheader()
+            table.writerows(_plain(dataclasses.asdict(row)) for row in comparison.rows)
+
+    write_atomically(path, write)
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else ("inf" if value > 0 else "-inf")
+    return value
+
+
+def _environment() -> dict[str, str]:
+    found = {"python": platform.python_version(), "machine": platform.machine()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found

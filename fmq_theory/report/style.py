@@ -1,0 +1,31 @@
+"""Matplotlib settings shared by every figure."""
+
+from contextlib import AbstractContextManager
+
+import matplotlib as mpl
+
+__all__ = ["figure_style"]
+
+
+def figure_style() -> AbstractContextManager[None]:
+    """Matplotlib settings for print: small sans-serif, thin axes, text kept as text in SVG and PDF."""
+    return mpl.rc_context(
+        {
+            "font.size": 9,
+            "axes.titlesize": 10,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.alpha": 0.25,
+            "grid.linewidth": 0.5,
+            "lines.linewidth": 1.3,
+            "lines.markersize": 4.5,
+            "legend.frameon": False,
+            "legend.fontsize": 8,
+            "svg.fonttype": "none",
+            "svg.hashsalt": "fmq_theory",
+            "pdf.fonttype": 42,
+            "figure.dpi": 120,
+            "savefig.dpi": 200,
+        }
+    )

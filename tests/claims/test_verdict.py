@@ -1,0 +1,65 @@
+"""The verdict sentence says what the ratios say, and no more."""
+
+import math
+
+import pytest
+
+from fmq_theory.claims import paper_verdict
+from fmq_theory.claims.comparison import crossing, ratio_row
+
+
+def test_claim_that_holds_everywhere_is_reported_as_holding() -> None:
+    rows = [ratio_row(b, (0.30, 0.3001), (0.31, 0.3101)) for b in (2, 3, 4)]
+    text = paper_verdict("weights", rows, None)
+    assert "holds for weights: equal mass, the paper's algorithm, is inside it at 2-4 bits" in text
+    assert "not shown to be worse than uniform" in text
+
+
+def test_claim_that_fails_everywhere_names_where_uniform_wins() -> None:
+    rows = [ratio_row(b, (0.30, 0.3001), (1.5 * b, 1.5001 * b)) for b in (4, 5, 6, 8)]
+    text = paper_verdict("weights", rows, 3.5)
+    assert "fails for weights: equal mass, the paper's algorithm, is above it at 4-6, 8 bits" in text
+    assert "worse than uniform at 4-6, 8 bits (b* = 3.50)" in text
+    assert "(Lloyd-Max) is inside it at 4-6, 8 bits" in text
+
+
+def test_better_than_claimed_is_not_called_inside() -> None:
+    text = paper_verdict("weights", [ratio_row(2, (0.01, 0.0101), (0.1, 0.1001))], None)
+    assert "fails for weights" in text
+    assert text.count("below it at 2 bits") == 2
+
+
+def test_interval_across_an_edge_is_undecided() -> None:
+    rows = [ratio_row(2, (0.30, 0.3001), (0.30, 0.3001)), ratio_row(3, (0.30, 0.3001), (0.2, 0.6))]
+    text = paper_verdict("weights", rows, None)
+    assert "holds only in part" in text
+    assert "inside it at 2 bits (3 bits undecided)" in text
+
+
+def test_one_repeat_decides_nothing() -> None:
+    text = paper_verdict("weights", [ratio_row(3, [0.3], [5.0])], None)
+    assert "is undecided for weights" in text
+    assert "fails" not in text
+
+
+def test_exact_uniform_gives_no_verdict() -> None:
+    row = ratio_row(2, [math.nan], [math.nan])
+    assert row.rho_em is None
+    assert row.rho_em_in_band is None
+    assert "No verdict" in paper_verdict("a constant tensor", [row], None)
+
+
+@pytest.mark.parametrize(("value", "inside"), [(0.25, True), (0.40, True), (0.2499, False), (0.4001, False)])
+def test_band_edges(value: float, inside: bool) -> None:
+    assert ratio_row(2, [value], [value]).rho_em_in_band is inside
+
+
+def test_intervals_of_ratios_do_not_reach_below_zero() -> None:
+    row = ratio_row(2, (0.01, 0.5), (0.01, 3.0))
+    assert row.rho_w2_lo == row.rho_em_lo == 0.0
+
+
+def test_crossing_is_interpolated_between_bits() -> None:
+    rows = [ratio_row(b, [0.3], [rho]) for b, rho in ((2, 0.25), (3, 0.5), (4, 2.0))]
+    assert crossing(rows) == pytest.approx(3.5)
+    assert crossing(rows[:2]) is None

@@ -1,0 +1,84 @@
+"""What people see: every scheme and number that was measured is drawn and printed."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from fmq_theory.claims import Comparison, Row, TensorRow
+from fmq_theory.claims.comparison import ratio_row
+from fmq_theory.report import SCHEME_LOOKS, look, print_comparison
+from fmq_theory.report.comparison_figure import comparison_figure, write_comparison_figure
+
+
+def _comparison(**changes: object) -> Comparison:
+    rows = tuple(
+        Row(
+            scheme, bits, 2**bits, distortion_hat=4.0**-bits, distortion_lo=-1.0, distortion_hi=2 * 4.0**-bits,
+            bound_upper=math.inf, high_rate=3 * 4.0**-bits,
+        )
+        for scheme in ("uniform", "equal_mass", "lloyd_max")
+        for bits in (2, 3, 4)
+    )  # fmt: skip
+    given: dict[str, object] = {
+        "subject": "student-t (df = 3)",
+        "config": {"bits": [2, 3, 4]},
+        "rows": rows,
+        "ratios": tuple(ratio_row(b, [0.30, 0.31], [0.25 * b, 0.26 * b]) for b in (2, 3, 4)),
+        "crossover_bits": 3.9,
+        "verdict": "A verdict.",
+        "shannon": tuple((b, 0.5 * 4.0**-b) for b in (2, 3, 4)),
+    }
+    return Comparison(**(given | changes))  # type: ignore[arg-type]
+
+
+def test_figure_shows_every_scheme_the_limit_the_band_and_the_crossover() -> None:
+    figure = comparison_figure(_comparison())
+    left, right = figure.axes
+    labels = left.get_legend_handles_labels()[1]
+    assert {look(s).label for s in ("uniform", "equal_mass", "lloyd_max")} < set(labels)
+    assert "Shannon bound" in labels
+    assert left.get_yscale() == right.get_yscale() == "log"
+    assert any("b* = 3.90" in text.get_text() for text in right.texts)
+
+
+def test_points_of_the_figure_are_the_measured_numbers() -> None:
+    figure = comparison_figure(_comparison())
+    points = figure.axes[0].containers[0].lines[0].get_ydata()
+    assert list(points) == [4.0**-2, 4.0**-3, 4.0**-4]
+
+
+def test_figure_without_shannon_and_crossover() -> None:
+    figure = comparison_figure(_comparison(shannon=(), crossover_bits=None))
+    assert "Shannon bound" not in figure.axes[0].get_legend_handles_labels()[1]
+    assert not figure.axes[1].texts
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
+def test_figure_files_are_the_same_twice(tmp_path: Path, suffix: str) -> None:
+    for name in ("a", "b"):
+        write_comparison_figure(_comparison(), tmp_path / f"{name}.{suffix}")
+    assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"a.{suffix}", f"b.{suffix}"]
+
+
+def test_no_two_schemes_look_the_same() -> None:
+    looks = list(SCHEME_LOOKS.values())
+    for part in ("label", "colour", "marker"):
+        assert len({getattr(item, part) for item in looks}) == len(looks)
+
+
+def test_tables_print_rows_ratios_and_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    print_comparison(_comparison(rows=(*_comparison().rows, Row("nf4", 2, 4, note="16 levels only"))))
+    text = capsys.readouterr().out
+    for expected in ("0.0625", "inf", "16 levels only", "b* = 3.90", "A verdict.", "0.305"):
+        assert expected in text
+
+
+def test_tables_print_layers_and_what_was_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    layer = TensorRow("conv.weight", (4, 3, 3, 3), 108, 5, (0.3, 0.31, None), (0.5, 0.9, 1.5), 3.2)
+    print_comparison(_comparison(tensors=(layer,), skipped=(("a", "complex"), ("b", "complex"))))
+    text = capsys.readouterr().out
+    assert "conv.weight" in text
+    assert "4×3×3×3" in text
+    assert "2 complex" in text
