@@ -6,7 +6,7 @@ from typing import Literal
 import mpmath as mp
 import sympy as sp
 
-__all__ = ["Constant", "Derivation", "NotProvedError", "Step"]
+__all__ = ["WORKING_DIGITS", "Constant", "Derivation", "NotProvedError", "Step"]
 
 WORKING_DIGITS = 50
 
@@ -32,12 +32,13 @@ class Step:
     Attributes:
         name: what the step says.
         how: ``derived`` (symbolic identity or decision), ``computed`` (numbers agree to the stated
-            digits), ``argued`` (a sentence of mathematics that no machine checked).
+            digits), ``argued`` (mathematics in words, that no machine checked), ``checked`` (a
+            sanity check at finite size of something asymptotic: it proves nothing).
         detail: the formula, the digits, or the argument.
     """
 
     name: str
-    how: Literal["derived", "computed", "argued"]
+    how: Literal["derived", "computed", "argued", "checked"]
     detail: str
 
 
@@ -93,12 +94,29 @@ class Derivation:
         """A step that a reader has to check; it is listed as such."""
         self.steps.append(Step(name, "argued", argument))
 
-    def deliver(self, name: str, exact: sp.Expr) -> None:
-        """Record a constant that the steps before have established."""
+    def check(self, name: str, left: object, right: object, *, within: float) -> None:
+        """A sanity check of an asymptotic statement at finite size: relative difference below ``within``.
+
+        It can stop a wrong constant, and it proves nothing; it is listed as a check, not as a step.
+        """
+        with mp.workdps(WORKING_DIGITS):
+            a, b = _number(left), _number(right)
+            if not (mp.isfinite(a) and mp.isfinite(b) and abs(a - b) <= within * abs(b)):
+                raise NotProvedError(name, f"{mp.nstr(a, 8)} against {mp.nstr(b, 8)}")
+            self.steps.append(Step(name, "checked", f"{mp.nstr(a, 6)} against {mp.nstr(b, 6)}"))
+
+    def deliver(self, name: str, exact: sp.Expr, value: object = None) -> None:
+        """Record a constant that the steps before have established.
+
+        Args:
+            name: the runner looks up the certificate of this name in ``Lemma.constants``.
+            exact: without free symbols; a sum or an integral counts as exact.
+            value: the same to 40 digits, where sympy cannot evaluate a sum or an integral.
+        """
         if exact.free_symbols:
             raise NotProvedError(name, f"{exact} has free symbols")
         with mp.workdps(WORKING_DIGITS):
-            self.constants.append(Constant(name, exact, _number(exact)))
+            self.constants.append(Constant(name, exact, _number(exact if value is None else value)))
 
 
 def _at_one_point(expression: sp.Expr) -> tuple[dict[sp.Basic, sp.Rational], sp.Expr]:

@@ -1,12 +1,13 @@
 """A lemma: a statement, what it assumes, a derivation, and twins that must fail."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias
 
 import sympy as sp
 
+from proofs_check.certificate import Certificate
 from proofs_check.derivation import Derivation
 
 __all__ = ["Claim", "Lemma", "Mutant"]
@@ -47,6 +48,9 @@ class Lemma:
         derive: writes its steps to a Derivation; raises NotProvedError at the first that fails.
         mutants: at least one.
         reference: where the result comes from.
+        constants: a certificate for every constant that ``derive`` delivers, by name. The runner
+            asserts that exact form, enclosure and float agree.
+        document: the written proof, relative to ``docs/``, if there is one.
     """
 
     id: str
@@ -57,6 +61,8 @@ class Lemma:
     derive: Callable[[Derivation, Claim], None]
     mutants: tuple[Mutant, ...]
     reference: str = ""
+    constants: Mapping[str, Certificate] = field(default_factory=dict[str, Certificate])
+    document: str = ""
 
     def __post_init__(self) -> None:
         if not self.mutants:

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 
+from proofs_check.certificate import CertifiedConstant, certify_constants
 from proofs_check.derivation import Derivation, NotProvedError
 from proofs_check.lemma import Lemma, Mutant
 
@@ -32,6 +33,7 @@ class Outcome:
         lemma: the lemma.
         derivation: its steps and constants; None if a step failed.
         failure: the step that failed and why; empty if none did.
+        constants: exact form, enclosure and float of each constant; empty if two of them disagree.
         mutants: one outcome per mutant.
         seconds: wall-clock time, mutants included.
     """
@@ -39,25 +41,27 @@ class Outcome:
     lemma: Lemma
     derivation: Derivation | None
     failure: str
+    constants: tuple[CertifiedConstant, ...]
     mutants: tuple[MutantOutcome, ...]
     seconds: float
 
     @property
     def passed(self) -> bool:
-        """The lemma is proved and every mutant is refuted for the stated reason."""
-        return self.derivation is not None and all(outcome.refuted for outcome in self.mutants)
+        """The lemma is proved, its constants agree, and every mutant is refuted for the stated reason."""
+        return not self.failure and all(outcome.refuted for outcome in self.mutants)
 
 
 def run_lemma(lemma: Lemma) -> Outcome:
     """Prove ``lemma``, then try each of its mutants."""
     start = time.perf_counter()
-    derivation, failure = None, ""
+    derivation, constants, failure = None, (), ""
     try:
         derivation = lemma.prove()
+        constants = certify_constants(derivation.constants, lemma.constants)
     except NotProvedError as error:
         failure = str(error)
     mutants = tuple(_try_mutant(lemma, mutant) for mutant in lemma.mutants)
-    return Outcome(lemma, derivation, failure, mutants, time.perf_counter() - start)
+    return Outcome(lemma, derivation, failure, constants, mutants, time.perf_counter() - start)
 
 
 def _try_mutant(lemma: Lemma, mutant: Mutant) -> MutantOutcome:
