@@ -24,9 +24,10 @@ FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
 Partition = tuple[IndexArray, float, float]
 
-# F carries the rounding of as many additions as there are cells; two penalised costs that differ by
-# less than this are the same.
-ROUNDING = 1e-14
+# F is a sum of two terms a cell, each of which may be off by this.
+UNIT_ROUNDING = 2.0**-53
+# Two penalised costs that differ by less than this are the same.
+SAME = 1e-14
 # The search for the penalty ends after finitely many hull vertices; this is a guard against nan.
 MAX_SOLVES = 200
 # Nodes a cell on the coarse grid: few enough to cost little, enough to find the penalty within the
@@ -74,7 +75,7 @@ def search(prefix: FloatArray, num_cells: int, penalty: float) -> tuple[IndexArr
     begins = np.empty(num_points + 1, dtype=np.int64)
     # The bracket: partitions with fewer and with more cells, and the penalties that led to them.
     fewer = np.array([0, num_points])
-    more = np.arange(num_points + 1)
+    more = np.arange(num_points + 1, dtype=np.int64)
     fewer_cost = cell_cost(prefix, 0, num_points)
     more_cost = 0.0
     high, low = np.inf, 0.0
@@ -83,7 +84,9 @@ def search(prefix: FloatArray, num_cells: int, penalty: float) -> tuple[IndexArr
     for step in range(MAX_SOLVES):
         path = cheapest_path(prefix, penalty, value, parent, candidates, begins)
         found = path.size - 1
-        lower_bound = max(lower_bound, value[num_points] - penalty * num_cells)
+        least = float(value[num_points])
+        rounding = UNIT_ROUNDING * 2 * (found + num_cells + 4) * least
+        lower_bound = max(lower_bound, least - penalty * num_cells - rounding)
         cost = partition_cost(prefix, path)
         if found == num_cells:
             if penalty <= cost or cost == 0.0:
@@ -97,7 +100,7 @@ def search(prefix: FloatArray, num_cells: int, penalty: float) -> tuple[IndexArr
             # Both ends of the bracket have this penalised cost. If nothing is cheaper, both are
             # optimal here, and C is linear between them: no penalty singles out K cells.
             chord_value = more_cost + penalty * (more.size - 1)
-            if value[num_points] >= chord_value * (1.0 - ROUNDING):
+            if least >= chord_value * (1.0 - SAME):
                 break
         if found > num_cells:
             more, more_cost, low = path, cost, max(low, penalty)
@@ -187,7 +190,7 @@ def optimal_partition(prefix: FloatArray, num_cells: int) -> Partition:
     """
     num_points = prefix.shape[0] - 1
     if num_cells >= num_points:
-        return np.arange(num_points + 1), 0.0, 0.0
+        return np.arange(num_points + 1, dtype=np.int64), 0.0, 0.0
     if num_cells == 1:
         cost = cell_cost(prefix, 0, num_points)
         return np.array([0, num_points]), cost, cost

@@ -16,9 +16,10 @@ from fmq_theory.sources.source import Source
 
 __all__ = ["LloydMax"]
 
-# How far the certified lower bound may lie below the cost: relative, and in units of the sums' own
-# rounding (2**-104 of the second moment, with room for their length).
-RELATIVE_GAP = 1e-10
+# How far the lower bound, which allows for its own rounding, may lie below the cost: relative, with
+# room for sums over K cells, and in units of the second moment, whose sum has about 32 digits.
+RELATIVE_GAP = 1e-12
+RELATIVE_GAP_PER_SQUARED_LEVEL = 1e-15
 ROUNDING_GAP = 1e-26
 
 
@@ -54,8 +55,8 @@ def data_optimum(data: Empirical, num_levels: int) -> Codebook:
         ConvergenceError: the lower bound does not meet the cost.
     """
     boundaries, cost, lower_bound = optimal_partition(data.prefix, num_levels)
-    tolerance = RELATIVE_GAP * cost + ROUNDING_GAP * float(data.prefix[-1, 3])
-    if not cost - lower_bound <= tolerance:
+    relative = RELATIVE_GAP + RELATIVE_GAP_PER_SQUARED_LEVEL * num_levels**2
+    if not cost - lower_bound <= relative * cost + ROUNDING_GAP * float(data.prefix[-1, 3]):
         raise ConvergenceError(
             f"optimal partition of {data} into {num_levels} cells",
             f"the cost {cost:g} is not proved optimal: its lower bound is {lower_bound:g}",

@@ -1,0 +1,44 @@
+"""Slow and obviously right versions of what the kernels do."""
+
+import itertools
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def exact_cost(values: Array, weights: Array) -> Fraction:
+    """min over c of sum w (x - c)**2 in rational arithmetic."""
+    x = [Fraction(float(v)) for v in values]
+    w = [Fraction(float(v)) for v in weights]
+    first = sum((a * b for a, b in zip(w, x, strict=True)), Fraction(0))
+    second = sum((a * b * b for a, b in zip(w, x, strict=True)), Fraction(0))
+    return second - first * first / sum(w, Fraction(0))
+
+
+def exact_costs(values: Array, weights: Array) -> dict[tuple[int, int], Fraction]:
+    """The cost of every cell."""
+    pairs = itertools.combinations(range(values.size + 1), 2)
+    return {(i, j): exact_cost(values[i:j], weights[i:j]) for i, j in pairs}
+
+
+def least_cost(values: Array, weights: Array, num_cells: int) -> Fraction:
+    """The least cost over all partitions into ``num_cells`` cells, by listing them."""
+    costs = exact_costs(values, weights)
+    size = values.size
+    return min(
+        sum((costs[cell] for cell in itertools.pairwise((0, *cuts, size))), Fraction(0))
+        for cuts in itertools.combinations(range(1, size), min(num_cells, size) - 1)
+    )
+
+
+def least_cost_by_recursion(values: Array, weights: Array, num_cells: int) -> Fraction:
+    """The same by Bellman's recursion, for up to about 60 points."""
+    costs = exact_costs(values, weights)
+    size = values.size
+    best = {j: costs[0, j] for j in range(1, size + 1)}
+    for cells in range(2, min(num_cells, size) + 1):
+        best = {j: min(best[i] + costs[i, j] for i in range(cells - 1, j)) for j in range(cells, size + 1)}
+    return best[size]

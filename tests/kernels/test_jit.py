@@ -1,0 +1,63 @@
+"""Where compiled kernels are kept."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from numba.core import config
+
+from fmq_theory.kernels.jit import cache_directory, kernel, sources_digest
+
+CODE = """
+import numpy as np
+from fmq_theory.kernels.jit import cache_directory
+from fmq_theory.kernels.wasserstein import w2_squared_sorted
+one = np.ones(1)
+print(w2_squared_sorted(one, one, 3 * one, one), cache_directory())
+"""
+
+
+def run(cache: Path) -> list[str]:
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", CODE], env=environment, cwd=root, capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()
+
+
+@pytest.mark.slow
+def test_kernels_are_kept_under_the_digest_of_their_sources(tmp_path: Path) -> None:
+    value, directory = run(tmp_path)
+    assert value == "4.0"
+    assert Path(directory) == tmp_path / "fmq_theory" / sources_digest()
+    assert list(Path(directory).rglob("*.nbc"))
+
+
+@pytest.mark.slow
+def test_without_a_place_to_write_kernels_work_uncached(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")  # a file where a directory is needed, which stops even root
+    assert run(file) == ["4.0", "None"]
+
+
+def test_the_process_wide_setting_is_restored() -> None:
+    before = vars(config)["CACHE_DIR"]
+
+    @kernel
+    def double(x: float) -> float:
+        return 2.0 * x
+
+    assert double(4.0) == 8.0
+    assert before == vars(config)["CACHE_DIR"]
+    assert str(cache_directory()) != before
+
+
+def test_division_by_zero_does_not_raise() -> None:
+    @kernel
+    def divide(x: float, y: float) -> float:
+        return x / y
+
+    assert divide(1.0, 0.0) == float("inf")
