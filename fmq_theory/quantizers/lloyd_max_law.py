@@ -146,7 +146,8 @@ def improved(law: Source, state: State, symmetric: bool) -> State:
                 candidate = evaluate(law, levels)
                 if candidate.distortion <= state.distortion * (1.0 + 1e-14):
                     return candidate
-    return evaluate(law, state.levels + state.first / state.mass)
+    lloyd_step = state.first / state.mass
+    return evaluate(law, state.levels + (symmetric_part(lloyd_step) if symmetric else lloyd_step))
 
 
 def is_minimum(law: Source, state: State) -> bool:

@@ -180,14 +180,24 @@ class Empirical(Source):
         if order < 0:
             raise SourceError(f"data: moment of order {order}", "it is negative", "choose an order >= 0")
         if order == 1:
-            mean = float(self.prefix[-1, 1] / self.prefix[-1, 0])
-            return self.origin + math.ldexp(mean, self.exponent)
+            return self.origin + math.ldexp(self._mean_and_variance_of_z()[0], self.exponent)
         largest = max(abs(self.values[0]), abs(self.values[-1]))
         exponent = math.frexp(largest)[1]
         scaled = np.ldexp(self.values, -exponent)
         with np.errstate(over="ignore"):  # a moment beyond float64 is inf, as documented
             mean_power = (self.multiplicity * scaled**order).sum() / self.total_mass
             return float(np.ldexp(mean_power, order * exponent))
+
+    def variance(self) -> float:
+        with np.errstate(over="ignore"):
+            return float(np.ldexp(self._mean_and_variance_of_z()[1], 2 * self.exponent))
+
+    def _mean_and_variance_of_z(self) -> tuple[float, float]:
+        """In the frame of the sums, where an offset of the data does not round the mean."""
+        mean = self.prefix[-1, 1] / self.prefix[-1, 0]
+        everything = np.array([0]), np.array([self.values.size])
+        _, _, second = cell_moments(self.prefix, *everything, np.array([mean]))
+        return float(mean), float(second[0]) / self.total_mass
 
     def partial_moments(self, a: ArrayLike, b: ArrayLike, *, about: ArrayLike = 0.0) -> PartialMoments:
         """M_p = E[(X - about)**p; a <= X < b], summed in double-double."""
@@ -259,11 +269,9 @@ class Empirical(Source):
             raise SourceError(
                 "data", "all weights are equal, so the variance is zero", "pass weights that differ"
             )
-        everything = np.array([0]), np.array([self.values.size])
-        mean = self.prefix[-1, 1] / self.prefix[-1, 0]
-        _, _, second = cell_moments(self.prefix, *everything, np.array([mean]))
+        mean, variance = self._mean_and_variance_of_z()
         z = np.ldexp(self.values - self.origin, -self.exponent)
-        scaled = (z - mean) / math.sqrt(second[0] / self.total_mass)
+        scaled = (z - mean) / math.sqrt(variance)
         if self.is_weighted:
             return Empirical(scaled, self.multiplicity)
         return Empirical(np.repeat(scaled, self.multiplicity.astype(np.int64)))
