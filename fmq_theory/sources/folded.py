@@ -36,7 +36,7 @@ STEEP_PANELS = 8
 PANEL_LENGTHS = 8.0
 PANEL_RATIO = np.exp(13.0)
 STEEP_REMAINDER = 1e-15
-# Differences of outer moments are taken where less than this lies outside.
+# Outer moments are accurate where no more than this lies outside.
 OUTER_MASS = 0.25
 
 
@@ -149,8 +149,7 @@ class FoldedLaw(abc.ABC):
             steps[:, j + 1] = steps[:, j] + length
         lengths = steps[:, -1] * self._std_hazard(near)
         beyond = self._std_pdf(near + steps[:, -1]) / self._std_pdf(near) * lengths**3
-        # Where f is zero already, there is nothing to share out.
-        steps[(beyond > STEEP_REMAINDER) & (self._std_pdf(near) > 0.0), -1] = np.inf
+        steps[~(beyond <= STEEP_REMAINDER), -1] = np.inf  # nan where f has underflowed
         return steps
 
     def _quadrature(self, near: FloatArray, offset: FloatArray, width: FloatArray) -> FloatArray:
@@ -163,15 +162,17 @@ class FoldedLaw(abc.ABC):
     def _closed_form(self, near: FloatArray, far: FloatArray, about: FloatArray) -> FloatArray:
         """Differences of inner or outer moments, shifted to ``about``; shape ``[3, m]``."""
         whole = np.array([[0.5 * self._std_absolute_moment(p)] for p in range(3)])
-        # Past `last` nothing is left: not even z * z * sf(z), which would come out as inf * 0.
         inner, outer = np.empty((2, 3, 2, near.size))
         for j, edge in enumerate((near, far)):
-            last = np.isinf(edge) | (self._std_sf(np.where(np.isinf(edge), 0.0, edge)) <= 0.0)
-            z = np.where(last, 0.0, edge)
+            z = np.where(np.isinf(edge), 0.0, edge)
+            # Where sf underflows, so do the moments beyond, but z * z * sf(z) may come out as inf * 0.
+            last = np.isinf(edge) | ((self._std_sf(z) <= 0.0) & np.isfinite(whole))
             inner[:, j] = np.where(last, whole, np.stack(self._std_inner(z)))
             outer[:, j] = np.where(last, 0.0, np.stack(self._std_outer(z)))
-        from_outer = np.isfinite(outer[:, 0]) & (outer[0, 0] <= OUTER_MASS)
-        chosen: FloatArray = np.where(from_outer, outer[:, 0] - outer[:, 1], inner[:, 1] - inner[:, 0])
+        # The smaller numbers lose less in their difference; an infinite outer moment is never chosen.
+        from_outer = (outer[0, 0] <= OUTER_MASS) & (outer[:, 0] <= inner[:, 1]) & np.isfinite(outer[:, 0])
+        difference: FloatArray = np.where(np.isinf(inner[:, 1]), np.inf, inner[:, 1] - inner[:, 0])
+        chosen: FloatArray = np.where(from_outer, outer[:, 0] - outer[:, 1], difference)
         mass, first, second = chosen[0], chosen[1], chosen[2]
         shifted = first - about * mass
         # An infinite second moment stays infinite, whatever the (perhaps infinite) first one does.

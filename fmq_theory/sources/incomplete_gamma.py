@@ -37,6 +37,7 @@ def upper_gamma_tail(a: float, x: FloatArray) -> FloatArray:
     Reference:
         DLMF 8.9.2.
     """
+    x = np.minimum(x, 1e100)  # the limit 1 has long been reached, and inf / inf is not a number
     fraction = x + (2 * FRACTION_STEPS + 1 - a)
     for k in range(FRACTION_STEPS, 0, -1):
         fraction = x + (2 * k - 1 - a) - k * (k - a) / fraction

@@ -17,6 +17,8 @@ DF = Parameter("df", (0.0, math.inf), (0.8, 30.0), 4.0, "the degrees of freedom"
 
 # Terms of the power series at 1/2: 2**-60 is below double precision.
 SERIES_TERMS = 60
+# Newton's method converges quadratically: after a step of this size the next is below rounding.
+NEWTON_TOLERANCE = 1e-9
 # Below this many degrees of freedom the second moment comes from the series.
 SERIES_DF = 2.5
 
@@ -76,20 +78,47 @@ class StudentT(SymmetricSource):
         return 0.5 * self._beta_split(0.5, 0.5 * self.df, z)[1]
 
     def _std_isf(self, q: FloatArray) -> FloatArray:
-        a, tail = 0.5 * self.df, self.tail
-        t = np.asarray(special.betaincinv(a, 0.5, 2.0 * q), dtype=np.float64)
-        u = np.asarray(special.betaincinv(0.5, a, 1.0 - 2.0 * q), dtype=np.float64)  # 1 - t
-        z = math.sqrt(self.df) * np.where(t < 0.5, np.sqrt((1.0 - t) / t), np.sqrt(u / (1.0 - u)))
-        # Far out t underflows before z overflows; sf is a pure power there.
-        power: FloatArray = (tail.constant / self.scale**self.df / q) ** (1.0 / self.df)
-        return np.where(t < 1e-200, power, z)
+        # Near the centre the inverse of I_u(1/2, df/2) is exact, and 1 - 2 q is too. Towards the tail
+        # library inverses fail (by 1e-6 at df = 200, q = 1e-12), so ln sf is solved for ln z.
+        u = np.asarray(special.betaincinv(0.5, 0.5 * self.df, 1.0 - 2.0 * q), dtype=np.float64)
+        centre = math.sqrt(self.df) * np.sqrt(u / (1.0 - u))
+        central = (q >= 0.25) & (u <= 0.5)
+        return np.where(central, centre, self._tail_quantile(np.where(central, 0.25, q)))
+
+    def _tail_quantile(self, q: FloatArray) -> FloatArray:
+        """The z with sf(z) = q, for z not far below 1, by Newton's method.
+
+        ln sf is a concave function of ln z, so the iterates come down on z from above after the first.
+        sf(z) < C z**-df gives a bound to start from, and beyond 1e50 it is an equality; elsewhere
+        Wallace's normal approximation is nearer.
+
+        Reference:
+            Wallace 1959, "Bounds on normal approximations to Student's and the chi-square
+            distributions", Annals of Mathematical Statistics 30.
+        """
+        df = self.df
+        log_constant = 0.5 * (df - 2.0) * math.log(df) - float(special.betaln(0.5, 0.5 * df))
+        bound = np.exp((log_constant - np.log(q)) / df)
+        normal = special.ndtri(q) * (8.0 * df + 3.0) / (8.0 * df + 1.0)
+        z = np.fmin(np.sqrt(df * np.expm1(normal * normal / df)), bound)
+        for _ in range(30):
+            sf = self._std_sf(z)
+            step = np.log(sf / q) * sf / (z * self._std_pdf(z))
+            z = z * np.exp(np.clip(np.where(np.isfinite(step), step, 0.0), -2.0, 2.0))
+            if not (np.abs(step) > NEWTON_TOLERANCE).any():
+                break
+        return np.where(bound > 1e50 * math.sqrt(df), bound, z)
 
     def _std_hazard(self, z: FloatArray) -> FloatArray:
-        # f / sf = df / (z 2F1((df + 1) / 2, 1; df/2 + 1; t)) where both underflow (DLMF 8.17.8).
-        sf = self._std_sf(z)
-        t = 1.0 / (1.0 + z * z / self.df)
-        far = self.df / (z * special.hyp2f1(0.5 * (self.df + 1.0), 1.0, 0.5 * self.df + 1.0, t))
-        return np.where(sf > 1e-290, self._std_pdf(z) / sf, far)
+        sf, ratio = self._std_sf(z), z / math.sqrt(self.df)
+        rate = np.asarray(self._std_pdf(z) / sf)
+        # Where one of the two underflows, f / sf = df / (z 2F1((df + 1) / 2, 1; df/2 + 1; t)), which
+        # is DLMF 8.17.8.
+        at = np.flatnonzero((sf < 1e-290) | (ratio > 1e50))
+        t = 1.0 / (1.0 + ratio.flat[at] ** 2)
+        series = special.hyp2f1(0.5 * (self.df + 1.0), 1.0, 0.5 * self.df + 1.0, t)
+        rate.flat[at] = self.df / (z.flat[at] * series)
+        return rate
 
     def _std_inner(self, z: FloatArray) -> Moments:
         df, growth = self.df, self._log_growth(z)

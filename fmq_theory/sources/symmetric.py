@@ -40,8 +40,12 @@ class SymmetricSource(FoldedLaw, Source):
                     f"{parameter.name} ({parameter.description}) must be a real number",
                     f"choose for example {parameter.name} = {parameter.default:g}",
                 )
-            parameter.validate(float(value), self.name)
-            object.__setattr__(self, parameter.name, float(value))
+            try:
+                number = float(value)
+            except OverflowError:  # an int beyond the largest float
+                number = math.inf  # of either sign: what matters is that it is refused
+            parameter.validate(number, self.name)
+            object.__setattr__(self, parameter.name, number)
 
     # What a family fills in, besides the hooks of FoldedLaw.
 
@@ -283,7 +287,7 @@ class SymmetricSource(FoldedLaw, Source):
                 break
             step = math.log(q / mass) * mass / (m * density)
             m = max(m * math.exp(min(max(step, -50.0), 50.0)), tiny)
-            if abs(step) <= 4e-16:
+            if abs(step) <= 1e-9:  # convergence is quadratic: the next step is below rounding
                 break
         return m
 
