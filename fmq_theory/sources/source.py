@@ -1,0 +1,206 @@
+"""What a law of weights is: the one interface that laws and data share."""
+
+import abc
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fmq_theory.errors import SourceError
+
+__all__ = ["MagnitudeRange", "Parameter", "PartialMoments", "PointDensity", "Source", "Tail"]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a family: where it may lie, and where it usually does.
+
+    Attributes:
+        name: the field of the family's dataclass.
+        domain: open interval of admissible values.
+        typical: closed interval from which property tests draw.
+        default: what a user gets who names the family alone; None if it must be given.
+        description: one line for ``--help``.
+    """
+
+    name: str
+    domain: tuple[float, float]
+    typical: tuple[float, float]
+    default: float
+    description: str
+
+    def validate(self, value: float, family: str) -> None:
+        """Raises SourceError unless ``value`` lies inside the domain."""
+        low, high = self.domain
+        if not low < value < high:  # also catches nan
+            raise SourceError(
+                f"{family}: {self.name} = {value!r}",
+                f"{self.name} ({self.description}) must lie strictly between {low:g} and {high:g}",
+                f"choose for example {self.name} = {self.default:g}",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """How the survival function leaves the bulk, on each side alike.
+
+    * ``bounded``: the support is an interval of finite length.
+    * ``exponential``: lighter than every power and unbounded (Gumbel domain of attraction).
+    * ``regular``: sf(x) ~ constant * x**-index as x grows.
+
+    Attributes:
+        index: the exponent for ``regular``; ``inf`` otherwise.
+        constant: C in the units of the law to the power ``index``; ``nan`` unless ``regular``.
+    """
+
+    kind: Literal["bounded", "exponential", "regular"]
+    index: float = math.inf
+    constant: float = math.nan
+
+
+class PartialMoments(NamedTuple):
+    """M_p = E[(X - about)^p; a <= X < b] for p = 0, 1, 2; each of the broadcast shape of a, b."""
+
+    mass: FloatArray
+    first: FloatArray
+    second: FloatArray
+
+
+class MagnitudeRange(NamedTuple):
+    """Smallest and largest magnitude on one side of zero; None where that side is empty."""
+
+    smallest: float
+    largest: float
+
+
+class PointDensity(Protocol):
+    """A law of which only the quantile function is needed, such as an escort law."""
+
+    def ppf(self, q: ArrayLike) -> FloatArray:
+        """Quantile function."""
+        ...
+
+
+class Source(abc.ABC):
+    """The law mu of one weight.
+
+    Conventions: ``pdf cdf sf ppf isf`` mean what they mean in scipy.stats; every array argument
+    broadcasts; results are float64. A cell is half open, [a, b). Infinite moments are ``inf``;
+    one that does not exist raises SourceError.
+    """
+
+    __slots__ = ()
+
+    name: ClassVar[str]
+
+    @property
+    @abc.abstractmethod
+    def support(self) -> tuple[float, float]:
+        """Smallest closed interval of mass one."""
+
+    @property
+    @abc.abstractmethod
+    def tail(self) -> Tail:
+        """Class, index and constant of the tail."""
+
+    @abc.abstractmethod
+    def pdf(self, x: ArrayLike) -> FloatArray:
+        """Density f."""
+
+    @abc.abstractmethod
+    def cdf(self, x: ArrayLike) -> FloatArray:
+        """F(x) = P(X <= x)."""
+
+    @abc.abstractmethod
+    def sf(self, x: ArrayLike) -> FloatArray:
+        """P(X > x), accurate in the upper tail."""
+
+    @abc.abstractmethod
+    def ppf(self, q: ArrayLike) -> FloatArray:
+        """Inverse of ``cdf``."""
+
+    @abc.abstractmethod
+    def isf(self, q: ArrayLike) -> FloatArray:
+        """Inverse of ``sf``, accurate for small ``q``."""
+
+    @abc.abstractmethod
+    def moment(self, order: int) -> float:
+        """E[X**order]; ``inf`` where infinite.
+
+        Raises:
+            SourceError: an odd moment of a law whose absolute moment is infinite does not exist.
+        """
+
+    @abc.abstractmethod
+    def partial_moments(self, a: ArrayLike, b: ArrayLike, *, about: ArrayLike = 0.0) -> PartialMoments:
+        """M_p = E[(X - about)**p; a <= X < b], p = 0, 1, 2, in closed form.
+
+        ``about`` removes the cancellation that c*c*mass - 2*c*first + second suffers in a narrow
+        cell far from zero: pass the cell's level and the result keeps its relative accuracy.
+        Requires a <= b elementwise; the edges may be infinite.
+        """
+
+    @abc.abstractmethod
+    def density_power_integral(self, beta: float) -> float:
+        """I(beta) = integral of f**beta over the support; ``inf`` where it diverges."""
+
+    @abc.abstractmethod
+    def escort(self, alpha: float) -> PointDensity:
+        """The law with density f**alpha / I(alpha): the point density of the power compander.
+
+        Raises:
+            SourceError: I(alpha) is infinite.
+        """
+
+    @abc.abstractmethod
+    def density_sup(self, a: ArrayLike, b: ArrayLike) -> FloatArray:
+        """sup of f over [a, b]; ``inf`` where the density is unbounded or does not exist."""
+
+    @abc.abstractmethod
+    def differential_entropy(self) -> float:
+        """h = -integral of f ln f, in nats.
+
+        Raises:
+            SourceError: the law has no density.
+        """
+
+    @abc.abstractmethod
+    def sample(self, n: int, *, rng: np.random.Generator) -> FloatArray:
+        """``n`` independent draws, shape ``[n]``."""
+
+    @abc.abstractmethod
+    def typical_range(self, n: int) -> tuple[float, float]:
+        """Smallest and largest of ``n`` weights: their medians for a law, themselves for data."""
+
+    @abc.abstractmethod
+    def typical_magnitudes(self, n: int) -> tuple[MagnitudeRange | None, MagnitudeRange | None]:
+        """Range of |X| below zero and above zero among ``n`` weights, exact zeros left out."""
+
+    @abc.abstractmethod
+    def standard_deviation_one(self) -> "Source":
+        """The same law moved to mean 0 and scaled to variance 1.
+
+        Raises:
+            SourceError: the variance is infinite or zero.
+        """
+
+    def mean(self) -> float:
+        """E[X]."""
+        return self.moment(1)
+
+    def variance(self) -> float:
+        """Var X; ``inf`` where infinite."""
+        second = self.moment(2)
+        if math.isinf(second):
+            return math.inf
+        low, high = self.support
+        mean = self.mean()
+        return float(self.partial_moments(low, np.nextafter(high, math.inf), about=mean).second)
+
+    def hazard(self, x: ArrayLike) -> FloatArray:
+        """r(x) = f(x) / sf(x), per unit of x."""
+        return self.pdf(x) / self.sf(x)
