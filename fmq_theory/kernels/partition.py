@@ -168,12 +168,13 @@ def penalty_from_coarse(prefix: FloatArray, num_cells: int) -> float:
     if nodes.size <= 2 * num_cells:
         return first_guess
     coarse = prefix[nodes]
-    _, _, _, penalty = search(coarse, num_cells, first_guess)
-    if num_cells == 2:
-        return penalty
-    _, cost_fewer, _, _ = search(coarse, num_cells - 1, penalty)
-    _, cost_more, _, _ = search(coarse, num_cells + 1, penalty)
-    return 0.5 * (cost_fewer - cost_more)
+    cost = np.full(3, cell_cost(prefix, 0, prefix.shape[0] - 1))
+    penalty = first_guess
+    # One call in a loop, not three calls: it is compiled once.
+    for i in range(3):
+        if num_cells + i > 2:
+            _, cost[i], _, penalty = search(coarse, num_cells - 1 + i, penalty)
+    return 0.5 * (cost[0] - cost[2])
 
 
 @kernel

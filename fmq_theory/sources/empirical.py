@@ -70,8 +70,10 @@ class Empirical(Source):
             multiplicity = np.add.reduceat(mass, starts)
         origin, exponent = _exact_frame(values)
         prefix = prefix_moments(np.ldexp(values - origin, -exponent), multiplicity)
-        for array in (values, multiplicity, prefix):
-            array.setflags(write=False)
+        # The prefix stays writable: to numba a read-only array is another type, for which every kernel
+        # that also runs on arrays of its own would be compiled once more.
+        values.setflags(write=False)
+        multiplicity.setflags(write=False)
         fields = {
             "values": values,
             "multiplicity": multiplicity,
