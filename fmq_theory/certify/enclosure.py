@@ -1,0 +1,264 @@
+"""A number that is known to lie between two exact rationals.
+
+Everything that leaves the certify room is an ``Enclosure``: the balls of Arb are working material,
+and a float never counts as certified. Conversions to shorter forms always round outwards.
+"""
+
+import math
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+
+from flint import arb, ctx, fmpq
+
+from fmq_theory.errors import CertificationError
+
+__all__ = ["Enclosure", "Exact", "ball", "exact", "precision"]
+
+Exact = int | str | Fraction
+"""What counts as exact input: an integer, a decimal or ``p/q`` string, a Fraction; never a float."""
+
+
+@contextmanager
+def precision(bits: int) -> Generator[None]:
+    """Arb's working precision inside the block, restored afterwards.
+
+    Raises:
+        CertificationError: fewer than 32 bits.
+    """
+    if bits < 32:
+        raise CertificationError(
+            f"precision of {bits} bits", "ball arithmetic needs some guard bits", "ask for at least 32 bits"
+        )
+    before = ctx.prec
+    ctx.prec = bits
+    try:
+        yield
+    finally:
+        ctx.prec = before
+
+
+def exact(value: Exact) -> Fraction:
+    """The rational that ``value`` denotes.
+
+    Raises:
+        CertificationError: a float (its decimal meaning is ambiguous) or a malformed string.
+    """
+    # The annotation forbids a float, but callers read tables from files.
+    if isinstance(value, (int, str, Fraction)) and not isinstance(value, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+        try:
+            return Fraction(value)
+        except (ValueError, ZeroDivisionError) as error:
+            cause = f"it is not a finite decimal or a quotient ({error})"
+    else:
+        cause = "a float or other type does not say which exact number is meant"
+    raise CertificationError(f"number {value!r}", cause, "pass an int, a string such as '0.1', or a Fraction")
+
+
+def ball(value: "Exact | Enclosure | arb") -> arb:
+    """The ball, at the working precision, around an exact number or an enclosure."""
+    if isinstance(value, arb):
+        return value
+    if isinstance(value, Enclosure):
+        return ball(value.lower).union(ball(value.upper))
+    rational = exact(value)
+    return arb(fmpq(rational.numerator, rational.denominator))
+
+
+def _dyadic(point: arb) -> Fraction:
+    mantissa, exponent = (int(part) for part in point.man_exp())
+    return Fraction(mantissa << exponent) if exponent >= 0 else Fraction(mantissa, 1 << -exponent)
+
+
+def _decimal(value: Fraction) -> str:
+    """Exact decimal expansion where it is finite, else ``p/q``."""
+    denominator, twos, fives = value.denominator, 0, 0
+    while denominator % 2 == 0:
+        denominator, twos = denominator // 2, twos + 1
+    while denominator % 5 == 0:
+        denominator, fives = denominator // 5, fives + 1
+    if denominator != 1:
+        return f"{value.numerator}/{value.denominator}"
+    places = max(twos, fives)
+    digits = str(abs(value.numerator) * 10**places // value.denominator).rjust(places + 1, "0")
+    sign = "-" if value < 0 else ""
+    return sign + (f"{digits[:-places]}.{digits[-places:]}" if places else digits)
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosure:
+    """lower <= true value <= upper, both ends exact.
+
+    Arithmetic is exact on the ends, so it never loses the enclosure (the ends grow in length).
+
+    Raises:
+        CertificationError: the ends are out of order.
+    """
+
+    lower: Fraction
+    upper: Fraction
+
+    def __post_init__(self) -> None:
+        if self.lower > self.upper:
+            raise CertificationError(
+                f"enclosure [{float(self.lower)!r}, {float(self.upper)!r}]",
+                "its lower end lies above its upper end",
+                "swap the ends, or look for the computation that lost the true value",
+            )
+
+    @classmethod
+    def of(cls, value: "arb | Exact | Enclosure") -> "Enclosure":
+        """The enclosure that a ball or an exact number stands for.
+
+        Raises:
+            CertificationError: the ball is not finite: nothing was certified.
+        """
+        if isinstance(value, Enclosure):
+            return value
+        if not isinstance(value, arb):
+            rational = exact(value)
+            return cls(rational, rational)
+        if not value.is_finite():
+            raise CertificationError(
+                "ball arithmetic",
+                "the enclosure reached is not finite",
+                "raise the precision or shrink the box",
+            )
+        return cls(_dyadic(value.lower()), _dyadic(value.upper()))
+
+    @classmethod
+    def hull(cls, *parts: "Enclosure") -> "Enclosure":
+        """The smallest enclosure that holds all ``parts``."""
+        return cls(min(part.lower for part in parts), max(part.upper for part in parts))
+
+    @property
+    def midpoint(self) -> Fraction:
+        """(lower + upper) / 2."""
+        return (self.lower + self.upper) / 2
+
+    @property
+    def radius(self) -> Fraction:
+        """(upper - lower) / 2."""
+        return (self.upper - self.lower) / 2
+
+    @property
+    def lower_float(self) -> float:
+        """Largest float known not to exceed the value."""
+        return -_round_up(-self.lower)
+
+    @property
+    def upper_float(self) -> float:
+        """Smallest float known not to fall below the value."""
+        return _round_up(self.upper)
+
+    def __float__(self) -> float:
+        """The midpoint, for display and plots only: a float carries no certificate."""
+        return float(self.midpoint)
+
+    def contains(self, other: "Exact | Enclosure") -> bool:
+        """Whether the number, or the whole other enclosure, lies inside."""
+        inner = Enclosure.of(other)
+        return self.lower <= inner.lower and inner.upper <= self.upper
+
+    def overlaps(self, other: "Enclosure") -> bool:
+        """Whether the two can enclose one and the same number."""
+        return self.lower <= other.upper and other.lower <= self.upper
+
+    def less_than(self, other: "Exact | Enclosure") -> bool | None:
+        """True or False where that is proven, None where the enclosures cannot tell."""
+        right = Enclosure.of(other)
+        if self.upper < right.lower:
+            return True
+        return False if self.lower >= right.upper else None
+
+    def greater_than(self, other: "Exact | Enclosure") -> bool | None:
+        """True or False where that is proven, None where the enclosures cannot tell."""
+        return Enclosure.of(other).less_than(self)
+
+    def rounded(self, digits: int) -> "Enclosure":
+        """A wider enclosure whose ends have ``digits`` places after the point."""
+        scale = int(10**digits)
+        return Enclosure(
+            Fraction(math.floor(self.lower * scale), scale), Fraction(math.ceil(self.upper * scale), scale)
+        )
+
+    @property
+    def certified_places(self) -> int:
+        """Decimal places p such that rounding the midpoint to p places errs by less than 10**-p."""
+        if self.radius == 0:
+            return sys.maxsize
+        places = max(0, math.floor(-math.log10(2 * _round_up(self.radius) or sys.float_info.min)))
+        return places
+
+    def decimal(self, digits: int = 30) -> str:
+        """``"0.117482 +/- 1e-6"``: a decimal of ``digits`` places and a radius that is proven for it."""
+        centre = Fraction(round(self.midpoint * 10**digits), 10**digits)
+        error = max(centre - self.lower, self.upper - centre)
+        sign, shown = ("-" if centre < 0 else ""), abs(centre)
+        whole, rest = divmod(shown.numerator * 10**digits // shown.denominator, 10**digits)
+        text = f"{sign}{whole}.{rest:0{digits}d}" if digits else f"{sign}{whole}"
+        return text if error == 0 else f"{text} +/- {_scientific_up(error)}"
+
+    def __str__(self) -> str:
+        return self.decimal(min(self.certified_places, 40))
+
+    def __neg__(self) -> "Enclosure":
+        return Enclosure(-self.upper, -self.lower)
+
+    def __add__(self, other: "Exact | Enclosure") -> "Enclosure":
+        right = Enclosure.of(other)
+        return Enclosure(self.lower + right.lower, self.upper + right.upper)
+
+    def __sub__(self, other: "Exact | Enclosure") -> "Enclosure":
+        return self + (-Enclosure.of(other))
+
+    def __mul__(self, other: "Exact | Enclosure") -> "Enclosure":
+        right = Enclosure.of(other)
+        ends = [a * b for a in (self.lower, self.upper) for b in (right.lower, right.upper)]
+        return Enclosure(min(ends), max(ends))
+
+    def __truediv__(self, other: "Exact | Enclosure") -> "Enclosure":
+        right = Enclosure.of(other)
+        if right.lower <= 0 <= right.upper:
+            raise CertificationError(
+                "division", "the divisor's enclosure contains zero", "raise the precision of the divisor"
+            )
+        return self * Enclosure(1 / right.upper, 1 / right.lower)
+
+    def to_json(self) -> dict[str, str]:
+        """Both ends as exact decimals (``p/q`` where the decimal would not end)."""
+        return {"lower": _decimal(self.lower), "upper": _decimal(self.upper)}
+
+    @classmethod
+    def from_json(cls, data: object) -> "Enclosure":
+        """Inverse of ``to_json``, exactly.
+
+        Raises:
+            CertificationError: the two ends are missing or malformed.
+        """
+        match data:
+            case {"lower": str(lower), "upper": str(upper)}:
+                return cls(exact(lower), exact(upper))
+            case _:
+                raise CertificationError(
+                    "enclosure in JSON", "it lacks the strings 'lower' and 'upper'", "use Enclosure.to_json"
+                )
+
+
+def _round_up(value: Fraction) -> float:
+    try:
+        nearest = float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -sys.float_info.max
+    return nearest if Fraction(nearest) >= value else math.nextafter(nearest, math.inf)
+
+
+def _scientific_up(value: Fraction) -> str:
+    """Two-digit scientific notation, rounded up; works far below the range of floats."""
+    exponent = len(str(value.numerator)) - len(str(value.denominator)) - 1
+    leading = math.ceil(value * Fraction(10) ** (1 - exponent))
+    while leading >= 100:
+        leading, exponent = -(-leading // 10), exponent + 1
+    return f"{leading // 10}.{leading % 10}e{exponent}"

@@ -1,0 +1,68 @@
+"""Certified distortion of the equal-mass quantizer (theory T2b): the published algorithm.
+
+D_EM(K) = E X^2 - (1/K) sum_k m_k^2 with m_k = K (T_1(q_{k-1}) - T_1(q_k)), where P(X > q_k) = 1 - k/K. For
+a symmetric law only the cells on x > 0 are needed; a cell that straddles 0 (odd K) has mean 0.
+"""
+
+from fractions import Fraction
+from itertools import pairwise
+
+from flint import arb
+
+from fmq_theory.certify.enclosure import Enclosure, precision
+from fmq_theory.certify.law import Law
+from fmq_theory.errors import CertificationError
+
+__all__ = ["equal_mass_distortion", "equal_mass_levels", "tail_cell_bound"]
+
+
+def equal_mass_distortion(law: Law, num_levels: int, *, digits: int = 30) -> Enclosure:
+    """D_EM(K).
+
+    Raises:
+        CertificationError: K < 1, or a quantile could not be proven.
+    """
+    with precision(_bits(num_levels, digits)):
+        means = _positive_means(law, num_levels)
+        return Enclosure.of(law.variance() - 2 * sum((m * m for m in means), arb(0)) / num_levels)
+
+
+def equal_mass_levels(law: Law, num_levels: int, *, digits: int = 30) -> tuple[Enclosure, ...]:
+    """The K cell means, in increasing order.
+
+    Raises:
+        CertificationError: as ``equal_mass_distortion``.
+    """
+    with precision(_bits(num_levels, digits)):
+        means = _positive_means(law, num_levels)
+        centre = [arb(0)] if num_levels % 2 else []
+        return tuple(Enclosure.of(m) for m in [*(-m for m in means), *centre, *reversed(means)])
+
+
+def tail_cell_bound(law: Law, num_levels: int, *, digits: int = 30) -> Enclosure:
+    """(1/K) (Var(X | top cell) + Var(X | bottom cell)), the lower bound of D_EM at every K (theory T5f).
+
+    Raises:
+        CertificationError: K < 2, or a quantile could not be proven.
+    """
+    if num_levels < 2:
+        raise CertificationError(
+            f"tail cells of {num_levels} levels", "there is one cell only", "choose K >= 2"
+        )
+    with precision(_bits(num_levels, digits)):
+        top = law.upper_moments(law.upper_quantile(Fraction(1, num_levels)))
+        mean = top.first * num_levels
+        return Enclosure.of(2 * (top.second - mean * mean / num_levels))
+
+
+def _bits(num_levels: int, digits: int) -> int:
+    if num_levels < 1:
+        raise CertificationError(f"{num_levels} levels", "K must be at least 1", "pass 2**bits")
+    return int(3.33 * digits) + 64 + 2 * num_levels.bit_length()
+
+
+def _positive_means(law: Law, num_levels: int) -> list[arb]:
+    """Means of the cells inside x > 0, from the outermost inwards."""
+    masses = [Fraction(k, num_levels) for k in range(1, num_levels // 2 + 1)]
+    firsts = [arb(0), *(law.upper_moments(law.upper_quantile(mass)).first for mass in masses)]
+    return [(inner - outer) * num_levels for outer, inner in pairwise(firsts)]
