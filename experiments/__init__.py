@@ -1,0 +1,1 @@
+"""Runs whose results this repository shows; each can be repeated by one command."""

@@ -1,0 +1,29 @@
+"""Measurements: distortion, Wasserstein distance, rate, and estimates with intervals."""
+
+from fmq_theory.metrics.distortion import distortion
+from fmq_theory.metrics.expected import RangeDesign, expected_distortion
+from fmq_theory.metrics.intervals import Estimate, exact_estimate, mean_estimate
+from fmq_theory.metrics.rate import cell_masses, index_entropy, shannon_lower_bound
+from fmq_theory.metrics.wasserstein import sample_to_codebook_w2_squared, w2_squared
+from fmq_theory.metrics.wasserstein_pot import (
+    rowwise_w2_squared_pot,
+    sample_to_codebook_w2_squared_pot,
+    w2_squared_pot,
+)
+
+__all__ = [
+    "Estimate",
+    "RangeDesign",
+    "cell_masses",
+    "distortion",
+    "exact_estimate",
+    "expected_distortion",
+    "index_entropy",
+    "mean_estimate",
+    "rowwise_w2_squared_pot",
+    "sample_to_codebook_w2_squared",
+    "sample_to_codebook_w2_squared_pot",
+    "shannon_lower_bound",
+    "w2_squared",
+    "w2_squared_pot",
+]

@@ -1,0 +1,46 @@
+"""Rates: what the codes of a quantizer cost at best, and what no code of a rate can beat."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from fmq_theory.codebook import Codebook
+from fmq_theory.sources.source import Source
+
+__all__ = ["cell_masses", "index_entropy", "shannon_lower_bound"]
+
+
+def cell_masses(codebook: Codebook, source: Source) -> NDArray[np.float64]:
+    """p_k = P(X in cell k), shape ``[K]``."""
+    edges = codebook.edges()
+    return source.partial_moments(edges[:-1], edges[1:], about=codebook.levels).mass
+
+
+def index_entropy(codebook: Codebook, source: Source) -> float:
+    """H = -sum_k p_k log2 p_k, in bits a weight: the rate of the codes under an ideal entropy coder."""
+    return math.fsum(special.entr(cell_masses(codebook, source))) / math.log(2.0)
+
+
+def shannon_lower_bound(source: Source, rate_bits: float) -> float:
+    """D(R) >= exp(2 h) / (2 pi e) * 2**(-2 R), h the differential entropy in nats.
+
+    It holds for every quantizer and code of rate R bits a weight, of any block length.
+
+    Args:
+        source: a law with a density.
+        rate_bits: R, in bits a weight.
+
+    Returns:
+        In squared units of the source.
+
+    Raises:
+        SourceError: the source has no density.
+
+    Reference:
+        Shannon 1959; Cover and Thomas, Elements of Information Theory, 2nd ed., exercise 10.8.
+    """
+    return math.exp(2.0 * source.differential_entropy() - 2.0 * rate_bits * math.log(2.0)) / (
+        2.0 * math.pi * math.e
+    )

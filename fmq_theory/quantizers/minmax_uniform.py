@@ -1,0 +1,89 @@
+"""Uniform levels between the smallest and the largest weight, as published."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmq_theory.codebook import Codebook
+from fmq_theory.quantizers.scheme import Promise, Scheme, codebook_on_range
+from fmq_theory.sources.source import Source
+
+__all__ = ["MinMaxUniform", "uniform_levels"]
+
+_SMALLEST_STEP = 2.0**-1000
+
+
+@dataclass(frozen=True, slots=True)
+class MinMaxUniform(Scheme):
+    """levels[k] = min + k * (max - min) / (K - 1), code = round((x - min) / scale) half to even.
+
+    With half-range R the step is 2R/(K-1), so D is about R**2 / (3 (K-1)**2) and never above
+    (R/(K-1))**2. One level alone sits at the mid-range.
+
+    Attributes:
+        sample_size: n, for a law only: its range is that of n weights (their median extremes).
+
+    Reference:
+        The published uniform baseline (theory section 0); range law in theory section 4.
+    """
+
+    sample_size: int = 1_000_000
+
+    name: ClassVar[str] = "uniform"
+    promises: ClassVar[frozenset[Promise]] = frozenset({"idempotent", "levels_in_range", "scale", "shift"})
+
+    def _design(self, source: Source, num_levels: int) -> Codebook:
+        low, high = source.typical_range(self.sample_size)
+        return self.design_on_range(low, high, num_levels)
+
+    def design_on_range(self, low: float, high: float, num_levels: int) -> Codebook:
+        """The codebook on [``low``, ``high``], both ends included.
+
+        Raises:
+            SchemeError: the ends are not finite or not in order, or K is not a positive integer.
+        """
+        num_levels = self._checked(num_levels)
+        if (constant := codebook_on_range(self.name, low, high)) is not None:
+            return constant
+        if num_levels == 1:
+            return Codebook(np.array([0.5 * low + 0.5 * high]), np.array([]))
+        levels = uniform_levels(low, high, num_levels)
+        thresholds = 0.5 * levels[:-1] + 0.5 * levels[1:]
+        # A cell is closed below, so a half-way value goes up. Between an even level and the next
+        # one it must go down: move that threshold past it by the smallest step there is.
+        thresholds[::2] = np.nextafter(thresholds[::2], np.inf)
+        inside = (thresholds > levels[:-1]) & (thresholds < levels[1:])
+        return Codebook(levels, np.where(inside, thresholds, levels[1:]))
+
+    def encode(self, codebook: Codebook, values: NDArray[np.float64]) -> NDArray[np.unsignedinteger]:
+        """rint((x - min) / scale) in float64, the published rule to the last bit.
+
+        It differs from the codebook's thresholds only where (x - min) / scale rounds to a tie.
+        """
+        top = codebook.num_levels - 1
+        low, high = float(codebook.levels[0]), float(codebook.levels[-1])
+        scale = (high - low) / max(top, 1)
+        # One level, a span beyond float64, or a step that denormals cannot resolve.
+        if not (_SMALLEST_STEP < scale < math.inf):
+            return codebook.encode(values)
+        codes = np.rint((np.clip(values, low, high) - low) / scale)
+        return np.minimum(codes, top).astype(np.min_scalar_type(top))
+
+    def side_numbers(self, num_levels: int) -> int:
+        """The two ends."""
+        return min(2, num_levels)
+
+
+def uniform_levels(low: float, high: float, num_levels: int) -> NDArray[np.float64]:
+    """``num_levels`` >= 2 equally spaced levels with both ends exact, shape ``[K]``."""
+    if math.isinf(high - low):
+        weight = np.arange(num_levels) / (num_levels - 1)
+        levels = low * (1.0 - weight) + high * weight  # a span above 1.8e308 has no float64
+    else:
+        levels = low + np.arange(num_levels) * ((high - low) / (num_levels - 1))
+    levels[-1] = high
+    # Rounding may pass the upper end where the step is near the spacing of float64.
+    return np.maximum.accumulate(np.clip(levels, low, high))

@@ -1,0 +1,65 @@
+"""The schemes by name."""
+
+from fmq_theory.errors import SchemeError
+from fmq_theory.quantizers.clipped_uniform import ClippedUniform
+from fmq_theory.quantizers.entropy_constrained import EntropyConstrained
+from fmq_theory.quantizers.fp4 import FP4
+from fmq_theory.quantizers.lloyd_max import LloydMax
+from fmq_theory.quantizers.log2 import Log2
+from fmq_theory.quantizers.minmax_uniform import MinMaxUniform
+from fmq_theory.quantizers.nf4 import NF4
+from fmq_theory.quantizers.power_compander import PowerCompander
+from fmq_theory.quantizers.scheme import Scheme
+
+__all__ = ["SCHEMES", "get_scheme"]
+
+SCHEMES: dict[str, Scheme] = {
+    "uniform": MinMaxUniform(),
+    "uniform_clipped": ClippedUniform(),
+    "equal_mass": PowerCompander(1.0),
+    "pwl": PowerCompander(1.0, "midpoint"),
+    "log2": Log2(),
+    "panter_dite": PowerCompander(1.0 / 3.0),
+    "lloyd_max": LloydMax(),
+    "ecq": EntropyConstrained(),
+    "nf4": NF4(),
+    "fp4": FP4(),
+}
+
+
+def get_scheme(scheme: str | Scheme) -> Scheme:
+    """The scheme of that name, or the scheme itself.
+
+    Args:
+        scheme: a key of ``SCHEMES``; "power:ALPHA" or "power:ALPHA:midpoint"; "ecq:LAGRANGIAN";
+            or a Scheme.
+
+    Raises:
+        SchemeError: no such scheme, or a parameter outside its domain.
+    """
+    if isinstance(scheme, Scheme):
+        return scheme
+    if scheme in SCHEMES:
+        return SCHEMES[scheme]
+    kind, _, rest = str(scheme).partition(":")
+    number, _, reconstruction = rest.partition(":")
+    if kind == "power" and reconstruction in ("", "midpoint"):
+        return PowerCompander(_parameter(scheme, number), "midpoint" if reconstruction else "centroid")
+    if kind == "ecq" and not reconstruction:
+        return EntropyConstrained(_parameter(scheme, number))
+    raise SchemeError(
+        f"scheme {scheme!r}",
+        "no such scheme",
+        f"choose one of {', '.join(SCHEMES)}, power:ALPHA, ecq:LAGRANGIAN",
+    )
+
+
+def _parameter(scheme: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise SchemeError(
+            f"scheme {scheme!r}",
+            f"{text!r} is not a number",
+            "write for example power:0.5 or ecq:0.1",
+        ) from error

@@ -1,0 +1,143 @@
+"""A scheme: the rule that turns a law or data into a codebook."""
+
+import abc
+import math
+import operator
+from typing import ClassVar, Literal, Protocol, final, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmq_theory.codebook import Codebook
+from fmq_theory.errors import SchemeError
+from fmq_theory.sources.empirical import Empirical
+from fmq_theory.sources.source import Source
+
+__all__ = ["Promise", "RangeScheme", "Scheme", "codebook_on_range"]
+
+Promise = Literal["idempotent", "levels_in_range", "scale", "shift"]
+"""What a scheme promises of its codebook for data; tests draw data and hold it to its word.
+
+* ``idempotent``: quantizing quantized weights changes nothing.
+* ``levels_in_range``: every level lies between the smallest and the largest weight.
+* ``scale``: the codebook of s*X is s times that of X, s > 0.
+* ``shift``: the codebook of X + t is that of X, plus t.
+"""
+
+
+_SAFE_EXPONENT = 400  # squares of numbers below 2**400 and above 2**-400 stay far inside float64
+
+
+class Scheme(abc.ABC):
+    """design(source, K) -> Codebook with at most K levels.
+
+    A subclass writes ``_design`` for a source that is not a single point and K >= 1.
+
+    Attributes:
+        name: the key of the registry.
+        promises: the properties that hold for all data, up to rounding.
+    """
+
+    __slots__ = ()
+
+    name: ClassVar[str]
+    promises: ClassVar[frozenset[Promise]] = frozenset({"levels_in_range", "scale", "shift"})
+
+    @final
+    def design(self, source: Source, num_levels: int) -> Codebook:
+        """The scheme's codebook for ``source``.
+
+        A constant source gets its one value as the only level, whatever the scheme: nothing is
+        left to choose, and the published uniform leaves such channels untouched. Data whose
+        squares would leave float64 are designed for in a power-of-two unit, which is exact.
+
+        Raises:
+            SchemeError: ``num_levels`` is not a positive integer, or the scheme has no codebook
+                of that size.
+            SourceError: the source lacks what the scheme needs (a finite variance, a range).
+        """
+        num_levels = self._checked(num_levels)
+        low, high = source.support
+        if low == high:
+            return Codebook(np.array([low]), np.array([]))
+        exponent = math.frexp(max(abs(low), abs(high)))[1]
+        if isinstance(source, Empirical) and abs(exponent) > _SAFE_EXPONENT:
+            return _scaled(self._design(_rescaled(source, -exponent), num_levels), exponent)
+        return self._design(source, num_levels)
+
+    @abc.abstractmethod
+    def _design(self, source: Source, num_levels: int) -> Codebook: ...
+
+    def encode(self, codebook: Codebook, values: NDArray[np.float64]) -> NDArray[np.unsignedinteger]:
+        """Codes of one channel's weights under this scheme's own rule for ties, shape of ``values``."""
+        return codebook.encode(values)
+
+    def side_numbers(self, num_levels: int) -> int:
+        """Numbers a channel must store besides its codes for its ``num_levels`` levels to be rebuilt.
+
+        The levels themselves, unless the scheme spaces them by a rule: two ends for uniform
+        levels, one scale for a fixed table.
+        """
+        return num_levels
+
+    def _checked(self, num_levels: int) -> int:
+        """``num_levels`` as a Python integer.
+
+        Raises:
+            SchemeError: it is not a positive integer.
+        """
+        try:
+            number = operator.index(num_levels)
+        except TypeError:
+            number = 0
+        if number < 1:
+            raise SchemeError(
+                f"num_levels = {num_levels!r} for scheme {self.name!r}",
+                "the number of levels K must be a positive integer",
+                "pass 2**bits",
+            )
+        return number
+
+
+def _rescaled(data: Empirical, exponent: int) -> Empirical:
+    """2**exponent times the data."""
+    if data.is_weighted:
+        return Empirical(np.ldexp(data.values, exponent), data.multiplicity)
+    return Empirical(np.ldexp(data.sorted_weights, exponent))
+
+
+def _scaled(codebook: Codebook, exponent: int) -> Codebook:
+    """2**exponent times the codebook."""
+    thresholds = np.ldexp(codebook.thresholds, exponent)
+    # Among denormals the product may be rounded down onto the last weight of the cell below.
+    rounded_down = np.ldexp(thresholds, -exponent) < codebook.thresholds
+    thresholds[rounded_down] = np.nextafter(thresholds[rounded_down], np.inf)
+    levels = np.ldexp(codebook.levels, exponent)
+    return Codebook(levels, np.clip(thresholds, levels[:-1], levels[1:]))
+
+
+@runtime_checkable
+class RangeScheme(Protocol):
+    """A scheme whose codebook depends on the source through its range alone.
+
+    Its mean distortion over samples of n weights is then an integral over the law of the range.
+    """
+
+    def design_on_range(self, low: float, high: float, num_levels: int) -> Codebook:
+        """The codebook for weights whose smallest is ``low`` and whose largest is ``high``."""
+        ...
+
+
+def codebook_on_range(name: str, low: float, high: float) -> Codebook | None:
+    """The one-level codebook of a range without length; None for a proper range.
+
+    Raises:
+        SchemeError: the ends are not finite or not in order.
+    """
+    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+        raise SchemeError(
+            f"range [{low!r}, {high!r}] for scheme {name!r}",
+            "a range needs two finite ends in order",
+            "pass the smallest and the largest weight",
+        )
+    return Codebook(np.array([low]), np.array([])) if low == high else None

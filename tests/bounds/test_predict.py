@@ -1,0 +1,148 @@
+"""predict: each name has theory or None, bounds hold for the scheme's own codebooks, laws and data alike."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fmq_theory.bounds import PREDICTED_SCHEMES, lloyd_max_upper_bound, predict
+from fmq_theory.errors import SchemeError
+from fmq_theory.metrics import distortion, expected_distortion
+from fmq_theory.quantizers import SCHEMES, LloydMax, RangeScheme, get_scheme
+from fmq_theory.sources import make
+from fmq_theory.sources.empirical import Empirical
+from tests.bounds.laws import laws, standard_laws
+
+STANDARD = standard_laws()
+N = 2000
+WITH_THEORY = ("uniform", "uniform_clipped", "equal_mass", "pwl", "log2", "panter_dite", "lloyd_max")
+
+
+def sized(name):
+    scheme = get_scheme(name)
+    return replace(scheme, sample_size=N) if hasattr(scheme, "sample_size") else scheme
+
+
+def exact(name, source, num_levels):
+    scheme = sized(name)
+    if isinstance(scheme, RangeScheme) and not isinstance(source, Empirical):
+        return expected_distortion(scheme.design_on_range, source, num_levels, N)
+    return distortion(scheme.design(source, num_levels), source)
+
+
+def test_every_registered_scheme_is_known():
+    assert set(PREDICTED_SCHEMES) == set(SCHEMES)
+
+
+@pytest.mark.parametrize("name", WITH_THEORY)
+@given(laws(), st.integers(2, 40))
+@settings(max_examples=10)
+def test_upper_bounds_hold_for_laws(name, law, num_levels):
+    upper = predict(name, law, num_levels, N).upper
+    if upper is not None:
+        assert exact(name, law, num_levels) <= upper.value * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("name", WITH_THEORY)
+@given(st.integers(0, 2**32), st.integers(2, 60), st.integers(1, 20))
+@settings(max_examples=15)
+def test_upper_bounds_hold_for_data(name, seed, size, num_levels):
+    rng = np.random.default_rng(seed)
+    data = np.round(rng.standard_t(3, size=size), 1) if seed % 2 else rng.laplace(size=size)
+    source = Empirical(data)
+    upper = predict(name, source, num_levels, N).upper
+    if upper is not None:
+        assert exact(name, source, num_levels) <= upper.value * (1 + 1e-9) + 1e-25
+
+
+@pytest.mark.parametrize("law", ["gaussian", "laplace", "pole", "uniform"])
+@pytest.mark.parametrize("name", ["uniform", "uniform_clipped", "equal_mass", "panter_dite", "lloyd_max"])
+def test_high_rate_is_near_the_exact_value_at_eight_bits(name, law):
+    prediction = predict(name, STANDARD[law], 256, N)
+    within = 0.2 if (name, law) == ("uniform_clipped", "pole") else 0.07
+    assert prediction.high_rate.value == pytest.approx(exact(name, STANDARD[law], 256), rel=within)
+
+
+@pytest.mark.parametrize(
+    ("name", "order"),
+    [
+        ("uniform", 2.0),
+        ("uniform_clipped", 2 / 3),
+        ("equal_mass", 1 / 3),
+        ("panter_dite", 2.0),
+        ("lloyd_max", 2.0),
+    ],
+)
+def test_orders_at_nu_3(name, order):
+    assert predict(name, STANDARD["t3"], 16, N).order == pytest.approx(order)
+
+
+@pytest.mark.parametrize("name", ["ecq", "ecq:0.05", "nf4", "fp4"])
+def test_no_theory_is_claimed_where_there_is_none(name):
+    prediction = predict(name, STANDARD["gaussian"], 16, N)
+    assert (prediction.upper, prediction.high_rate, prediction.order) == (None, None, None)
+
+
+def test_power_names():
+    law = STANDARD["laplace"]
+    assert predict("power:1", law, 16, N) == predict("equal_mass", law, 16, N)
+    third = predict(f"power:{1 / 3!r}", law, 16, N)
+    assert third.upper == predict("panter_dite", law, 16, N).upper
+    assert predict("power:0.7", law, 16, N).order == pytest.approx(1 / 0.7)
+    assert predict("power:0.2", STANDARD["t3"], 16, N).upper.is_vacuous  # the integral of f^0.2 is infinite
+
+
+@pytest.mark.parametrize("name", ["lloyd-max", "power:", "power:x", "power:nan", "ecq:-1", "ecq:x", ""])
+def test_unknown_names_list_the_choices(name):
+    with pytest.raises(SchemeError, match="lloyd_max"):
+        predict(name, STANDARD["gaussian"], 16, N)
+
+
+def test_no_levels_is_an_error():
+    with pytest.raises(SchemeError, match="positive"):
+        predict("uniform", STANDARD["gaussian"], 0, N)
+
+
+@pytest.mark.parametrize("name", WITH_THEORY)
+def test_infinite_variance_gives_infinite_statements(name):
+    prediction = predict(name, make("student-t", df=1.9), 16, N)
+    assert prediction.upper.is_vacuous
+    assert prediction.high_rate is None or prediction.high_rate.is_infinite
+    assert prediction.order is None or name in ("panter_dite", "lloyd_max")
+    assert predict(name, STANDARD["t3"], 16, N).upper.value < math.inf  # negative control
+
+
+@pytest.mark.parametrize("name", WITH_THEORY)
+def test_a_constant_channel_is_lossless(name):
+    prediction = predict(name, Empirical([3.0, 3.0, 3.0]), 4, N)
+    assert prediction.upper.value == 0.0
+    assert not prediction.upper.is_vacuous
+    assert prediction.high_rate is None
+
+
+@pytest.mark.parametrize("name", WITH_THEORY)
+@pytest.mark.parametrize("data", [[1.0, 2.0], [0.0, 0.0, 5.0], [-1e38, 1e38, 3.0], [1e-310, 2e-310, 5e-310]])
+def test_small_and_extreme_data(name, data):
+    prediction = predict(name, Empirical(np.array(data)), 4, N)
+    for bound in (prediction.upper, prediction.high_rate):
+        assert bound is None or bound.value >= 0
+
+
+@pytest.mark.parametrize("num_levels", [4, 32, 256])
+def test_lloyd_max_bound_is_close_and_covers_samples(num_levels):
+    law = STANDARD["laplace"]
+    bound = lloyd_max_upper_bound(law, num_levels).value
+    optimum = distortion(LloydMax().design(law, num_levels), law)
+    assert optimum <= bound <= 1.6 * optimum
+    samples = [Empirical(law.sample(N, rng=np.random.default_rng(seed))) for seed in range(8)]
+    measured = [distortion(LloydMax().design(s, num_levels), s) for s in samples]
+    assert np.mean(measured) <= bound * 1.02
+
+
+def test_the_best_of_the_lloyd_max_bounds_depends_on_k():
+    law = STANDARD["t3"]
+    few, many = (lloyd_max_upper_bound(law, k).reference for k in (2, 512))
+    assert few != many

@@ -1,0 +1,119 @@
+"""Entropy-constrained Lloyd: stationarity, the envelope, and the trade of error against bits."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fmq_theory.codebook import Codebook
+from fmq_theory.quantizers import EntropyConstrained, LloydMax
+from fmq_theory.quantizers.entropy_constrained import _cheapest_cells
+from fmq_theory.sources import Empirical, Gaussian, Laplace, Source, Uniform
+from tests.quantizers.drawing import law_distortion, laws
+
+
+def masses(codebook: Codebook, source: Source) -> np.ndarray:
+    edges = codebook.edges()
+    return source.partial_moments(edges[:-1], edges[1:]).mass
+
+
+def entropy(codebook: Codebook, source: Source) -> float:
+    p = masses(codebook, source)
+    return float(-(p * np.log2(p)).sum())
+
+
+def cost(codebook: Codebook, source: Source, price: float) -> float:
+    return law_distortion(codebook, source) + price * entropy(codebook, source)
+
+
+@given(
+    st.lists(st.tuples(st.integers(-20, 20), st.floats(0.0, 50.0)), min_size=1, max_size=12),
+)
+def test_envelope_is_the_cheapest_level_everywhere(cells: list[tuple[int, float]]) -> None:
+    cells.sort()
+    levels = np.array([c for c, _ in cells], dtype=np.float64)
+    prices = np.array([price for _, price in cells])
+    keep, borders = _cheapest_cells(levels, prices)
+    assert (np.diff(borders) > 0.0).all()
+    x = np.linspace(-60.0, 60.0, 997)
+    brute = ((x[:, None] - levels) ** 2 + prices).min(axis=1)
+    chosen = keep[np.searchsorted(borders, x, side="right")]
+    np.testing.assert_allclose((x - levels[chosen]) ** 2 + prices[chosen], brute, atol=1e-9)
+
+
+def test_control_half_way_borders_are_not_the_envelope() -> None:
+    levels, prices = np.array([0.0, 1.0, 2.0]), np.array([0.0, 5.0, 0.0])
+    keep, borders = _cheapest_cells(levels, prices)
+    np.testing.assert_array_equal(keep, [0, 2])
+    np.testing.assert_array_equal(borders, [1.0])
+
+
+@given(source=laws(), num_levels=st.integers(2, 24), lagrangian=st.floats(0.0, 2.0))
+def test_stationary_on_laws(source: Source, num_levels: int, lagrangian: float) -> None:
+    codebook = EntropyConstrained(lagrangian).design(source, num_levels)
+    price = lagrangian * source.variance() / num_levels**2
+    edges, c = codebook.edges(), codebook.levels
+    mass, first, _ = source.partial_moments(edges[:-1], edges[1:], about=c)
+    span = float(np.sqrt(source.variance()))
+    np.testing.assert_allclose(first / mass, 0.0, atol=1e-9 * span)
+    lengths = -np.log2(mass)
+    border = 0.5 * (c[:-1] + c[1:]) + 0.5 * price * np.diff(lengths) / np.diff(c)
+    # J is flat at its minimum: a fall of 1e-12 leaves borders good to about 1e-6.
+    np.testing.assert_allclose(codebook.thresholds, border, atol=2e-4 * span)
+
+
+@pytest.mark.parametrize("num_levels", [4, 16, 64])
+@pytest.mark.parametrize("source", [Gaussian(), Laplace(), Uniform()], ids=lambda s: s.name)
+def test_without_a_price_it_is_lloyd(source: Source, num_levels: int) -> None:
+    """These densities are log-concave, so Lloyd's fixed point is unique (Kieffer 1983)."""
+    mine = EntropyConstrained(0.0).design(source, num_levels)
+    best = LloydMax().design(source, num_levels)
+    assert law_distortion(mine, source) <= law_distortion(best, source) * (1 + 1e-11)
+    # Laplace is flat along a common shift of the levels, so errors that agree do not pin it down.
+    tolerance = 1e-4 if isinstance(source, Laplace) else 1e-7
+    np.testing.assert_allclose(mine.levels, best.levels, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("num_levels", [8, 32])
+def test_dearer_bits_are_fewer(num_levels: int) -> None:
+    source = Laplace()
+    books = [EntropyConstrained(price).design(source, num_levels) for price in (0.0, 0.1, 1.0, 5.0, 20.0)]
+    bits = [entropy(book, source) for book in books]
+    errors = [law_distortion(book, source) for book in books]
+    assert (np.diff(bits) < 0.0).all()
+    assert (np.diff(errors) > 0.0).all()
+
+
+@pytest.mark.parametrize("lagrangian", [0.1, 3.0, 30.0, 300.0])
+@pytest.mark.parametrize("source", [Gaussian(), Laplace(), Uniform()], ids=lambda s: s.name)
+def test_no_worse_than_lloyd_max_or_one_cell_in_its_own_cost(source: Source, lagrangian: float) -> None:
+    price = lagrangian * source.variance() / 16**2
+    mine = EntropyConstrained(lagrangian).design(source, 16)
+    assert cost(mine, source, price) <= cost(LloydMax().design(source, 16), source, price) * (1 + 1e-12)
+    assert cost(mine, source, price) <= source.variance() * (1 + 1e-12)
+
+
+def test_high_rate_loses_a_quarter_bit_to_shannon() -> None:
+    """Gish & Pierce 1968: at high rate h - log2(step) bits and D = step**2/12, 0.2546 bit above Shannon."""
+    source = Gaussian()
+    # Levels in plenty: mu = 2 ln2 D asks for about D = step**2 / 12 with step about 0.1.
+    num_levels = 256
+    lagrangian = 2.0 * np.log(2.0) * (0.1**2 / 12.0) * num_levels**2
+    codebook = EntropyConstrained(lagrangian).design(source, num_levels)
+    shannon = 0.5 * np.log2(1.0 / law_distortion(codebook, source))
+    assert entropy(codebook, source) - shannon == pytest.approx(0.5 * np.log2(np.pi * np.e / 6.0), abs=0.01)
+    # Control: Lloyd-Max at the same number of levels spends more.
+    best = LloydMax().design(source, 64)
+    excess = entropy(best, source) - 0.5 * np.log2(1.0 / law_distortion(best, source))
+    assert excess > 0.3
+
+
+def test_data_come_to_the_law() -> None:
+    source = Laplace()
+    x = source.sample(200_000, rng=np.random.default_rng(0))
+    data = Empirical(x)
+    scheme = EntropyConstrained(1.0)
+    mine, law = scheme.design(data, 16), scheme.design(source, 16)
+    price = data.variance() / 16**2
+    assert cost(mine, data, price) <= cost(law, data, price) * (1 + 1e-9)
+    np.testing.assert_allclose(mine.levels[4:12], law.levels[4:12], atol=0.1)
