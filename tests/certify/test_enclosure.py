@@ -87,9 +87,10 @@ def test_balls_go_through_unharmed() -> None:
 
 def test_precision_is_restored_also_after_an_error() -> None:
     before = ctx.prec
-    with pytest.raises(ZeroDivisionError), precision(500):
+    with precision(500):
         assert ctx.prec == 500
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError), precision(500):
+        _ = 1 // 0
     assert ctx.prec == before
 
 
@@ -106,7 +107,7 @@ def test_nothing_infinite_is_certified() -> None:
 
 
 def test_errors_name_cause_and_remedy() -> None:
-    with pytest.raises(FmqError, match="upper end|lower end") as caught:
+    with pytest.raises(FmqError, match="above its upper end") as caught:
         Enclosure(Fraction(1), Fraction(0))
     assert caught.value.remedy
     with pytest.raises(CertificationError, match="contains zero"):

@@ -71,7 +71,7 @@ def test_the_regular_sum_does_not_depend_on_where_the_remainder_starts(
 
 @pytest.mark.parametrize("nu", [3, 4, 5])
 def test_the_regular_sum_against_a_long_partial_sum_with_an_elementary_remainder(nu: int) -> None:
-    # The terms are positive and s_j <= c^(-2a) h^2 with c = j + 1/2, h = 1/(2c): convexity gives the two bounds.
+    # s_j > 0, and |e_m| <= 1 gives s_j <= c^(-2a) h^2/(1 - h^2) with c = j + 1/2, h = 1/(2c).
     a, count = mp.mpf(1) / nu, 3000
     head = mp.fsum(regular_term(mp.mpf(j), a) for j in range(count))
     value = regular_sum(nu)
