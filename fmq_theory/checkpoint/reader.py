@@ -1,7 +1,7 @@
 """Reading the weights of a checkpoint."""
 
 import difflib
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -45,7 +45,7 @@ def read_tensors(path: Path | str, *, names: Sequence[str] = (), min_ndim: int =
     return Checkpoint(path, tensors, tuple(skipped))
 
 
-def iter_tensors(path: Path | str, *, names: Sequence[str] = (), min_ndim: int = 2) -> Iterator[NamedTensor]:
+def iter_tensors(path: Path | str, *, names: Sequence[str] = (), min_ndim: int = 2) -> Generator[NamedTensor]:
     """The tensors of `read_tensors`, one at a time: the memory of one tensor, not of the file.
 
     Raises:
