@@ -192,7 +192,9 @@ class _Hunt:
                 start = [-c for c in reversed(start)] + start
             else:
                 start = [float(c) for c in self._centroids([None, *guess])]
-            found = stationary_codebook(self.law, self.num_levels, digits=self.digits, start=start)
+            found = stationary_codebook(
+                self.law, self.num_levels, digits=self.digits, start=start, symmetric=self.half
+            )
         except CertificationError:
             return  # a guess that leads nowhere proves nothing, and costs nothing
         if found.distortion.upper < self.best.distortion.lower:

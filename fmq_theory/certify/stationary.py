@@ -182,7 +182,12 @@ def distortion_ball(law: Law, levels: Sequence[arb], thresholds: Sequence[arb]) 
 
 
 def stationary_codebook(
-    law: Law, num_levels: int, *, digits: int = 30, start: Sequence[float | Fraction] | None = None
+    law: Law,
+    num_levels: int,
+    *,
+    digits: int = 30,
+    start: Sequence[float | Fraction] | None = None,
+    symmetric: bool = False,
 ) -> StationaryCodebook:
     """A proven stationary codebook: the symmetric one, or the one near ``start``.
 
@@ -191,6 +196,7 @@ def stationary_codebook(
         num_levels: K >= 1.
         digits: wanted decimal places of levels and distortion.
         start: K levels, increasing; None for the symmetric codebook near the Panter-Dite levels.
+        symmetric: with a start, use its right half only and stay among symmetric codebooks.
 
     Raises:
         CertificationError: no convergence, no contraction, or a start that is not increasing.
@@ -198,10 +204,11 @@ def stationary_codebook(
     if num_levels < 1:
         raise CertificationError(f"{num_levels} levels", "K must be at least 1", "pass 2**bits")
     with precision(int(3.33 * digits) + 64 + 2 * num_levels.bit_length()):
-        if start is None:
-            levels, thresholds = _symmetric(law, num_levels)
+        given = None if start is None else _checked(start, num_levels)
+        if given is None or symmetric:
+            levels, thresholds = _symmetric(law, num_levels, given)
         else:
-            levels = _prove(LloydMaxSystem(law, "full"), _checked(start, num_levels))
+            levels = _prove(LloydMaxSystem(law, "full"), given)
             thresholds = [(a + b) / 2 for a, b in pairwise(levels)]
         return StationaryCodebook(
             law,
@@ -212,13 +219,13 @@ def stationary_codebook(
         )
 
 
-def _symmetric(law: Law, num_levels: int) -> tuple[list[arb], list[arb]]:
+def _symmetric(law: Law, num_levels: int, start: Sequence[arb] | None) -> tuple[list[arb], list[arb]]:
     count, odd = divmod(num_levels, 2)
     centre = [arb(0)] if odd else []
     if count == 0:
         return centre, []
     system = LloydMaxSystem(law, "odd" if odd else "even")
-    half = _prove(system, system.start(count))
+    half = _prove(system, system.start(count) if start is None else start[-count:])
     right = system.thresholds(half)  # begins with the exact 0 if K is even
     left = [-t for t in reversed(right)]
     return [-c for c in reversed(half)] + centre + half, left + right if odd else left + right[1:]

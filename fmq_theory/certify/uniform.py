@@ -21,8 +21,9 @@ than at a known step, or g of one sign. Lower bounds of D on [s1, s2]:
   2 (s1^2/12) (T_0(s2) - T_0(K s1/2)) for even K, with 3 s2/2 in place of s2 for odd K.
 
 For s >= s_max, D >= (s/4)^2 P(|X| < s/4) (even K) or D >= E[X^2; |X| < s/2] (odd K); both increase. What
-survives are intervals on which g' > 0 is proven from g' at the middle and an enclosure of g''. They
-are adjacent, so g has one zero there, which interval Newton pins down. (g' is differentiable in
+survives are intervals on which g' > 0 is proven from g' at the middle and an enclosure of g''. Of the
+unions of adjacent ones all but one must have g of one sign at both ends; that one has one zero of g, which
+interval Newton pins down. (g' is differentiable in
 s > 0 for every law here but the uniform one, whose optimum has a closed form.)
 """
 
@@ -213,10 +214,10 @@ class _Profile:
             pending += [(middle, right), (left, middle)]
         else:
             raise self._failure("the branch and bound ran out of steps")
-        convex.sort(key=lambda piece: float(piece[0]))
-        if not convex or any(a[1] != b[0] for a, b in pairwise(convex)):
-            raise self._failure("the surviving intervals are not adjacent")
-        low, high = convex[0][0], convex[-1][1]
+        runs = [run for run in _runs(convex) if not (self.slope(run[0]) > 0 or self.slope(run[1]) < 0)]
+        if len(runs) != 1:
+            raise self._failure(f"{len(runs)} intervals may hold the optimal step")
+        low, high = runs[0]
         if not (self.slope(low) < 0 and self.slope(high) > 0):
             raise self._failure("D' does not change sign on the surviving interval")
         return low, high
@@ -239,6 +240,17 @@ class _Profile:
             cause,
             "the optimum is not certified: take a step of your own to uniform_distortion",
         )
+
+
+def _runs(pieces: list[tuple[arb, arb]]) -> list[tuple[arb, arb]]:
+    """Unions of adjacent intervals; g increases on each of them."""
+    runs: list[tuple[arb, arb]] = []
+    for low, high in sorted(pieces, key=lambda piece: float(piece[0])):
+        if runs and runs[-1][1] == low:
+            runs[-1] = (runs[-1][0], high)
+        else:
+            runs.append((low, high))
+    return runs
 
 
 def _split_geometrically(low: arb, high: arb) -> list[tuple[arb, arb]]:

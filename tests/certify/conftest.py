@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from typing import Any
 
 import mpmath as mp
 import pytest
 
 from fmq_theory.certify import Enclosure, Law, law
+
+Real = Any
+"""An mpmath number: the library builds its type at run time."""
 
 CASES: list[tuple[str, dict[str, str]]] = [
     ("gaussian", {}),
@@ -33,12 +37,12 @@ def some_law(request: pytest.FixtureRequest) -> Law:
     return law(*request.param)
 
 
-def number(value: Fraction | int | str) -> mp.mpf:
+def number(value: Fraction | int | str) -> Real:
     fraction = Fraction(value)
     return mp.mpf(fraction.numerator) / fraction.denominator
 
 
-def mp_density(some_law: Law) -> Callable[[mp.mpf], mp.mpf]:
+def mp_density(some_law: Law) -> Callable[[Real], Real]:
     """Density from the textbook, for x > 0."""
     p = {name: number(value) for name, value in some_law.parameters().items()}
     match some_law.name:
@@ -62,9 +66,7 @@ def mp_density(some_law: Law) -> Callable[[mp.mpf], mp.mpf]:
             return lambda x: mp.mpf(1) / 2 if x <= 1 else mp.mpf(0)
 
 
-def mp_integral(
-    some_law: Law, weight: Callable[[mp.mpf], mp.mpf], low: mp.mpf, high: mp.mpf = mp.inf
-) -> mp.mpf:
+def mp_integral(some_law: Law, weight: Callable[[Real], Real], low: Real, high: Real = mp.inf) -> Real:
     """Quadrature of weight * density on low <= x <= high, x > 0, in the variable ln x."""
     density = mp_density(some_law)
     if some_law.name == "uniform":
@@ -77,7 +79,7 @@ def mp_integral(
     return mp.quad(lambda u: weight(mp.exp(u)) * density(mp.exp(u)) * mp.exp(u), grid)
 
 
-def holds(enclosure: Enclosure, value: mp.mpf, margin: str = "1e-40") -> bool:
+def holds(enclosure: Enclosure, value: Real, margin: str = "1e-40") -> bool:
     """Whether the enclosure contains a value that is itself only good to ``margin`` (relative)."""
     slack = mp.mpf(margin) * (1 + abs(value))
     return number(enclosure.lower) - slack <= value <= number(enclosure.upper) + slack

@@ -1,5 +1,6 @@
 from fractions import Fraction
 from itertools import pairwise
+from typing import Literal
 
 import mpmath as mp
 import pytest
@@ -232,11 +233,12 @@ def test_the_jacobian_is_the_derivative_of_the_residual(some_law: Law) -> None:
     if some_law.name == "uniform":
         pytest.skip("two of these levels lie outside the support")
     with precision(200):
-        for shape, levels in (
+        cases: list[tuple[Literal["even", "odd", "full"], list[float]]] = [
             ("even", [0.3, 1.1, 2.5]),
             ("odd", [0.3, 1.1, 2.5]),
             ("full", [-1.2, 0.3, 1.9]),
-        ):
+        ]
+        for shape, levels in cases:
             system = LloydMaxSystem(some_law, shape)
             base = [arb(v) for v in levels]
             rows = system.jacobian(base)

@@ -111,7 +111,7 @@ def test_errors_name_cause_and_remedy() -> None:
         Enclosure(Fraction(1), Fraction(0))
     assert caught.value.remedy
     with pytest.raises(CertificationError, match="contains zero"):
-        Enclosure(Fraction(1), Fraction(1)) / Enclosure(Fraction(-1), Fraction(1))
+        _ = Enclosure(Fraction(1), Fraction(1)) / Enclosure(Fraction(-1), Fraction(1))
     with pytest.raises(CertificationError, match="'lower' and 'upper'"):
         Enclosure.from_json({"lower": 0.5, "upper": 1})
     with pytest.raises(CertificationError, match="32 bits"), precision(8):

@@ -20,12 +20,12 @@ from fmq_theory.certify import (
     precision,
 )
 from fmq_theory.errors import CertificationError
-from tests.certify.conftest import holds, mp_density, mp_integral, number
+from tests.certify.conftest import Real, holds, mp_density, mp_integral, number
 
 THIRD = Fraction(1, 3)
 
 
-def theory_constant(some_law: Law) -> mp.mpf:
+def theory_constant(some_law: Law) -> Real:
     """C_PD as theory.md section 2 prints it."""
     p = {name: number(value) for name, value in some_law.parameters().items()}
     match some_law.name:

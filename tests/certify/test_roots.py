@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from flint import arb, arb_mat
@@ -13,6 +13,7 @@ from fmq_theory.certify import (
     krawczyk,
     precision,
 )
+from fmq_theory.certify.roots import System
 from fmq_theory.errors import CertificationError
 
 
@@ -68,7 +69,7 @@ def test_tridiagonal_algebra_against_dense(diagonal: list[int], off: list[int], 
     assert determinant.overlaps(dense.det())
 
 
-def _system(shift: int) -> tuple[object, object]:
+def _system(shift: int) -> tuple[System, Callable[[Sequence[arb]], Tridiagonal]]:
     """x_k^2 + (x_{k-1} + x_{k+1})/4 = k + shift, a tridiagonal system."""
 
     def func(x: Sequence[arb]) -> list[arb]:

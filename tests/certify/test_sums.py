@@ -13,14 +13,14 @@ from fmq_theory.certify import (
     regular_sum,
 )
 from fmq_theory.errors import CertificationError
-from tests.certify.conftest import holds, number
+from tests.certify.conftest import Real, holds, number
 
 
-def exponential_term(j: mp.mpf) -> mp.mpf:
+def exponential_term(j: Real) -> Real:
     return 1 - j * (j + 1) * mp.log1p(1 / j) ** 2 if j else mp.mpf(1)
 
 
-def regular_term(j: mp.mpf, a: mp.mpf) -> mp.mpf:
+def regular_term(j: Real, a: Real) -> Real:
     one = ((j + 1) ** (1 - a) - j ** (1 - a)) / (1 - a)
     return ((j + 1) ** (1 - 2 * a) - j ** (1 - 2 * a)) / (1 - 2 * a) - one**2
 
