@@ -14,8 +14,8 @@ def _derive(d: Derivation, claim: Claim) -> None:
 
     d.argue(
         "Bennett's integral",
-        "In a cell of width Delta = 1/(K lambda) a continuous density is uniform to first order, so D = "
-        "sum of f Delta * (mean squared error of the uniform law) -> (1/K^2) integral of f/lambda^2 * c.",
+        "In a cell of width Delta = 1/(K lambda) a continuous density is uniform to first order, so D = sum "
+        "of f Delta * (mean squared error of the uniform law) -> (1/K^2) integral of f/lambda^2 * c.",
     )
     uniform_cell = sp.integrate(x**2, (x, -width / 2, width / 2)) / width
     d.identity("error of a uniform cell", uniform_cell, width**2 / divisor)
@@ -37,8 +37,8 @@ def _derive(d: Derivation, claim: Claim) -> None:
     d.identity("the slope of the tangent is the same at every x", sp.diff(slope, f), sp.Integer(0))
     d.argue(
         "the linear term integrates to zero",
-        "The slope is a constant and both densities integrate to 1. So integral f/lambda^2 >= "
-        "integral f/lambda_0^2, with equality only for lambda = lambda_0 almost everywhere.",
+        "The slope is a constant and both densities integrate to 1. So integral f/lambda^2 >= integral "
+        "f/lambda_0^2, with equality only for lambda = lambda_0 almost everywhere.",
     )
     # f/lambda_0^2 = norm^2 f^exponent, so its integral is norm^2 * norm.
     integrand = sp.simplify(f / candidate**2)
@@ -94,9 +94,9 @@ LEMMA = Lemma(
     id="T3",
     title="Bennett's integral is least for the point density f^(1/3)",
     statement=(
-        "For a density f with integral of f^(1/3) finite and every point density lambda, "
-        "(1/12) integral f/lambda^2 >= (1/12) (integral f^(1/3))^3, with equality only for lambda "
-        "proportional to f^(1/3). In particular B(alpha) is least at alpha = 1/3."
+        "For a density f with integral of f^(1/3) finite and every point density lambda, (1/12) integral "
+        "f/lambda^2 >= (1/12) (integral f^(1/3))^3, with equality only for lambda proportional to f^(1/3). "
+        "In particular B(alpha) is least at alpha = 1/3."
     ),
     assumptions=("f is a density", "integral of f^(1/3) is finite", "lambda > 0 where f > 0, integral 1"),
     claim={"exponent": sp.Rational(1, 3), "power": sp.Integer(3), "divisor": sp.Integer(12)},

@@ -91,8 +91,8 @@ LEMMA = Lemma(
     title="Laplace, equal mass: D = (variance/K) S_{K/2} exactly",
     statement=(
         "For a Laplace law of any location and scale and every even K the equal-mass quantizer with "
-        "centroids has D_EM(K) = (variance/K) S_{K/2}, S_N = sum over j < N of v_j, v_0 = 1, "
-        "v_j = 1 - j (j + 1) ln(1 + 1/j)^2."
+        "centroids has D_EM(K) = (variance/K) S_{K/2}, S_N = sum over j < N of v_j, v_0 = 1, v_j = 1 - j (j "
+        "+ 1) ln(1 + 1/j)^2."
     ),
     assumptions=("X is Laplace", "K is even", "levels are the means of their cells"),
     claim={
