@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from fmq_theory.cli.errors import reported_errors
-from fmq_theory.cli.options import BITS, NAMES
+from fmq_theory.cli.options import read_bits, read_names
 from fmq_theory.cli.outputs import Outputs
 
 if TYPE_CHECKING:
@@ -51,14 +52,16 @@ ALL_SCHEMES = (*DEFAULT_SCHEMES, "nf4", "fp4")
     default=None,
     help="A codebook for each output channel, or one a tensor.  [default: channel]",
 )
-@click.option("--bits", type=BITS, default="2-8", show_default=True, help="Bit-widths: 2-8, 4, or 2,4,6.")
+@click.option(
+    "--bits", callback=read_bits, default="2-8", show_default=True, help="Bit-widths: 2-8, 4, or 2,4,6."
+)
 @click.option(
     "--n", type=click.IntRange(2, 200_000_000), default=None, help="Weights a sample.  [default: 1,000,000]"
 )
 @click.option("--repeats", type=click.IntRange(1), default=None, help="Samples drawn.  [default: 5]")
 @click.option(
     "--schemes",
-    type=NAMES,
+    callback=read_names,
     default=",".join(DEFAULT_SCHEMES),
     help=f"Comma-separated, or 'all'. Known: {', '.join(ALL_SCHEMES)}, power:ALPHA, ecq:LAGRANGIAN."
     "  [default: all but nf4, fp4]",
@@ -154,7 +157,7 @@ class _Law:
         return f"{named}, standard deviation {self.scale:g}, n = {self.n:,}"
 
 
-def _refuse(mode: str, values: dict[str, object]) -> None:
+def _refuse(mode: str, values: Mapping[str, object]) -> None:
     for option, value in values.items():
         if value is not None:
             raise click.UsageError(f"{option} has no meaning with {mode}; leave it out")
@@ -166,6 +169,8 @@ def _on_law(
     source = law.source()
     shapes = "".join(f"-{name}{value:g}" for name, value in law.shapes.items() if value is not None)
     outputs.check(f"fmq-bounds-{law.tail}{shapes}")
+    # POT imports torch for its backends, which a law does not need: 1.5 s and 180 MB. This process is ours.
+    os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
     from fmq_theory.claims import compare_law
     from fmq_theory.report import progress_bar
 

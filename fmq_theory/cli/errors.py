@@ -1,6 +1,6 @@
 """How a wrong input reaches the user: one line on standard error and exit code 2."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import click
@@ -11,7 +11,7 @@ __all__ = ["reported_errors"]
 
 
 @contextmanager
-def reported_errors() -> Iterator[None]:
+def reported_errors() -> Generator[None]:
     """Turns every FmqError raised inside into click's usage error: message, exit code 2, no traceback."""
     try:
         yield

@@ -6,19 +6,21 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq, minimize
+from scipy.optimize import brentq
 
 from fmq_theory.codebook import Codebook
 from fmq_theory.errors import SourceError
+from fmq_theory.kernels.uniform_grid import best_uniform_ends, uniform_costs
 from fmq_theory.quantizers.minmax_uniform import uniform_levels
 from fmq_theory.quantizers.scheme import Scheme
+from fmq_theory.sources.empirical import Empirical
 from fmq_theory.sources.source import Source
-from fmq_theory.sources.symmetric import SymmetricSource
 
 __all__ = ["ClippedUniform"]
 
 _FloatArray = NDArray[np.float64]
-_GRID_POINTS = 15_000  # levels tried in all before the descent
+_SIDE = 12  # grid points an end
+_STARTS = 4  # pattern searches from the best local minima of the grid
 _FAR = 1e-14  # overload probability beyond which no optimal range reaches
 
 
@@ -29,10 +31,10 @@ class ClippedUniform(Scheme):
     D is exact, by partial moments about the levels, and so is its gradient: with thresholds
     half-way their motion costs nothing to first order, dD/dc_k = -2 E[X - c_k; cell k].
 
-    A symmetric law has low + high = 2 mean, and the half-range is the root of the derivative. Else
-    the outer levels stay in the range of the weights, and descents in both ends start from the
-    best points of a grid. They need not find the global minimum, but the min-max codebook is a
-    candidate too, so the result is never worse than that. One level alone is the mean.
+    A law is symmetric, so low + high = 2 mean, and the half-range is the root of the derivative. On data
+    the outer levels stay in the range of the weights, and pattern searches in both ends start from the
+    best points of a grid. They need not find the global minimum, but the min-max codebook is a candidate
+    too, so the result is never worse than that. One level alone is the mean.
 
     Reference:
         Max 1960, table II; Hui & Neuhoff 2001; theory section 9.
@@ -51,20 +53,16 @@ class ClippedUniform(Scheme):
         mean = source.mean()
         if num_levels == 1:
             return Codebook(np.array([mean]), np.array([]))
-        far = min(_FAR, float(num_levels) ** -3)
-        low, high = float(source.ppf(far)), float(source.isf(far))
-        if isinstance(source, SymmetricSource):
-            half = _symmetric_half_range(source, mean, high - mean, num_levels)
-            return _codebook(mean - half, mean + half, num_levels)
-        return _two_ends(source, mean, math.sqrt(variance), (low, high), num_levels)
+        if isinstance(source, Empirical):
+            low, high = _ends_on_data(source, num_levels)
+        else:
+            half = _symmetric_half_range(source, mean, num_levels)
+            low, high = mean - half, mean + half
+        return Codebook.nearest(uniform_levels(low, high, num_levels))
 
     def side_numbers(self, num_levels: int) -> int:
         """The two outer levels."""
         return min(2, num_levels)
-
-
-def _codebook(low: float, high: float, num_levels: int) -> Codebook:
-    return Codebook.nearest(uniform_levels(low, high, num_levels))
 
 
 def _distortion(
@@ -82,8 +80,9 @@ def _distortion(
     return np.sum(second, axis=-1), gradient_low, -2.0 * np.sum(first * share, axis=-1)
 
 
-def _symmetric_half_range(source: Source, mean: float, reach: float, num_levels: int) -> float:
+def _symmetric_half_range(source: Source, mean: float, num_levels: int) -> float:
     """The half-range L with dD/dL = 0 that has the least D."""
+    reach = float(source.isf(min(_FAR, float(num_levels) ** -3))) - mean
     smallest = float(source.isf(0.4)) - mean
     grid = np.geomspace(min(smallest, reach / 2), 2.0 * reach, 80)
     values, _, _ = _distortion(source, mean - grid, mean + grid, num_levels)
@@ -99,41 +98,28 @@ def _symmetric_half_range(source: Source, mean: float, reach: float, num_levels:
     return float(brentq(slope, left, right, xtol=1e-15 * right, rtol=1e-14))
 
 
-def _two_ends(
-    source: Source, mean: float, deviation: float, reach: tuple[float, float], num_levels: int
-) -> Codebook:
-    """The best codebook found with low <= levels <= high, min-max among the candidates."""
-    low, high = reach
-    # The objective has many local minima where K or n is small; there, too, a fine grid is cheap.
-    side = min(max(int(math.sqrt(_GRID_POINTS / num_levels)), 8), 20)
-    left, right = (mean - low) or (high - low), (high - mean) or (high - low)  # 0 if the mean is rounded
+def _ends_on_data(source: Empirical, num_levels: int) -> tuple[float, float]:
+    """The best outer levels found, in the frame of the source's sums, where an offset does no harm."""
+    points = np.ldexp(source.values - source.origin, -source.exponent)
+    first, last = float(points[0]), float(points[-1])
+    mean = float(source.prefix[-1, 1] / source.prefix[-1, 0])
+    deviation = math.ldexp(math.sqrt(source.variance()), -source.exponent)
     # Ratios, so that the grid of 2**k X is exactly 2**k times that of X.
-    below = mean - left * np.geomspace(min(0.25 * deviation / left, 0.5), 1.0, side)
-    above = mean + right * np.geomspace(min(0.25 * deviation / right, 0.5), 1.0, side)
-    lows, highs = np.meshgrid(np.clip(below, low, high), np.clip(above, low, high), indexing="ij")
-    values, _, _ = _distortion(source, lows, highs, num_levels)
-
-    def objective(ends: _FloatArray) -> tuple[float, _FloatArray]:
-        at = np.sort(mean + deviation * ends)  # a line search may cross the ends
-        value, by_low, by_high = _distortion(source, at[0], at[1], num_levels)
-        return float(value) / deviation**2, np.array([by_low, by_high]) / deviation
-
-    bounds = [((low - mean) / deviation, (high - mean) / deviation)] * 2
-    candidates = [(low, high)]
-    for index in _local_minima(values)[: 3 if num_levels <= 32 else 1]:
-        start: _FloatArray = np.array([float(lows.ravel()[index]), float(highs.ravel()[index])])
-        found = minimize(
-            objective,
-            (start - mean) / deviation,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=bounds,
-            options={"ftol": 1e-13, "gtol": 1e-9},
-        )
-        ends = np.sort(np.clip(mean + deviation * np.asarray(found.x), low, high))
-        candidates += [(float(start[0]), float(start[1])), (float(ends[0]), float(ends[1]))]
-    codebooks = [_codebook(a, b, num_levels) for a, b in candidates if a < b]
-    return min(codebooks, key=lambda codebook: _exact(source, codebook))
+    left, right = max(mean - first, 0.0), max(last - mean, 0.0)  # a rounded mean may lie outside
+    inner = 0.25 * deviation
+    below = mean - left * np.geomspace(min(inner / left, 0.5), 1.0, _SIDE) if left > inner else [first]
+    above = mean + right * np.geomspace(min(inner / right, 0.5), 1.0, _SIDE) if right > inner else [last]
+    lows, highs = (grid.ravel() for grid in np.meshgrid(below, above, indexing="ij"))
+    costs = uniform_costs(points, source.prefix, lows, highs, num_levels)
+    best = (first, last, float(uniform_costs(points, source.prefix, points[:1], points[-1:], num_levels)[0]))
+    for index in _local_minima(costs.reshape(len(below), len(above)))[:_STARTS]:
+        start, end = float(lows[index]), float(highs[index])
+        found = best_uniform_ends(points, source.prefix, start, end, num_levels, 0.1 * (end - start))
+        best = min(best, found, key=lambda ends: ends[2])
+    return (
+        source.origin + math.ldexp(best[0], source.exponent),
+        source.origin + math.ldexp(best[1], source.exponent),
+    )
 
 
 def _local_minima(values: _FloatArray) -> NDArray[np.intp]:
@@ -143,8 +129,3 @@ def _local_minima(values: _FloatArray) -> NDArray[np.intp]:
     windows = [padded[i : i + rows, j : j + columns] for i in range(3) for j in range(3)]
     index = np.flatnonzero(values <= np.min(windows, axis=0))
     return index[np.argsort(values.flat[index], kind="stable")]
-
-
-def _exact(source: Source, codebook: Codebook) -> float:
-    edges = codebook.edges()
-    return float(np.sum(source.partial_moments(edges[:-1], edges[1:], about=codebook.levels).second))

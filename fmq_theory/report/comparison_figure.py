@@ -1,5 +1,8 @@
 """The main figure: bound against measurement over bits, and both ratios against the paper's band."""
 
+# matplotlib types its keyword arguments as unknown.
+# pyright: reportUnknownMemberType=false
+
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -105,7 +108,7 @@ def _ratio_panel(axes: Axes, comparison: Comparison) -> None:
             textcoords="offset points", fontsize=8,
         )  # fmt: skip
     axes.set_yscale("log", base=2)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(_plain))
     axes.set_xlabel("bits per weight b")
     axes.set_ylabel("error relative to min–max uniform")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -134,6 +137,11 @@ def _spread(
     ]
     up = [0.0 if high is None else high - value for value, high in zip(values, highs, strict=True)]
     return [[max(0.0, length) for length in lengths] for lengths in (down, up)]
+
+
+def _plain(value: float, _place: float) -> str:
+    """1/8 as 0.125, not as a power of two."""
+    return f"{value:g}"
 
 
 def _finite(value: float | None) -> float:

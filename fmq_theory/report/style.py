@@ -9,7 +9,7 @@ __all__ = ["figure_style"]
 
 def figure_style() -> AbstractContextManager[None]:
     """Matplotlib settings for print: small sans-serif, thin axes, text kept as text in SVG and PDF."""
-    return mpl.rc_context(
+    return mpl.rc_context(  # pyright: ignore[reportUnknownMemberType]
         {
             "font.size": 9,
             "axes.titlesize": 10,

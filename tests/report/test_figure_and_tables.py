@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
+from matplotlib.container import ErrorbarContainer
 
 from fmq_theory.claims import Comparison, Row, TensorRow
 from fmq_theory.claims.comparison import ratio_row
@@ -14,8 +15,8 @@ from fmq_theory.report.comparison_figure import comparison_figure, write_compari
 def _comparison(**changes: object) -> Comparison:
     rows = tuple(
         Row(
-            scheme, bits, 2**bits, distortion_hat=4.0**-bits, distortion_lo=-1.0, distortion_hi=2 * 4.0**-bits,
-            bound_upper=math.inf, high_rate=3 * 4.0**-bits,
+            scheme, bits, 2**bits, distortion_hat=4.0**-bits, distortion_lo=-1.0,
+            distortion_hi=2 * 4.0**-bits, bound_upper=math.inf, high_rate=3 * 4.0**-bits,
         )
         for scheme in ("uniform", "equal_mass", "lloyd_max")
         for bits in (2, 3, 4)
@@ -44,7 +45,9 @@ def test_figure_shows_every_scheme_the_limit_the_band_and_the_crossover() -> Non
 
 def test_points_of_the_figure_are_the_measured_numbers() -> None:
     figure = comparison_figure(_comparison())
-    points = figure.axes[0].containers[0].lines[0].get_ydata()
+    drawn = figure.axes[0].containers[0]
+    assert isinstance(drawn, ErrorbarContainer)
+    points = drawn.lines[0].get_ydata()
     assert list(points) == [4.0**-2, 4.0**-3, 4.0**-4]
 
 

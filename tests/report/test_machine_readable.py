@@ -9,8 +9,8 @@ import pytest
 
 from fmq_theory.claims import Comparison, Row
 from fmq_theory.claims.comparison import ratio_row
-from fmq_theory.report import check_writable, comparison_as_json, write_atomically, write_csv, write_json
 from fmq_theory.errors import OutputError
+from fmq_theory.report import check_writable, comparison_as_json, write_atomically, write_csv, write_json
 
 
 @pytest.fixture
@@ -19,7 +19,8 @@ def comparison() -> Comparison:
         Row("equal_mass", 2, 4, distortion_hat=0.1, bound_upper=math.inf, order_predicted=1.0),
         Row("nf4", 2, 4, note="16 levels only"),
     )
-    return Comparison("a law", {"n": 10}, rows, (ratio_row(2, [0.3, 0.31], [math.nan]),), None, "No verdict.")
+    ratios = (ratio_row(2, [0.3, 0.31], [math.nan]),)
+    return Comparison("a law", {"n": 10}, rows, ratios, None, "No verdict.")
 
 
 def test_absent_is_null_and_infinite_is_the_word(comparison: Comparison) -> None:
@@ -36,8 +37,8 @@ def test_report_has_the_documented_keys(comparison: Comparison) -> None:
     report = comparison_as_json(comparison)
     assert {"config", "rows", "ratios", "crossover_bits", "verdict"} <= report.keys()
     assert {
-        "scheme", "bits", "num_levels", "distortion_hat", "distortion_lo", "distortion_hi", "distortion_exact",
-        "w2_squared_pot", "bound_upper", "high_rate", "order_predicted", "entropy_bits", "effective_bits",
+        "scheme", "bits", "num_levels", "distortion_hat", "distortion_lo", "distortion_hi",
+        "distortion_exact", "w2_squared_pot", "bound_upper", "high_rate", "order_predicted", "entropy_bits", "effective_bits",
     } <= report["rows"][0].keys()  # fmt: skip
     assert {"bits", "rho_w2", "rho_em", "rho_w2_in_band", "rho_em_in_band"} <= report["ratios"][0].keys()
     assert report["environment"]["numpy"]
