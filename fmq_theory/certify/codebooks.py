@@ -82,7 +82,7 @@ class OptimalCodebook:
 
 
 def optimal_codebook(
-    law: Law, num_levels: int, *, digits: int = 30, effort: int = 300_000, force_search: bool = False
+    law: Law, num_levels: int, *, digits: int = 30, effort: int = 500_000, force_search: bool = False
 ) -> OptimalCodebook:
     """The optimal codebook of K levels, with proof, or the enclosure that the effort reached.
 
@@ -108,7 +108,7 @@ def optimal_codebook(
 
 
 def optimal_symmetric_codebook(
-    law: Law, num_levels: int, *, digits: int = 30, effort: int = 300_000
+    law: Law, num_levels: int, *, digits: int = 30, effort: int = 500_000
 ) -> OptimalCodebook:
     """The best codebook among the symmetric ones with an even number of levels.
 
@@ -275,7 +275,7 @@ def check_codebook(
     thresholds: Sequence[Exact] | None = None,
     *,
     digits: int = 30,
-    effort: int = 300_000,
+    effort: int = 500_000,
 ) -> CodebookCheck:
     """Certify by how much a codebook misses the optimum of its size.
 

@@ -115,7 +115,7 @@ class ThresholdSearch:
 
     def refine(self) -> None:
         """Halve every surviving bucket and drop what the sharper bound excludes."""
-        edges: set[float] = set()
+        edges: set[float] = {0.0} if self.half else set()  # the half-line's first cell begins at 0
         for regions in self.regions:
             for low, high in regions:
                 edges.update((low, _middle(low, high), high))

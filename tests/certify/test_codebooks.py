@@ -164,9 +164,10 @@ def test_the_gamma_trap_kabal_1984() -> None:
 
 
 @pytest.mark.slow
-def test_the_gamma_trap_with_four_levels() -> None:
+@pytest.mark.parametrize("num_levels", [4, 8])
+def test_the_gamma_trap_with_more_levels(num_levels: int) -> None:
     gamma = law("gamma", {"shape": "1/2"})
-    best, symmetric = optimal_codebook(gamma, 4), optimal_symmetric_codebook(gamma, 4)
+    best, symmetric = optimal_codebook(gamma, num_levels), optimal_symmetric_codebook(gamma, num_levels)
     assert symmetric.verdict == best.verdict == "CERTIFIED"
     assert best.optimum.less_than(symmetric.optimum) is True
 
