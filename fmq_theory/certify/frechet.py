@@ -37,7 +37,9 @@ def frechet_distance(left: Sequence[Point], right: Sequence[Point], *, digits: i
 
 def root_mean_square(left: Sequence[Point], right: Sequence[Point], *, digits: int = 40) -> Enclosure:
     """sqrt(mean |a_i - b_i|^2) over the pairs."""
-    total = sum(((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 for a, b in zip(left, right, strict=True)), Fraction(0))
+    total = sum(
+        ((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 for a, b in zip(left, right, strict=True)), Fraction(0)
+    )
     return square_root(total / len(left), digits=digits)
 
 

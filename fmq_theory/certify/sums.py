@@ -41,9 +41,11 @@ averaging with x -> 1-x, psi(1-x) - psi(x) = pi cot(pi x),
           = 3/2 - 4 sum_{k>=1} zeta(2k) (1/(2k+1)^2 - 1/(2k+2)^2).
 
 The second line puts pi x cot(pi x) = 1 - 2 sum zeta(2k) x^{2k} into -2 pi int x(1-x) cot(pi x) ln x.
-Both are exact. No form without an integral or a series is known to us: an integer-relation search (PSLQ,
-120 digits, coefficients up to 10^6) of S_inf and pi S_inf against 1, pi^2, gamma, ln 2pi, ln 2, their
-squares, the Glaisher and first Stieltjes constants, zeta(3)/pi^2 and zeta'(2)/pi^2, zeta'(3)/pi^2 found nothing.
+Both are exact. No form without an integral or a series is known to us. Integer-relation searches (PSLQ, 120
+digits, coefficients up to 10^6) of S_inf and of pi S_inf found nothing in three sets of constants:
+{1, pi^2, zeta(3)/pi^2, zeta'(2)/pi^2, gamma, ln 2pi}; {1, pi^2, gamma, ln 2pi, gamma^2, (ln 2pi)^2,
+gamma ln 2pi, ln A (Glaisher), gamma_1 (Stieltjes)}; {1, zeta(3)/pi^2, zeta'(3)/pi^2, zeta'(2)/pi^2, gamma,
+ln 2pi, ln 2}. That is no proof that there is none.
 """
 
 from fractions import Fraction
