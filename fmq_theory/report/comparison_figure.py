@@ -32,9 +32,9 @@ def comparison_figure(comparison: Comparison) -> Figure:
     min-max uniform with the band 0.25-0.40 and the crossover b*.
     """
     with figure_style():
-        figure = Figure(figsize=(9.6, 4.6), layout="constrained")
+        figure = Figure(figsize=(10.4, 4.6), layout="constrained")
         FigureCanvasAgg(figure)
-        left, right = figure.subplots(1, 2, width_ratios=(1.45, 1))
+        left, right = figure.subplots(1, 2, width_ratios=(1.3, 1))
         _distortion_panel(left, comparison)
         _ratio_panel(right, comparison)
         figure.suptitle(comparison.subject, x=0.01, ha="left", fontsize=11)
@@ -104,16 +104,19 @@ def _ratio_panel(axes: Axes, comparison: Comparison) -> None:
     if comparison.crossover_bits is not None:
         axes.axvline(comparison.crossover_bits, color=look("equal_mass").colour, linewidth=0.8, linestyle=":")
         axes.annotate(
-            f"b* = {comparison.crossover_bits:.2f}", (comparison.crossover_bits, 1.0), xytext=(4, 5),
+            f"b* = {comparison.crossover_bits:.2f}", (comparison.crossover_bits, 1.0), xytext=(6, -14),
             textcoords="offset points", fontsize=8,
         )  # fmt: skip
     axes.set_yscale("log", base=2)
-    axes.yaxis.set_major_formatter(FuncFormatter(_plain))
+    axes.yaxis.set_major_formatter(FuncFormatter(_as_fraction))
     axes.set_xlabel("bits per weight b")
     axes.set_ylabel("error relative to min–max uniform")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_title("Ratios", loc="left")
-    axes.legend(loc="best")
+    # The points set the scale, not their intervals, which may reach zero; the legend needs room above.
+    drawn = [value for row in ratios for value in (row.rho_em, row.rho_w2) if value]
+    axes.set_ylim(min([BAND[0], *drawn]) / 4, max([1.0, *drawn]) * 24)
+    axes.legend(loc="upper left")
 
 
 def _draw_ratio(axes: Axes, ratios: Sequence[RatioRow], key: str, scheme: str, label: str) -> None:
@@ -139,9 +142,9 @@ def _spread(
     return [[max(0.0, length) for length in lengths] for lengths in (down, up)]
 
 
-def _plain(value: float, _place: float) -> str:
-    """1/8 as 0.125, not as a power of two."""
-    return f"{value:g}"
+def _as_fraction(value: float, _place: float) -> str:
+    """``1/8``, ``4``: powers of two as one reads them."""
+    return f"{value:g}" if value >= 1 else f"1/{1 / value:g}"
 
 
 def _finite(value: float | None) -> float:

@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from matplotlib.container import ErrorbarContainer
 
@@ -47,7 +48,7 @@ def test_points_of_the_figure_are_the_measured_numbers() -> None:
     figure = comparison_figure(_comparison())
     drawn = figure.axes[0].containers[0]
     assert isinstance(drawn, ErrorbarContainer)
-    points = drawn.lines[0].get_ydata()
+    points = np.asarray(drawn.lines[0].get_ydata())
     assert list(points) == [4.0**-2, 4.0**-3, 4.0**-4]
 
 
