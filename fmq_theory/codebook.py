@@ -55,9 +55,11 @@ class Codebook:
     def nearest(cls, levels: ArrayLike) -> "Codebook":
         """Nearest-level codebook: thresholds half-way between sorted, distinct levels."""
         distinct = np.unique(np.asarray(levels, dtype=np.float64))
-        # Halving each first keeps 1e308 finite; clipping undoes a rounding past a neighbour.
-        middle = np.clip(0.5 * distinct[:-1] + 0.5 * distinct[1:], distinct[:-1], distinct[1:])
-        return cls(distinct, middle)
+        # Halving each first keeps 1e308 finite. A middle that is rounded onto the lower level, or
+        # past a neighbour, would leave that level without a cell.
+        middle = 0.5 * distinct[:-1] + 0.5 * distinct[1:]
+        inside = (middle > distinct[:-1]) & (middle <= distinct[1:])
+        return cls(distinct, np.where(inside, middle, distinct[1:]))
 
     @property
     def num_levels(self) -> int:

@@ -83,6 +83,8 @@ def best_uniform_ends(
     first, last = points[0], points[points.size - 1]
     step = reach
     smallest = 1e-10 * (last - first)
+    # A cost near zero is rounding, of either sign: only a fall above it is progress.
+    noise = 1e-15 * prefix[points.size, 3]
     while step > smallest:
         next_low, next_high, found = low, high, best
         for i in range(-1, 2):
@@ -93,7 +95,7 @@ def best_uniform_ends(
                     cost = _cost(points, prefix, a, b, num_levels)
                     if cost < found:
                         next_low, next_high, found = a, b, cost
-        if found < best * (1.0 - 1e-15):
+        if found < best - noise:
             low, high, best = next_low, next_high, found
         else:
             step *= 0.5

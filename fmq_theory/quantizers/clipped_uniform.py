@@ -112,10 +112,13 @@ def _ends_on_data(source: Empirical, num_levels: int) -> tuple[float, float]:
     lows, highs = (grid.ravel() for grid in np.meshgrid(below, above, indexing="ij"))
     costs = uniform_costs(points, source.prefix, lows, highs, num_levels)
     best = (first, last, float(uniform_costs(points, source.prefix, points[:1], points[-1:], num_levels)[0]))
+    # Costs are good to about 1e-15 of this: a smaller fall might be a rise over min-max.
+    noise = 1e-14 * float(source.prefix[-1, 3])
     for index in _local_minima(costs.reshape(len(below), len(above)))[:_STARTS]:
         start, end = float(lows[index]), float(highs[index])
         found = best_uniform_ends(points, source.prefix, start, end, num_levels, 0.1 * (end - start))
-        best = min(best, found, key=lambda ends: ends[2])
+        if found[2] < best[2] - noise:
+            best = found
     return (
         source.origin + math.ldexp(best[0], source.exponent),
         source.origin + math.ldexp(best[1], source.exponent),

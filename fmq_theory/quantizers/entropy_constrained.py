@@ -10,6 +10,7 @@ from scipy import linalg
 
 from fmq_theory.codebook import Codebook
 from fmq_theory.errors import SchemeError, SourceError
+from fmq_theory.quantizers.lloyd_max import LloydMax
 from fmq_theory.quantizers.power_compander import PowerCompander
 from fmq_theory.quantizers.scheme import Scheme
 from fmq_theory.sources.empirical import Empirical
@@ -18,6 +19,7 @@ from fmq_theory.sources.source import Source
 __all__ = ["EntropyConstrained"]
 
 _FloatArray = NDArray[np.float64]
+_FEW_VALUES = 65_536
 _MAX_ITERATIONS = 1000
 _TOLERANCE = 1e-12  # of the cost, per iteration
 
@@ -35,8 +37,9 @@ class EntropyConstrained(Scheme):
     is scale-equivariant, and one value means much the same trade at every K.
 
     The published script uses MSE + 0.1 * entropy only to stop plain Lloyd iterations, in the
-    weights' own units, after a random start. Here the entropy takes part in the choice, the start
-    is the Panter-Dite codebook, and nothing is random.
+    weights' own units, after a random start. Here the entropy takes part in the choice, and
+    nothing is random: the start is the Panter-Dite codebook, or on data of at most 65,536 distinct
+    values, of which the density is a poor estimate and the optimum cheap, the Lloyd-Max codebook.
 
     On laws a Newton step for the borders replaces a Lloyd step wherever it lowers J: Lloyd's own
     steps need thousands of rounds at K = 256. The iteration stops when J falls by less than 1e-12
@@ -97,9 +100,15 @@ class _State(NamedTuple):
     cost: float
 
 
+def _starting_scheme(source: Source) -> Scheme:
+    """Lloyd-Max where data are few, Panter-Dite for laws and for many data (see the class)."""
+    few = isinstance(source, Empirical) and source.values.size <= _FEW_VALUES
+    return LloydMax() if few else PowerCompander(1.0 / 3.0)
+
+
 def _descend(source: Source, num_levels: int, price: float) -> _State:
-    """The local minimum of J below the Panter-Dite codebook."""
-    start = PowerCompander(1.0 / 3.0).design(source, num_levels)
+    """The local minimum of J below the starting codebook."""
+    start = _starting_scheme(source).design(source, num_levels)
     now = _centred(source, start.thresholds, start.levels, price)
     for _ in range(_MAX_ITERATIONS):
         levels = now.codebook.levels
@@ -162,7 +171,8 @@ def _newton_thresholds(source: Source, now: _State, price: float) -> _FloatArray
     banded[1] -= by_right * c_by_lower + b_by_length * length_by_lower
     banded[2, :-1] = -(by_left[1:] * c_by_lower[:-1] - b_by_length[1:] * length_by_lower[:-1])
     try:
-        following = t + linalg.solve_banded((1, 1), banded, border - t)
+        with np.errstate(all="ignore"):  # Laplace has a flat direction; nan fails the check below
+            following = t + linalg.solve_banded((1, 1), banded, border - t)
     except linalg.LinAlgError:
         return None
     low, high = source.support

@@ -85,3 +85,17 @@ def test_a_mean_that_rounds_to_the_lowest_weight() -> None:
     x = np.array([1e16, 1e16 + 2.0])
     codebook = ClippedUniform().design(Empirical(x), 2)
     np.testing.assert_array_equal(codebook.decode(codebook.encode(x)), x)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_range_without_error_ends_the_search(seed: int) -> None:
+    """More levels than weights: the cost comes to zero, where rounding makes it negative at times."""
+    x = np.random.default_rng(seed).standard_normal(2 + seed % 3)
+    codebook = ClippedUniform().design(Empirical(x), 12)
+    step = float(codebook.levels[1] - codebook.levels[0])
+    assert np.abs(x - codebook.decode(codebook.encode(x))).max() <= 0.5 * step
+
+
+def test_min_max_stays_where_nothing_is_better() -> None:
+    codebook = ClippedUniform().design(Empirical([0.0, 0.125, 0.25, 0.375]), 4)
+    np.testing.assert_array_equal(codebook.levels, [0.0, 0.125, 0.25, 0.375])

@@ -62,7 +62,7 @@ def test_stationary_on_laws(source: Source, num_levels: int, lagrangian: float) 
     np.testing.assert_allclose(codebook.thresholds, border, atol=2e-4 * span)
 
 
-@pytest.mark.parametrize("num_levels", [4, 16, 64])
+@pytest.mark.parametrize("num_levels", [2, 4, 16, 64])
 @pytest.mark.parametrize("source", [Gaussian(), Laplace(), Uniform()], ids=lambda s: s.name)
 def test_without_a_price_it_is_lloyd(source: Source, num_levels: int) -> None:
     """These densities are log-concave, so Lloyd's fixed point is unique (Kieffer 1983)."""
@@ -117,3 +117,11 @@ def test_data_come_to_the_law() -> None:
     price = data.variance() / 16**2
     assert cost(mine, data, price) <= cost(law, data, price) * (1 + 1e-9)
     np.testing.assert_allclose(mine.levels[4:12], law.levels[4:12], atol=0.1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_near_lloyd_max_on_few_weights(seed: int) -> None:
+    """A start from a density estimate of 100 weights would lose several per cent."""
+    data = Empirical(np.random.default_rng(seed).standard_normal(100))
+    mine = law_distortion(EntropyConstrained(0.1).design(data, 16), data)
+    assert mine <= 1.01 * law_distortion(LloydMax().design(data, 16), data)
