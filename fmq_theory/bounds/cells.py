@@ -108,7 +108,7 @@ def power_compander_upper_bound(source: Source, alpha: float, num_levels: int) -
 def equal_mass_upper_bound(source: Source, num_levels: int) -> Bound:
     """Upper bound of D_EM(K) by widths; the exact value is ``equal_mass_distortion``.
 
-    For data the cells are those of ``numpy.array_split``, and Popoviciu's inequality takes their extreme points.
+    For data the cells are those of ``numpy.array_split``; Popoviciu's inequality takes their extreme points.
     """
     order = companding_order(source, 1.0)
     if isinstance(source, Empirical):
@@ -117,7 +117,8 @@ def equal_mass_upper_bound(source: Source, num_levels: int) -> Bound:
             per_cell = cells.mass * cells.width**2 / 4.0
         per_cell[[0, -1]] = cells.second[[0, -1]]
         value = math.fsum(per_cell.tolist())
-        return Bound(value, "upper", order, ("every K", _OF_THE_DATA), _REFERENCE)
+        assumptions = ("every K", _OF_THE_DATA, "ties split by rank, as numpy.array_split splits them")
+        return Bound(value, "upper", order, assumptions, _REFERENCE)
     if math.isinf(source.variance()):
         return Bound(math.inf, "upper", None, ("the variance is infinite",), _REFERENCE)
     value = thresholds_upper_bound(source, equal_mass_edges(source, num_levels))

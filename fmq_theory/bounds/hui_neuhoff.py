@@ -139,15 +139,16 @@ def optimal_half_range(source: Source, num_levels: int) -> float:
     centre = float(source.ppf(0.5))
     reach = max(high - centre, centre - low)
     if math.isinf(reach):
-        # Beyond this quantile on each side the overload is below the granular part for every K <= 2^20.
-        tiny = min(1e-4, float(num_levels) ** -4) / 16.0
-        reach = float(source.isf(tiny)) - centre
+        # At the optimum sf(L) = (nu-1)/(6 K^2) for power tails, and more, L r(L)/(6 K^2), for lighter ones.
+        reach = float(source.isf(1e-3 * float(num_levels) ** -2)) - centre
 
     def total(half_range: FloatArray) -> FloatArray:
         granular, overload = granular_overload(source, half_range, num_levels)
         return granular + overload
 
-    return _minimise(total, 1e-3 * reach, reach)
+    inside = _minimise(total, 1e-3 * reach, reach)
+    at_inside, at_reach = total(np.array([inside, reach]))
+    return inside if at_inside < at_reach else reach  # a bounded support is best covered to its end
 
 
 def best_range_high_rate(source: Source, num_levels: int) -> Bound:
@@ -189,5 +190,8 @@ def best_range_upper_bound(source: Source, num_levels: int) -> Bound:
     if num_levels == 1 or half_range == 0:
         return Bound(source.variance(), "upper", order, assumptions, reference)
     steps = 2.0 * half_range * _TRIALS / num_levels
-    value = nearest_grid_upper_bound(source, float(source.ppf(0.5)), steps, num_levels).min()
-    return Bound(float(value), "upper", order, assumptions, reference)
+    value = float(nearest_grid_upper_bound(source, float(source.ppf(0.5)), steps, num_levels).min())
+    if isinstance(source, Empirical):  # the min-max grid is a candidate that a law of infinite range lacks
+        low, high = source.support
+        value = min(value, ((0.5 * high - 0.5 * low) / (num_levels - 1)) ** 2)
+    return Bound(value, "upper", order, assumptions, reference)

@@ -15,9 +15,12 @@ from fmq_theory.bounds.midpoint import midpoint_high_rate, midpoint_upper_bound
 from fmq_theory.bounds.uniform import uniform_high_rate, uniform_upper_bound
 from fmq_theory.errors import SchemeError
 from fmq_theory.sources import Source
+from fmq_theory.sources.empirical import Empirical
 
 __all__ = ["PREDICTED_SCHEMES", "Prediction", "lloyd_max_upper_bound", "predict"]
 
+
+_LLOYD_MAX_ALPHAS = (OPTIMAL_ALPHA, 0.42, 0.5)
 
 _Pair = tuple[Bound | None, Bound | None]  # upper, high rate
 _Rule = Callable[[Source, int, int], _Pair]
@@ -39,20 +42,21 @@ class Prediction:
 
 
 def lloyd_max_upper_bound(source: Source, num_levels: int) -> Bound:
-    """The least of three bounds, each of a codebook with K levels: D_LM <= D of every codebook (T2a).
+    """The least of some bounds, each of a codebook with K levels: D_LM <= D of every codebook (T2a).
 
-    They are the compander f^(1/3), equal mass (exact) and the best uniform grid. For a law it bounds the
-    mean over samples of the sample's own optimum too, a minimum over codebooks of a functional linear in
-    the law.
+    They are the companders f^alpha at 1/3, which is best for large K, and nearer to 1/2, better where cells
+    by f^(1/3) reach too far into a heavy tail; equal mass (exact); and the best uniform grid. For a law the
+    value bounds the mean over samples of the sample's own optimum too: a minimum over codebooks of a
+    functional linear in the law.
     """
-    candidates = (
-        power_compander_upper_bound(source, OPTIMAL_ALPHA, num_levels),
-        equal_mass_exact(source, num_levels),
-        best_range_upper_bound(source, num_levels),
-    )
+    candidates = [power_compander_upper_bound(source, alpha, num_levels) for alpha in _LLOYD_MAX_ALPHAS]
+    candidates += [equal_mass_exact(source, num_levels), best_range_upper_bound(source, num_levels)]
     best = min(candidates, key=lambda bound: bound.value)
     order = 2.0 if source.tail.index > 2 else None
-    assumptions = ("every K", "of the law, and in the mean over samples")
+    whose = (
+        "of these weights" if isinstance(source, Empirical) else "of the law, and in the mean over samples"
+    )
+    assumptions = ("every K", whose)
     return Bound(best.value, "upper", order, assumptions, f"theory T2a with: {best.reference}")
 
 
@@ -124,7 +128,11 @@ def predict(scheme_name: str, source: Source, num_levels: int, sample_size: int)
             "the number of levels K must be a positive integer",
             "pass 2**bits",
         )
-    upper, high_rate = _rule(scheme_name)(source, num_levels, sample_size)
+    rule = _rule(scheme_name)
+    if source.support[0] == source.support[1]:
+        lossless = Bound(0.0, "upper", None, ("all weights are equal, so any scheme is exact",), "definition")
+        return Prediction(lossless, None, None)
+    upper, high_rate = rule(source, num_levels, sample_size)
     order = next((bound.order for bound in (high_rate, upper) if bound is not None), None)
     return Prediction(upper, high_rate, order)
 

@@ -42,7 +42,7 @@ FloatArray = NDArray[np.float64]
 # joint density is smooth where it matters.
 _MANY = 64
 # Nodes go down to n P = e^-_DEPTH, and on where the tail is so heavy that P isf(P)^2 still counts.
-_DEPTH = 42.0
+_DEPTH = 38.0
 _SMALLEST_LOG = math.log(1e-280)
 _NEGLIGIBLE = 1e-22
 
@@ -102,13 +102,18 @@ def min_quantile(source: Source, n: float, q: ArrayLike) -> FloatArray:
 def _graded_rule(source: Source, n: float) -> tuple[FloatArray, FloatArray]:
     """Nodes u in (0, 1) and weights of integral f(u) du for f smooth in ln u.
 
-    Panels are short near u = 1, the median, where a density may have a kink or a pole, and at most 2 long
-    down to n u = e^-42; below that only a power of u is left, and panels may grow.
+    Panels are short near u = 1, the median, where a density may have a kink, a pole or a zero, and at most 2 long (3
+    where a full product of nodes is needed) down to n u = e^-38; below that only a power of u is left, and
+    panels may grow.
     """
     depth, fine = _depth(source, n), math.log(n) + _DEPTH
-    edges, step = [0.0, 0.03, 0.12, 0.4, 1.0], 1.0
+    edges, step, longest = (
+        [0.0, 1e-5, 1e-4, 1e-3, 0.01, 0.04, 0.12, 0.4, 1.0],
+        1.0,
+        2.0 if n >= _MANY else 3.0,
+    )
     while edges[-1] < depth:
-        step = min(2.0, step + 0.25) if edges[-1] < fine else 1.4 * step
+        step = min(longest, step + 0.25) if edges[-1] < fine else 1.4 * step
         edges.append(min(edges[-1] + step, depth))
     x, w = np.polynomial.legendre.leggauss(12)
     edge = -np.array(edges)
@@ -137,9 +142,8 @@ def _extreme_probability(source: Source, n: float) -> tuple[FloatArray, FloatArr
     if n < _MANY:  # the upper half, graded towards p = 1
         p, rest = np.concatenate([p, rest]), np.concatenate([rest, p])
         weight = np.concatenate([weight, weight])
-    log_rest = np.where(
-        p < 0.5, np.log1p(-np.minimum(p, 0.5)), np.log(rest)
-    )  # p may be far below the spacing of 1 - p
+    # p may be far below the spacing of 1 - p, and 1 - p far below that of p.
+    log_rest = np.where(p < 0.5, np.log1p(-np.minimum(p, 0.5)), np.log(rest))
     weight = weight * n * np.exp((n - 1.0) * log_rest)
     keep = weight > 1e-300  # exp has underflowed
     return p[keep], rest[keep], weight[keep]
@@ -212,8 +216,11 @@ def _few_draws(source: Source, n: float) -> tuple[FloatArray, FloatArray, FloatA
     joint = weight[:, None] * (n - 1.0) * one_minus_v ** (n - 2.0) * dv
     q = rest[:, None] * v
     above = p[:, None] + rest[:, None] * one_minus_v  # 1 - q without cancellation
-    low = np.where(q <= 0.5, source.ppf(np.minimum(q, 0.5)), source.isf(np.minimum(above, 0.5)))
-    return np.broadcast_to(high[:, None], low.shape), low, joint
+    lower = q <= 0.5
+    low = np.empty(q.shape)
+    low[lower], low[~lower] = source.ppf(q[lower]), source.isf(above[~lower])
+    high = np.broadcast_to(high[:, None], low.shape)
+    return high, np.minimum(low, high), joint  # rounding must not put the minimum above the maximum
 
 
 @remember_for_laws

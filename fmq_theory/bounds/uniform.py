@@ -4,6 +4,8 @@ The step is 2R/(K-1), R the half-range, so each error is at most R/(K-1), and sp
 cells are narrow. R is random: its second moment is a quadrature (range_law).
 """
 
+import math
+
 from fmq_theory.bounds.bound import Bound
 from fmq_theory.bounds.range_law import expected_half_range_squared
 from fmq_theory.sources import Source
@@ -18,11 +20,15 @@ def _whose(source: Source, n: float) -> str:
     return "of these weights" if isinstance(source, Empirical) else f"mean over samples of n = {n:g} weights"
 
 
+def _order(value: float) -> float | None:
+    return 2.0 if math.isfinite(value) else None  # the variance is infinite
+
+
 def uniform_upper_bound(source: Source, num_levels: int, n: float) -> Bound:
     """E[D_U] <= E[R^2] / (K-1)^2, at every K; for K = 1 the level is the mid-range and D <= R^2."""
     value = expected_half_range_squared(source, n) / max(num_levels - 1, 1) ** 2
     assumptions = ("every K", "range of the weights themselves", _whose(source, n))
-    return Bound(value, "upper", 2.0, assumptions, _REFERENCE)
+    return Bound(value, "upper", _order(value), assumptions, _REFERENCE)
 
 
 def uniform_high_rate(source: Source, num_levels: int, n: float) -> Bound | None:
@@ -35,4 +41,4 @@ def uniform_high_rate(source: Source, num_levels: int, n: float) -> Bound | None
     value = expected_half_range_squared(source, n) / (3.0 * (num_levels - 1) ** 2)
     kind = "estimate" if isinstance(source, Empirical) else "asymptotic"
     assumptions = ("many levels, n fixed and far more", "range of the weights themselves", _whose(source, n))
-    return Bound(value, kind, 2.0, assumptions, _REFERENCE)
+    return Bound(value, kind, _order(value), assumptions, _REFERENCE)
