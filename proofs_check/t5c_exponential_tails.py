@@ -201,7 +201,7 @@ LEMMA = Lemma(
     assumptions=(
         "each tail satisfies von Mises' condition: f is positive and differentiable far out, and (1/r)' -> 0",
         "the integral of 1/f over every bounded interval inside the support is finite; or the support is an "
-        "interval and neither 1/r tends to 0",
+        "interval and both 1/r stay above a positive constant far out",
         "a side that ends at a finite point with f >= m > 0 next to it may stand in for a tail: it "
         "contributes O(K^-2)",
     ),
