@@ -20,7 +20,7 @@ from fmq_theory.sources.empirical import Empirical
 __all__ = ["PREDICTED_SCHEMES", "Prediction", "lloyd_max_upper_bound", "predict"]
 
 
-_LLOYD_MAX_ALPHAS = (OPTIMAL_ALPHA, 0.42, 0.5)
+_HEAVY_TAIL_ALPHAS = (0.42, 0.5)
 
 _Pair = tuple[Bound | None, Bound | None]  # upper, high rate
 _Rule = Callable[[Source, int, int], _Pair]
@@ -44,13 +44,16 @@ class Prediction:
 def lloyd_max_upper_bound(source: Source, num_levels: int) -> Bound:
     """The least of some bounds, each of a codebook with K levels: D_LM <= D of every codebook (T2a).
 
-    They are the companders f^alpha at 1/3, which is best for large K, and nearer to 1/2, better where cells
-    by f^(1/3) reach too far into a heavy tail; equal mass (exact); and the best uniform grid. For a law the
-    value bounds the mean over samples of the sample's own optimum too: a minimum over codebooks of a
-    functional linear in the law.
+    They are the compander f^(1/3), which is best for large K, and equal mass (exact). For a law also the
+    companders nearer to f^(1/2), better where cells by f^(1/3) reach too far into a heavy tail, and the best
+    uniform grid. For a law the value bounds the mean over samples of the sample's own optimum too: a minimum
+    over codebooks of a functional linear in the law.
     """
-    candidates = [power_compander_upper_bound(source, alpha, num_levels) for alpha in _LLOYD_MAX_ALPHAS]
-    candidates += [equal_mass_exact(source, num_levels), best_range_upper_bound(source, num_levels)]
+    candidates = [power_compander_upper_bound(source, OPTIMAL_ALPHA, num_levels)]
+    candidates.append(equal_mass_exact(source, num_levels))
+    if not isinstance(source, Empirical):  # for each of thousands of channels these would cost too much
+        candidates += [power_compander_upper_bound(source, alpha, num_levels) for alpha in _HEAVY_TAIL_ALPHAS]
+        candidates.append(best_range_upper_bound(source, num_levels))
     best = min(candidates, key=lambda bound: bound.value)
     order = 2.0 if source.tail.index > 2 else None
     whose = (

@@ -102,9 +102,9 @@ def min_quantile(source: Source, n: float, q: ArrayLike) -> FloatArray:
 def _graded_rule(source: Source, n: float) -> tuple[FloatArray, FloatArray]:
     """Nodes u in (0, 1) and weights of integral f(u) du for f smooth in ln u.
 
-    Panels are short near u = 1, the median, where a density may have a kink, a pole or a zero, and at most 2 long (3
-    where a full product of nodes is needed) down to n u = e^-38; below that only a power of u is left, and
-    panels may grow.
+    Panels are short near u = 1, the median, where a density may have a kink, a pole or a zero. They are at
+    most 2 long (3 where a full product of nodes is needed) down to n u = e^-38; below that only a power of u
+    is left.
     """
     depth, fine = _depth(source, n), math.log(n) + _DEPTH
     edges, step, longest = (
@@ -115,7 +115,7 @@ def _graded_rule(source: Source, n: float) -> tuple[FloatArray, FloatArray]:
     while edges[-1] < depth:
         step = min(longest, step + 0.25) if edges[-1] < fine else 1.4 * step
         edges.append(min(edges[-1] + step, depth))
-    x, w = np.polynomial.legendre.leggauss(12)
+    x, w = np.polynomial.legendre.leggauss(12 if n >= _MANY else 10)
     edge = -np.array(edges)
     half = 0.5 * (edge[:-1] - edge[1:])[:, None]
     log_u = (0.5 * (edge[:-1] + edge[1:])[:, None] + half * x).ravel()

@@ -16,7 +16,7 @@ from typing import cast
 from flint import arb
 
 from fmq_theory.certify.enclosure import ball
-from fmq_theory.certify.families import GeneralizedGaussian, StudentT, TwoSidedGamma
+from fmq_theory.certify.families_shaped import GeneralizedGaussian, StudentT, TwoSidedGamma
 from fmq_theory.certify.law import Law
 from fmq_theory.errors import CertificationError
 
