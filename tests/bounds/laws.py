@@ -2,10 +2,11 @@
 
 from hypothesis import strategies as st
 
-from fmq_theory.sources import FAMILIES, Source, make
+from fmq_theory.bounds import Bound
+from fmq_theory.sources import FAMILIES, SymmetricSource, make
 
 
-def standard_laws() -> dict[str, Source]:
+def standard_laws() -> dict[str, SymmetricSource]:
     """One law of unit variance for each class of tail and each shape of the centre."""
     laws = {
         "gaussian": make("gaussian"),
@@ -23,7 +24,7 @@ def standard_laws() -> dict[str, Source]:
 
 
 @st.composite
-def laws(draw: st.DrawFn) -> Source:
+def laws(draw: st.DrawFn) -> SymmetricSource:
     """A law of each family with finite variance, parameters from what the family calls typical."""
     name = draw(st.sampled_from(sorted(FAMILIES)))
     parameters = {}
@@ -33,3 +34,14 @@ def laws(draw: st.DrawFn) -> Source:
             low = 2.1
         parameters[parameter.name] = draw(st.floats(low, high))
     return make(name, **parameters)
+
+
+def changed(law: SymmetricSource, **changes: float) -> SymmetricSource:
+    """The law of the same family with some parameters changed."""
+    return make(law.name, **({p.name: getattr(law, p.name) for p in law.parameters} | changes))
+
+
+def there(bound: Bound | None) -> Bound:
+    """A bound that must exist."""
+    assert bound is not None
+    return bound

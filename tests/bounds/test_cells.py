@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,7 +21,7 @@ from fmq_theory.metrics import distortion
 from fmq_theory.quantizers import PowerCompander
 from fmq_theory.sources import make
 from fmq_theory.sources.empirical import Empirical
-from tests.bounds.laws import laws, standard_laws
+from tests.bounds.laws import changed, laws, standard_laws
 
 STANDARD = standard_laws()
 ROUNDING = 1 + 1e-11
@@ -134,6 +133,6 @@ def test_grids_need_a_step():
 
 def test_bounds_move_with_the_law():
     law = make("gamma", shape=2.5)
-    moved = replace(law, loc=5.0, scale=3.0)
+    moved = changed(law, loc=5.0, scale=3.0)
     plain, other = (power_compander_upper_bound(source, 0.4, 16).value for source in (law, moved))
     assert other == pytest.approx(9 * plain, rel=1e-9)

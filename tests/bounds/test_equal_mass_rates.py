@@ -18,7 +18,7 @@ from fmq_theory.bounds import (
     regular_tail_sum,
 )
 from fmq_theory.errors import SourceError
-from fmq_theory.sources import make
+from fmq_theory.sources import Gaussian, Laplace, make
 from fmq_theory.sources.empirical import Empirical
 from tests.bounds.laws import standard_laws
 
@@ -122,7 +122,7 @@ def test_exponential_tails_reach_the_hazard_formula(name):
 
 
 def test_the_hazard_formula_contains_the_laplace_law():
-    law, k = STANDARD["laplace"], 1 << 12
+    law, k = Laplace(0.0, 3.0), 1 << 12
     expected = law.variance() * S_INFINITY / k
     assert equal_mass_exponential_tail(law, k).value == pytest.approx(expected, rel=1e-12)
     assert equal_mass_laplace(law, k).value == pytest.approx(expected, rel=1e-4)
@@ -171,9 +171,9 @@ def test_infinite_variance_is_said():
 
 def test_closed_forms_refuse_what_they_do_not_cover():
     with pytest.raises(SourceError, match="even"):
-        equal_mass_laplace(make("laplace"), 7)
+        equal_mass_laplace(Laplace(), 7)
     with pytest.raises(SourceError, match="ln K"):
-        equal_mass_gaussian(make("gaussian"), 1)
+        equal_mass_gaussian(Gaussian(), 1)
     with pytest.raises(SourceError, match="power tails"):
         equal_mass_regular_tail(make("gaussian"), 8)
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,24 +12,24 @@ from hypothesis import strategies as st
 from fmq_theory.bounds import PREDICTED_SCHEMES, equal_mass_distortion, lloyd_max_upper_bound, predict
 from fmq_theory.errors import SchemeError
 from fmq_theory.metrics import distortion, expected_distortion
-from fmq_theory.quantizers import SCHEMES, LloydMax, RangeScheme, get_scheme
+from fmq_theory.quantizers import SCHEMES, LloydMax, get_scheme
 from fmq_theory.sources import make
 from fmq_theory.sources.empirical import Empirical
-from tests.bounds.laws import laws, standard_laws
+from tests.bounds.laws import laws, standard_laws, there
 
 STANDARD = standard_laws()
 N = 2000
 WITH_THEORY = ("uniform", "uniform_clipped", "equal_mass", "pwl", "log2", "panter_dite", "lloyd_max")
 
 
-def sized(name):
-    scheme = get_scheme(name)
+def sized(name) -> Any:
+    scheme: Any = get_scheme(name)
     return replace(scheme, sample_size=N) if hasattr(scheme, "sample_size") else scheme
 
 
 def exact(name, source, num_levels):
     scheme = sized(name)
-    if isinstance(scheme, RangeScheme) and not isinstance(source, Empirical):
+    if hasattr(scheme, "design_on_range") and not isinstance(source, Empirical):
         return expected_distortion(scheme.design_on_range, source, num_levels, N)
     if name == "equal_mass" and isinstance(source, Empirical):
         return equal_mass_distortion(source, num_levels)  # a codebook cannot split ties, the scheme does
@@ -65,7 +66,7 @@ def test_upper_bounds_hold_for_data(name, seed, size, num_levels):
 def test_high_rate_is_near_the_exact_value_at_eight_bits(name, law):
     prediction = predict(name, STANDARD[law], 256, N)
     within = 0.2 if (name, law) == ("uniform_clipped", "pole") else 0.07
-    assert prediction.high_rate.value == pytest.approx(exact(name, STANDARD[law], 256), rel=within)
+    assert there(prediction.high_rate).value == pytest.approx(exact(name, STANDARD[law], 256), rel=within)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,7 @@ def test_power_names():
     third = predict(f"power:{1 / 3!r}", law, 16, N)
     assert third.upper == predict("panter_dite", law, 16, N).upper
     assert predict("power:0.7", law, 16, N).order == pytest.approx(1 / 0.7)
-    assert predict("power:0.2", STANDARD["t3"], 16, N).upper.is_vacuous  # the integral of f^0.2 is infinite
+    assert there(predict("power:0.2", STANDARD["t3"], 16, N).upper).is_vacuous  # I(0.2) is infinite
 
 
 @pytest.mark.parametrize("name", ["lloyd-max", "power:", "power:x", "power:nan", "ecq:-1", "ecq:x", ""])
@@ -111,17 +112,17 @@ def test_no_levels_is_an_error():
 @pytest.mark.parametrize("name", WITH_THEORY)
 def test_infinite_variance_gives_infinite_statements(name):
     prediction = predict(name, make("student-t", df=1.9), 16, N)
-    assert prediction.upper.is_vacuous
+    assert there(prediction.upper).is_vacuous
     assert prediction.high_rate is None or prediction.high_rate.is_infinite
     assert prediction.order is None or name in ("panter_dite", "lloyd_max")
-    assert predict(name, STANDARD["t3"], 16, N).upper.value < math.inf  # negative control
+    assert there(predict(name, STANDARD["t3"], 16, N).upper).value < math.inf  # negative control
 
 
 @pytest.mark.parametrize("name", WITH_THEORY)
 def test_a_constant_channel_is_lossless(name):
     prediction = predict(name, Empirical([3.0, 3.0, 3.0]), 4, N)
-    assert prediction.upper.value == 0.0
-    assert not prediction.upper.is_vacuous
+    assert there(prediction.upper).value == 0.0
+    assert not there(prediction.upper).is_vacuous
     assert prediction.high_rate is None
 
 
@@ -146,7 +147,7 @@ def test_lloyd_max_bound_is_close_and_covers_samples(num_levels):
 
 def test_the_lloyd_max_bound_takes_the_least_of_several():
     law = STANDARD["t3"]
-    third = predict("panter_dite", law, 4, N).upper.value
+    third = there(predict("panter_dite", law, 4, N).upper).value
     assert lloyd_max_upper_bound(law, 4).value < 0.5 * third  # few levels: cells by f^(1/3) reach too far
-    third = predict("panter_dite", law, 512, N).upper.value
+    third = there(predict("panter_dite", law, 512, N).upper).value
     assert lloyd_max_upper_bound(law, 512).value == third

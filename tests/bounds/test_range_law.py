@@ -36,13 +36,13 @@ def test_uniform_law_has_beta_moments(n):
 
 
 @given(laws())
-@settings(max_examples=15)
+@settings(max_examples=10)
 def test_two_weights_have_half_the_variance(law):
     assert expected_half_range_squared(law, 2) == pytest.approx(law.variance() / 2, rel=1e-9)
 
 
 @given(laws())
-@settings(max_examples=10)
+@settings(max_examples=6)
 def test_the_mean_range_of_three_is_three_halves_that_of_two(law):
     # E range_3 = (3/2) E range_2 for every law: the middle one of three splits the range of a pair.
     two, three = range_law(law, 2), range_law(law, 3)
@@ -78,7 +78,7 @@ def test_logistic_square_of_the_maximum(n):
 )
 def test_range_square_by_another_formula(name, n):
     """E W^2 = 2 * double integral over x < y of P(min <= x, max > y), on a plain tensor grid in asinh."""
-    law, nodes = STANDARD[name], 1200
+    law, nodes = STANDARD[name], 500
     t, w = np.polynomial.legendre.leggauss(nodes)
     x, dx = np.sinh(12 * t), 12 * w * np.cosh(12 * t)  # an even number of nodes: none at the kink
     below, above = law.cdf(x), law.sf(x)
@@ -87,7 +87,7 @@ def test_range_square_by_another_formula(name, n):
     joint = 1 - (1 - sy) ** n - (1 - fx) ** n + rest**n
     half_plane = np.tri(nodes, k=-1).T + 0.5 * np.eye(nodes)
     expected = 2 * float(dx @ (joint * half_plane) @ dx)
-    assert 4 * expected_half_range_squared(law, n) == pytest.approx(expected, rel=3e-4)
+    assert 4 * expected_half_range_squared(law, n) == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.parametrize(("name", "n"), [("gaussian", 7), ("t5", 50), ("two-humped", 200), ("laplace", 1000)])

@@ -127,6 +127,7 @@ def test_crossover_of_an_exponential_is_exact(star, slope, first):
 def test_predicted_crossover():
     law = make("gaussian")
     star = predicted_crossover_bits(law, 10**6)
+    assert star is not None
     assert 4 < star < 5  # theory section 5: 0.64 at 4 bits, 1.14 at 5
     low, high = (rho_em(law, 2**b, 10**6) for b in (4, 5))
     assert low < 1 < high
