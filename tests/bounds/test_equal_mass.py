@@ -64,8 +64,8 @@ def test_quantile_formula_by_quadrature(name):
     """D = E X^2 - (1/K) sum m_k^2 with m_k = K * integral of the quantile function over ((k-1)/K, k/K)."""
     law, num_levels = STANDARD[name], 6
     nodes, weights = np.polynomial.legendre.leggauss(40)
-    # Eight panels in u, and u^4 below, grade the nodes towards the tail, where the quantile function is singular;
-    # the last panels are short because the two-humped law has a root singularity at the median.
+    # u^4 below grades the nodes towards the tail, where the quantile function is singular; the last panels
+    # are short because that of the two-humped law has a singularity at the median.
     ends = np.array([0.0, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999, 0.9999, 1.0])
     u = (ends[:-1, None] + np.diff(ends)[:, None] * 0.5 * (nodes + 1)).ravel()
     weights = (np.diff(ends)[:, None] * weights).ravel()
