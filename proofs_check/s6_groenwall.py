@@ -174,10 +174,10 @@ LEMMA = Lemma(
         "Two flows from the same noise, x' = v(x, t) and xhat' = v_q(xhat, t), e = xhat - x, delta(t) = "
         "|v_q(x_t, t) - v(x_t, t)| along the full-precision path x. Let L_x(t) be the supremum of the norm "
         "of the Jacobian of the quantized field v_q on the segment between x_t and xhat_t, mu_2(t) that of "
-        "its logarithmic norm. Then |e_1| <= integral of exp(int_s^1 mu_2) delta(s) ds (G2) <= the same with "
-        "L_x (G1) <= delta (e^L - 1)/L for constants L and delta (G0); G0 is reached. The bounds are false "
-        "with L_x taken on the path x alone: v = 0, v_q = 1 + x^2 has L_x = 0 there, delta = 1 and e_1 = tan "
-        "1."
+        "its logarithmic norm. Then |e_1| <= integral of exp(int_s^1 mu_2) delta(s) ds (G2) <= the same "
+        "with L_x (G1) <= delta (e^L - 1)/L for constants L and delta (G0); G0 is reached. With delta <= "
+        "L_theta |theta_q - theta| G0 is Lemma 1 of the paper as reconstructed. The bounds are false with "
+        "L_x taken on the path x alone: v = 0, v_q = 1 + x^2 has L_x = 0 there, delta = 1 and e_1 = tan 1."
     ),
     assumptions=(
         "v_q is continuously differentiable in x; both flows exist on [0, 1]",

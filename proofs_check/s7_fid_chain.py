@@ -124,8 +124,9 @@ def _triangle(d: Derivation) -> None:
     )
     d.argue(
         "triangle inequality",
-        "In d dimensions the root of FID is W2 between Gaussians of the same moments, and W2 is a metric "
-        "(gluing lemma and Minkowski; Villani 2009, chapter 6).",
+        "In d dimensions let (X, Y) and (Y, Z) be optimal couplings of Gaussians with the moments of two "
+        "pairs, glued along Y (X and Z independent given Y). Minkowski in L2: rms|X - Z| <= rms|X - Y| + "
+        "rms|Y - Z|, and the left side is at least the root of FID of the third pair.",
     )
     far, near, between = sp.symbols("q_data fp_data q_fp", nonnegative=True)
     # The triangle inequality twice: both factors are not negative.

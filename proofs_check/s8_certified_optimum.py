@@ -77,8 +77,10 @@ def _size_of_a_term(d: Derivation, claim: Claim) -> None:
     d.identity("a term is at most", 2 * GAP * SHARE * parts[up], claim["term"])
     # Reached: half of the bucket at y - m, half at y + m, tau = y.
     m = sp.Symbol("m", positive=True)
-    two_points = 2 * GAP * SHARE * m / 2
-    d.identity("reached by two equal points", two_points, claim["term"].subs(MAD, m))
+    points = (-m, m)
+    two_points = 2 * GAP * SHARE * sum(sp.Max(p, 0) for p in points) / 2
+    deviation = sum(abs(p) for p in points) / 2
+    d.identity("reached by two equal points", two_points, claim["term"].subs(MAD, deviation))
 
 
 def _enclosure(d: Derivation) -> None:
