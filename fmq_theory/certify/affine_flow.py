@@ -34,7 +34,8 @@ class AffineField:
                 "affine field", "its rate is 0", "choose another: the formula divides by it"
             )
 
-    def _end(self, start: tuple[Fraction, Fraction]) -> acb:
+    def end(self, start: tuple[Fraction, Fraction]) -> acb:
+        """z_1 of the path from ``start``."""
         rate = _complex(self.rate)
         return rate.exp() * _complex(start) + _complex(self.shift) * (rate.exp() - 1) / rate
 
@@ -44,7 +45,7 @@ def path_error(
 ) -> Enclosure:
     """|e_1|, the distance of the two end points from one start."""
     with precision(_bits(digits)):
-        return Enclosure.of(abs(quantized._end(start) - field._end(start)))
+        return Enclosure.of(abs(quantized.end(start) - field.end(start)))
 
 
 def theta_lipschitz(field: AffineField, start: tuple[Fraction, Fraction], *, digits: int = 30) -> Enclosure:

@@ -1,4 +1,4 @@
-"""Elementary functions of enclosures, rounded outwards: for claims, which do no ball arithmetic themselves."""
+"""Elementary functions of enclosures, rounded outwards, for rooms that do no ball arithmetic."""
 
 from fractions import Fraction
 

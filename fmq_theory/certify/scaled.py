@@ -108,6 +108,11 @@ class ScaledLaw:
             masses = [1 - Fraction(k, num_levels) for k in range(1, num_levels)]
             return tuple(Enclosure.of(a * self.law.upper_quantile(mass)) for mass in masses)
 
+    def upper_quantile(self, mass: Fraction, *, digits: int = 40) -> Enclosure:
+        """The x with P(X > x) = mass."""
+        with precision(_bits(digits)):
+            return Enclosure.of(self._factor() * self.law.upper_quantile(mass))
+
     def _factor(self) -> arb:
         variance = self.law.variance()
         sigma = arb(1) if variance == 1 else variance.sqrt()

@@ -3,6 +3,7 @@
 import click
 
 from fmq_theory.cli.bounds import bounds
+from fmq_theory.cli.claims import claims
 
 __all__ = ["main"]
 
@@ -17,3 +18,4 @@ def main() -> None:
 
 
 main.add_command(bounds)
+main.add_command(claims)

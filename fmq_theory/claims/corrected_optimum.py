@@ -1,0 +1,139 @@
+"""C16 to C18: optimal codebooks, and codebooks that only look optimal."""
+
+from fractions import Fraction
+from functools import cache
+
+import numpy as np
+
+from fmq_theory.certify import (
+    Enclosure,
+    law,
+    optimal_codebook,
+    optimal_symmetric_codebook,
+    stationary_codebook,
+)
+from fmq_theory.claims.claim import Claim, Inputs, NegativeControl, Values
+from fmq_theory.claims.relations import BELOW, INSIDE
+from fmq_theory.metrics import Estimate, distortion, exact_estimate, w2_squared
+from fmq_theory.quantizers import get_scheme
+from fmq_theory.sources import Empirical, make
+
+__all__ = ["CLAIMS"]
+
+_DIGITS = 20
+_KABAL = (2, 4)
+
+
+@cache
+def _symmetric(num_levels: int) -> Enclosure:
+    return optimal_symmetric_codebook(law("gamma", {"shape": "1/2"}), num_levels, digits=_DIGITS).optimum
+
+
+@cache
+def _free(num_levels: int) -> Enclosure:
+    return optimal_codebook(law("gamma", {"shape": "1/2"}), num_levels, digits=_DIGITS).optimum
+
+
+def _symmetric_optima(share: Fraction) -> Values:
+    return {f"K = {k}": _symmetric(k) * share for k in _KABAL}
+
+
+_SADDLE = "generalized-gaussian(1/2), K = 2"
+
+
+@cache
+def _stationary() -> Enclosure:
+    return stationary_codebook(law("generalized-gaussian", {"beta": "1/2"}), 2, digits=_DIGITS).distortion
+
+
+@cache
+def _better() -> Enclosure:
+    return optimal_codebook(law("generalized-gaussian", {"beta": "1/2"}), 2, digits=_DIGITS).optimum
+
+
+_SCHEMES = ("uniform", "equal_mass", "pwl", "log2", "lloyd_max")
+_TAILS: dict[str, dict[str, float]] = {"gaussian": {}, "student-t": {"df": 3.0}}
+
+
+@cache
+def _transport() -> dict[str, tuple[float, float]]:
+    """For each law and scheme: W2^2 of weights and quantized weights, and their mean squared difference."""
+    found: dict[str, tuple[float, float]] = {}
+    for seed, (name, parameters) in enumerate(_TAILS.items()):
+        weights = make(name, **parameters).sample(5000, rng=np.random.default_rng(seed))
+        source = Empirical(weights)
+        for scheme in _SCHEMES:
+            codebook = get_scheme(scheme).design(source, 16)
+            quantized = codebook.decode(codebook.encode(weights))
+            found[f"{name}, {scheme}"] = (w2_squared(weights, quantized), distortion(codebook, source))
+    return found
+
+
+def _distances(share: float) -> Values:
+    return {
+        case: Estimate(share * error, share * error * (1 - 1e-10), share * error * (1 + 1e-10), 1, 1.0)
+        for case, (_, error) in _transport().items()
+    }
+
+
+def _measured_distances(_inputs: Inputs) -> Values:
+    return {case: exact_estimate(found) for case, (found, _) in _transport().items()}
+
+
+CLAIMS = (
+    Claim(
+        "C16",
+        "a symmetric law need not have a symmetric optimal codebook (Kabal 1984): on the two-sided Gamma "
+        "law the optimum is "
+        "below the best symmetric codebook of the same even K",
+        "two-sided gamma with shape 1/2, K = 2 and 4, certified global search",
+        "best symmetric D =",
+        "optimal D =",
+        lambda _inputs: _symmetric_optima(Fraction(1)),
+        lambda _inputs: {f"K = {k}": _free(k) for k in _KABAL},
+        BELOW,
+        NegativeControl(
+            "half of the best symmetric error",
+            "asymmetry gains some 8 to 10 % here, not half",
+            lambda _inputs: _symmetric_optima(Fraction(1, 2)),
+            "K = 2",
+        ),
+    ),
+    Claim(
+        "C17",
+        "a codebook can satisfy both Lloyd-Max conditions and not be optimal: -E|X|, +E|X| on "
+        "exp(-|x|^(1/2)) is stationary "
+        "and a saddle",
+        "generalized Gaussian with beta = 1/2, K = 2",
+        "D of the stationary codebook =",
+        "optimal D =",
+        lambda _inputs: {_SADDLE: _stationary()},
+        lambda _inputs: {_SADDLE: _better()},
+        BELOW,
+        NegativeControl(
+            "half of the stationary error",
+            "the optimum is lower, but not by so much",
+            lambda _inputs: {_SADDLE: _stationary() * Fraction(1, 2)},
+            "K = 2",
+        ),
+    ),
+    Claim(
+        "C18",
+        "a non-decreasing quantizer is its own optimal coupling (T1): W2² between weights and quantized "
+        "weights is the mean "
+        "squared error",
+        "5000 drawn weights (gaussian, student-t(3)), five schemes, 4 bits, to 10 digits",
+        "mean squared error",
+        "W2²",
+        lambda _inputs: _distances(1.0),
+        _measured_distances,
+        INSIDE,
+        NegativeControl(
+            "half of the mean squared error",
+            "no other coupling is cheaper",
+            lambda _inputs: _distances(0.5),
+            "lloyd_max",
+        ),
+        "floats: supported, not certified",
+    ),
+)

@@ -1,0 +1,293 @@
+"""C1 to C11: at what order the errors really fall."""
+
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+
+from fmq_theory.bounds import bennett_constant
+from fmq_theory.certify import Enclosure, exponential_partial_sum, exponential_sum
+from fmq_theory.certify.elementary import logarithm, power
+from fmq_theory.claims.certified_values import (
+    DIGITS,
+    LAWS,
+    LOG_CONCAVE,
+    UNBOUNDED,
+    best_uniform,
+    constant,
+    equal_mass,
+    optimum,
+    per_square,
+    tail_cells,
+)
+from fmq_theory.claims.claim import Claim, Inputs, NegativeControl, Quantity, Values
+from fmq_theory.claims.relations import AT_LEAST, AT_MOST, EQUAL, INSIDE
+from fmq_theory.metrics import exact_estimate
+from fmq_theory.sources import make
+
+__all__ = ["CLAIMS"]
+
+
+def _table(
+    names: Iterable[str], bits: Iterable[int], value: Callable[[str, int], Quantity]
+) -> Callable[[Inputs], Values]:
+    """One value for each law and bit-width, computed when the claim is run."""
+    keys = [(name, b) for name in names for b in bits]
+    return lambda _inputs: {f"{name}, b = {b}": value(name, b) for name, b in keys}
+
+
+def _around(centre: Enclosure, low: Fraction, high: Fraction) -> Enclosure:
+    """[centre low, centre high]."""
+    return Enclosure(centre.lower * low, centre.upper * high)
+
+
+_FROM_TWO = range(2, 9)
+_EVEN = (4, 6, 8)
+_HAIR = Fraction(1, 10**20)
+
+
+def _near_constant(name: str, bits: int) -> Enclosure:
+    return per_square(_around(constant(name), 1 - Fraction(5, 2 * 2**bits), 1 + _HAIR), bits)
+
+
+def _too_near(name: str, bits: int) -> Enclosure:
+    return per_square(_around(constant(name), 1 - Fraction(1, 2 * 2**bits), 1 + _HAIR), bits)
+
+
+def _previous(name: str, bits: int, growth: Fraction) -> Enclosure:
+    """What ``growth`` of K^2 D_EM in two bits predicts from D_EM two bits earlier."""
+    return equal_mass(name, bits - 2) * growth * Fraction(1, 16)
+
+
+def _laplace_sum(bits: int) -> Enclosure:
+    return exponential_partial_sum(2 ** (bits - 1), digits=DIGITS) * 2 * Fraction(1, 2**bits)
+
+
+def _gaussian_rate(bits: int) -> Enclosure:
+    limit = exponential_sum(digits=DIGITS) / (logarithm(2) * bits * 2**bits)
+    return _around(limit.rounded(40), 1 - Fraction(2, bits**2), Fraction(1))
+
+
+_INDICES = ("3", "4", "5")
+_HEAVY = tuple(f"student-t({index})" for index in _INDICES)
+
+
+def _index(name: str) -> Fraction:
+    return Fraction(name.removeprefix("student-t(").removesuffix(")"))
+
+
+def _halving(name: str) -> Enclosure:
+    """2^(1 - 2/nu), give or take 5 %."""
+    return _around(power(2, 1 - 2 / _index(name)), Fraction(95, 100), Fraction(105, 100))
+
+
+def _bennett_at_one(name: str, bits: int) -> Quantity:
+    family, parameters = LAWS[name]
+    given = {key: float(Fraction(value)) for key, value in parameters.items()}
+    value = bennett_constant(make(family, **given), 1.0) / 4.0**bits
+    return value if value == float("inf") else exact_estimate(value)
+
+
+def _best_uniform_before(name: str, bits: int, growth: Fraction) -> Enclosure:
+    return best_uniform(name, bits - 2) * growth * Fraction(1, 16)
+
+
+_SPREAD = ("gaussian", "laplace", "student-t(4)")
+
+CLAIMS = (
+    Claim(
+        "C1",
+        "the W2 optimum with K free atoms has order 2^(-2b) and the constant C_PD: (1 - 5/(2K)) C_PD <= "
+        "K^2 D_LM <= C_PD",
+        "the five log-concave laws, b = 2..8",
+        "range",
+        "D_LM",
+        _table(LOG_CONCAVE, _FROM_TWO, _near_constant),
+        _table(LOG_CONCAVE, _FROM_TWO, optimum),
+        INSIDE,
+        NegativeControl(
+            "1 - 1/(2K) in place of 1 - 5/(2K)",
+            "the constant is approached like 1 - c/K with c near 2",
+            _table(LOG_CONCAVE, _FROM_TWO, _too_near),
+            "gaussian",
+        ),
+    ),
+    Claim(
+        "C2",
+        "the W2 optimum is never worse than equal mass: D_LM <= D_EM",
+        "seven laws, b = 1..8",
+        "D_EM =",
+        "D_LM =",
+        _table(LAWS, range(1, 9), equal_mass),
+        _table(LAWS, range(1, 9), optimum),
+        AT_MOST,
+        NegativeControl(
+            "a tenth of D_EM",
+            "at few bits equal mass is not ten times worse",
+            _table(LAWS, range(1, 9), lambda name, b: equal_mass(name, b) * Fraction(1, 10)),
+            "gaussian, b = 3",
+        ),
+    ),
+    Claim(
+        "C3",
+        "equal mass has no order 2^(-2b) on unbounded support: the lower bound T5f, (Var(X | top cell) + "
+        "Var(X | bottom cell))/K <= D_EM, passes 1000 C_PD 2^(-2b) at 16 bits",
+        "the six unbounded laws, b = 16",
+        "1000 C_PD 2^(-2b) =",
+        "T5f =",
+        _table(UNBOUNDED, (16,), lambda name, b: per_square(constant(name) * 1000, b)),
+        _table(UNBOUNDED, (16,), tail_cells),
+        AT_LEAST,
+        NegativeControl(
+            "a million times C_PD",
+            "with K^2 T5f of order K, 16 bits are not enough for that",
+            _table(UNBOUNDED, (16,), lambda name, b: per_square(constant(name) * 10**6, b)),
+            "gaussian",
+        ),
+    ),
+    Claim(
+        "C4",
+        "T5f holds at every K: D_EM >= (Var(X | top cell) + Var(X | bottom cell))/K",
+        "seven laws, b = 1..8",
+        "T5f =",
+        "D_EM =",
+        _table(LAWS, range(1, 9), tail_cells),
+        _table(LAWS, range(1, 9), equal_mass),
+        AT_LEAST,
+        NegativeControl(
+            "twice the two variances",
+            "on exponential tails the two outer cells hold most of the error",
+            _table(LAWS, range(1, 9), lambda name, b: tail_cells(name, b) * 2),
+            "laplace",
+        ),
+    ),
+    Claim(
+        "C5",
+        "every two bits multiply 4^b D_EM by 2.5 or more on unbounded support (a 2^(-2b) law would keep "
+        "it constant)",
+        "the six unbounded laws, b = 4, 6, 8",
+        "2.5/16 of D_EM two bits before =",
+        "D_EM =",
+        _table(UNBOUNDED, _EVEN, lambda name, b: _previous(name, b, Fraction(5, 2))),
+        _table(UNBOUNDED, _EVEN, equal_mass),
+        AT_LEAST,
+        NegativeControl(
+            "16 in place of 2.5",
+            "that would mean an error that does not fall at all",
+            _table(UNBOUNDED, _EVEN, lambda name, b: _previous(name, b, Fraction(16))),
+            "gaussian",
+        ),
+    ),
+    Claim(
+        "C6",
+        "equal mass on the Laplace law is the finite sum D_EM = (σ²/K) S_{K/2} (T5a), so its order is 2^(-b)",
+        "b = 1..8, to 20 digits",
+        "(σ²/K) S_{K/2} =",
+        "D_EM =",
+        _table(("laplace",), range(1, 9), lambda _name, b: _laplace_sum(b)),
+        _table(("laplace",), range(1, 9), equal_mass),
+        EQUAL,
+        NegativeControl(
+            "S_inf in place of S_{K/2}",
+            "the terms beyond K/2 do not belong to any cell",
+            _table(
+                ("laplace",),
+                range(1, 9),
+                lambda _name, b: exponential_sum(digits=DIGITS) * 2 * Fraction(1, 2**b),
+            ),
+            "b = 2",
+        ),
+    ),
+    Claim(
+        "C7",
+        "equal mass on the Gaussian law falls as σ² S_inf/(K ln K) (T5b), from below and within 2/b² of it",
+        "b = 4..8",
+        "range",
+        "D_EM",
+        _table(("gaussian",), range(4, 9), lambda _name, b: _gaussian_rate(b)),
+        _table(("gaussian",), range(4, 9), equal_mass),
+        INSIDE,
+        NegativeControl(
+            "no logarithm",
+            "a Gaussian tail is lighter than exponential, and the logarithm is what it gains",
+            _table(
+                ("gaussian",),
+                range(4, 9),
+                lambda _name, b: _around(
+                    exponential_sum(digits=DIGITS) * Fraction(1, 2**b), 1 - Fraction(2, b**2), Fraction(1)
+                ),
+            ),
+            "b = 8",
+        ),
+    ),
+    Claim(
+        "C8",
+        "on tails of index ν a bit more divides the equal-mass error by 2^(1-2/ν) (T5d), here to within 5 "
+        "%: for ν = 3 "
+        "eight times the levels halve it",
+        "student-t with 3, 4, 5 degrees of freedom, from b to b + 1 for b = 6, 7",
+        "range",
+        "D_EM(b)/D_EM(b + 1)",
+        _table(_HEAVY, (6, 7), lambda name, _b: _halving(name)),
+        _table(_HEAVY, (6, 7), lambda name, b: (equal_mass(name, b) / equal_mass(name, b + 1)).rounded(30)),
+        INSIDE,
+        NegativeControl(
+            "a factor of 4 a bit, the paper's order",
+            "the outer cells alone forbid it",
+            _table(_HEAVY, (6, 7), lambda _name, _b: Enclosure(Fraction(38, 10), Fraction(42, 10))),
+            "student-t(3)",
+        ),
+    ),
+    Claim(
+        "C9",
+        "on bounded support equal mass does have order 2^(-2b) (T5e): on the uniform law D_EM = (1/12) "
+        "int 1/f / K²",
+        "uniform on [-1, 1], b = 1..8, to 20 digits",
+        "1/(3 K²) =",
+        "D_EM =",
+        _table(("uniform",), range(1, 9), lambda _name, b: Enclosure.of(Fraction(1, 3 * 4**b))),
+        _table(("uniform",), range(1, 9), equal_mass),
+        EQUAL,
+        NegativeControl(
+            "order 1, as on an exponential tail",
+            "there is no tail",
+            _table(("uniform",), range(1, 9), lambda _name, b: Enclosure.of(Fraction(1, 3 * 2**b))),
+            "b = 8",
+        ),
+    ),
+    Claim(
+        "C10",
+        "Bennett's formula with the equal-mass density, B(1)/K² with B(1) = (1/12) int 1/f, says nothing "
+        "on unbounded "
+        "support (T4): it is infinite",
+        "the six unbounded laws, b = 8",
+        "B(1)/K²",
+        "D_EM",
+        _table(UNBOUNDED, (8,), _bennett_at_one),
+        _table(UNBOUNDED, (8,), equal_mass),
+        AT_MOST,
+        NegativeControl(
+            "B(1/3), which is finite, in place of B(1)",
+            "a finite prediction of that order is exceeded",
+            _table(UNBOUNDED, (8,), lambda name, b: per_square(constant(name), b)),
+            "gaussian",
+        ),
+        "VACUOUS is the point: an order claimed through this formula claims nothing",
+    ),
+    Claim(
+        "C11",
+        "even the uniform quantizer with the best step has no order 2^(-2b) on unbounded support (Hui and "
+        "Neuhoff 2001): "
+        "every two bits multiply 4^b D by 1.3 or more",
+        "gaussian, laplace, student-t(4), b = 4, 6, 8",
+        "1.3/16 of D two bits before =",
+        "D =",
+        _table(_SPREAD, _EVEN, lambda name, b: _best_uniform_before(name, b, Fraction(13, 10))),
+        _table(_SPREAD, _EVEN, best_uniform),
+        AT_LEAST,
+        NegativeControl(
+            "8 in place of 1.3",
+            "the error would then halve in two bits only; a Gaussian tail does better",
+            _table(_SPREAD, _EVEN, lambda name, b: _best_uniform_before(name, b, Fraction(8))),
+            "gaussian",
+        ),
+    ),
+)

@@ -1,0 +1,182 @@
+"""From a claim to a finding: the only place where a prediction meets a measurement."""
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+from fmq_theory.certify import Enclosure
+from fmq_theory.claims.claim import (
+    CaseResult,
+    Claim,
+    ControlFinding,
+    Finding,
+    Inputs,
+    Missing,
+    Quantity,
+    Values,
+    Verdict,
+)
+from fmq_theory.claims.relations import interval, middle
+from fmq_theory.errors import CertificationError
+
+__all__ = ["examine", "in_words", "verdict_of"]
+
+
+def examine(claim: Claim, inputs: Inputs | None = None) -> Finding:
+    """Runs a claim and its negative control.
+
+    Raises:
+        CertificationError: a measured case has no prediction: the claim is badly stated.
+    """
+    given = inputs or Inputs()
+    measured = claim.measure(given)
+    if isinstance(measured, Missing):
+        return _without(claim, measured)
+    predicted = claim.predict(given)
+    if isinstance(predicted, Missing):
+        return _without(claim, predicted)
+    results = _compare(claim, predicted, measured)
+    verdict = verdict_of(results)
+    return Finding(
+        claim,
+        verdict,
+        f"{claim.domain}; {_count(results)}",
+        _evidence(claim, results, verdict),
+        results,
+        _control(claim, given, measured),
+    )
+
+
+def verdict_of(results: Sequence[CaseResult]) -> Verdict:
+    """One failure refutes; a doubt without a failure is inconclusive; proof needs every case proven."""
+    decided = [result for result in results if not result.vacuous]
+    if any(result.holds is False for result in decided):
+        return Verdict.REFUTED
+    if not decided:
+        return Verdict.VACUOUS if results else Verdict.INCONCLUSIVE
+    if any(result.holds is None for result in decided):
+        return Verdict.INCONCLUSIVE
+    return Verdict.CERTIFIED if all(result.rigorous for result in decided) else Verdict.SUPPORTED
+
+
+def _compare(claim: Claim, predicted: Values, measured: Values) -> tuple[CaseResult, ...]:
+    if set(measured) != set(predicted):
+        odd = sorted(set(measured) ^ set(predicted))
+        raise CertificationError(
+            f"claim {claim.id}",
+            f"prediction and measurement do not cover the same cases: {', '.join(odd[:4])}",
+            "state both for each case",
+        )
+    return tuple(
+        CaseResult(
+            case,
+            predicted[case],
+            value,
+            claim.relation.holds(value, predicted[case]),
+            isinstance(value, Enclosure) and isinstance(predicted[case], Enclosure),
+        )
+        for case, value in measured.items()
+    )
+
+
+def _control(claim: Claim, inputs: Inputs, measured: Values) -> ControlFinding:
+    control = claim.negative_control
+    wrong = control.predict(inputs)
+    if isinstance(wrong, Missing):
+        return ControlFinding(Verdict.INCONCLUSIVE, False, f"needs {wrong.argument}")
+    results = _compare(claim, wrong, measured)
+    verdict = verdict_of(results)
+    exposed = [result for result in results if result.holds is False and control.fails_at in result.case]
+    caught = verdict is Verdict.REFUTED and bool(exposed)
+    shown = _worst(claim, exposed) if exposed else None
+    evidence = f"no case of '{control.fails_at}' is refuted" if shown is None else _sentence(claim, shown)
+    return ControlFinding(verdict, caught, evidence)
+
+
+def _evidence(claim: Claim, results: Sequence[CaseResult], verdict: Verdict) -> str:
+    if verdict is Verdict.VACUOUS:
+        return f"{claim.predicted} is infinite in all {len(results)} cases: it predicts nothing"
+    if verdict is Verdict.REFUTED:
+        failed = [result for result in results if result.holds is False]
+        proof = "proven" if any(result.rigorous for result in failed) else "measured"
+        rigorous = [result for result in failed if result.rigorous] or failed
+        return f"fails in {len(failed)} of {len(results)} cases ({proof}): {_where(failed)}; worst: " + (
+            _sentence(claim, _worst(claim, rigorous))
+        )
+    if verdict is Verdict.INCONCLUSIVE:
+        doubtful = [result for result in results if result.holds is None and not result.vacuous]
+        return f"undecided in {len(doubtful)} of {len(results)} cases; " + _sentence(
+            claim, _worst(claim, doubtful)
+        )
+    decided = [result for result in results if not result.vacuous]
+    vacuous = len(results) - len(decided)
+    beside = f"; {vacuous} more are vacuous" if vacuous else ""
+    return f"closest: {_sentence(claim, _worst(claim, decided))}{beside}"
+
+
+def _where(failed: Sequence[CaseResult]) -> str:
+    """``gaussian b = 3-8, laplace b = 2-8``: the failed cases by what stands before their bits."""
+    groups: dict[str, list[int]] = {}
+    for result in failed:
+        subject, _, bits = result.case.rpartition(", b = ")
+        groups.setdefault(subject or result.case, []).extend(
+            [int(bits)] if subject and bits.isdigit() else []
+        )
+    return ", ".join(f"{subject} b = {_runs(bits)}" if bits else subject for subject, bits in groups.items())
+
+
+def _runs(bits: Sequence[int]) -> str:
+    """``[3, 4, 5, 8]`` -> ``3-5, 8``."""
+    runs: list[list[int]] = []
+    for value in sorted(bits):
+        if runs and value == runs[-1][1] + 1:
+            runs[-1][1] = value
+        else:
+            runs.append([value, value])
+    return "/".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+
+
+def _worst(claim: Claim, results: Sequence[CaseResult]) -> CaseResult:
+    return max(
+        results, key=lambda result: claim.relation.severity(middle(result.measured), middle(result.predicted))
+    )
+
+
+def _sentence(claim: Claim, result: CaseResult) -> str:
+    sign = claim.relation.symbol if result.holds else f"not proven {claim.relation.symbol}"
+    if result.holds is False:
+        sign = {"≤": ">", "<": "≥", "≥": "<", "in": "outside", "=": "≠"}[claim.relation.symbol]
+    text = (
+        f"{result.case}: {claim.measured} {in_words(result.measured)} {sign} "
+        f"{claim.predicted} {in_words(result.predicted)}"
+    )
+    left, right = middle(result.measured), middle(result.predicted)
+    if result.holds is False and right > 0 and claim.relation.symbol in ("≤", "<") and math.isfinite(right):
+        text += f" (× {left / right:.3g})"
+    return text
+
+
+def in_words(quantity: Quantity) -> str:
+    """A few digits, and the range where it is wide enough to matter."""
+    ends = interval(quantity)
+    if ends is None:
+        return "∞" if isinstance(quantity, (int, float)) else f"{middle(quantity):.4g} (no interval)"
+    low, high = ends
+    if high - low <= Fraction(1, 10**6) * max(abs(low), abs(high)):
+        return f"{float((low + high) / 2):.6g}" if isinstance(quantity, Enclosure) else f"{float(low):.4g}"
+    return f"[{float(low):.4g}, {float(high):.4g}]"
+
+
+def _count(results: Sequence[CaseResult]) -> str:
+    return f"{len(results)} case" + ("s" if len(results) != 1 else "")
+
+
+def _without(claim: Claim, missing: Missing) -> Finding:
+    return Finding(
+        claim,
+        Verdict.INCONCLUSIVE,
+        "nothing was checked",
+        f"needs {missing.argument}: {missing.reason}",
+        (),
+        None,
+    )

@@ -1,0 +1,136 @@
+"""``fmq claims``: the register, run and printed."""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fmq_theory.cli.errors import reported_errors
+
+if TYPE_CHECKING:
+    from fmq_theory.claims.claim import Finding
+
+__all__ = ["claims"]
+
+DOCUMENT = Path("docs/claims.md")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--only", multiple=True, help="Only these claims: P4-EM, or P4 for both readings.")
+@click.option(
+    "--checkpoint", type=click.Path(path_type=Path), help="Real weights: P6 is measured on them as well."
+)
+@click.option(
+    "--fidelity",
+    type=click.Path(path_type=Path),
+    help="Measured samples (JSON), without which P7 and P8 stay open.",
+)
+@click.option(
+    "--json",
+    "json_path",
+    is_flag=False,
+    flag_value="-",
+    help="Write everything as JSON to this file, or print it if no file is named.",
+)
+@click.option("--html", "html_path", type=click.Path(path_type=Path), help="Write one self-contained page.")
+@click.option("--write", is_flag=True, help=f"Write {DOCUMENT} (run it in the repository's root).")
+@click.option("--check", is_flag=True, help=f"Exit 1 if {DOCUMENT} is not what --write would write.")
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+def claims(
+    only: tuple[str, ...],
+    checkpoint: Path | None,
+    fidelity: Path | None,
+    json_path: str | None,
+    html_path: Path | None,
+    write: bool,
+    check: bool,
+    force: bool,
+) -> None:
+    """Run every claim of the register, and a negative control of each.
+
+    P1 to P8 are the paper's claims as reconstructed, C1 and on our own. A verdict is CERTIFIED (both sides
+    proven), SUPPORTED (by measurement), INCONCLUSIVE (an input is missing or an interval cannot tell),
+    REFUTED or VACUOUS. A refuted claim of the paper is a result, not a failure of this command: it exits 1 if
+    a negative control passes, if a claim of our own is refuted, or if --check finds a stale document.
+
+    \b
+    Examples:
+      fmq claims
+      fmq claims --only P4,P5 --json claims.json
+      fmq claims --checkpoint model.safetensors --only P6
+    """  # noqa: D301 (click reads \\b as "keep these lines")
+    names = tuple(name.strip() for group in only for name in group.split(",") if name.strip())
+    if (write or check) and (names or checkpoint or fidelity):
+        raise click.UsageError("--write and --check are about the whole register without inputs")
+    if checkpoint is None:
+        # POT imports torch for its backends, which the register does not need. This process is ours.
+        os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
+    with reported_errors():
+        from fmq_theory.claims.claim import Inputs
+        from fmq_theory.claims.register import run_register
+        from fmq_theory.report import check_writable, progress_bar
+        from fmq_theory.report.claims_table import print_claims
+
+        _check_inputs({"--checkpoint": checkpoint, "--fidelity": fidelity})
+        for path in (html_path, None if json_path in (None, "-") else Path(str(json_path))):
+            if path is not None:
+                check_writable(path, overwrite=force)
+        if write:
+            check_writable(DOCUMENT, overwrite=True)
+        with progress_bar("claims") as progress:
+            findings = run_register(names, Inputs(checkpoint, fidelity), progress=progress)
+        if json_path != "-":
+            print_claims(findings)
+        _write_files(findings, json_path, html_path, write=write)
+        stale = check and _is_stale(findings)
+    if stale:
+        click.echo(f"{DOCUMENT} is stale: run fmq claims --write and commit the result", err=True)
+    if stale or _failed(findings):
+        raise SystemExit(1)
+
+
+def _check_inputs(paths: dict[str, Path | None]) -> None:
+    for option, path in paths.items():
+        if path is not None and not path.is_file():
+            raise click.UsageError(f"{option} {path}: there is no such file; name an existing one")
+
+
+def _write_files(
+    findings: "tuple[Finding, ...]", json_path: str | None, html_path: Path | None, *, write: bool
+) -> None:
+    from fmq_theory.report.claims_document import (
+        claims_as_json,
+        claims_markdown,
+        write_claims_html,
+        write_claims_json,
+    )
+
+    if json_path == "-":
+        click.echo(json.dumps(claims_as_json(findings), indent=1, ensure_ascii=False))
+    elif json_path is not None:
+        write_claims_json(findings, Path(json_path))
+        click.echo(f"JSON: {json_path}")
+    if html_path is not None:
+        write_claims_html(findings, html_path)
+        click.echo(f"HTML: {html_path}")
+    if write:
+        DOCUMENT.write_text(claims_markdown(findings), encoding="utf-8")
+        click.echo(f"Document: {DOCUMENT}", err=json_path == "-")
+
+
+def _is_stale(findings: "tuple[Finding, ...]") -> bool:
+    from fmq_theory.report.claims_document import claims_markdown
+
+    return not DOCUMENT.is_file() or DOCUMENT.read_text("utf-8") != claims_markdown(findings)
+
+
+def _failed(findings: "tuple[Finding, ...]") -> bool:
+    passed = [finding for finding in findings if finding.control is not None and not finding.control.caught]
+    refuted = [
+        finding
+        for finding in findings
+        if finding.claim.id.startswith("C") and finding.verdict.name == "REFUTED"
+    ]
+    return bool(passed or refuted)

@@ -1,0 +1,71 @@
+"""The register's findings as plain rows, for the table, the page and the document alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fmq_theory.claims.claim import Finding, Verdict
+from fmq_theory.claims.judge import in_words
+
+__all__ = ["CLAIM_COLOURS", "ClaimRow", "claim_rows", "count_verdicts"]
+
+CLAIM_COLOURS = {
+    Verdict.CERTIFIED: "green",
+    Verdict.SUPPORTED: "cyan",
+    Verdict.INCONCLUSIVE: "yellow",
+    Verdict.REFUTED: "red",
+    Verdict.VACUOUS: "magenta",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRow:
+    """One finding in words."""
+
+    id: str
+    verdict: str
+    statement: str
+    domain: str
+    evidence: str
+    control: str
+    remark: str
+    cases: tuple[tuple[str, str, str, str], ...]
+    """(case, measured, predicted, holds) of every case."""
+
+
+def claim_rows(findings: Sequence[Finding]) -> tuple[ClaimRow, ...]:
+    """Every finding, in order."""
+    return tuple(
+        ClaimRow(
+            finding.claim.id,
+            finding.verdict.name,
+            finding.claim.statement,
+            finding.domain_checked,
+            finding.evidence,
+            _control(finding),
+            finding.claim.remark,
+            tuple(
+                (result.case, in_words(result.measured), in_words(result.predicted), _holds(result.holds))
+                for result in finding.details
+            ),
+        )
+        for finding in findings
+    )
+
+
+def count_verdicts(findings: Sequence[Finding]) -> str:
+    """``21 claims: 12 CERTIFIED, 5 SUPPORTED, 4 REFUTED``."""
+    counts = {verdict: sum(finding.verdict is verdict for finding in findings) for verdict in Verdict}
+    parts = [f"{count} {verdict.name}" for verdict, count in counts.items() if count]
+    return f"{len(findings)} claim{'s' if len(findings) != 1 else ''}: {', '.join(parts)}"
+
+
+def _control(finding: Finding) -> str:
+    control = finding.claim.negative_control
+    if finding.control is None:
+        return f"{control.mutation}: not run, for want of the same input"
+    state = "refuted" if finding.control.caught else f"NOT CAUGHT ({finding.control.verdict.name})"
+    return f"{control.mutation}: {state}, because {control.reason} ({finding.control.evidence})"
+
+
+def _holds(holds: bool | None) -> str:
+    return {True: "yes", False: "no", None: "undecided"}[holds]
