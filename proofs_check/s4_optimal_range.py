@@ -70,7 +70,7 @@ def _gaussian(d: Derivation, claim: Claim, granular: sp.Expr) -> None:
         # K^2 times granular' is 2L/3; K^2 times overload' is K^2 phi(L) up to powers of L.
         exponent = sp.factor(sp.simplify(2 * log_k - (factor * claimed.subs(sp.log(K), log_k)) ** 2 / 2))
         d.decided(
-            "Gaussian: the derivative changes sign at (1 +- e) L*",
+            "Gaussian: the derivative changes sign at (1 +- e) L_0",
             exponent.is_positive if inside else exponent.is_negative,
             f"K^2 phi(L) = e^({exponent}), against 2L/3",
         )
@@ -83,8 +83,8 @@ def _gaussian(d: Derivation, claim: Claim, granular: sp.Expr) -> None:
     # exp(-|x|^beta) in place of exp(-x^2/2): L^beta = 2 ln K.
     beta = sp.Symbol("beta", positive=True)
     reach = sp.solve(sp.Eq(2 * log_k, L**beta), L)[0]
-    d.identity("tails exp(-|x|^beta): L*", reach, (2 * log_k) ** (1 / beta))
-    d.identity("tails exp(-x^2/2): the same L*", sp.sqrt(2) * reach.subs(beta, 2), 2 * sp.sqrt(log_k))
+    d.identity("tails exp(-|x|^beta): L_0", reach, (2 * log_k) ** (1 / beta))
+    d.identity("tails exp(-x^2/2): the same L_0", sp.sqrt(2) * reach.subs(beta, 2), 2 * sp.sqrt(log_k))
     _check_gaussian(d)
 
 
@@ -173,7 +173,7 @@ LEMMA = Lemma(
         Mutant(
             "Gaussian: L = sigma sqrt(2 ln K), as if one weight in K lay outside",
             {"gaussian range": sp.sqrt(2 * sp.log(K))},
-            "Gaussian: the derivative changes sign at (1 +- e) L*",
+            "Gaussian: the derivative changes sign at (1 +- e) L_0",
         ),
         Mutant("Gaussian: 2/3", {"gaussian": sp.Rational(2, 3)}, "Gaussian: distortion"),
         Mutant(

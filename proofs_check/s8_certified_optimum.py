@@ -91,9 +91,9 @@ def _enclosure(d: Derivation) -> None:
     d.decided("all terms together <= (c_K - c_1) max p_B MAD_B", surplus.is_nonnegative, f"{surplus} >= 0")
     d.argue(
         "enclosure of the optimum",
-        "A threshold lies strictly inside at most one bucket. With an optimal codebook on the buckets: D_X* "
-        "<= w + D_Y*. With an optimal codebook c on the data: D_X* = w + D_Y(c) - terms >= w + D_Y* - (c_K - "
-        "c_1) max p_B MAD_B, and c_K - c_1 is at most the range of the data.",
+        "A threshold lies strictly inside at most one bucket. With an optimal codebook on the buckets: min "
+        "D_X <= w + min D_Y. With an optimal codebook c on the data: min D_X = w + D_Y(c) - terms >= w + "
+        "min D_Y - (c_K - c_1) max p_B MAD_B, and c_K - c_1 is at most the range of the data.",
     )
 
 
@@ -130,7 +130,7 @@ def _example(d: Derivation, claim: Claim) -> None:
         f"{on_buckets - gap} <= {best} <= {on_buckets}",
     )
     d.deliver("optimum of twelve points, K = 3", best)
-    d.deliver("w + D_Y* of twelve points, K = 3", on_buckets)
+    d.deliver("w + min D_Y of twelve points, K = 3", on_buckets)
 
 
 def _errors(points: list[sp.Expr], levels: tuple[int, ...], cuts: list[sp.Expr]) -> sp.Expr:
@@ -190,7 +190,8 @@ LEMMA = Lemma(
         "p_B a bucket's share and MAD_B its mean absolute deviation from its mean. For levels c_1 < ... < "
         "c_K with nearest-level thresholds tau_k = (c_k + c_{k+1})/2: D_X(c) = w + D_Y(c) - terms, one term "
         "for each threshold strictly inside a bucket, 0 <= term <= (c_{k+1} - c_k) p_B MAD_B; the bound is "
-        "reached. So w + D_Y* - (c_K - c_1) max p_B MAD_B <= D_X* <= w + D_Y* for the optima with K levels."
+        "reached. So w + min D_Y - (c_K - c_1) max p_B MAD_B <= min D_X <= w + min D_Y for the optima with K "
+        "levels."
     ),
     assumptions=(
         "thresholds are midway between levels (for others a term can be negative)",
@@ -212,7 +213,7 @@ LEMMA = Lemma(
         "optimum of twelve points, K = 3": Certificate(
             lambda: Enclosure.of(_dynamic([Fraction(x) for x in DATA])), lambda: _float(DATA)
         ),
-        "w + D_Y* of twelve points, K = 3": Certificate(
+        "w + min D_Y of twelve points, K = 3": Certificate(
             lambda: Enclosure.of(_dynamic(_buckets()[0]) + _buckets()[1]),
             lambda: _float(_buckets()[0]) + float(_buckets()[1]),
         ),
