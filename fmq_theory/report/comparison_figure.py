@@ -116,7 +116,7 @@ def _ratio_panel(axes: Axes, comparison: Comparison) -> None:
     # The points set the scale, not their intervals, which may reach zero; the legend needs room above.
     drawn = [value for row in ratios for value in (row.rho_em, row.rho_w2) if value]
     axes.set_ylim(min([BAND[0], *drawn]) / 4, max([1.0, *drawn]) * 24)
-    axes.legend(loc="upper left")
+    axes.legend(loc="upper left", frameon=True, framealpha=0.9, edgecolor="none")
 
 
 def _draw_ratio(axes: Axes, ratios: Sequence[RatioRow], key: str, scheme: str, label: str) -> None:
