@@ -36,6 +36,13 @@ def test_exact_values_of_the_saved_run_are_those_of_the_code() -> None:
             assert row.bound_upper == pytest.approx(expected["bound_upper"], rel=1e-9)
 
 
+def test_a_codebook_designed_on_a_sample_can_beat_the_law_s_optimum_on_it() -> None:
+    # What docs/limitations.md says of 8 bits and a million Student-t weights.
+    rows = results["laws"]["Student-t, 4 degrees of freedom"]["rows"]
+    row = next(row for row in rows if (row["scheme"], row["bits"]) == ("lloyd_max", 8))
+    assert row["distortion_hi"] < row["distortion_exact"]
+
+
 @pytest.mark.slow
 def test_saved_ratios_come_out_again() -> None:
     for words, comparison in run(Config()).items():
