@@ -69,19 +69,14 @@ class ScaledLaw:
             points, cuts = ([ball(v) / a for v in values] for values in (levels, thresholds))
             return Enclosure.of(a * a * distortion_ball(self.law, points, cuts))
 
-    def centroids(self, thresholds: Sequence[Number], *, digits: int = 40) -> tuple[Enclosure, ...]:
-        """E[X | cell], a cell more than there are thresholds.
-
-        Raises:
-            CertificationError: a cell is not proven to have positive mass.
-        """
+    def centroids(self, thresholds: Sequence[Number], *, digits: int = 40) -> tuple[Enclosure | None, ...]:
+        """E[X | cell], one cell more than there are thresholds; None where no mass is proven."""
         with precision(_bits(digits)):
-            cells = self._cells(thresholds)
-            if not all(cell.mass > 0 for cell in cells):
-                raise CertificationError(
-                    "centroids", "a cell has no mass, or too little to prove", "drop levels far in the tail"
-                )
-            return tuple(Enclosure.of(self._factor() * cell.first / cell.mass) for cell in cells)
+            a = self._factor()
+            return tuple(
+                Enclosure.of(a * cell.first / cell.mass) if cell.mass > 0 else None
+                for cell in self._cells(thresholds)
+            )
 
     def entropy_bits(self, thresholds: Sequence[Number], *, digits: int = 40) -> Enclosure:
         """H of the cell index."""
@@ -119,9 +114,16 @@ class ScaledLaw:
         return ball(self.deviation) / sigma
 
     def _cells(self, thresholds: Sequence[Number]) -> list[UpperMoments]:
-        a = self._factor()
-        tails = [self.law.everything(), *(self.law.upper_moments(ball(t) / a) for t in thresholds)]
-        return [*(left - right for left, right in pairwise(tails)), tails[-1]]
+        a, nothing = self._factor(), UpperMoments(arb(0), arb(0), arb(0))
+        cuts = [ball(t) / a for t in thresholds]
+        tails = [self.law.everything(), *(self.law.upper_moments(cut) for cut in cuts), nothing]
+        cells = [left - right for left, right in pairwise(tails)]
+        # Left of 0 the tails are near 1 and their difference would lose the far cells: mirror them.
+        mirrored = [nothing, *(self.law.upper_moments(-cut) for cut in cuts if cut <= 0)]
+        for index, (left, right) in enumerate(pairwise(mirrored)):
+            cell = right - left
+            cells[index] = UpperMoments(cell.mass, -cell.first, cell.second)
+        return cells
 
     def label(self) -> str:
         """The law and its standard deviation in words."""

@@ -47,9 +47,10 @@ def ratios(
     which: str, inputs: Inputs, *, layers: tuple[str, ...] = tuple(LAYERS), bits: tuple[int, ...] = BITS
 ) -> Values:
     """``which`` = rho_w2 or rho_em for each layer and bit-width, and for the checkpoint if there is one."""
-    found = {layer: (comparison(layer), _REPEATS, 0.95) for layer in layers}
-    if inputs.checkpoint is not None:
+    found: dict[str, tuple[Comparison, int, float]] = {}
+    if inputs.checkpoint is not None:  # first, so that a file that cannot be read is refused at once
         found[inputs.checkpoint.name] = (_on_checkpoint(inputs.checkpoint), 1, 1.0)
+    found |= {layer: (comparison(layer), _REPEATS, 0.95) for layer in layers}
     values: dict[str, Estimate] = {}
     for subject, (measured, count, confidence) in found.items():
         for row in measured.ratios:

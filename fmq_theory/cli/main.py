@@ -4,6 +4,7 @@ import click
 
 from fmq_theory.cli.bounds import bounds
 from fmq_theory.cli.claims import claims
+from fmq_theory.cli.codebook import codebook
 
 __all__ = ["main"]
 
@@ -19,3 +20,4 @@ def main() -> None:
 
 main.add_command(bounds)
 main.add_command(claims)
+main.add_command(codebook)

@@ -1,0 +1,133 @@
+"""``fmq codebook``: the codebook oracle."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fmq_theory.cli.errors import reported_errors
+
+__all__ = ["codebook"]
+
+# Said again here, so that --help needs no numerics; a test compares with the registries.
+SOURCES = ("gaussian", "laplace", "logistic", "student-t", "generalized-gaussian", "gamma", "uniform")
+CRITERIA = ("mse", "equal-mass", "uniform")
+_SHAPE_OPTIONS = {"student-t": "df", "generalized-gaussian": "beta", "gamma": "shape"}
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--source", type=click.Choice(SOURCES), required=True, help="The law, with mean 0.")
+@click.option("--df", help="student-t: degrees of freedom above 2, as 3, 3.5 or 7/2.  [default: 4]")
+@click.option("--beta", help="generalized-gaussian: exponent of exp(-|x|^beta).  [default: 3/2]")
+@click.option("--shape", help="gamma: shape; below 1 the density peaks at 0.  [default: 1/2]")
+@click.option("--scale", default="1", show_default=True, help="Standard deviation of the law.")
+@click.option("--bits", type=click.IntRange(0, 10), help="2^bits levels.")
+@click.option("--levels", type=int, help="Number of levels, in place of --bits.")
+@click.option(
+    "--criterion",
+    type=click.Choice(CRITERIA),
+    help="Least squared error, cells of equal mass, or the best equal steps.  [default: mse]",
+)
+@click.option("--digits", type=click.IntRange(1, 200), default=30, show_default=True, help="Decimal places.")
+@click.option("--check", "table", help="A table of levels: a JSON file, or nf4 or fp4.")
+@click.option(
+    "--tolerance", type=float, help="With --check: exit 1 unless the table is proven this near, as 0.01."
+)
+@click.option(
+    "--json",
+    "json_path",
+    is_flag=False,
+    flag_value="-",
+    help="Write JSON to this file, or print it if no file is named.",
+)
+@click.option("--force", is_flag=True, help="Replace a file that exists.")
+def codebook(
+    source: str,
+    df: str | None,
+    beta: str | None,
+    shape: str | None,
+    scale: str,
+    bits: int | None,
+    levels: int | None,
+    criterion: str | None,
+    digits: int,
+    table: str | None,
+    tolerance: float | None,
+    json_path: str | None,
+    force: bool,
+) -> None:
+    """Print a law's codebook with certified digits, or certify how good a table is.
+
+    Each number comes with a radius that is proven in ball arithmetic. A table (--check) is a JSON list of
+    levels, or an object with "levels" and, if they are not half-way between them, "thresholds". The check
+    says by how much its squared error exceeds the least one possible, which of the two Lloyd-Max conditions
+    (nearest level, centroid) fails where, and which multiple or affine map of the table would be better.
+
+    INCONCLUSIVE means that the optimum is enclosed but not proven to the digits asked for.
+
+    \b
+    Examples:
+      fmq codebook --source gaussian --bits 4
+      fmq codebook --source student-t --df 5 --levels 8 --criterion equal-mass --digits 20
+      fmq codebook --source gaussian --check nf4
+      fmq codebook --source laplace --check table.json --tolerance 0.001
+    """  # noqa: D301 (click reads \\b as "keep these lines")
+    given = {"df": df, "beta": beta, "shape": shape}
+    wanted = _SHAPE_OPTIONS.get(source)
+    for option, value in given.items():
+        if value is not None and option != wanted:
+            raise click.UsageError(f"--{option} does not belong to --source {source}; leave it out")
+    parameter = given[wanted] if wanted else None
+    if table is None:
+        _refuse_without_table(bits, levels, tolerance)
+    elif bits is not None or levels is not None or criterion is not None:
+        raise click.UsageError(
+            "--check takes the size from the table; leave out --bits, --levels, --criterion"
+        )
+    if tolerance is not None and not (math.isfinite(tolerance) and tolerance >= 0):
+        raise click.UsageError(f"--tolerance {tolerance}: give a share of the least error, such as 0.01")
+    with reported_errors():
+        from fmq_theory.claims.oracle import design, scaled_law
+        from fmq_theory.claims.table_check import check_table, read_table
+        from fmq_theory.report import check_writable
+        from fmq_theory.report.codebook_words import (
+            codebook_as_json,
+            codebook_text,
+            table_as_json,
+            table_text,
+        )
+
+        if json_path not in (None, "-"):
+            check_writable(Path(str(json_path)), overwrite=force)
+        law = scaled_law(source, parameter, scale)
+        if table is None:
+            num_levels = levels if levels is not None else 2 ** (bits or 0)
+            report = design(law, num_levels, criterion=criterion or "mse", digits=digits)
+            _give(codebook_text(report), codebook_as_json(report), json_path)
+            return
+        checked = check_table(read_table(table), law, digits=digits)
+        _give(table_text(checked), table_as_json(checked), json_path)
+    if tolerance is not None and checked.excess.upper_float > tolerance:
+        click.echo(f"not proven to be within {tolerance:g} of the least error", err=True)
+        raise SystemExit(1)
+
+
+def _refuse_without_table(bits: int | None, levels: int | None, tolerance: float | None) -> None:
+    if (bits is None) == (levels is None):
+        raise click.UsageError("give either --bits or --levels, or a table with --check")
+    if tolerance is not None:
+        raise click.UsageError("--tolerance has a meaning only with --check")
+
+
+def _give(text: str, data: dict[str, Any], json_path: str | None) -> None:
+    from fmq_theory.report.codebook_words import write_codebook_json
+
+    if json_path == "-":
+        click.echo(json.dumps(data, indent=1, ensure_ascii=False))
+        return
+    click.echo(text)
+    if json_path is not None:
+        write_codebook_json(data, Path(json_path))
+        click.echo(f"JSON: {json_path}")

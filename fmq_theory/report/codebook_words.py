@@ -1,0 +1,227 @@
+"""The oracle's answers as text and as JSON."""
+
+import json
+import math
+from collections.abc import Sequence
+from decimal import Decimal, localcontext
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from fmq_theory.certify import Enclosure
+from fmq_theory.claims.oracle import CodebookReport
+from fmq_theory.claims.table_check import Mending, TableReport
+from fmq_theory.report.files import write_atomically
+
+__all__ = ["codebook_as_json", "codebook_text", "table_as_json", "table_text", "write_codebook_json"]
+
+_MOST_DEFECTS = 6
+_SLIGHT = Fraction(1, 10**6)
+
+
+def codebook_text(report: CodebookReport) -> str:
+    """Levels, thresholds and what they are worth; every digit is within the radius printed beside it."""
+    digits = report.digits
+    lines = [f"{report.criterion} codebook of {report.source}, K = {report.num_levels}: {report.verdict}"]
+    lines += [f"  {report.proof}", "", "levels"]
+    lines += [f"  {index:3d}  {level.decimal(digits)}" for index, level in enumerate(report.levels)]
+    if report.thresholds:
+        lines.append("thresholds")
+        lines += [f"  {index:3d}  {cut.decimal(digits)}" for index, cut in enumerate(report.thresholds)]
+    lines += [
+        "",
+        f"distortion            {report.distortion.decimal(digits)}",
+        f"  rounded             {_significant(report.distortion, min(digits, 20))}",
+        f"least for this K      {_range(report.optimum, digits)}",
+    ]
+    if report.criterion != "mse":
+        lines.append(f"above the least       {_percent(report.distortion / report.optimum - 1)}")
+    lines += [
+        f"entropy (bits)        {report.entropy_bits.decimal(min(digits, 20))}",
+        f"Shannon bound at log2 K bits   {report.shannon_at_levels.decimal(min(digits, 20))}"
+        f"   distance {_decibels(report.distortion, report.shannon_at_levels)}",
+        f"Shannon bound at the entropy   {report.shannon_at_entropy.decimal(min(digits, 20))}"
+        f"   distance {_decibels(report.distortion, report.shannon_at_entropy)}",
+    ]
+    return "\n".join(lines)
+
+
+def table_text(report: TableReport) -> str:
+    """The verdict on a table, its worst defects, and what would mend it."""
+    count = len(report.table.levels)
+    lines = [
+        f"{report.table.name}: {count} levels on {report.source}",
+        f"mean squared error    {report.distortion.decimal(20)}",
+        f"least for this K      {_range(report.optimum.value, 20)}",
+        f"verdict               {_judgement(report)}",
+    ]
+    lines += _conditions(report)
+    if report.scale is None and report.affine is None:
+        lines.append("rescaling             no multiple or shift that was tried lowers the error")
+    if report.scale is not None:
+        lines.append(f"best multiple found   {_mending(report.scale)}")
+    if report.affine is not None:
+        lines.append(f"best affine map found {_mending(report.affine)}")
+    return "\n".join(lines)
+
+
+def _judgement(report: TableReport) -> str:
+    excess = report.excess
+    if report.optimum.verdict == "INCONCLUSIVE" and excess.lower <= _SLIGHT:
+        return f"INCONCLUSIVE: {_percent(excess)} above the optimum ({report.optimum.proof})"
+    if excess.upper <= _SLIGHT:
+        return f"CERTIFIED optimal to within {_scientific(excess.upper)} of the least error"
+    if excess.lower > 0:
+        return f"CERTIFIED not optimal: {_percent(excess)} above the optimum"
+    return f"INCONCLUSIVE: {_percent(excess)} above the optimum"
+
+
+def _conditions(report: TableReport) -> list[str]:
+    lines: list[str] = []
+    if report.bad_thresholds:
+        shown = sorted(report.bad_thresholds, key=lambda k: -abs(report.threshold_defects[k]))[:_MOST_DEFECTS]
+        lines.append(f"nearest level         fails at {len(report.bad_thresholds)} thresholds:")
+        lines += [
+            f"    threshold {k} is {float(report.threshold_defects[k]):+.4g} from the middle of its levels"
+            for k in sorted(shown)
+        ]
+        lines.append(f"    with nearest levels the error is {report.nearest_distortion.decimal(20)}")
+    else:
+        lines.append("nearest level         holds: every threshold is half-way between its levels")
+    if not report.bad_levels:
+        lines.append(
+            "centroid              holds: every level is the mean of its cell, to the table's own rounding"
+        )
+        return lines
+    size = {k: _defect(report.centroid_defects[k]) for k in report.bad_levels}
+    lines.append(
+        f"centroid              fails at {len(size)} of {len(report.table.levels)} levels; the worst:"
+    )
+    for k in sorted(sorted(size, key=lambda k: -abs(size[k]))[:_MOST_DEFECTS]):
+        level = float(report.table.levels[k])
+        if math.isinf(size[k]):
+            lines.append(f"    level {k} = {level:.6g}: its cell has no mass")
+        else:
+            lines.append(f"    level {k} = {level:.6g} is {size[k]:+.4g} from the mean of its cell")
+    return lines
+
+
+def _defect(defect: Enclosure | None) -> float:
+    return math.inf if defect is None else float(defect)
+
+
+def _mending(mending: Mending) -> str:
+    shift = "" if mending.shift == 0 else f" {float(mending.shift):+.9g}"
+    return (
+        f"{float(mending.factor):.9g} x level{shift}: error {mending.distortion.decimal(12)}, "
+        f"{_percent(mending.excess)} above the optimum"
+    )
+
+
+def _range(value: Enclosure, digits: int) -> str:
+    if value.radius * 10**12 <= abs(value.midpoint):
+        return value.decimal(digits)
+    return f"between {value.lower_float:.10g} and {value.upper_float:.10g}"
+
+
+def _significant(value: Enclosure, digits: int) -> str:
+    """As many significant digits, up to ``digits``, as both ends round to alike."""
+    for places in range(digits, 0, -1):
+        low, high = (_rounded(end, places) for end in (value.lower, value.upper))
+        if low == high:
+            return low
+    return "no digit is certain"
+
+
+def _rounded(value: Fraction, digits: int) -> str:
+    with localcontext() as context:
+        context.prec = digits + 20
+        return f"{Decimal(value.numerator) / Decimal(value.denominator):.{digits - 1}e}"
+
+
+def _percent(excess: Enclosure) -> str:
+    low, high = 100 * excess.lower_float, 100 * excess.upper_float
+    return f"{high:.4g} %" if f"{low:.4g}" == f"{high:.4g}" else f"{low:.4g} % to {high:.4g} %"
+
+
+def _decibels(value: Enclosure, bound: Enclosure) -> str:
+    """10 log10 of the ratio: printed to three decimals, which its enclosure supports or widens."""
+    low = 10 * math.log10(value.lower_float / bound.upper_float)
+    high = 10 * math.log10(value.upper_float / bound.lower_float)
+    return f"{low:.3f} dB" if f"{low:.3f}" == f"{high:.3f}" else f"{low:.3f} to {high:.3f} dB"
+
+
+def _scientific(value: Fraction) -> str:
+    return f"{Enclosure.of(value).upper_float:.1e}"
+
+
+def codebook_as_json(report: CodebookReport) -> dict[str, Any]:
+    """Enclosures as exact decimal strings."""
+    places = report.digits
+    return {
+        "format": "fmq-codebook-1",
+        "source": report.source,
+        "criterion": report.criterion,
+        "num_levels": report.num_levels,
+        "verdict": report.verdict,
+        "proof": report.proof,
+        "levels": _json_list(report.levels, places),
+        "thresholds": _json_list(report.thresholds, places),
+        "distortion": _json(report.distortion, places),
+        "optimum": _json(report.optimum, places),
+        "entropy_bits": _json(report.entropy_bits, places),
+        "shannon_at_levels": _json(report.shannon_at_levels, places),
+        "shannon_at_entropy": _json(report.shannon_at_entropy, places),
+    }
+
+
+def table_as_json(report: TableReport) -> dict[str, Any]:
+    """The check, enclosures as exact decimal strings."""
+    return {
+        "format": "fmq-table-check-1",
+        "table": report.table.name,
+        "source": report.source,
+        "num_levels": len(report.table.levels),
+        "verdict": _judgement(report),
+        "distortion": _json(report.distortion),
+        "nearest_distortion": _json(report.nearest_distortion),
+        "optimum": _json(report.optimum.value),
+        "optimum_verdict": report.optimum.verdict,
+        "optimum_proof": report.optimum.proof,
+        "excess": _json(report.excess),
+        "centroid_defects": [None if defect is None else _json(defect) for defect in report.centroid_defects],
+        "threshold_defects": [str(defect) for defect in report.threshold_defects],
+        "failing_levels": list(report.bad_levels),
+        "failing_thresholds": list(report.bad_thresholds),
+        "scale": _mending_json(report.scale),
+        "affine": _mending_json(report.affine),
+    }
+
+
+def _mending_json(mending: Mending | None) -> dict[str, Any] | None:
+    if mending is None:
+        return None
+    return {
+        "factor": str(float(mending.factor)),
+        "shift": str(float(mending.shift)),
+        "distortion": _json(mending.distortion),
+        "excess": _json(mending.excess),
+    }
+
+
+def _json(value: Enclosure, places: int = 30) -> dict[str, str]:
+    return value.rounded(places).to_json()
+
+
+def _json_list(values: Sequence[Enclosure], places: int) -> list[dict[str, str]]:
+    return [_json(value, places) for value in values]
+
+
+def write_codebook_json(data: dict[str, Any], path: Path) -> None:
+    """Either report, whole or not at all."""
+    text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+
+    def write(place: Path) -> None:
+        place.write_text(text, encoding="utf-8")
+
+    write_atomically(path, write)

@@ -1,0 +1,211 @@
+"""The register: its verdicts, its controls, and the document that is made of it."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from fmq_theory.bounds import band_sample_sizes
+from fmq_theory.certify import Enclosure
+from fmq_theory.claims.certified_values import UNBOUNDED
+from fmq_theory.claims.claim import Finding, Inputs, Verdict
+from fmq_theory.claims.judge import examine
+from fmq_theory.claims.register import REGISTER, run_register, selected
+from fmq_theory.errors import SchemeError, WeightsError
+from fmq_theory.report.claims_document import claims_as_json, claims_html, claims_markdown
+from fmq_theory.sources import make
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "claims.md"
+
+EXPECTED = {
+    "P1": "CERTIFIED",
+    "P2": "CERTIFIED",
+    "P3": "CERTIFIED",
+    "P4-W2": "CERTIFIED",
+    "P4-EM": "REFUTED",
+    "P5-W2": "CERTIFIED",
+    "P5-EM": "REFUTED",
+    "P6-W2": "SUPPORTED",
+    "P6-EM": "REFUTED",
+    "P7": "INCONCLUSIVE",
+    "P8": "INCONCLUSIVE",
+    **{f"C{number}": "CERTIFIED" for number in (1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 16, 17)},
+    "C10": "VACUOUS",
+    **{f"C{number}": "SUPPORTED" for number in (13, 14, 15, 18)},
+}
+
+
+@pytest.fixture(scope="module")
+def findings() -> dict[str, Finding]:
+    return {finding.claim.id: finding for finding in run_register()}
+
+
+def test_every_verdict(findings: dict[str, Finding]) -> None:
+    assert {key: finding.verdict.name for key, finding in findings.items()} == EXPECTED
+
+
+@pytest.mark.parametrize("key", [key for key in EXPECTED if key not in ("P7", "P8")])
+def test_every_control_is_refuted_where_it_says(findings: dict[str, Finding], key: str) -> None:
+    control = findings[key].control
+    assert control is not None
+    assert control.verdict is Verdict.REFUTED
+    assert control.caught
+    assert findings[key].claim.negative_control.fails_at in control.evidence
+
+
+def test_a_control_fails_at_a_case_where_the_claim_itself_holds(findings: dict[str, Finding]) -> None:
+    """Else it would show nothing: also the refuted claims are refuted only where they are wrong."""
+    for finding in findings.values():
+        part = finding.claim.negative_control.fails_at
+        if finding.control is not None and finding.verdict is not Verdict.VACUOUS:
+            assert any(result.holds for result in finding.details if part in result.case), finding.claim.id
+
+
+def test_certified_means_two_enclosures(findings: dict[str, Finding]) -> None:
+    for finding in findings.values():
+        if finding.verdict is Verdict.CERTIFIED:
+            for result in finding.details:
+                assert isinstance(result.predicted, Enclosure)
+                assert isinstance(result.measured, Enclosure)
+
+
+@pytest.mark.parametrize("key", ["P4-EM", "P5-EM"])
+def test_equal_mass_is_refuted_by_certificate_on_every_unbounded_law(
+    findings: dict[str, Finding], key: str
+) -> None:
+    refuted = [result for result in findings[key].details if result.holds is False]
+    assert all(result.rigorous for result in refuted)
+    for name in UNBOUNDED:
+        known = [result for result in findings[key].details if result.case.startswith(f"{name}, b = ")]
+        factors = [float(result.measured) / float(result.predicted) for result in known]  # type: ignore[arg-type]
+        assert factors == sorted(factors)  # the excess grows with every bit
+        assert factors[-1] > 15
+    assert all(result.holds for result in findings[key].details if result.case.startswith("uniform"))
+
+
+def test_the_optimum_keeps_below_the_constant_with_the_gaussian_goal(findings: dict[str, Finding]) -> None:
+    known = {result.case: result.measured for result in findings["P4-W2"].details}
+    value = known["gaussian, b = 4"]
+    assert isinstance(value, Enclosure)
+    assert str(value).startswith("0.0095010080081918861091")
+
+
+def test_p6_splits(findings: dict[str, Finding]) -> None:
+    em = {result.case: result for result in findings["P6-EM"].details}
+    assert em["gaussian n = 5·10^5, b = 3"].holds  # near 2 to 3 bits it can be right
+    assert em["gaussian n = 5·10^5, b = 8"].holds is False
+    assert "gaussian n = 5·10^5 b = 2/4-8" in findings["P6-EM"].evidence
+
+
+def test_the_sizes_quoted_beside_c12_are_those_of_the_law_of_the_range() -> None:
+    low, high = band_sample_sizes(make("gaussian"))
+    assert f"{low:.1e}".replace("e+0", "e") in REGISTER["C12"].remark
+    assert f"{high:.1e}".replace("e+0", "e") in REGISTER["C12"].remark
+
+
+def test_the_gamma_trap_is_certified_with_its_gain(findings: dict[str, Finding]) -> None:
+    gains = [
+        1 - float(result.measured) / float(result.predicted)  # type: ignore[arg-type]
+        for result in findings["C16"].details
+    ]
+    assert gains == pytest.approx([0.10154, 0.08264], abs=2e-5)  # K = 2 and 4
+
+
+def test_missing_inputs_name_the_argument(findings: dict[str, Finding]) -> None:
+    for key in ("P7", "P8"):
+        assert "--fidelity" in findings[key].evidence
+        assert findings[key].details == ()
+
+
+def test_the_document_is_what_the_register_says(findings: dict[str, Finding]) -> None:
+    assert DOCUMENT.read_text("utf-8") == claims_markdown(tuple(findings.values()))
+
+
+def test_the_document_holds_no_date_and_no_timing(findings: dict[str, Finding]) -> None:
+    text = claims_markdown(tuple(findings.values()))
+    assert re.search(r"20\d\d-\d\d|seconds|\d s\b", text) is None
+
+
+def test_json_is_strict_and_exact(findings: dict[str, Finding]) -> None:
+    report = json.loads(json.dumps(claims_as_json(tuple(findings.values())), allow_nan=False))
+    by_id = {claim["id"]: claim for claim in report["claims"]}
+    assert by_id["P1"]["verdict"] == by_id["P2"]["verdict"] == "CERTIFIED"
+    case = by_id["P4-EM"]["cases"][0]
+    assert Enclosure.from_json(case["measured"]).radius < 1e-25
+    assert by_id["C10"]["cases"][0]["predicted"]["value"] is None
+
+
+def test_page_is_self_contained_and_escaped(findings: dict[str, Finding]) -> None:
+    page = claims_html(tuple(findings.values()))
+    assert page.startswith("<!doctype html>")
+    assert page.count("<h2") == len(findings)
+    assert re.search(r"(src|href)=\"(?!#)", page) is None
+    assert "|e_1| &lt;=" in page
+
+
+def test_reading_selects_all_of_a_claim() -> None:
+    assert [claim.id for claim in selected(["P4"])] == ["P4-W2", "P4-EM"]
+    assert [claim.id for claim in selected(["p4-em", "C1"])] == ["P4-EM", "C1"]
+    with pytest.raises(SchemeError, match="P4-W2"):
+        selected(["P9"])
+
+
+# --- inputs -----------------------------------------------------------------------------------------
+
+
+def _fidelity(tmp_path: Path, ours: float, std: float) -> Inputs:
+    rows = [
+        {"scheme": scheme, "bits": bits, "psnr": psnr, "ssim": psnr / 40, "latent_variance_std": std}
+        for bits in (2, 3)
+        for scheme, psnr in (("equal_mass", ours), ("uniform", 10.0), ("pwl", 12.0), ("log2", 11.0))
+    ]
+    path = tmp_path / f"fidelity-{ours}-{std}.json"
+    path.write_text(json.dumps({"rows": rows, "full_precision": {"latent_variance_std": 1.0}}))
+    return Inputs(fidelity=path)
+
+
+def test_samples_decide_p7_and_p8(tmp_path: Path) -> None:
+    good, bad = _fidelity(tmp_path, 18.0, 1.1), _fidelity(tmp_path, 11.5, 5.0)
+    for key in ("P7", "P8"):
+        held, failed = examine(REGISTER[key], good), examine(REGISTER[key], bad)
+        assert held.verdict is Verdict.SUPPORTED
+        assert failed.verdict is Verdict.REFUTED
+        assert held.control is not None
+        assert held.control.caught
+
+
+def test_samples_without_the_rows_needed_are_inconclusive(tmp_path: Path) -> None:
+    path = tmp_path / "some.json"
+    path.write_text(json.dumps({"rows": [{"scheme": "uniform", "bits": 2, "psnr": 3.0}]}))
+    for key in ("P7", "P8"):
+        assert examine(REGISTER[key], Inputs(fidelity=path)).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"rows": 3}',
+        '{"rows": [{}]}',
+        '{"rows": [{"scheme": "pwl", "bits": 2, "psnr": NaN}]}',
+    ],
+)
+def test_bad_samples_are_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text(text)
+    with pytest.raises(WeightsError, match=r"bad\.json"):
+        examine(REGISTER["P7"], Inputs(fidelity=path))
+
+
+def test_a_checkpoint_adds_its_own_cases(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "small.pt"
+    torch.save({"w": torch.randn(4, 512, generator=torch.Generator().manual_seed(0))}, path)
+    finding = examine(REGISTER["P6-EM"], Inputs(checkpoint=path))
+    cases = [result.case for result in finding.details if result.case.startswith("small.pt")]
+    assert cases == [f"small.pt, b = {bits}" for bits in range(2, 9)]
+    assert finding.control is not None
+    assert finding.control.caught

@@ -1,0 +1,135 @@
+"""``fmq claims``: what it prints, writes and refuses. The verdicts themselves: tests/claims."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from fmq_theory.claims import register
+from fmq_theory.claims.claim import Claim
+from fmq_theory.claims.register import REGISTER
+from fmq_theory.cli.claims import claims
+from fmq_theory.cli.main import main
+
+QUICK = ("P1", "P2", "P3", "P7", "C9", "C12", "C16")
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A register of the quick claims only."""
+    monkeypatch.setattr(register, "REGISTER", {key: REGISTER[key] for key in QUICK})
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(claims, arguments)
+
+
+def _replaced(monkeypatch: pytest.MonkeyPatch, claim: Claim) -> None:
+    monkeypatch.setattr(register, "REGISTER", {claim.id: claim})
+
+
+def test_only_prints_a_line_of_evidence_for_each() -> None:
+    result = run("--only", "P1,P2", "--only", "C9")
+    assert result.exit_code == 0, result.output
+    for expected in ("P1", "P2", "C9", "CERTIFIED", "expanding field", "caught", "3 claims: 3 CERTIFIED"):
+        assert expected in result.output
+    assert "P3" not in result.output
+
+
+def test_json_is_printed_or_written() -> None:
+    shown = run("--only", "P1,P7", "--json")
+    assert shown.exit_code == 0
+    report = json.loads(shown.stdout)
+    assert {claim["id"]: claim["verdict"] for claim in report["claims"]} == {
+        "P1": "CERTIFIED",
+        "P7": "INCONCLUSIVE",
+    }
+    assert "--fidelity" in report["claims"][1]["evidence"]
+    assert run("--only", "P1,P7", "--json", "out.json", "--html", "out.html").exit_code == 0
+    assert json.loads(Path("out.json").read_text()) == report
+    assert "P7" in Path("out.html").read_text()
+
+
+@pytest.mark.usefixtures("small")
+def test_write_then_check_then_stale() -> None:
+    absent = run("--check")
+    assert absent.exit_code == 1
+    Path("docs").mkdir()
+    assert run("--write").exit_code == 0
+    document = Path("docs/claims.md")
+    first = document.read_bytes()
+    assert run("--write").exit_code == 0
+    assert document.read_bytes() == first
+    assert run("--check").exit_code == 0
+    document.write_text(document.read_text().replace("CERTIFIED", "certain"))
+    stale = run("--check")
+    assert stale.exit_code == 1
+    assert "stale" in stale.output
+
+
+def test_a_control_that_passes_fails_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    claim = REGISTER["C9"]
+    lenient = replace(claim, negative_control=replace(claim.negative_control, predict=claim.predict))
+    _replaced(monkeypatch, lenient)
+    result = run()
+    assert result.exit_code == 1
+    assert "NOT CAUGHT" in result.output
+
+
+def test_a_refuted_claim_of_ours_fails_the_command_and_one_of_the_paper_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wrong = replace(REGISTER["C16"], predict=REGISTER["C16"].negative_control.predict)
+    for key, code in (("C16", 1), ("P9", 0)):
+        _replaced(monkeypatch, replace(wrong, id=key))
+        result = run()
+        assert "REFUTED" in result.output
+        assert result.exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--only", "P9"), "P4-EM"),
+        (("--only", "P1", "--write"), "whole register"),
+        (("--only", "P1", "--check"), "whole register"),
+        (("--only", "P6", "--checkpoint", "absent.pt"), "absent.pt"),
+        (("--only", "P7", "--fidelity", "absent.json"), "absent.json"),
+        (("--only", "P1", "--json", "absent/out.json"), "does not exist"),
+        (("--write",), "does not exist"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_exit_2(arguments: tuple[str, ...], message: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_corrupt_checkpoint_is_refused() -> None:
+    Path("bad.safetensors").write_bytes(b"\x00" * 40)
+    result = run("--only", "P6-EM", "--checkpoint", "bad.safetensors")
+    assert result.exit_code == 2
+    assert "bad.safetensors" in result.output
+
+
+def test_named_outputs_are_not_replaced_without_force() -> None:
+    Path("out.html").write_text("mine")
+    assert run("--only", "P1", "--html", "out.html").exit_code == 2
+    assert Path("out.html").read_text() == "mine"
+    assert run("--only", "P1", "--html", "out.html", "--force").exit_code == 0
+    assert "P1" in Path("out.html").read_text()
+
+
+def test_group_has_the_command_and_teaches() -> None:
+    result = CliRunner().invoke(main, ["claims", "--help"])
+    assert result.exit_code == 0
+    for expected in ("Examples:", "--checkpoint", "INCONCLUSIVE", "negative"):
+        assert expected in result.output
