@@ -58,7 +58,11 @@ class ScaledLaw:
     def stretched_square(self, value: Number, *, digits: int = 40) -> Enclosure:
         """a^2 v, for distortions."""
         with precision(_bits(digits)):
-            return Enclosure.of(self._factor() ** 2 * ball(value))
+            known, square = Enclosure.of(value), self._factor() ** 2
+            # End by end: one ball around a wide enclosure would widen it further.
+            return Enclosure(
+                Enclosure.of(square * ball(known.lower)).lower, Enclosure.of(square * ball(known.upper)).upper
+            )
 
     def distortion(
         self, levels: Sequence[Number], thresholds: Sequence[Number], *, digits: int = 40

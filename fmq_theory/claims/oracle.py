@@ -1,5 +1,6 @@
 """The codebook oracle: the codebook of a law, with every digit proven."""
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -33,6 +34,9 @@ __all__ = [
 
 CRITERIA = ("mse", "equal-mass", "uniform")
 MOST_LEVELS = 1024
+_GUARD_DIGITS, _MANY_GUARD_DIGITS = 10, 160
+_SHAPE_RANGE = (Fraction(1, 1000), Fraction(10_000))
+_SCALE_RANGE = (Fraction(1, 10**100), Fraction(10**100))
 
 SHAPES: dict[str, tuple[str, str]] = {
     "student-t": ("df", "4"),
@@ -61,6 +65,7 @@ class CodebookReport:
     Attributes:
         source: the law in words.
         criterion: which codebook of it.
+        digits: decimal places to show.
         verdict: CERTIFIED if the codebook is proven to be what the criterion asks for.
         proof: by which argument, or what is missing.
         distortion: of this codebook.
@@ -92,8 +97,22 @@ def scaled_law(name: str, shape: str | None, deviation: str) -> ScaledLaw:
         CertificationError: an unknown law, a parameter outside its domain (no variance), a deviation
             that is not positive.
     """
-    parameters = {SHAPES[name][0]: exact(shape or SHAPES[name][1])} if name in SHAPES else {}
-    return ScaledLaw(law(name, parameters), exact(deviation))
+    parameters: dict[str, Fraction] = {}
+    if name in SHAPES:
+        parameter, default = SHAPES[name]
+        parameters[parameter] = _number(f"{name}: {parameter}", shape or default, *_SHAPE_RANGE)
+    return ScaledLaw(law(name, parameters), _number("standard deviation", deviation, *_SCALE_RANGE))
+
+
+def _number(what: str, text: str, low: Fraction, high: Fraction) -> Fraction:
+    # 1e999999999 is a finite decimal too, and would not fit into memory.
+    if re.search(r"[eE][+-]?\d{4,}", text) is None:
+        value = exact(text)
+        if value <= 0 or low <= value <= high:
+            return value  # what is not positive is refused with its own reason further on
+    raise CertificationError(
+        f"{what} = {text}", f"it is outside {float(low):g} to {float(high):g}", "choose a number inside"
+    )
 
 
 def optimum_of(source: ScaledLaw, num_levels: int, *, digits: int, search: bool = True) -> Optimum:
@@ -138,51 +157,89 @@ def design(source: ScaledLaw, num_levels: int, *, criterion: str = "mse", digits
     """
     if not 1 <= digits <= 200:
         raise CertificationError(f"{digits} digits", "1 to 200 are supported", "choose another number")
-    more = digits + 10
-    best = optimum_of(source, num_levels, digits=more, search=criterion == "mse")
-    verdict: Verdict = "CERTIFIED"
-    if criterion == "mse":
-        verdict, proof = best.verdict, best.proof
-        book = best.codebook
-        levels = source.stretched(book.levels, digits=more)
-        thresholds = source.stretched(book.thresholds, digits=more)
-        distortion = source.stretched_square(book.distortion, digits=more)
-    elif criterion == "equal-mass":
-        proof = "quantiles proven by interval Newton, levels the means of their cells"
-        levels = source.stretched(equal_mass_levels(source.law, num_levels, digits=more), digits=more)
-        thresholds = source.equal_mass_thresholds(num_levels, digits=more)
-        distortion = source.stretched_square(
-            equal_mass_distortion(source.law, num_levels, digits=more), digits=more
-        )
-    elif criterion == "uniform":
-        found = optimal_uniform(source.law, num_levels, digits=more)
-        proof = "the step is the global minimizer, by branch and bound"
-        places = [Fraction(2 * k - num_levels + 1, 2) for k in range(num_levels)]
-        levels = source.stretched([found.step * place for place in places], digits=more)
-        thresholds = source.stretched(
-            [found.step * (place + Fraction(1, 2)) for place in places[:-1]], digits=more
-        )
-        distortion = source.stretched_square(found.distortion, digits=more)
-    else:
+    if criterion not in CRITERIA:
         raise CertificationError(
             f"criterion {criterion!r}", "no such criterion", f"choose one of {', '.join(CRITERIA)}"
         )
-    entropy = source.entropy_bits(thresholds, digits=more)
+    places = digits + _leading_zeros(source.deviation)
+    more = places + _GUARD_DIGITS
+    best, made = _attempt(source, num_levels, criterion, more)
+    limit = Fraction(1, 10**places)
+    if made.distortion.radius > limit:
+        # Levels far out in a heavy tail cost digits of the distortion: E c^2 is a sum of huge terms.
+        more = places + _MANY_GUARD_DIGITS
+        best, made = _attempt(source, num_levels, criterion, more)
+    if made.distortion.radius > limit:
+        raise CertificationError(
+            f"{source.label()} with {num_levels} levels",
+            f"the distortion is known only to {made.distortion.upper_float - made.distortion.lower_float:.1e}",
+            "choose fewer levels, fewer digits or a lighter tail",
+        )
+    entropy = source.entropy_bits(made.thresholds, digits=more)
     return CodebookReport(
         source.label(),
         criterion,
         num_levels,
-        digits,
-        verdict,
-        proof,
-        levels,
-        thresholds,
-        distortion,
+        places,
+        made.verdict,
+        made.proof,
+        made.levels,
+        made.thresholds,
+        made.distortion,
         best.value,
         entropy,
         source.shannon_bound(_log2(num_levels, more), digits=more),
         source.shannon_bound(entropy, digits=more),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    verdict: Verdict
+    proof: str
+    levels: tuple[Enclosure, ...]
+    thresholds: tuple[Enclosure, ...]
+    distortion: Enclosure
+
+
+def _attempt(source: ScaledLaw, num_levels: int, criterion: str, digits: int) -> tuple[Optimum, _Made]:
+    best = optimum_of(source, num_levels, digits=digits, search=criterion == "mse")
+    return best, _made(source, num_levels, criterion, best, digits)
+
+
+def _made(source: ScaledLaw, num_levels: int, criterion: str, best: Optimum, digits: int) -> _Made:
+    if criterion == "mse":
+        return _Made(
+            best.verdict,
+            best.proof,
+            source.stretched(best.codebook.levels, digits=digits),
+            source.stretched(best.codebook.thresholds, digits=digits),
+            source.stretched_square(best.codebook.distortion, digits=digits),
+        )
+    if criterion == "equal-mass":
+        return _Made(
+            "CERTIFIED",
+            "quantiles proven by interval Newton, levels the means of their cells",
+            source.stretched(equal_mass_levels(source.law, num_levels, digits=digits), digits=digits),
+            source.equal_mass_thresholds(num_levels, digits=digits),
+            source.stretched_square(
+                equal_mass_distortion(source.law, num_levels, digits=digits), digits=digits
+            ),
+        )
+    found = optimal_uniform(source.law, num_levels, digits=digits)
+    places = [Fraction(2 * k - num_levels + 1, 2) for k in range(num_levels)]
+    return _Made(
+        "CERTIFIED",
+        "the step is the global minimizer, by branch and bound",
+        source.stretched([found.step * place for place in places], digits=digits),
+        source.stretched([found.step * (place + Fraction(1, 2)) for place in places[:-1]], digits=digits),
+        source.stretched_square(found.distortion, digits=digits),
+    )
+
+
+def _leading_zeros(deviation: Fraction) -> int:
+    """Decimal places that a small deviation needs before its square's first digit counts; 0 from 1 on."""
+    return max(0, 2 * (len(str(deviation.denominator)) - len(str(deviation.numerator))))
 
 
 def _log2(num_levels: int, digits: int) -> Enclosure:

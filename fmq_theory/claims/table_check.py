@@ -176,7 +176,7 @@ def check_table(table: Table, source: ScaledLaw, *, digits: int = 30) -> TableRe
     Raises:
         CertificationError: not even a stationary codebook of that size could be proven.
     """
-    more = digits + 10
+    more = digits + 40
     middles = tuple((a + b) / 2 for a, b in pairwise(table.levels))
     cuts = table.thresholds or middles
     optimum = optimum_of(source, len(table.levels), digits=more)

@@ -38,9 +38,9 @@ def codebook_text(report: CodebookReport) -> str:
         lines.append(f"above the least       {_percent(report.distortion / report.optimum - 1)}")
     lines += [
         f"entropy (bits)        {report.entropy_bits.decimal(min(digits, 20))}",
-        f"Shannon bound at log2 K bits   {report.shannon_at_levels.decimal(min(digits, 20))}"
+        f"Shannon bound at log2 K bits   {_significant(report.shannon_at_levels, 12)}"
         f"   distance {_decibels(report.distortion, report.shannon_at_levels)}",
-        f"Shannon bound at the entropy   {report.shannon_at_entropy.decimal(min(digits, 20))}"
+        f"Shannon bound at the entropy   {_significant(report.shannon_at_entropy, 12)}"
         f"   distance {_decibels(report.distortion, report.shannon_at_entropy)}",
     ]
     return "\n".join(lines)
@@ -56,6 +56,10 @@ def table_text(report: TableReport) -> str:
         f"verdict               {_judgement(report)}",
     ]
     lines += _conditions(report)
+    if not (report.bad_levels or report.bad_thresholds) and report.excess.lower > _SLIGHT:
+        lines.append(
+            "stationary            yet not optimal: the two conditions are necessary, not sufficient"
+        )
     if report.scale is None and report.affine is None:
         lines.append("rescaling             no multiple or shift that was tried lowers the error")
     if report.scale is not None:
@@ -146,6 +150,8 @@ def _percent(excess: Enclosure) -> str:
 
 def _decibels(value: Enclosure, bound: Enclosure) -> str:
     """10 log10 of the ratio: printed to three decimals, which its enclosure supports or widens."""
+    if value.lower_float <= 0 or bound.lower_float <= 0:
+        return "not known"
     low = 10 * math.log10(value.lower_float / bound.upper_float)
     high = 10 * math.log10(value.upper_float / bound.lower_float)
     return f"{low:.3f} dB" if f"{low:.3f}" == f"{high:.3f}" else f"{low:.3f} to {high:.3f} dB"

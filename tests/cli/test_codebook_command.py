@@ -100,6 +100,24 @@ def test_scale_is_the_standard_deviation() -> None:
     assert (one * 100).overlaps(ten)
 
 
+def test_small_scales_keep_their_digits() -> None:
+    one = Enclosure.from_json(printed("--source", "gaussian", "--bits", "2")["distortion"])
+    tiny = Enclosure.from_json(
+        printed("--source", "gaussian", "--bits", "2", "--scale", "1e-9", "--digits", "12")["distortion"]
+    )
+    assert (tiny * 10**18).overlaps(one)
+    assert (tiny * 10**18).radius < 1e-11
+
+
+def test_levels_far_out_in_a_tail_cost_no_digits() -> None:
+    """Df = 2.001: the outer levels lie near 10^61 and their squares would drown the distortion."""
+    report = printed("--source", "student-t", "--df", "2.001", "--levels", "32", "--digits", "12")
+    assert report["verdict"] == "INCONCLUSIVE"
+    found = Enclosure.from_json(report["distortion"])
+    assert found.radius < 1e-11
+    assert 0 < found.lower < 1
+
+
 @pytest.mark.parametrize(
     ("criterion", "gaussian", "laplace"),
     [("mse", 0.0345478, 0.0544760), ("equal-mass", 0.0549657, 0.132444), ("uniform", 0.0374397, 0.0717478)],
@@ -222,6 +240,8 @@ def test_a_stationary_table_that_is_not_optimal_is_told_apart() -> None:
     assert report["failing_levels"] == []
     assert report["failing_thresholds"] == []
     assert "not optimal" in str(report["verdict"])
+    text = run("--source", "generalized-gaussian", "--beta", "1/2", "--check", name).output
+    assert "necessary, not sufficient" in text
     assert float(Enclosure.from_json(report["excess"])) == pytest.approx(84 / 77.8322 - 1, abs=1e-5)
 
 
@@ -313,6 +333,9 @@ def test_bad_tables_are_one_clear_line_and_exit_2(text: str, message: str) -> No
         (("--source", "gaussian", "--df", "3", "--bits", "2"), "--df does not belong"),
         (("--source", "gaussian", "--scale", "0", "--bits", "2"), "not positive"),
         (("--source", "gaussian", "--scale", "x", "--bits", "2"), "not a finite"),
+        (("--source", "gaussian", "--scale", "1e999999999", "--bits", "2"), "outside"),
+        (("--source", "gaussian", "--scale", "1e-200", "--bits", "2"), "outside"),
+        (("--source", "gamma", "--shape", "1e-9", "--bits", "2"), "outside"),
         (("--source", "gaussian"), "--bits or --levels"),
         (("--source", "gaussian", "--bits", "2", "--levels", "4"), "--bits or --levels"),
         (("--source", "gaussian", "--levels", "0"), "1 to 1024"),
