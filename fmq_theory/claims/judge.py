@@ -40,7 +40,7 @@ def examine(claim: Claim, inputs: Inputs | None = None) -> Finding:
     return Finding(
         claim,
         verdict,
-        f"{claim.domain}; {_count(results)}",
+        f"{claim.domain}{_extra(given, results)}; {_count(results)}",
         _evidence(claim, results, verdict),
         results,
         _control(claim, given, measured),
@@ -165,6 +165,12 @@ def in_words(quantity: Quantity) -> str:
     if high - low <= Fraction(1, 10**6) * max(abs(low), abs(high)):
         return f"{float((low + high) / 2):.6g}" if isinstance(quantity, Enclosure) else f"{float(low):.4g}"
     return f"[{float(low):.4g}, {float(high):.4g}]"
+
+
+def _extra(inputs: Inputs, results: Sequence[CaseResult]) -> str:
+    """The real weights, where they took part."""
+    name = None if inputs.checkpoint is None else inputs.checkpoint.name
+    return f"; checkpoint {name}" if name and any(result.case.startswith(name) for result in results) else ""
 
 
 def _count(results: Sequence[CaseResult]) -> str:

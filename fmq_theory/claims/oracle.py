@@ -172,7 +172,7 @@ def design(source: ScaledLaw, num_levels: int, *, criterion: str = "mse", digits
     if made.distortion.radius > limit:
         raise CertificationError(
             f"{source.label()} with {num_levels} levels",
-            f"the distortion is known only to {made.distortion.upper_float - made.distortion.lower_float:.1e}",
+            f"{digits} digits of the distortion could not be proven",
             "choose fewer levels, fewer digits or a lighter tail",
         )
     entropy = source.entropy_bits(made.thresholds, digits=more)

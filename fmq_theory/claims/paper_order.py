@@ -127,7 +127,7 @@ CLAIMS = (
             lambda inputs: _with_uniform_constant(_cubic(inputs)),
             "gaussian, b = 8",
         ),
-        "on the uniform law the two constants are equal, not smaller",
+        "the weights are distributed as the law; on the uniform law the two constants are equal, not smaller",
     ),
     Claim(
         "P5-EM",
@@ -144,6 +144,8 @@ CLAIMS = (
             _half,
             "uniform",
         ),
-        "a refutation of the statement for every flow model; a given network may do better or worse",
+        "the weights are distributed as the law; this refutes the statement for all flow models at once, "
+        "and says "
+        "nothing about a given network, which may do better or worse",
     ),
 )

@@ -207,5 +207,6 @@ def test_a_checkpoint_adds_its_own_cases(tmp_path: Path) -> None:
     finding = examine(REGISTER["P6-EM"], Inputs(checkpoint=path))
     cases = [result.case for result in finding.details if result.case.startswith("small.pt")]
     assert cases == [f"small.pt, b = {bits}" for bits in range(2, 9)]
+    assert "checkpoint small.pt" in finding.domain_checked
     assert finding.control is not None
     assert finding.control.caught

@@ -113,6 +113,18 @@ def test_bad_input_is_one_clear_line_and_exit_2(arguments: tuple[str, ...], mess
     assert "Traceback" not in result.output
 
 
+def test_samples_are_taken_into_account() -> None:
+    rows = [
+        {"scheme": scheme, "bits": bits, "psnr": psnr, "ssim": psnr / 100}
+        for bits in (2, 3)
+        for scheme, psnr in (("equal_mass", 20.0), ("uniform", 9.0))
+    ]
+    Path("samples.json").write_text(json.dumps({"rows": rows}))
+    result = run("--only", "P7", "--fidelity", "samples.json")
+    assert result.exit_code == 0
+    assert "SUPPORTED" in result.output
+
+
 def test_a_corrupt_checkpoint_is_refused() -> None:
     Path("bad.safetensors").write_bytes(b"\x00" * 40)
     result = run("--only", "P6-EM", "--checkpoint", "bad.safetensors")
