@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fmq_theory.claims import Comparison, compare_law
-from fmq_theory.report import comparison_as_json
+from fmq_theory.report import comparison_as_json, write_text_atomically
 from fmq_theory.report.comparison_figure import write_comparison_figure
 from fmq_theory.sources import make
 
@@ -119,9 +119,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     FIGURE.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    write_text_atomically(RESULTS, json.dumps(results, indent=1) + "\n")
     write_comparison_figure(found[config.laws[-1][1]], FIGURE)
-    README.write_text(readme_with(README.read_text(encoding="utf-8"), table(results)), encoding="utf-8")
+    write_text_atomically(README, readme_with(README.read_text(encoding="utf-8"), table(results)))
     return 0
 
 

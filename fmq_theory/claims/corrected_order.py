@@ -198,7 +198,8 @@ CLAIMS = (
     ),
     Claim(
         "C7",
-        "equal mass on the Gaussian law falls as σ² S_inf/(K ln K) (T5b), from below and within 2/b² of it",
+        "equal mass on the Gaussian law falls as σ² S_inf/(K ln K) (T5b): at these bits it is below that, by "
+        "no more than the factor 1 - 2/b²",
         "b = 4..8",
         "range",
         "D_EM",

@@ -17,6 +17,7 @@ from fmq_theory.claims.claim import (
     Verdict,
 )
 from fmq_theory.claims.relations import interval, middle
+from fmq_theory.claims.words import runs_in_words
 from fmq_theory.errors import CertificationError
 
 __all__ = ["examine", "in_words", "verdict_of"]
@@ -100,9 +101,10 @@ def _evidence(claim: Claim, results: Sequence[CaseResult], verdict: Verdict) -> 
         failed = [result for result in results if result.holds is False]
         proof = "proven" if any(result.rigorous for result in failed) else "measured"
         rigorous = [result for result in failed if result.rigorous] or failed
-        return f"fails in {len(failed)} of {len(results)} cases ({proof}): {_where(failed)}; worst: " + (
-            _sentence(claim, _worst(claim, rigorous))
-        )
+        fails = f"fails in {len(failed)} of {len(results)} cases ({proof}): {_where(failed)}"
+        held = [result for result in results if result.holds and not result.vacuous]
+        holds = f"; holds: {_where(held)}" if held else ""
+        return f"{fails}{holds}; worst: {_sentence(claim, _worst(claim, rigorous))}"
     if verdict is Verdict.INCONCLUSIVE:
         doubtful = [result for result in results if result.holds is None and not result.vacuous]
         return f"undecided in {len(doubtful)} of {len(results)} cases; " + _sentence(
@@ -122,18 +124,9 @@ def _where(failed: Sequence[CaseResult]) -> str:
         groups.setdefault(subject or result.case, []).extend(
             [int(bits)] if subject and bits.isdigit() else []
         )
-    return ", ".join(f"{subject} b = {_runs(bits)}" if bits else subject for subject, bits in groups.items())
-
-
-def _runs(bits: Sequence[int]) -> str:
-    """``[3, 4, 5, 8]`` -> ``3-5, 8``."""
-    runs: list[list[int]] = []
-    for value in sorted(bits):
-        if runs and value == runs[-1][1] + 1:
-            runs[-1][1] = value
-        else:
-            runs.append([value, value])
-    return "/".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+    return ", ".join(
+        f"{subject} b = {runs_in_words(bits, '/')}" if bits else subject for subject, bits in groups.items()
+    )
 
 
 def _worst(claim: Claim, results: Sequence[CaseResult]) -> CaseResult:

@@ -43,19 +43,17 @@ def _on_checkpoint(path: Path) -> Comparison:
     return compare_checkpoint(path, bits=BITS, schemes=())
 
 
-def ratios(
-    which: str, inputs: Inputs, *, layers: tuple[str, ...] = tuple(LAYERS), bits: tuple[int, ...] = BITS
-) -> Values:
+def ratios(which: str, inputs: Inputs) -> Values:
     """``which`` = rho_w2 or rho_em for each layer and bit-width, and for the checkpoint if there is one."""
     found: dict[str, tuple[Comparison, int, float]] = {}
     if inputs.checkpoint is not None:  # first, so that a file that cannot be read is refused at once
         found[inputs.checkpoint.name] = (_on_checkpoint(inputs.checkpoint), 1, 1.0)
-    found |= {layer: (comparison(layer), _REPEATS, 0.95) for layer in layers}
+    found |= {layer: (comparison(layer), _REPEATS, 0.95) for layer in LAYERS}
     values: dict[str, Estimate] = {}
     for subject, (measured, count, confidence) in found.items():
         for row in measured.ratios:
             value, low, high = (getattr(row, which + end) for end in ("", "_lo", "_hi"))
-            if row.bits in bits and value is not None:
+            if value is not None:
                 values[f"{subject}, b = {row.bits}"] = Estimate(value, low, high, count, confidence)
     return values
 

@@ -26,6 +26,7 @@ from fmq_theory.certify.frechet import Point, frechet_distance, root_mean_square
 from fmq_theory.claims.certified_values import BITS
 from fmq_theory.claims.claim import Claim, Inputs, NegativeControl, Values
 from fmq_theory.claims.relations import AT_MOST
+from fmq_theory.claims.words import FID_MEANS
 from fmq_theory.sources import make
 
 __all__ = ["CLAIMS"]
@@ -237,8 +238,7 @@ CLAIMS = (
     Claim(
         "P3",
         "as reconstructed: uniform quantization on the weights' own range costs O(2^(-2b)) in FID, "
-        "constant from the "
-        "half-range R; tested on the field v = theta, where FID = n D: FID/n <= (R/(2^b - 1))^2",
+        "constant from the half-range R; tested on the field v = theta, where FID = n D: FID/n <= (R/(2^b - 1))^2",
         "layers of 400 drawn weights (gaussian, laplace, student-t(3)), b = 1..8, exact rational arithmetic",
         "bound",
         "FID/n",
@@ -251,6 +251,7 @@ CLAIMS = (
             _steeper,
             "b = 8",
         ),
-        "R is the layer's own: it grows with the number of weights, without bound on unbounded tails",
+        "R is the layer's own: it grows with the number of weights, without bound on unbounded tails. "
+        + FID_MEANS,
     ),
 )

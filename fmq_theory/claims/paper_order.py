@@ -13,6 +13,7 @@ from fmq_theory.certify.scaled import ScaledLaw
 from fmq_theory.claims.certified_values import BITS, LAWS, constant, equal_mass, named, optimum, per_square
 from fmq_theory.claims.claim import Claim, Inputs, NegativeControl, Values
 from fmq_theory.claims.relations import AT_MOST
+from fmq_theory.claims.words import FID_MEANS
 
 __all__ = ["CLAIMS"]
 
@@ -127,7 +128,8 @@ CLAIMS = (
             lambda inputs: _with_uniform_constant(_cubic(inputs)),
             "gaussian, b = 8",
         ),
-        "the weights are distributed as the law; on the uniform law the two constants are equal, not smaller",
+        "the weights are distributed as the law; on the uniform law the two constants are equal, not smaller. "
+        + FID_MEANS,
     ),
     Claim(
         "P5-EM",
@@ -145,7 +147,6 @@ CLAIMS = (
             "uniform",
         ),
         "the weights are distributed as the law; this refutes the statement for all flow models at once, "
-        "and says "
-        "nothing about a given network, which may do better or worse",
+        "and says nothing about a given network, which may do better or worse. " + FID_MEANS,
     ),
 )

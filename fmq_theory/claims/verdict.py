@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from fmq_theory.bounds import BAND
 from fmq_theory.claims.comparison import RatioRow
+from fmq_theory.claims.words import runs_in_words
 
 __all__ = ["paper_verdict"]
 
@@ -87,11 +88,4 @@ def _against_uniform(rows: Sequence[RatioRow], crossover: float | None) -> str:
 
 def _bits_in_words(bits: Sequence[int]) -> str:
     """``[2, 3, 4, 6]`` -> ``2-4, 6 bits``."""
-    runs: list[list[int]] = []
-    for value in sorted(bits):
-        if runs and value == runs[-1][1] + 1:
-            runs[-1][1] = value
-        else:
-            runs.append([value, value])
-    text = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
-    return f"{text} bit" if text == "1" else f"{text} bits"
+    return f"{runs_in_words(bits)} {'bit' if list(bits) == [1] else 'bits'}"

@@ -100,6 +100,7 @@ def _check_inputs(paths: dict[str, Path | None]) -> None:
 def _write_files(
     findings: "tuple[Finding, ...]", json_path: str | None, html_path: Path | None, *, write: bool
 ) -> None:
+    from fmq_theory.report import write_text_atomically
     from fmq_theory.report.claims_document import (
         claims_as_json,
         claims_markdown,
@@ -116,7 +117,7 @@ def _write_files(
         write_claims_html(findings, html_path)
         click.echo(f"HTML: {html_path}")
     if write:
-        DOCUMENT.write_text(claims_markdown(findings), encoding="utf-8")
+        write_text_atomically(DOCUMENT, claims_markdown(findings))
         click.echo(f"Document: {DOCUMENT}", err=json_path == "-")
 
 

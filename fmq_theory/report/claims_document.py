@@ -15,7 +15,7 @@ from fmq_theory.certify import Enclosure
 from fmq_theory.claims.claim import CaseResult, Finding, Quantity, Verdict
 from fmq_theory.claims.relations import interval
 from fmq_theory.report.claims_words import claim_rows, count_verdicts
-from fmq_theory.report.files import write_atomically
+from fmq_theory.report.files import write_text_atomically
 
 __all__ = ["claims_as_json", "claims_html", "claims_markdown", "write_claims_html", "write_claims_json"]
 
@@ -145,16 +145,11 @@ def _quantity(quantity: Quantity) -> dict[str, Any]:
 
 def write_claims_json(findings: Sequence[Finding], path: Path) -> None:
     """The JSON report, whole or not at all."""
-    _write(path, json.dumps(claims_as_json(findings), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text_atomically(
+        path, json.dumps(claims_as_json(findings), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    )
 
 
 def write_claims_html(findings: Sequence[Finding], path: Path) -> None:
     """The page, whole or not at all."""
-    _write(path, claims_html(findings))
-
-
-def _write(path: Path, text: str) -> None:
-    def write(place: Path) -> None:
-        place.write_text(text, encoding="utf-8")
-
-    write_atomically(path, write)
+    write_text_atomically(path, claims_html(findings))

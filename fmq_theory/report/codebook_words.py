@@ -11,7 +11,7 @@ from typing import Any
 from fmq_theory.certify import Enclosure
 from fmq_theory.claims.oracle import CodebookReport
 from fmq_theory.claims.table_check import Mending, TableReport
-from fmq_theory.report.files import write_atomically
+from fmq_theory.report.files import write_text_atomically
 
 __all__ = ["codebook_as_json", "codebook_text", "table_as_json", "table_text", "write_codebook_json"]
 
@@ -225,9 +225,4 @@ def _json_list(values: Sequence[Enclosure], places: int) -> list[dict[str, str]]
 
 def write_codebook_json(data: dict[str, Any], path: Path) -> None:
     """Either report, whole or not at all."""
-    text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
-
-    def write(place: Path) -> None:
-        place.write_text(text, encoding="utf-8")
-
-    write_atomically(path, write)
+    write_text_atomically(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")

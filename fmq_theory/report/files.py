@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fmq_theory.errors import OutputError
 
-__all__ = ["check_writable", "write_atomically"]
+__all__ = ["check_writable", "write_atomically", "write_text_atomically"]
 
 
 def check_writable(path: Path, *, overwrite: bool) -> None:
@@ -53,3 +53,16 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Writes ``text`` in UTF-8, whole or not at all.
+
+    Raises:
+        OutputError: see ``write_atomically``.
+    """
+
+    def write(place: Path) -> None:
+        place.write_text(text, encoding="utf-8")
+
+    write_atomically(path, write)

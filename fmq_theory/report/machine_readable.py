@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from fmq_theory.claims.comparison import Comparison, Row
-from fmq_theory.report.files import write_atomically
+from fmq_theory.report.files import write_atomically, write_text_atomically
 
 __all__ = ["comparison_as_json", "write_csv", "write_json"]
 
@@ -38,7 +38,7 @@ def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
 def write_json(comparison: Comparison, path: Path) -> None:
     """Writes the report to ``path``, whole or not at all."""
     text = json.dumps(comparison_as_json(comparison), indent=1, allow_nan=False) + "\n"
-    write_atomically(path, lambda place: _write_text(place, text))
+    write_text_atomically(path, text)
 
 
 def write_csv(comparison: Comparison, path: Path) -> None:
@@ -51,10 +51,6 @@ def write_csv(comparison: Comparison, path: Path) -> None:
             table.writerows(_plain(dataclasses.asdict(row)) for row in comparison.rows)
 
     write_atomically(path, write)
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
 
 
 def _plain(value: Any) -> Any:

@@ -26,7 +26,7 @@ EXPECTED = {
     "P4-EM": "REFUTED",
     "P5-W2": "CERTIFIED",
     "P5-EM": "REFUTED",
-    "P6-W2": "SUPPORTED",
+    "P6-W2": "REFUTED",
     "P6-EM": "REFUTED",
     "P7": "INCONCLUSIVE",
     "P8": "INCONCLUSIVE",
@@ -96,6 +96,11 @@ def test_p6_splits(findings: dict[str, Finding]) -> None:
     assert em["gaussian n = 5·10^5, b = 3"].holds  # near 2 to 3 bits it can be right
     assert em["gaussian n = 5·10^5, b = 8"].holds is False
     assert "gaussian n = 5·10^5 b = 2/4-8" in findings["P6-EM"].evidence
+    w2 = {result.case: result for result in findings["P6-W2"].details}
+    assert w2.keys() == em.keys()  # judged on the same cases
+    assert all(w2[f"gaussian n = 5·10^5, b = {bits}"].holds for bits in range(4, 9))
+    assert w2["laplace n = 10^5, b = 8"].holds is False
+    assert "; holds: gaussian n = 5·10^5 b = 4-8" in findings["P6-W2"].evidence
 
 
 def test_the_sizes_quoted_beside_c12_are_those_of_the_law_of_the_range() -> None:
