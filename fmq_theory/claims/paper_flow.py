@@ -238,7 +238,8 @@ CLAIMS = (
     Claim(
         "P3",
         "as reconstructed: uniform quantization on the weights' own range costs O(2^(-2b)) in FID, "
-        "constant from the half-range R; tested on the field v = theta, where FID = n D: FID/n <= (R/(2^b - 1))^2",
+        "constant from the half-range R; tested on the field v = theta, where FID = n D: "
+        "FID/n <= (R/(2^b - 1))^2",
         "layers of 400 drawn weights (gaussian, laplace, student-t(3)), b = 1..8, exact rational arithmetic",
         "bound",
         "FID/n",

@@ -128,7 +128,7 @@ CLAIMS = (
             lambda inputs: _with_uniform_constant(_cubic(inputs)),
             "gaussian, b = 8",
         ),
-        "the weights are distributed as the law; on the uniform law the two constants are equal, not smaller. "
+        "the weights are distributed as the law; on the uniform law the two constants are equal. "
         + FID_MEANS,
     ),
     Claim(
