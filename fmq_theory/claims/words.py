@@ -5,8 +5,9 @@ from collections.abc import Iterable
 __all__ = ["FID_MEANS", "runs_in_words"]
 
 FID_MEANS = (
-    "FID is between the quantized and the full-precision model. Against data the same chain bounds the change "
-    "of √FID, so FID itself can rise by as much as order 2^(-b) unless the model's own FID is 0 (lemma S7)"
+    "FID is between the quantized and the full-precision model. Against data the same chain bounds the "
+    "change of √FID, so FID itself can rise by as much as order 2^(-b) unless the model's own FID is 0 "
+    "(lemma S7)"
 )
 
 

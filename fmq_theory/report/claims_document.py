@@ -64,7 +64,7 @@ _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>fmq claims</title>
 <style>
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; }
+table { border-collapse: collapse; } td:first-child { white-space: nowrap; }
 td, th { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: left; }
 .CERTIFIED { color: #00694f; } .SUPPORTED { color: #0072b2; } .INCONCLUSIVE { color: #8a6d00; }
 .REFUTED { color: #b03a00; } .VACUOUS { color: #8a4b78; } .verdict { font-weight: 600; }
