@@ -1,6 +1,7 @@
 """What people see: every scheme and number that was measured is drawn and printed."""
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +87,19 @@ def test_tables_print_layers_and_what_was_left_out(capsys: pytest.CaptureFixture
     assert "conv.weight" in text
     assert "4×3×3×3" in text
     assert "2 complex" in text
+
+
+@pytest.mark.parametrize("width", [80, 139, 140, 200])
+def test_no_number_is_cut_at_any_width_of_a_terminal(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes the output for a terminal
+    monkeypatch.setenv("TERM", "xterm")
+    print_comparison(_comparison())
+    text = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert max(map(len, text.splitlines())) <= width
+    for expected in ("0.0625", "0.003906", "0.305", "yes"):
+        assert expected in text
+    assert ("95 % interval" in text) == (width >= 140)
+    assert "0.06…" not in text
