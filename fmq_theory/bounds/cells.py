@@ -35,6 +35,7 @@ FloatArray = NDArray[np.float64]
 _REFERENCE = "Popoviciu 1935; cell-wise sup of the density"
 _OF_THE_LAW = "of the law, codebook designed on the law"
 _OF_THE_DATA = "of these weights"
+_LEAST_MASS = 1e-250
 
 
 def interior_cells_upper_bound(source: Source, edges: ArrayLike) -> FloatArray:
@@ -50,10 +51,21 @@ def interior_cells_upper_bound(source: Source, edges: ArrayLike) -> FloatArray:
     edge = np.asarray(edges, dtype=np.float64)
     left, right = edge[..., :-1], edge[..., 1:]
     width = right - left
-    by_range = _masses(source, edge) * width * width / 4.0
-    with np.errstate(invalid="ignore"):  # inf * 0 in an empty cell
-        by_density = source.density_sup(left, right) * width**3 / 12.0
+    # inf * 0 in an empty cell; and a cell that reaches 1e200 into a heavy tail has an infinite bound.
+    with np.errstate(invalid="ignore", over="ignore"):
+        by_range = _masses(source, edge) * width * width / 4.0
+        # The density times one width first: that is a mass, which keeps extreme scales inside float64.
+        by_density = source.density_sup(left, right) * width * width * width / 12.0
     return np.fmin(by_range, by_density)
+
+
+def _in_sight(source: Source, thresholds: FloatArray) -> FloatArray:
+    """The thresholds with a mass on both sides that float64 can hold; all of them for data."""
+    if isinstance(source, Empirical):
+        return thresholds
+    low, high = source.support
+    seen = (source.cdf(thresholds) > _LEAST_MASS) & (source.sf(thresholds) > _LEAST_MASS)
+    return thresholds[np.isfinite(thresholds) & (seen | (thresholds <= low) | (thresholds >= high))]
 
 
 def _masses(source: Source, edge: FloatArray) -> FloatArray:
@@ -70,9 +82,10 @@ def thresholds_upper_bound(source: Source, thresholds: ArrayLike) -> float:
 
     Args:
         source: the law or data.
-        thresholds: shape ``[K - 1]``, non-decreasing, finite; empty for K = 1.
+        thresholds: shape ``[K - 1]``, non-decreasing; empty for K = 1. Those that lie where the law's mass
+            underflows are left out: that joins cells, which only raises the distortion.
     """
-    inner = np.asarray(thresholds, dtype=np.float64)
+    inner = _in_sight(source, np.asarray(thresholds, dtype=np.float64))
     low, high = source.support
     high = np.nextafter(high, math.inf)  # cells are half open and data have an atom at the top
     if inner.size == 0:

@@ -40,7 +40,8 @@ def centroid_codebook(source: Source, thresholds: NDArray[np.float64]) -> Codebo
     Such a cell lies in a gap of the data. Its two neighbours share it, the border being its lower
     threshold, and no weight changes its level: the distortion is that of the full codebook.
     """
-    thresholds = np.unique(thresholds)
+    # Escort quantiles of very heavy tails exceed float64; no mass that it can hold lies beyond.
+    thresholds = np.unique(thresholds[np.isfinite(thresholds)])
     masses, means = cell_means(source, thresholds)
     occupied = np.flatnonzero(masses > 0.0)
     # The border below each occupied cell but the first: the upper end of the occupied one before.

@@ -153,3 +153,23 @@ def test_module_and_command_are_the_same_program() -> None:
     assert done.returncode == 0, done.stderr
     assert "Verdict" in done.stdout
     assert done.stderr == ""  # no progress bar in a pipe
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        ("--tail", "student-t", "--df", "2.01"),
+        ("--tail", "gamma", "--shape", "0.05"),
+        ("--tail", "generalized-gaussian", "--beta", "0.1"),
+        ("--tail", "gaussian", "--scale", "1e150"),
+        ("--tail", "laplace", "--scale", "1e-150"),
+    ],
+)
+def test_extreme_laws_run_without_a_warning(law: tuple[str, ...]) -> None:
+    # pytest turns warnings into errors, so an overflow that escapes is a failure here.
+    result = run(*law, "--n", "1000", "--repeats", "2", "--no-plot", "--json", "out.json")
+    assert result.exit_code == 0, result.output
+    rows = json.loads(Path("out.json").read_text())["rows"]
+    for row in rows:
+        if isinstance(row["bound_upper"], float) and row["scheme"] == "lloyd_max":
+            assert row["distortion_exact"] <= row["bound_upper"] * (1 + 1e-9)
