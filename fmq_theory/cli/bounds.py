@@ -183,11 +183,16 @@ def _on_law(
             n=law.n,
             repeats=repeats,
             seed=seed,
-            workers=os.cpu_count() or 1,
+            workers=_workers(law.n),
             progress=progress,
         )
     asked = {name: getattr(source, name) for name in law.shapes if hasattr(source, name)}
     return replace(found, config={"tail": law.tail, **asked, "scale": law.scale, **found.config})
+
+
+def _workers(n: int) -> int:
+    """Samples measured at a time: a sample of a million weights takes about 150 MB while it is measured."""
+    return max(1, min(os.cpu_count() or 1, 4, 8_000_000 // n))
 
 
 def _on_checkpoint(
