@@ -67,7 +67,10 @@ def _uniform(source: Source, num_levels: int, n: int) -> _Pair:
     return uniform_upper_bound(source, num_levels, n), uniform_high_rate(source, num_levels, n)
 
 
-def _uniform_clipped(source: Source, num_levels: int, _n: int) -> _Pair:
+def _uniform_clipped(source: Source, num_levels: int, n: int) -> _Pair:
+    if isinstance(source, Empirical):
+        # The range of the data is one of the ranges, and its bound costs nothing for each of many channels.
+        return uniform_upper_bound(source, num_levels, n), best_range_high_rate(source, num_levels)
     return best_range_upper_bound(source, num_levels), best_range_high_rate(source, num_levels)
 
 

@@ -203,7 +203,9 @@ class Empirical(Source):
 
     def partial_moments(self, a: ArrayLike, b: ArrayLike, *, about: ArrayLike = 0.0) -> PartialMoments:
         """M_p = E[(X - about)**p; a <= X < b], summed in double-double."""
-        a, b, about = np.broadcast_arrays(a, b, np.asarray(about, dtype=np.float64))
+        a, b, about = (np.asarray(value, dtype=np.float64) for value in (a, b, about))
+        if not a.shape == b.shape == about.shape:  # broadcasting costs more than a small cell's moments
+            a, b, about = np.broadcast_arrays(a, b, about)
         centre = np.ldexp(about - self.origin, -self.exponent)
         starts = np.searchsorted(self.values, a.ravel())
         stops = np.maximum(starts, np.searchsorted(self.values, b.ravel()))
