@@ -6,7 +6,6 @@ import numpy as np
 
 from fmq_theory.bounds.bennett import bennett_constant
 from fmq_theory.bounds.bound import Bound
-from fmq_theory.bounds.equal_mass import equal_mass_distortion
 from fmq_theory.bounds.equal_mass_sums import S_INFINITY, equal_mass_sum, regular_tail_sum
 from fmq_theory.errors import SourceError
 from fmq_theory.sources import Gaussian, Laplace, Source
@@ -156,9 +155,3 @@ def equal_mass_from_data(source: Empirical, num_levels: int) -> Bound:
         "hazard estimated by the mean excess of the data",
     )
     return Bound(value, "estimate", 1.0, assumptions, "theory T5c")
-
-
-def log_log_slope(source: Source, levels: tuple[int, int]) -> float:
-    """-d ln D_EM / d ln K between two numbers of levels: the order that is really there."""
-    low, high = (equal_mass_distortion(source, k) for k in levels)
-    return math.log(low / high) / math.log(levels[1] / levels[0])

@@ -148,7 +148,10 @@ def _triple(estimate: Estimate | None) -> tuple[float | None, float | None, floa
     return (None, None, None) if estimate is None else (estimate.value, estimate.low, estimate.high)
 
 
-def crossing(ratios: Sequence[RatioRow]) -> float | None:
-    """b*: the bit-width at which rho_em first passes 1; None if it does not in this range."""
-    known = [(row.bits, row.rho_em) for row in ratios if row.rho_em]
-    return crossover_bits([bits for bits, _ in known], [rho for _, rho in known])
+def crossing(bits: Sequence[int], rho_em: Sequence[float | None]) -> float | None:
+    """b*: the bit-width at which rho_em first passes 1; None if it does not in this range.
+
+    Bit-widths at which the ratio does not exist, or is 0, are passed over.
+    """
+    known = [(b, rho) for b, rho in zip(bits, rho_em, strict=True) if rho]
+    return crossover_bits([b for b, _ in known], [rho for _, rho in known])

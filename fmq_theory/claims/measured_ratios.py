@@ -63,10 +63,10 @@ def crossovers() -> dict[str, Estimate]:
     found: dict[str, Estimate] = {}
     for layer in LAYERS:
         rows = comparison(layer).ratios
-        star = crossing(rows)
+        bits = [row.bits for row in rows]
+        star = crossing(bits, [row.rho_em for row in rows])
         if star is None:
             continue
-        bits = [row.bits for row in rows]
         low = crossover_bits(bits, [row.rho_em_hi for row in rows])
         high = crossover_bits(bits, [row.rho_em_lo for row in rows])
         found[layer] = Estimate(star, low, high, _REPEATS, 0.95)

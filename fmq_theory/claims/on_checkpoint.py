@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.bounds import Prediction, crossover_bits, predict
+from fmq_theory.bounds import Prediction, predict
 from fmq_theory.checkpoint import NamedTensor, read_tensors
 from fmq_theory.claims.comparison import (
     RATIO_SCHEMES,
@@ -109,11 +109,11 @@ def compare_checkpoint(
     rows: list[TensorRow] = []
     done = 0
     for tensor in found.tensors:
-        rows.append(_one_tensor(tensor, granularity, designs, bits, sums))
+        rows.append(_one_tensor(tensor, granularity, designs, bits, schemes, sums))
         done += tensor.array.size
         progress(done / total, tensor.name)
     ratios = tuple(_ratio_of_sums(sums, b) for b in bits)
-    crossover = crossing(ratios)
+    crossover = crossing(bits, [row.rho_em for row in ratios])
     subject = f"{path.name}, {len(rows)} tensors, {total:,} weights, a codebook per {granularity}"
     return Comparison(
         subject=subject,
@@ -139,9 +139,10 @@ def _one_tensor(
     granularity: str,
     designs: dict[str, Scheme],
     bits: Sequence[int],
+    shown: Sequence[str],
     sums: dict[_Cell, _Sums],
 ) -> TensorRow:
-    """Adds one tensor to the totals and returns its own ratios."""
+    """Adds one tensor to the totals and returns its own ratios; a scheme not shown only serves those."""
     array = np.asarray(tensor.array, dtype=np.float64)
     # A 1-D tensor has no slices: it is one channel, as the published uniform treats it.
     by_channel = granularity == "channel" and array.ndim > 1
@@ -150,10 +151,9 @@ def _one_tensor(
     own: dict[_Cell, _Sums] = {}
     for name, scheme in designs.items():
         for b in bits:
-            own[name, b] = _one_design(channels, sources, name, scheme, b)
+            own[name, b] = _one_design(channels, sources, name, scheme, b, shown=name in shown)
             sums[name, b].add(own[name, b])
     em = [_ratio(own, "equal_mass", b) for b in bits]
-    known = [(b, rho) for b, rho in zip(bits, em, strict=True) if rho]
     return TensorRow(
         name=tensor.name,
         shape=tuple(array.shape),
@@ -161,7 +161,7 @@ def _one_tensor(
         lossless_bits=next((b for b in bits if channels.shape[1] <= 2**b), None),
         rho_w2=tuple(_ratio(own, "lloyd_max", b) for b in bits),
         rho_em=tuple(em),
-        crossover_bits=crossover_bits([b for b, _ in known], [rho for _, rho in known]),
+        crossover_bits=crossing(bits, em),
     )
 
 
@@ -173,9 +173,18 @@ def _source(name: str, channel: NDArray[np.float64]) -> Empirical:
 
 
 def _one_design(
-    channels: NDArray[np.float64], sources: Sequence[Empirical], name: str, scheme: Scheme, b: int
+    channels: NDArray[np.float64],
+    sources: Sequence[Empirical],
+    name: str,
+    scheme: Scheme,
+    b: int,
+    *,
+    shown: bool,
 ) -> _Sums:
-    """One scheme and bit-width on every channel: the sums over channels of n_c times each mean."""
+    """One scheme and bit-width on every channel: the sums over channels of n_c times each mean.
+
+    What only a row of its own would show is left at zero unless it is ``shown``.
+    """
     total = _Sums()
     quantized = np.empty_like(channels)
     n = channels.shape[1]
@@ -186,15 +195,16 @@ def _one_design(
             total.missing = error.cause
             return total
         quantized[index] = codebook.decode(scheme.encode(codebook, channel))
-        total.exact += n * distortion(codebook, source)
-        total.entropy += n * index_entropy(codebook, source)
-        prediction = predict(name, source, 2**b, n)
-        total.add_prediction(prediction, n)
+        if shown:
+            total.exact += n * distortion(codebook, source)
+            total.entropy += n * index_entropy(codebook, source)
+            total.add_prediction(predict(name, source, 2**b, n), n)
     total.weights = channels.size
     total.side_numbers = len(channels) * scheme.side_numbers(2**b)
     # fsum: a tensor of large weights must not lose the error of its small ones.
     total.hat = math.fsum(np.square(channels - quantized).ravel())
-    total.pot = n * float(np.sum(rowwise_w2_squared_pot(channels, quantized)))
+    if shown:
+        total.pot = n * float(np.sum(rowwise_w2_squared_pot(channels, quantized)))
     return total
 
 

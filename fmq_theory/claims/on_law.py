@@ -38,12 +38,15 @@ _AT_TYPICAL_RANGE = ("pwl", "log2")
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """One scheme and bit-width on one sample."""
+    """One scheme and bit-width on one sample.
 
-    distortion: float
-    entropy_bits: float
-    levels: int
-    w2_squared_pot: float | None
+    ``undefined`` says why there is no codebook of this size (nf4 at 3 bits); the numbers are then nan.
+    """
+
+    distortion: float = math.nan
+    entropy_bits: float = math.nan
+    w2_squared_pot: float | None = None
+    undefined: str = ""
 
 
 _Cell = tuple[str, int]
@@ -79,16 +82,26 @@ def compare_law(
             "choose a lighter tail (for student-t: df > 2)",
         )
     designs = {name: _sized(get_scheme(name), n) for name in dict.fromkeys((*schemes, *RATIO_SCHEMES))}
-    samples = _measure_all(source, designs, bits, n, repeats, seed, workers, progress)
+    seeds = np.random.SeedSequence(seed).spawn(repeats)
+
+    def one(index: int) -> dict[_Cell, _Measured]:
+        sample = Empirical(source.sample(n, rng=np.random.default_rng(seeds[index])))
+        # POT is a check on one sample, of what the reader sees.
+        return _measure(sample, designs, bits, with_pot=schemes if index == 0 else ())
+
+    samples: list[dict[_Cell, _Measured]] = []
+    # The kernels, sorting and drawing release the interpreter lock, so threads are enough.
+    with ThreadPoolExecutor(max_workers=max(1, min(workers, repeats))) as pool:
+        for sample in pool.map(one, range(repeats)):
+            samples.append(sample)
+            progress(len(samples) / repeats, f"sample {len(samples)} of {repeats}")
     rows = [
-        _row(
-            source, designs[name], name, b, n, [sample[name, b] for sample in samples if (name, b) in sample]
-        )
+        _row(source, designs[name], name, b, n, [sample[name, b] for sample in samples])
         for name in schemes
         for b in bits
     ]
     ratios = _ratios(samples, bits)
-    crossover = crossing(ratios)
+    crossover = crossing(bits, [row.rho_em for row in ratios])
     return Comparison(
         subject=subject,
         config={"bits": list(bits), "schemes": list(schemes), "n": n, "repeats": repeats, "seed": seed},
@@ -108,54 +121,29 @@ def _sized(scheme: Scheme, n: int) -> Scheme:
     return scheme
 
 
-def _measure_all(
-    source: Source,
-    designs: dict[str, Scheme],
-    bits: Sequence[int],
-    n: int,
-    repeats: int,
-    seed: int,
-    workers: int,
-    progress: Callable[[float, str], None],
-) -> list[dict[_Cell, _Measured]]:
-    seeds = np.random.SeedSequence(seed).spawn(repeats)
-
-    def one(index: int) -> dict[_Cell, _Measured]:
-        sample = Empirical(source.sample(n, rng=np.random.default_rng(seeds[index])))
-        return _measure(sample, designs, bits, with_pot=index == 0)
-
-    results: list[dict[_Cell, _Measured]] = []
-    # The kernels, sorting and drawing release the interpreter lock, so threads are enough.
-    with ThreadPoolExecutor(max_workers=max(1, min(workers, repeats))) as pool:
-        for result in pool.map(one, range(repeats)):
-            results.append(result)
-            progress(len(results) / repeats, f"sample {len(results)} of {repeats}")
-    return results
-
-
 def _measure(
-    sample: Empirical, designs: dict[str, Scheme], bits: Sequence[int], *, with_pot: bool
+    sample: Empirical, designs: dict[str, Scheme], bits: Sequence[int], *, with_pot: Sequence[str]
 ) -> dict[_Cell, _Measured]:
     measured: dict[_Cell, _Measured] = {}
     for name, scheme in designs.items():
         for b in bits:
             try:
                 codebook = scheme.design(sample, 2**b)
-            except SchemeError:  # no codebook of this size (nf4 at 3 bits); _row tells the reason
+            except SchemeError as error:
+                measured[name, b] = _Measured(undefined=error.cause)
                 continue
             measured[name, b] = _Measured(
                 distortion(codebook, sample),
                 index_entropy(codebook, sample),
-                codebook.num_levels,
-                sample_to_codebook_w2_squared_pot(sample, codebook) if with_pot else None,
+                sample_to_codebook_w2_squared_pot(sample, codebook) if name in with_pot else None,
             )
     return measured
 
 
 def _row(source: Source, scheme: Scheme, name: str, b: int, n: int, measured: Sequence[_Measured]) -> Row:
     num_levels = 2**b
-    if not measured:
-        return Row(name, b, num_levels, note=_why_undefined(scheme, source, num_levels))
+    if measured[0].undefined:
+        return Row(name, b, num_levels, note=measured[0].undefined)
     estimate = nonnegative_mean([m.distortion for m in measured])
     prediction = predict(name, source, num_levels, n)
     side_bits = 32 * scheme.side_numbers(num_levels) / n
@@ -175,14 +163,6 @@ def _row(source: Source, scheme: Scheme, name: str, b: int, n: int, measured: Se
         effective_bits=b + side_bits,
         note="at the median range" if name in _AT_TYPICAL_RANGE else "",
     )
-
-
-def _why_undefined(scheme: Scheme, source: Source, num_levels: int) -> str:
-    try:
-        scheme.design(source, num_levels)
-    except SchemeError as error:
-        return error.cause
-    return "no codebook of this size"
 
 
 def _exact(scheme: Scheme, source: Source, num_levels: int, n: int) -> float:

@@ -12,6 +12,7 @@ import click
 from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.options import read_bits, read_names
 from fmq_theory.cli.outputs import Outputs
+from fmq_theory.cli.start import leave_torch_out_of_pot
 
 if TYPE_CHECKING:
     from fmq_theory.claims import Comparison
@@ -169,8 +170,7 @@ def _on_law(
     source = law.source()
     shapes = "".join(f"-{name}{value:g}" for name, value in law.shapes.items() if value is not None)
     outputs.check(f"fmq-bounds-{law.tail}{shapes}")
-    # POT imports torch for its backends, which a law does not need: 1.5 s and 180 MB. This process is ours.
-    os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
+    leave_torch_out_of_pot()
     from fmq_theory.claims import compare_law
     from fmq_theory.report import progress_bar
 

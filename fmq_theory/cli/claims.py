@@ -1,13 +1,13 @@
 """``fmq claims``: the register, run and printed."""
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from fmq_theory.cli.errors import reported_errors
+from fmq_theory.cli.start import leave_torch_out_of_pot
 
 if TYPE_CHECKING:
     from fmq_theory.claims.claim import Finding
@@ -65,8 +65,7 @@ def claims(
     if (write or check) and (names or checkpoint or fidelity):
         raise click.UsageError("--write and --check are about the whole register without inputs")
     if checkpoint is None:
-        # POT imports torch for its backends, which the register does not need. This process is ours.
-        os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
+        leave_torch_out_of_pot()
     with reported_errors():
         from fmq_theory.claims.claim import Inputs
         from fmq_theory.claims.register import run_register

@@ -69,5 +69,5 @@ class Outputs:
         if self.csv_path is not None:
             write_csv(comparison, self.csv_path)
             click.echo(f"CSV: {self.csv_path}")
-        if self.json_path is None:
+        if self.json_path is None and not comparison.tensors:
             click.echo("Next: --json FILE keeps the numbers; --checkpoint FILE measures weights of your own.")

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from fmq_theory.codebook import Codebook
-from fmq_theory.errors import SourceError
 from fmq_theory.kernels.uniform_grid import best_uniform_ends, uniform_costs
 from fmq_theory.quantizers.minmax_uniform import uniform_levels
 from fmq_theory.quantizers.scheme import Scheme
@@ -43,13 +42,7 @@ class ClippedUniform(Scheme):
     name: ClassVar[str] = "uniform_clipped"
 
     def _design(self, source: Source, num_levels: int) -> Codebook:
-        variance = source.variance()
-        if not (0.0 < variance < math.inf):
-            raise SourceError(
-                f"scheme {self.name!r}: a source of variance {variance}",
-                "the mean squared error that it minimises is not a positive finite number",
-                "choose a law with a finite variance, or scale the weights towards 1",
-            )
+        self._finite_variance(source)
         mean = source.mean()
         if num_levels == 1:
             return Codebook(np.array([mean]), np.array([]))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from fmq_theory.codebook import Codebook
-from fmq_theory.errors import SchemeError, SourceError
+from fmq_theory.errors import SchemeError
 from fmq_theory.quantizers.lloyd_max import LloydMax
 from fmq_theory.quantizers.power_compander import PowerCompander
 from fmq_theory.quantizers.scheme import Scheme
@@ -69,14 +69,7 @@ class EntropyConstrained(Scheme):
             )
 
     def _design(self, source: Source, num_levels: int) -> Codebook:
-        variance = source.variance()
-        if not (0.0 < variance < math.inf):
-            raise SourceError(
-                f"scheme {self.name!r}: a source of variance {variance}",
-                "the mean squared error that it minimises is not a positive finite number",
-                "choose a law with a finite variance, or scale the weights towards 1",
-            )
-        price = self.lagrangian * variance / num_levels**2
+        price = self.lagrangian * self._finite_variance(source) / num_levels**2
         found = [_descend(source, num_levels, price)]
         if 2.0 * price * float(np.sum(found[0].mass * found[0].lengths)) > found[0].cost:
             halves = [num_levels >> shift for shift in range(1, num_levels.bit_length())]

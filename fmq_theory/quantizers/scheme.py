@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.codebook import Codebook
-from fmq_theory.errors import SchemeError
+from fmq_theory.errors import SchemeError, SourceError
 from fmq_theory.sources.empirical import Empirical
 from fmq_theory.sources.source import Source
 
@@ -79,6 +79,21 @@ class Scheme(abc.ABC):
         levels, one scale for a fixed table.
         """
         return num_levels
+
+    def _finite_variance(self, source: Source) -> float:
+        """Var X, for a scheme that minimises the mean squared error or a cost with it.
+
+        Raises:
+            SourceError: it is infinite, or so small that it rounds to zero.
+        """
+        variance = source.variance()
+        if not (0.0 < variance < math.inf):
+            raise SourceError(
+                f"scheme {self.name!r}: a source of variance {variance}",
+                "the mean squared error that it minimises is not a positive finite number",
+                "choose a law with a finite variance, or scale the weights towards 1",
+            )
+        return variance
 
     def _checked(self, num_levels: int) -> int:
         """``num_levels`` as a Python integer.

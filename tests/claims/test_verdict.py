@@ -60,6 +60,6 @@ def test_intervals_of_ratios_do_not_reach_below_zero() -> None:
 
 
 def test_crossing_is_interpolated_between_bits() -> None:
-    rows = [ratio_row(b, [0.3], [rho]) for b, rho in ((2, 0.25), (3, 0.5), (4, 2.0))]
-    assert crossing(rows) == pytest.approx(3.5)
-    assert crossing(rows[:2]) is None
+    assert crossing([2, 3, 4], [0.25, 0.5, 2.0]) == pytest.approx(3.5)
+    assert crossing([2, 3], [0.25, 0.5]) is None
+    assert crossing([2, 3, 4], [0.5, None, 2.0]) == pytest.approx(3.0)
