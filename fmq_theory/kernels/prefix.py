@@ -1,14 +1,26 @@
-"""Running double-double sums of w, w z and w z**2: every cell statistic is a difference of two rows."""
+"""Running double-double sums of w, w z and w z**2: every cell statistic is a difference of two rows.
+
+All points have a row only where the sums are asked for (``prefix_rows``, ``prefix_from_moments``). Sorted
+data keep a row for each block of 64 points (``block_prefix``), from which any other follows by at most 63
+additions: 10**7 weights then cost 7.5 MB of sums instead of 480.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.kernels.double_double import dd_add, dd_multiply, two_product
+from fmq_theory.kernels.double_double import dd_add, dd_multiply, two_product, two_sum
 from fmq_theory.kernels.jit import kernel
 
-__all__ = ["prefix_from_moments", "prefix_moments"]
+__all__ = ["BLOCK", "block_prefix", "prefix_from_moments", "prefix_moments", "prefix_rows"]
 
 FloatArray = NDArray[np.float64]
+IndexArray = NDArray[np.int64]
+Points = NDArray[np.floating]
+
+# Points a block.
+BLOCK = 64
+# Sums in a block that do not wait for one another.
+LANES = 8
 
 # Columns: 0 mass, 1 first_hi, 2 first_lo, 3 second_hi, 4 second_lo, 5 mass_lo.
 # The low part of the mass is last: it is zero for counts, and only real weights need it.
@@ -16,38 +28,132 @@ FloatArray = NDArray[np.float64]
 
 @kernel
 def _append(
-    prefix: FloatArray, row: int, mass: float, first_hi: float, first_lo: float, hi: float, lo: float
+    before: FloatArray,
+    after: FloatArray,
+    mass: float,
+    first_hi: float,
+    first_lo: float,
+    second_hi: float,
+    second_lo: float,
 ) -> None:
-    before = prefix[row]
-    after = prefix[row + 1]
     after[0], after[5] = dd_add(before[0], before[5], mass, 0.0)
     after[1], after[2] = dd_add(before[1], before[2], first_hi, first_lo)
-    after[3], after[4] = dd_add(before[3], before[4], hi, lo)
+    after[3], after[4] = dd_add(before[3], before[4], second_hi, second_lo)
 
 
 @kernel
-def prefix_moments(values: FloatArray, weights: FloatArray) -> FloatArray:
-    """Row j holds the sums over the first j points.
+def _append_point(row: FloatArray, point: float, weight: float) -> None:
+    first_hi, first_lo = two_product(weight, point)
+    second_hi, second_lo = dd_multiply(first_hi, first_lo, point, 0.0)
+    _append(row, row, weight, first_hi, first_lo, second_hi, second_lo)
+
+
+@kernel
+def block_prefix(points: Points, mass: FloatArray) -> FloatArray:
+    """Row b holds the sums over the first min(64 b, m) points.
 
     Args:
-        values: points z, shape ``[m]``; |z| below about 1e100 so that squares stay in range.
-        weights: positive masses w, shape ``[m]``.
+        points: sorted or not, shape ``[m]``; float32, or float64 below about 1e100 so that squares stay
+            in range.
+        mass: positive masses w, shape ``[m]``; shape ``[0]`` where all are 1.
 
     Returns:
-        shape ``[m + 1, 6]``: mass, first_hi, first_lo, second_hi, second_lo, mass_lo.
+        shape ``[ceil(m / 64) + 1, 6]``: mass, first_hi, first_lo, second_hi, second_lo, mass_lo.
     """
-    prefix = np.zeros((values.size + 1, 6))
-    for j in range(values.size):
-        first_hi, first_lo = two_product(weights[j], values[j])
-        second_hi, second_lo = dd_multiply(first_hi, first_lo, values[j], 0.0)
-        _append(prefix, j, weights[j], first_hi, first_lo, second_hi, second_lo)
+    num_points = points.size
+    num_blocks = (num_points + BLOCK - 1) // BLOCK
+    blocks = np.zeros((num_blocks + 1, 6))
+    first, first_lo = np.empty(LANES), np.empty(LANES)
+    second, second_lo = np.empty(LANES), np.empty(LANES)
+    row = np.empty(6)
+    for b in range(num_blocks):
+        start = b * BLOCK
+        stop = min(start + BLOCK, num_points)
+        row[:] = blocks[b]
+        if mass.size > 0 or stop < start + BLOCK:
+            for j in range(start, stop):
+                _append_point(row, float(points[j]), mass[j] if mass.size > 0 else 1.0)
+        else:
+            first[:] = 0.0
+            first_lo[:] = 0.0
+            second[:] = 0.0
+            second_lo[:] = 0.0
+            for chunk in range(start, stop, LANES):
+                for lane in range(LANES):
+                    z = float(points[chunk + lane])
+                    first[lane], error = two_sum(first[lane], z)
+                    first_lo[lane] += error
+                    square, lost = two_product(z, z)
+                    second[lane], error = two_sum(second[lane], square)
+                    second_lo[lane] += error + lost
+            for lane in range(LANES):
+                row[1], row[2] = dd_add(row[1], row[2], first[lane], first_lo[lane])
+                row[3], row[4] = dd_add(row[3], row[4], second[lane], second_lo[lane])
+            row[0] += BLOCK
+        blocks[b + 1] = row
+    return blocks
+
+
+@kernel
+def prefix_rows(points: Points, mass: FloatArray, blocks: FloatArray, index: IndexArray) -> FloatArray:
+    """The sums over the first index[j] points.
+
+    Args:
+        points: shape ``[m]``.
+        mass: shape ``[m]``, or ``[0]`` where all are 1.
+        blocks: from ``block_prefix``.
+        index: in [0, m]; fastest where it ascends; shape ``[k]``.
+
+    Returns:
+        shape ``[k, 6]``.
+    """
+    rows = np.empty((index.size, 6))
+    row = np.zeros(6)
+    done = -1
+    for j in range(index.size):
+        stop = index[j]
+        block = stop // BLOCK
+        if done < block * BLOCK or done > stop:
+            row[:] = blocks[block]
+            done = block * BLOCK
+        for i in range(done, stop):
+            _append_point(row, float(points[i]), mass[i] if mass.size > 0 else 1.0)
+        done = stop
+        rows[j] = row
+    return rows
+
+
+@kernel
+def prefix_moments(points: Points, mass: FloatArray) -> FloatArray:
+    """The sums over the first j points, for each j: for few points.
+
+    Args:
+        points: shape ``[m]``.
+        mass: shape ``[m]``, or ``[0]`` where all are 1.
+
+    Returns:
+        shape ``[m + 1, 6]``.
+    """
+    prefix = np.zeros((points.size + 1, 6))
+    for j in range(points.size):
+        prefix[j + 1] = prefix[j]
+        _append_point(prefix[j + 1], float(points[j]), mass[j] if mass.size > 0 else 1.0)
     return prefix
 
 
 @kernel
 def prefix_from_moments(mass: FloatArray, first: FloatArray, second: FloatArray) -> FloatArray:
-    """The same layout from moments about zero of ``m`` buckets, each of shape ``[m]``."""
+    """The sums over the first j buckets, for each j, from their moments about zero.
+
+    Args:
+        mass: shape ``[m]``.
+        first: shape ``[m]``.
+        second: shape ``[m]``.
+
+    Returns:
+        shape ``[m + 1, 6]``.
+    """
     prefix = np.zeros((mass.size + 1, 6))
     for j in range(mass.size):
-        _append(prefix, j, mass[j], first[j], 0.0, second[j], 0.0)
+        _append(prefix[j], prefix[j + 1], mass[j], first[j], 0.0, second[j], 0.0)
     return prefix

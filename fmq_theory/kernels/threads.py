@@ -1,0 +1,38 @@
+"""One kernel call a thread, each on a range of rows or of elements.
+
+Kernels release the GIL, so a pool of Python threads keeps every core busy without numba's own threads:
+its default threading layer aborts the process when two Python threads enter it, and ``parallel=True``
+costs seconds of compilation.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+__all__ = ["default_threads", "run_blocks"]
+
+R = TypeVar("R")
+
+
+def default_threads() -> int:
+    """FMQ_THREADS if it is a positive number, else the CPUs that this process may use."""
+    wanted = os.environ.get("FMQ_THREADS", "")
+    if wanted.isascii() and wanted.isdigit() and int(wanted) > 0:
+        return int(wanted)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run_blocks(function: Callable[[int, int], R], count: int, threads: int) -> list[R]:
+    """``function(start, stop)`` on ``threads`` nearly equal ranges of [0, count), in order.
+
+    An empty range is not called. With one thread the call happens in the caller's own.
+    """
+    parts = max(1, min(threads, count))
+    edges = [count * part // parts for part in range(parts + 1)]
+    if parts == 1:
+        return [function(0, count)] if count > 0 else []
+    with ThreadPoolExecutor(parts) as pool:
+        return list(pool.map(function, edges[:-1], edges[1:]))
