@@ -8,6 +8,7 @@ __all__ = [
     "CertificationError",
     "CheckpointError",
     "ConvergenceError",
+    "FlowError",
     "FmqError",
     "OutputError",
     "SchemeError",
@@ -62,6 +63,10 @@ class CertificationError(FmqError, ArithmeticError):
 
 class CheckpointError(FmqError, ValueError):
     """A checkpoint that is missing, corrupt, unsafe to read, or holds nothing to quantize."""
+
+
+class FlowError(FmqError, ValueError):
+    """A flow that cannot be run: a field that answers nan, a model that does not fit, unknown samplers."""
 
 
 class OutputError(FmqError, ValueError):
