@@ -72,7 +72,7 @@ def block_prefix(points: Points, mass: FloatArray) -> FloatArray:
         row[:] = blocks[b]
         if mass.size > 0 or stop < start + BLOCK:
             for j in range(start, stop):
-                _append_point(row, float(points[j]), mass[j] if mass.size > 0 else 1.0)
+                _append_point(row, np.float64(points[j]), mass[j] if mass.size > 0 else 1.0)
         else:
             first[:] = 0.0
             first_lo[:] = 0.0
@@ -80,7 +80,7 @@ def block_prefix(points: Points, mass: FloatArray) -> FloatArray:
             second_lo[:] = 0.0
             for chunk in range(start, stop, LANES):
                 for lane in range(LANES):
-                    z = float(points[chunk + lane])
+                    z = np.float64(points[chunk + lane])
                     first[lane], error = two_sum(first[lane], z)
                     first_lo[lane] += error
                     square, lost = two_product(z, z)
@@ -117,7 +117,7 @@ def prefix_rows(points: Points, mass: FloatArray, blocks: FloatArray, index: Ind
             row[:] = blocks[block]
             done = block * BLOCK
         for i in range(done, stop):
-            _append_point(row, float(points[i]), mass[i] if mass.size > 0 else 1.0)
+            _append_point(row, np.float64(points[i]), mass[i] if mass.size > 0 else 1.0)
         done = stop
         rows[j] = row
     return rows
@@ -137,7 +137,7 @@ def prefix_moments(points: Points, mass: FloatArray) -> FloatArray:
     prefix = np.zeros((points.size + 1, 6))
     for j in range(points.size):
         prefix[j + 1] = prefix[j]
-        _append_point(prefix[j + 1], float(points[j]), mass[j] if mass.size > 0 else 1.0)
+        _append_point(prefix[j + 1], np.float64(points[j]), mass[j] if mass.size > 0 else 1.0)
     return prefix
 
 
