@@ -89,7 +89,7 @@ def centred_second_moment(source: Source, left: FloatArray, right: FloatArray) -
 def _split_cells(source: Empirical, num_levels: int) -> EqualMassCells:
     # Offsets and squares are taken in the data's own unit: 1e38 and denormals have representable squares
     # there.
-    data = np.ldexp(source.sorted_weights - source.origin, -source.exponent)
+    data = source.data.to_z(source.sorted_weights)
     count = data.size
     cells = min(num_levels, count)
     sizes = np.full(cells, count // cells)
@@ -103,9 +103,8 @@ def _split_cells(source: Empirical, num_levels: int) -> EqualMassCells:
 
 
 def _weighted_cells(source: Empirical, num_levels: int) -> EqualMassCells:
-    values = np.ldexp(source.values - source.origin, -source.exponent)
-    cumulative = np.cumsum(source.multiplicity)
-    cumulative = cumulative / cumulative[-1]
+    values = source.data.points.astype(np.float64)
+    cumulative = source.data.cumulative[1:] / source.total_mass
     # Cut [0, 1] at the atoms' ends and at k/K: a piece belongs to one atom and one cell.
     cuts = np.unique(np.concatenate([[0.0], cumulative, np.arange(1, num_levels) / num_levels]))
     mass = np.diff(cuts)
@@ -129,7 +128,8 @@ def _in_original_units(
     source: Empirical, mass: FloatArray, second: FloatArray, width: FloatArray
 ) -> EqualMassCells:
     with np.errstate(over="ignore", under="ignore"):
-        return EqualMassCells(mass, np.ldexp(second, 2 * source.exponent), np.ldexp(width, source.exponent))
+        exponent = source.data.exponent
+        return EqualMassCells(mass, np.ldexp(second, 2 * exponent), np.ldexp(width, exponent))
 
 
 def equal_mass_distortion(source: Source, num_levels: int) -> float:

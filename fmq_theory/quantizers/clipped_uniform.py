@@ -93,29 +93,28 @@ def _symmetric_half_range(source: Source, mean: float, num_levels: int) -> float
 
 def _ends_on_data(source: Empirical, num_levels: int) -> tuple[float, float]:
     """The best outer levels found, in the frame of the source's sums, where an offset does no harm."""
-    points = np.ldexp(source.values - source.origin, -source.exponent)
-    first, last = float(points[0]), float(points[-1])
-    mean = float(source.prefix[-1, 1] / source.prefix[-1, 0])
-    deviation = math.ldexp(math.sqrt(source.variance()), -source.exponent)
+    data = source.data
+    sums = data.points, data.mass, data.blocks
+    first, last = float(data.z_at(0)), float(data.z_at(-1))
+    mean = float(data.blocks[-1, 1] / data.blocks[-1, 0])
+    deviation = math.ldexp(math.sqrt(source.variance()), -data.exponent)
     # Ratios, so that the grid of 2**k X is exactly 2**k times that of X.
     left, right = max(mean - first, 0.0), max(last - mean, 0.0)  # a rounded mean may lie outside
     inner = 0.25 * deviation
     below = mean - left * np.geomspace(min(inner / left, 0.5), 1.0, _SIDE) if left > inner else [first]
     above = mean + right * np.geomspace(min(inner / right, 0.5), 1.0, _SIDE) if right > inner else [last]
     lows, highs = (grid.ravel() for grid in np.meshgrid(below, above, indexing="ij"))
-    costs = uniform_costs(points, source.prefix, lows, highs, num_levels)
-    best = (first, last, float(uniform_costs(points, source.prefix, points[:1], points[-1:], num_levels)[0]))
+    costs = uniform_costs(*sums, lows, highs, num_levels)
+    best = (first, last, float(uniform_costs(*sums, np.array([first]), np.array([last]), num_levels)[0]))
     # Costs are good to about 1e-15 of this: a smaller fall might be a rise over min-max.
-    noise = 1e-14 * float(source.prefix[-1, 3])
+    noise = 1e-14 * float(data.blocks[-1, 3])
     for index in _local_minima(costs.reshape(len(below), len(above)))[:_STARTS]:
         start, end = float(lows[index]), float(highs[index])
-        found = best_uniform_ends(points, source.prefix, start, end, num_levels, 0.1 * (end - start))
+        found = best_uniform_ends(*sums, start, end, num_levels, 0.1 * (end - start))
         if found[2] < best[2] - noise:
             best = found
-    return (
-        source.origin + math.ldexp(best[0], source.exponent),
-        source.origin + math.ldexp(best[1], source.exponent),
-    )
+    ends = data.from_z(np.array(best[:2]))
+    return float(ends[0]), float(ends[1])
 
 
 def _local_minima(values: _FloatArray) -> NDArray[np.intp]:

@@ -95,7 +95,7 @@ class _State(NamedTuple):
 
 def _starting_scheme(source: Source) -> Scheme:
     """Lloyd-Max where data are few, Panter-Dite for laws and for many data (see the class)."""
-    few = isinstance(source, Empirical) and source.values.size <= _FEW_VALUES
+    few = isinstance(source, Empirical) and source.data.num_points <= _FEW_VALUES
     return LloydMax() if few else PowerCompander(1.0 / 3.0)
 
 

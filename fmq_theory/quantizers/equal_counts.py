@@ -21,21 +21,19 @@ def equal_count_codebook(source: Empirical, num_levels: int) -> Codebook:
     moments, and the part of a tie at its end by (count) * (value - v). All terms are of one sign.
     A threshold lies half-way across the gap that a border falls in, or on the tied value.
     """
-    size = source.size
-    num_levels = min(num_levels, size)
-    cuts = _cuts(size, num_levels)
-    values = source.values
-    below = np.concatenate(([0], np.cumsum(source.multiplicity)))  # ranks before each value
-    index = np.searchsorted(below, cuts, side="right") - 1  # the value that holds each cut
+    data = source.data
+    num_levels = min(num_levels, source.size)
+    cuts = _cuts(source.size, num_levels)
+    index = data.index_at_mass(cuts.astype(np.float64), or_equal=True)  # the point that holds each cut
     start, stop = index[:-1], index[1:]
-    edges = np.append(values, np.inf)
-    about = values[start]
-    whole = source.partial_moments(about, edges[stop], about=about).first * size
-    part = cuts[1:] - below[stop]  # copies of the last value that fall to this cell
-    last = np.where(part > 0, values[np.minimum(stop, values.size - 1)], values[stop - 1])
-    means = about + (whole + part * (last - about)) / np.diff(cuts)
-    levels = np.clip(means, about, last)
-    return Codebook(levels, _between(last[:-1], about[1:]))
+    about = data.z_at(start)
+    _, whole, _ = data.moments(start, stop, about)
+    part = cuts[1:] - data.mass_below(stop)  # copies of the last point that fall to this cell
+    final = np.where(part > 0, np.minimum(stop, data.num_points - 1), stop - 1)
+    means = about + (whole + part * (data.z_at(final) - about)) / np.diff(cuts)
+    first, last = data.at(start), data.at(final)
+    levels = np.clip(data.from_z(means), first, last)
+    return Codebook(levels, _between(last[:-1], first[1:]))
 
 
 def equal_weight_codebook(source: Empirical, num_levels: int) -> Codebook:
@@ -44,13 +42,13 @@ def equal_weight_codebook(source: Empirical, num_levels: int) -> Codebook:
     A weight has one code, so a border lies between two distinct values: the border whose weight
     below is nearest to k / K of all. Heavy values leave fewer than K cells.
     """
-    below = np.cumsum(source.multiplicity)  # weight up to and with each value
+    below = source.data.cumulative[1:]  # weight up to and with each value
     targets: NDArray[np.float64] = np.arange(1, num_levels) * (below[-1] / num_levels)
     upper: NDArray[np.intp] = np.searchsorted(below, targets)
     lower = np.maximum(upper - 1, 0)
     index = np.where(targets - below[lower] <= below[upper] - targets, lower, upper)
     index = np.unique(index[index < below.size - 1])
-    return centroid_codebook(source, _between(source.values[index], source.values[index + 1]))
+    return centroid_codebook(source, _between(source.data.at(index), source.data.at(index + 1)))
 
 
 def stable_rank_codes(codebook: Codebook, values: NDArray[np.float64]) -> NDArray[np.unsignedinteger]:

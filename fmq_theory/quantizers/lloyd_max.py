@@ -54,17 +54,20 @@ def data_optimum(data: Empirical, num_levels: int) -> Codebook:
     Raises:
         ConvergenceError: the lower bound does not meet the cost.
     """
-    boundaries, cost, lower_bound = optimal_partition(data.prefix, num_levels)
+    points = data.data
+    nodes = points.ends_of_ties()  # splitting a tie gains nothing
+    prefix = points.sums(nodes)
+    partition, cost, lower_bound = optimal_partition(prefix, num_levels)
     relative = RELATIVE_GAP + RELATIVE_GAP_PER_SQUARED_LEVEL * num_levels**2
-    if not cost - lower_bound <= relative * cost + ROUNDING_GAP * float(data.prefix[-1, 3]):
+    if not cost - lower_bound <= relative * cost + ROUNDING_GAP * float(prefix[-1, 3]):
         raise ConvergenceError(
             f"optimal partition of {data} into {num_levels} cells",
             f"the cost {cost:g} is not proved optimal: its lower bound is {lower_bound:g}",
             "report this input as a defect",
         )
-    first, last = data.values[boundaries[:-1]], data.values[boundaries[1:] - 1]
-    levels = data.origin + np.ldexp(cell_means(data.prefix, boundaries), data.exponent)
-    levels = np.clip(levels, first, last)
+    boundaries = nodes[partition]
+    first, last = points.at(boundaries[:-1]), points.at(boundaries[1:] - 1)
+    levels = np.clip(points.from_z(cell_means(prefix, partition)), first, last)
     # At the optimum the midpoint lies between the cells; the clip is for its rounding. A cell is
     # [a, b), so a threshold is above the last point of the cell below it.
     middle = 0.5 * levels[:-1] + 0.5 * levels[1:]

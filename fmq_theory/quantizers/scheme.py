@@ -62,7 +62,7 @@ class Scheme(abc.ABC):
             return Codebook(np.array([low]), np.array([]))
         exponent = math.frexp(max(abs(low), abs(high)))[1]
         if isinstance(source, Empirical) and abs(exponent) > _SAFE_EXPONENT:
-            return _scaled(self._design(_rescaled(source, -exponent), num_levels), exponent)
+            return _scaled(self._design(source.scaled_by_power_of_two(-exponent), num_levels), exponent)
         return self._design(source, num_levels)
 
     @abc.abstractmethod
@@ -112,13 +112,6 @@ class Scheme(abc.ABC):
                 "pass 2**bits",
             )
         return number
-
-
-def _rescaled(data: Empirical, exponent: int) -> Empirical:
-    """2**exponent times the data."""
-    if data.is_weighted:
-        return Empirical(np.ldexp(data.values, exponent), data.multiplicity)
-    return Empirical(np.ldexp(data.sorted_weights, exponent))
 
 
 def _scaled(codebook: Codebook, exponent: int) -> Codebook:

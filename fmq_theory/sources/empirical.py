@@ -5,34 +5,28 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from fmq_theory.errors import SourceError, WeightsError
-from fmq_theory.kernels.cells import cell_moments
-from fmq_theory.kernels.prefix import prefix_moments
+from fmq_theory.sources.sorted_points import SortedPoints
 from fmq_theory.sources.source import FloatArray, MagnitudeRange, PartialMoments, Source, Tail
 from fmq_theory.sources.spacings import PiecewiseLinearLaw, Spacings
 from fmq_theory.sources.weights import as_weights
 
 __all__ = ["Empirical"]
 
+_CHUNK = 2**20  # points whose powers are in memory at once
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, init=False)
 class Empirical(Source):
-    """mu = sum_j w_j delta(x_j) / sum_j w_j over the distinct weights x_1 < ... < x_m.
+    """mu = sum_i w_i delta(x_i) / sum_i w_i over the weights x_1 <= ... <= x_n.
 
-    Sums run over z = (x - origin) * 2**-exponent, which is exact: the origin is nonzero only where
-    all weights lie within a factor two of each other, and then x - origin is exact (Sterbenz 1974).
-    So an offset of 1e8, magnitudes of 1e300 and denormals cost no accuracy. A cell is [a, b).
+    Everything it says comes from one sort and one pass of sums. A cell is [a, b).
 
     Attributes:
-        values: sorted distinct weights x_j, shape ``[m]``.
-        multiplicity: w_j, how often each occurs, or the sum of its sample weights (with a common
-            power of two removed where they are extreme), shape ``[m]``.
+        data: the weights in order with their running sums.
         size: n, the number of weights of positive mass.
-        origin: in the units of the weights.
-        exponent: the unit of z is 2**exponent.
-        prefix: running sums of w, w z, w z**2; see ``kernels/prefix.py``; shape ``[m + 1, 6]``.
         is_weighted: whether sample weights were given.
 
     Args:
@@ -46,43 +40,29 @@ class Empirical(Source):
 
     name: ClassVar[str] = "empirical"
 
-    values: FloatArray
-    multiplicity: FloatArray
+    data: SortedPoints
     size: int
-    origin: float
-    exponent: int
-    prefix: FloatArray
     is_weighted: bool
+    _density: list[Spacings]  # computed once, when first asked for
 
     def __init__(self, weights: object, sample_weight: object = None) -> None:
-        x = as_weights(weights)
+        x = as_weights(weights, narrow=True)
         if sample_weight is None:
             ordered, mass = np.sort(x, axis=None), None
         else:
             ordered, mass = _sorted_with_mass(x, as_weights(sample_weight, "sample_weight"))
-        ordered += 0.0  # in place, on our own copy: -0.0 becomes 0.0
-        first_of_run = np.concatenate(([True], ordered[1:] != ordered[:-1]))
-        starts = np.flatnonzero(first_of_run)
-        values = ordered[starts]
-        if mass is None:
-            multiplicity = np.diff(starts, append=ordered.size).astype(np.float64)
-        else:
-            multiplicity = np.add.reduceat(mass, starts)
-        origin, exponent = _exact_frame(values)
-        prefix = prefix_moments(np.ldexp(values - origin, -exponent), multiplicity)
-        # The prefix stays writable: to numba a read-only array is another type, for which every kernel
-        # that also runs on arrays of its own would be compiled once more.
-        values.setflags(write=False)
-        multiplicity.setflags(write=False)
-        fields = {
-            "values": values,
-            "multiplicity": multiplicity,
-            "size": ordered.size,
-            "origin": origin,
-            "exponent": exponent,
-            "prefix": prefix,
-            "is_weighted": mass is not None,
-        }
+        ordered += ordered.dtype.type(0.0)  # in place, on our own copy: -0.0 becomes 0.0
+        self._fill(SortedPoints.of(ordered, mass), ordered.size, is_weighted=mass is not None)
+
+    @classmethod
+    def from_sorted(cls, ordered: NDArray[np.floating]) -> "Empirical":
+        """Finite float32 or float64 weights that are in order already and hold no -0.0, shape ``[n]``."""
+        source = object.__new__(cls)
+        source._fill(SortedPoints.of(ordered), ordered.size, is_weighted=False)
+        return source
+
+    def _fill(self, data: SortedPoints, size: int, *, is_weighted: bool) -> None:
+        fields = {"data": data, "size": size, "is_weighted": is_weighted, "_density": list[Spacings]()}
         for name, value in fields.items():
             object.__setattr__(self, name, value)
 
@@ -92,14 +72,22 @@ class Empirical(Source):
         return f"Empirical({self.size} weights in [{low:g}, {high:g}]{weighted})"
 
     @property
-    def unit(self) -> float:
-        """2**exponent: x = origin + unit * z."""
-        return math.ldexp(1.0, self.exponent)
+    def values(self) -> FloatArray:
+        """The distinct weights in order, shape ``[m]``."""
+        return self.data.distinct()[0]
+
+    @property
+    def multiplicity(self) -> FloatArray:
+        """How often each distinct weight occurs, or the sum of its sample weights; shape ``[m]``.
+
+        A common power of two is removed from extreme sample weights.
+        """
+        return self.data.distinct()[1]
 
     @property
     def total_mass(self) -> float:
         """Sum of the multiplicities; n for data without sample weights."""
-        return float(self.prefix[-1, 0])
+        return self.data.total_mass
 
     @property
     def sorted_weights(self) -> FloatArray:
@@ -112,13 +100,11 @@ class Empirical(Source):
             raise SourceError(
                 "weighted data", "they are no list of equal weights", "use values and multiplicity"
             )
-        if self.values.size == self.size:
-            return self.values
-        return np.repeat(self.values, self.multiplicity.astype(np.int64))
+        return self.data.spread_out()
 
     @property
     def support(self) -> tuple[float, float]:
-        return float(self.values[0]), float(self.values[-1])
+        return float(self.data.at(0)), float(self.data.at(-1))
 
     @property
     def tail(self) -> Tail:
@@ -128,11 +114,12 @@ class Empirical(Source):
         raise SourceError("data", "they have no density", "use a law, or escort() for a density estimate")
 
     def cdf(self, x: ArrayLike) -> FloatArray:
-        return self.prefix[np.searchsorted(self.values, np.asarray(x), side="right"), 0] / self.total_mass
+        rank = self.data.rank(np.asarray(x, dtype=np.float64), or_equal=True)
+        return self.data.mass_below(rank) / self.total_mass
 
     def sf(self, x: ArrayLike) -> FloatArray:
-        below = self.prefix[np.searchsorted(self.values, np.asarray(x), side="right"), 0]
-        return (self.total_mass - below) / self.total_mass
+        rank = self.data.rank(np.asarray(x, dtype=np.float64), or_equal=True)
+        return (self.total_mass - self.data.mass_below(rank)) / self.total_mass
 
     def ppf(self, q: ArrayLike) -> FloatArray:
         """Smallest weight x with F(x) >= q; nan outside [0, 1]."""
@@ -145,8 +132,8 @@ class Empirical(Source):
         return self._order_statistic(self.total_mass - q * self.total_mass, q)
 
     def _order_statistic(self, rank: FloatArray, q: FloatArray) -> FloatArray:
-        index = np.searchsorted(self.prefix[1:, 0], rank, side="left")
-        found = self.values[np.minimum(index, self.values.size - 1)]
+        index = self.data.index_at_mass(rank)
+        found = self.data.at(np.minimum(index, self.data.num_points - 1))
         return np.where((q >= 0.0) & (q <= 1.0), found, np.nan)
 
     def quantile_linear(self, q: ArrayLike) -> FloatArray:
@@ -157,15 +144,16 @@ class Empirical(Source):
         """
         q = np.asarray(q, dtype=np.float64)
         if self.is_weighted:
-            below = self.prefix[:-1, 0]
+            values, _ = self.data.distinct()
+            below = self.data.cumulative[:-1]
             rank: FloatArray = q * below[-1]
-            return np.interp(rank, below, self.values)
+            return np.interp(rank, below, values)
         position = q * (self.size - 1)
         low = np.clip(np.floor(position), 0, self.size - 1)
         fraction = position - low
-        ends = self.prefix[1:, 0]  # number of weights up to and including each value
-        left = self.values[np.searchsorted(ends, low, side="right")]
-        right = self.values[np.searchsorted(ends, np.minimum(low + 1, self.size - 1), side="right")]
+        left = self.data.at(self.data.index_at_mass(low, or_equal=True))
+        high = np.minimum(low + 1, self.size - 1)
+        right = self.data.at(self.data.index_at_mass(high, or_equal=True))
         with np.errstate(over="ignore", invalid="ignore"):
             gap = right - left
             # From the nearer end, as numpy does, so that the results are the same to the bit.
@@ -182,23 +170,26 @@ class Empirical(Source):
         if order < 0:
             raise SourceError(f"data: moment of order {order}", "it is negative", "choose an order >= 0")
         if order == 1:
-            return self.origin + math.ldexp(self._mean_and_variance_of_z()[0], self.exponent)
-        largest = max(abs(self.values[0]), abs(self.values[-1]))
-        exponent = math.frexp(largest)[1]
-        scaled = np.ldexp(self.values, -exponent)
+            mean, _ = self._mean_and_variance_of_z()
+            return float(self.data.from_z(np.array([mean]))[0])
+        exponent = math.frexp(max(map(abs, self.support)))[1]
+        total = 0.0
+        for start in range(0, self.data.num_points, _CHUNK):
+            index = np.arange(start, min(start + _CHUNK, self.data.num_points))
+            powers = np.ldexp(self.data.at(index), -exponent) ** order
+            total += float((self.data.mass[index] * powers).sum() if self.data.has_mass else powers.sum())
         with np.errstate(over="ignore"):  # a moment beyond float64 is inf, as documented
-            mean_power = (self.multiplicity * scaled**order).sum() / self.total_mass
-            return float(np.ldexp(mean_power, order * exponent))
+            return float(np.ldexp(total / self.total_mass, order * exponent))
 
     def variance(self) -> float:
         with np.errstate(over="ignore"):
-            return float(np.ldexp(self._mean_and_variance_of_z()[1], 2 * self.exponent))
+            return float(np.ldexp(self._mean_and_variance_of_z()[1], 2 * self.data.exponent))
 
     def _mean_and_variance_of_z(self) -> tuple[float, float]:
         """In the frame of the sums, where an offset of the data does not round the mean."""
-        mean = self.prefix[-1, 1] / self.prefix[-1, 0]
-        everything = np.array([0]), np.array([self.values.size])
-        _, _, second = cell_moments(self.prefix, *everything, np.array([mean]))
+        mean = self.data.blocks[-1, 1] / self.total_mass
+        everything = np.array([0]), np.array([self.data.num_points])
+        _, _, second = self.data.moments(*everything, np.array([mean]))
         return float(mean), float(second[0]) / self.total_mass
 
     def partial_moments(self, a: ArrayLike, b: ArrayLike, *, about: ArrayLike = 0.0) -> PartialMoments:
@@ -206,16 +197,15 @@ class Empirical(Source):
         a, b, about = (np.asarray(value, dtype=np.float64) for value in (a, b, about))
         if not a.shape == b.shape == about.shape:  # broadcasting costs more than a small cell's moments
             a, b, about = np.broadcast_arrays(a, b, about)
-        centre = np.ldexp(about - self.origin, -self.exponent)
-        starts = np.searchsorted(self.values, a.ravel())
-        stops = np.maximum(starts, np.searchsorted(self.values, b.ravel()))
-        mass, first, second = cell_moments(self.prefix, starts, stops, centre.ravel())
-        total = self.total_mass
+        starts = self.data.rank(a.ravel())
+        stops = np.maximum(starts, self.data.rank(b.ravel()))
+        mass, first, second = self.data.moments(starts, stops, self.data.to_z(about.ravel()))
+        total, exponent = self.total_mass, self.data.exponent
         with np.errstate(over="ignore", under="ignore"):
             return PartialMoments(
                 (mass / total).reshape(a.shape),
-                np.ldexp(first / total, self.exponent).reshape(a.shape),
-                np.ldexp(second / total, 2 * self.exponent).reshape(a.shape),
+                np.ldexp(first / total, exponent).reshape(a.shape),
+                np.ldexp(second / total, 2 * exponent).reshape(a.shape),
             )
 
     def density_power_integral(self, beta: float) -> float:
@@ -227,12 +217,15 @@ class Empirical(Source):
         return self._spacings().escort(alpha)
 
     def _spacings(self) -> Spacings:
-        squares = float(np.square(self.multiplicity).sum())
-        effective = self.total_mass**2 / squares if self.is_weighted else float(self.size)
-        num_buckets = max(1, math.ceil(effective ** (2.0 / 3.0)))
-        num_buckets = min(num_buckets, max(1, self.size - 1))
-        edges = self.quantile_linear(np.linspace(0.0, 1.0, num_buckets + 1))
-        return Spacings(edges, count=max(1.0, (effective - 1.0) / num_buckets))
+        if not self._density:
+            effective = float(self.size)
+            if self.is_weighted:
+                effective = self.total_mass**2 / float(np.square(self.data.mass).sum())
+            num_buckets = max(1, math.ceil(effective ** (2.0 / 3.0)))
+            num_buckets = min(num_buckets, max(1, self.size - 1))
+            edges = self.quantile_linear(np.linspace(0.0, 1.0, num_buckets + 1))
+            self._density.append(Spacings(edges, count=max(1.0, (effective - 1.0) / num_buckets)))
+        return self._density[0]
 
     def density_sup(self, a: ArrayLike, b: ArrayLike) -> FloatArray:
         """``inf``: data have no density."""
@@ -244,8 +237,8 @@ class Empirical(Source):
     def sample(self, n: int, *, rng: np.random.Generator) -> FloatArray:
         """``n`` draws with replacement, shape ``[n]``."""
         rank = rng.random(n) * self.total_mass if self.is_weighted else rng.integers(self.size, size=n)
-        index = np.searchsorted(self.prefix[1:, 0], rank, side="right")
-        return self.values[np.minimum(index, self.values.size - 1)]
+        index = self.data.index_at_mass(rank.astype(np.float64), or_equal=True)
+        return self.data.at(np.minimum(index, self.data.num_points - 1))
 
     def typical_range(self, n: int) -> tuple[float, float]:  # noqa: ARG002
         """The range of the data, whatever ``n``."""
@@ -256,11 +249,11 @@ class Empirical(Source):
         n: int,  # noqa: ARG002
     ) -> tuple[MagnitudeRange | None, MagnitudeRange | None]:
         """The magnitudes of the data, whatever ``n``."""
-        below = int(np.searchsorted(self.values, 0.0, side="left"))
-        above = int(np.searchsorted(self.values, 0.0, side="right"))
-        values = self.values
-        negative = MagnitudeRange(-float(values[below - 1]), -float(values[0])) if below > 0 else None
-        positive = MagnitudeRange(float(values[above]), float(values[-1])) if above < values.size else None
+        zero = np.zeros(1)
+        below, above = int(self.data.rank(zero)[0]), int(self.data.rank(zero, or_equal=True)[0])
+        low, high = self.support
+        negative = MagnitudeRange(-float(self.data.at(below - 1)), -low) if below > 0 else None
+        positive = MagnitudeRange(float(self.data.at(above)), high) if above < self.data.num_points else None
         return negative, positive
 
     def standard_deviation_one(self) -> "Empirical":
@@ -269,27 +262,27 @@ class Empirical(Source):
         Raises:
             SourceError: all weights are equal.
         """
-        if self.values.size == 1:
+        low, high = self.support
+        if low == high:
             raise SourceError(
                 "data", "all weights are equal, so the variance is zero", "pass weights that differ"
             )
         mean, variance = self._mean_and_variance_of_z()
-        z = np.ldexp(self.values - self.origin, -self.exponent)
-        scaled = (z - mean) / math.sqrt(variance)
+        scaled = (self.data.points.astype(np.float64) - mean) / math.sqrt(variance)
         if self.is_weighted:
-            return Empirical(scaled, self.multiplicity)
-        return Empirical(np.repeat(scaled, self.multiplicity.astype(np.int64)))
+            return Empirical(scaled, self.data.mass)
+        counts = self.data.mass.astype(np.int64) if self.data.has_mass else 1
+        return Empirical(np.repeat(scaled, counts))
+
+    def scaled_by_power_of_two(self, exponent: int) -> "Empirical":
+        """2**exponent times the data."""
+        values, mass = self.data.distinct()
+        if self.is_weighted:
+            return Empirical(np.ldexp(values, exponent), mass)
+        return Empirical.from_sorted(np.ldexp(self.sorted_weights, exponent))
 
 
-def _exact_frame(values: FloatArray) -> tuple[float, int]:
-    """Origin and exponent for which z = (x - origin) * 2**-exponent is exact and |z| < 1."""
-    low, high = float(values[0]), float(values[-1])
-    same_binade = (low > 0.0 and 0.5 * high <= low) or (high < 0.0 and 0.5 * low >= high)
-    origin = float(values[values.size // 2]) if same_binade else 0.0
-    return origin, math.frexp(max(high - origin, origin - low))[1]
-
-
-def _sorted_with_mass(x: FloatArray, mass: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _sorted_with_mass(x: NDArray[np.floating], mass: FloatArray) -> tuple[NDArray[np.floating], FloatArray]:
     """Weights of positive mass in order, and their masses."""
     if mass.shape != x.shape:
         raise WeightsError(

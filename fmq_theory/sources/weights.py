@@ -1,6 +1,6 @@
-"""Whatever holds weights, as float64."""
+"""Whatever holds weights, as an array of floats."""
 
-from typing import Any, cast
+from typing import Any, Literal, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,21 +10,30 @@ from fmq_theory.errors import WeightsError
 __all__ = ["as_weights"]
 
 
-def as_weights(array: object, name: str = "weights") -> NDArray[np.float64]:
+@overload
+def as_weights(array: object, name: str = ..., *, narrow: Literal[False] = ...) -> NDArray[np.float64]: ...
+
+
+@overload
+def as_weights(array: object, name: str = ..., *, narrow: bool) -> NDArray[np.floating]: ...
+
+
+def as_weights(array: object, name: str = "weights", *, narrow: bool = False) -> NDArray[np.floating]:
     """A finite, non-empty float64 array with the values and the shape of ``array``.
 
     Takes array-likes of floating point or integer type, and torch tensors of every real type
-    without importing torch. A float64 input comes back as it is, not copied.
+    without importing torch. An input of the resulting type comes back as it is, not copied.
 
     Args:
         array: the weights.
         name: what error messages call them.
+        narrow: give float32 where float32 holds every number of the input's type.
 
     Raises:
         WeightsError: empty, nan or infinite entries, or not real numbers.
     """
     if hasattr(array, "detach"):
-        array = _from_torch(cast(Any, array))
+        array = _from_torch(cast(Any, array), narrow=narrow)
     try:
         values = np.asarray(array)
     except (TypeError, ValueError) as error:
@@ -38,7 +47,8 @@ def as_weights(array: object, name: str = "weights") -> NDArray[np.float64]:
     if values.size == 0:
         raise WeightsError(name, f"the array is empty (shape {values.shape})", "pass at least one weight")
     with np.errstate(over="ignore"):  # a long double may overflow, and is then reported below
-        values = values.astype(np.float64, copy=False)
+        wanted = np.float32 if narrow and np.can_cast(values.dtype, np.float32) else np.float64
+        values = values.astype(wanted, copy=False)
     finite = np.isfinite(values)
     if not finite.all():
         num_nan = int(np.isnan(values).sum())
@@ -51,7 +61,9 @@ def as_weights(array: object, name: str = "weights") -> NDArray[np.float64]:
     return values
 
 
-def _from_torch(tensor: Any) -> object:
+def _from_torch(tensor: Any, *, narrow: bool) -> object:
     """The tensor as a numpy array; bfloat16 and float8, which numpy lacks, are widened exactly."""
     tensor = tensor.detach().cpu()
-    return (tensor.double() if tensor.is_floating_point() else tensor).numpy()
+    if not tensor.is_floating_point():
+        return tensor.numpy()
+    return (tensor.float() if narrow and tensor.dtype.itemsize <= 4 else tensor.double()).numpy()
