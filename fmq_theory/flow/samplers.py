@@ -1,9 +1,10 @@
-"""Fixed-step samplers: x_{k+1} = Psi(x_k, t_k, h), h = 1/steps, and what they miss of the flow."""
+"""Samplers: x_{k+1} = Psi(x_k, t_k, h) with h = 1/steps, and an adaptive one as their reference."""
 
+import importlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from torch import Tensor
 from fmq_theory.errors import FlowError
 from fmq_theory.flow.field import VelocityField
 
-__all__ = ["SAMPLERS", "Sampler", "Trajectory", "Velocity", "get_sampler", "sample"]
+__all__ = ["SAMPLERS", "Sampler", "Trajectory", "Velocity", "adaptive_reference", "get_sampler", "sample"]
 
 Velocity = Callable[[Tensor, float], Tensor]
 
@@ -116,24 +117,79 @@ def sample(field: VelocityField, noise: Tensor, steps: int, sampler: str | Sampl
     states[0] = state
     for k in range(steps):
         t, h = k / steps, (k + 1) / steps - k / steps
-        state = method.step(watched(field.velocity, k, steps), state, t, h)
+        state = method.step(_watched(field.velocity, f"step {k + 1} of {steps}"), state, t, h)
         _check_finite(state, f"state after step {k + 1} of {steps}", "the states grow: take more steps")
         states[k + 1] = state
     return Trajectory(torch.arange(steps + 1, dtype=torch.float64) / steps, states)
 
 
-def watched(velocity: Velocity, step: int, steps: int) -> Velocity:
-    """The same velocity, which raises where it is not finite.
+def adaptive_reference(
+    field: VelocityField,
+    noise: Tensor,
+    rtol: float = 1e-5,
+    atol: float = 1e-6,
+    *,
+    times: Sequence[float] = (0.0, 1.0),
+    most_evaluations: int = 20_000,
+) -> Trajectory:
+    """The flow of ``noise`` by Dormand and Prince's pair of orders 5 and 4 with adaptive steps (torchdiffeq).
+
+    A step passes when in every sample the root mean square of error / (atol + rtol |x|) is at most 1;
+    the errors of the steps add up, so the error at t = 1 is of the size of ``rtol``, not below it.
+
+    Args:
+        field: in float32 its own rounding makes an ``rtol`` below 1e-6 meaningless.
+        noise: at ``times[0]``, shape ``[batch, *sample_shape]``.
+        rtol: relative tolerance of a step.
+        atol: absolute tolerance of a step.
+        times: increasing; the states are returned there.
+        most_evaluations: of the velocity; a field that needs more is called stiff.
 
     Raises:
-        FlowError: by the velocity that is returned.
+        FlowError: a velocity is not finite, or the field is too stiff for these tolerances.
     """
+    evaluations = 0
+
+    def right_hand_side(t: Tensor, x: Tensor) -> Tensor:
+        nonlocal evaluations
+        evaluations += 1
+        if evaluations > most_evaluations:
+            raise _stiff(float(t), f"{most_evaluations} evaluations of the velocity were not enough")
+        return _watched(field.velocity, f"evaluation {evaluations}")(x, float(t))
+
+    def largest(scaled_error: Tensor) -> Tensor:
+        return scaled_error.reshape(len(noise), -1).square().mean(dim=1).max().sqrt()
+
+    grid = torch.tensor(times, dtype=torch.float64)
+    state = noise.to(field.dtype)
+    _check_finite(state, "noise", "draw it again")
+    options: dict[str, object] = {"norm": largest, "dtype": torch.float64}
+    # Imported here: it loads scipy, which only a reference needs. It has no type hints.
+    solve = cast("Callable[..., Tensor]", importlib.import_module("torchdiffeq").odeint)
+    try:
+        states = solve(right_hand_side, state, grid, rtol=rtol, atol=atol, method="dopri5", options=options)
+    except AssertionError as error:  # torchdiffeq's word for a step that shrank to nothing
+        raise _stiff(math.nan, str(error)) from error
+    return Trajectory(grid, states)
+
+
+def _stiff(t: float, cause: str) -> FlowError:
+    place = "" if math.isnan(t) else f" at t = {t:.6g}"
+    return FlowError(
+        f"adaptive reference{place}",
+        f"the solver has not converged ({cause}); the field is stiff",
+        "loosen rtol and atol, or run the field in float64",
+    )
+
+
+def _watched(velocity: Velocity, when: str) -> Velocity:
+    """The same velocity, which raises FlowError where it is not finite."""
 
     def checked(x: Tensor, t: float) -> Tensor:
         v = velocity(x, t)
         _check_finite(
             v,
-            f"velocity at t = {t:.6g} (step {step + 1} of {steps})",
+            f"velocity at t = {t:.6g} ({when})",
             "check the weights and the condition; if the states grow from step to step, take more steps",
         )
         return v

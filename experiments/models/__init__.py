@@ -1,0 +1,1 @@
+"""Networks of published checkpoints, for ``--model experiments.models.<name>:build``."""

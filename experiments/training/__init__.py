@@ -1,0 +1,1 @@
+"""Training of flow-matching models for the experiments."""

@@ -1,0 +1,31 @@
+"""How far a field is from the velocities that it was trained on."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from fmq_theory.flow.field import VelocityField
+
+__all__ = ["velocity_error"]
+
+
+def velocity_error(field: VelocityField, data: Tensor, noise: Tensor, times: Sequence[float]) -> Tensor:
+    """E (v(x_t, t) - (data - noise))^2 a coordinate, x_t = t data + (1 - t) noise, at each time.
+
+    This is the loss of flow matching. Its least value is not 0 but the variance of data - noise given
+    x_t, so it compares models on the same data and says nothing alone.
+
+    Args:
+        field: with one row of condition a row of ``data``.
+        data: shape ``[batch, *sample_shape]``.
+        noise: standard normal, same shape.
+        times: in [0, 1].
+
+    Returns:
+        float64, shape ``[len(times)]``.
+    """
+    data, noise = data.to(field.dtype), noise.to(field.dtype)
+    target = data - noise
+    found = [(field.velocity(torch.lerp(noise, data, t), t) - target).double().square().mean() for t in times]
+    return torch.stack(found)
