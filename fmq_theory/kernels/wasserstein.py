@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fmq_theory.kernels.double_double import dd_add, dd_multiply, dd_subtract, two_sum
 from fmq_theory.kernels.jit import kernel
 
-__all__ = ["w2_squared_equal_sizes", "w2_squared_sorted", "w2_squared_unweighted"]
+__all__ = ["rank_probabilities", "w2_squared_equal_sizes", "w2_squared_sorted", "w2_squared_unweighted"]
 
 FloatArray = NDArray[np.float64]
 Points = NDArray[np.floating]
@@ -22,15 +22,14 @@ BLOCK = 512
 
 
 @kernel
-def w2_squared_equal_sizes(x: Points, y: Points, unit: float) -> float:
-    """mean_i (x_i - y_i)**2 / unit**2 for sorted samples of one size.
+def w2_squared_equal_sizes(x: Points, y: Points, scale: float = 1.0) -> float:
+    """mean_i (scale x_i - scale y_i)**2 for sorted samples of one size.
 
     Args:
         x: sorted, shape ``[n]``, float32 or float64.
         y: sorted, shape ``[n]``.
-        unit: a power of two by which points are divided before they are squared.
+        scale: a power of two that keeps squares within float64; 1 for all but extreme points.
     """
-    scale = 1.0 / unit
     total = error = 0.0
     lanes = np.zeros(LANES)
     for start in range(0, x.size, BLOCK):
@@ -51,7 +50,7 @@ def w2_squared_equal_sizes(x: Points, y: Points, unit: float) -> float:
 
 
 @kernel
-def w2_squared_unweighted(x: Points, y: Points, unit: float) -> float:
+def w2_squared_unweighted(x: Points, y: Points, scale: float = 1.0) -> float:
     """The same for samples of any sizes n >= m.
 
     Ranks are whole numbers: of n m equal parts, x_i owns [i m, (i+1) m) and y_j owns [j n, (j+1) n).
@@ -60,10 +59,9 @@ def w2_squared_unweighted(x: Points, y: Points, unit: float) -> float:
     Args:
         x: sorted, shape ``[n]``, float32 or float64.
         y: sorted, shape ``[m]``, m <= n.
-        unit: see ``w2_squared_equal_sizes``.
+        scale: see ``w2_squared_equal_sizes``.
     """
     n, m = np.int64(x.size), np.int64(y.size)
-    scale = 1.0 / unit
     total = error = 0.0
     i = np.int64(0)
     left = m  # parts of x_i that are still free
@@ -99,7 +97,7 @@ def w2_squared_unweighted(x: Points, y: Points, unit: float) -> float:
 
 
 @kernel
-def w2_squared_sorted(x: Points, wx: FloatArray, y: Points, wy: FloatArray, unit: float) -> float:
+def w2_squared_sorted(x: Points, wx: FloatArray, y: Points, wy: FloatArray, scale: float = 1.0) -> float:
     """The same for weighted samples, by merging the two step functions.
 
     Each sample's weights are divided by their sum. Products with the other sample's sum stand for the
@@ -111,12 +109,11 @@ def w2_squared_sorted(x: Points, wx: FloatArray, y: Points, wy: FloatArray, unit
         wx: positive, shape ``[n]``; shape ``[0]`` where all are 1.
         y: sorted, shape ``[m]``.
         wy: likewise.
-        unit: see ``w2_squared_equal_sizes``.
+        scale: see ``w2_squared_equal_sizes``.
 
     Returns:
-        in the square of the units of x and y, divided by ``unit**2``.
+        in the square of the units of scale x and scale y.
     """
-    scale = 1.0 / unit
     total_x, total_x_lo = _sum(wx, x.size)
     total_y, total_y_lo = _sum(wy, y.size)
     i = j = 0
@@ -155,3 +152,26 @@ def _sum(weights: FloatArray, size: int) -> tuple[float, float]:
     for weight in weights:
         high, low = dd_add(high, low, weight, 0.0)
     return high, low
+
+
+@kernel
+def rank_probabilities(mass: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The part of all mass below each point, and the part above the point before it.
+
+    Row i of both is the border between points i-1 and i: q_i and 1 - q_i, each rounded once, so that
+    quantiles are exact in either tail.
+
+    Args:
+        mass: positive, shape ``[m]``.
+
+    Returns:
+        (below, above), shape ``[m + 1]``.
+    """
+    total, total_lo = _sum(mass, 0)
+    below, above = np.zeros(mass.size + 1), np.zeros(mass.size + 1)
+    high = low = 0.0
+    for i in range(mass.size):
+        above[i] = dd_subtract(total, total_lo, high, low)[0] / total
+        high, low = dd_add(high, low, mass[i], 0.0)
+        below[i + 1] = high / total
+    return below, above

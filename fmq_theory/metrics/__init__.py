@@ -5,6 +5,7 @@ from fmq_theory.metrics.expected import RangeDesign, expected_distortion
 from fmq_theory.metrics.intervals import Estimate, exact_estimate, mean_estimate
 from fmq_theory.metrics.rate import cell_masses, index_entropy, shannon_lower_bound
 from fmq_theory.metrics.wasserstein import sample_to_codebook_w2_squared, w2_squared
+from fmq_theory.metrics.wasserstein_law import w2_squared_law
 from fmq_theory.metrics.wasserstein_pot import (
     rowwise_w2_squared_pot,
     sample_to_codebook_w2_squared_pot,
@@ -25,5 +26,6 @@ __all__ = [
     "sample_to_codebook_w2_squared_pot",
     "shannon_lower_bound",
     "w2_squared",
+    "w2_squared_law",
     "w2_squared_pot",
 ]

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from fmq_theory.codebook import Codebook
 from fmq_theory.errors import WeightsError
-from fmq_theory.metrics.wasserstein import SortedPair, codebook_pair, rescaled, sorted_pair
+from fmq_theory.metrics.sorted_samples import SortedPair, sorted_pair
+from fmq_theory.metrics.wasserstein import codebook_pair
 from fmq_theory.sources.empirical import Empirical
 from fmq_theory.sources.weights import as_weights
 
@@ -86,8 +87,9 @@ def rowwise_w2_squared_pot(rows: ArrayLike, quantized: ArrayLike) -> FloatArray:
 
 def _by_pot(pair: SortedPair, method: PotMethod) -> float:
     ot = _pot()
-    x, y = np.array(pair.x), np.array(pair.y)  # writable copies: its C code asks for them
-    p, q = pair.x_mass, pair.y_mass
+    # Writable float64 copies: its C code asks for them, and in float32 POT sums in float32.
+    x, y = (np.ldexp(np.float64(sample.points), -pair.exponent) for sample in (pair.x, pair.y))
+    p, q = pair.x.masses, pair.y.masses
     if method == "emd_1d_sorted":
         # Unnormalised: counts are whole numbers, which its running differences then keep exact.
         ratio = p.sum() / q.sum()
@@ -103,7 +105,7 @@ def _by_pot(pair: SortedPair, method: PotMethod) -> float:
             "POT is called in three ways only",
             "choose wasserstein_1d, emd2_1d or emd_1d_sorted",
         )
-    return rescaled(float(squared), pair.exponent)
+    return pair.in_units_of_points(float(squared))
 
 
 def _pot() -> Any:

@@ -1,6 +1,7 @@
 """W2**2: our kernel against POT's two functions, linear programming and closed forms."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -132,6 +133,58 @@ def test_types_and_shapes(dtype: type) -> None:
     assert w2_squared(torch.tensor(a.astype("f4")), torch.tensor(b.astype("f4")).bfloat16()) >= 0.0
     half = torch.tensor([1.0, 2.0]).bfloat16()
     assert w2_squared(half, [1.0, 4.0]) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(("n", "m"), [(300, 300), (300, 299), (300, 7)])
+@pytest.mark.parametrize("types", [("f4", "f4"), ("f4", "f8"), ("f8", "f4")])
+def test_float32_is_exact_for_its_values(n: int, m: int, types: tuple[str, str]) -> None:
+    rng = np.random.default_rng(7)
+    a, b = (rng.standard_t(3, size=k).astype(kind) for k, kind in zip((n, m), types, strict=True))
+    p = rng.random(n).astype("f4")
+    for weights in (None, p):
+        expected = pytest.approx(w2_squared(a.astype("f8"), b.astype("f8"), weights), rel=1e-15)
+        assert w2_squared(a, b, weights) == expected
+        assert w2_squared(b, a, None, weights) == expected
+        assert w2_squared(torch.tensor(a), torch.tensor(b), weights) == expected
+    # Beyond the squares of float32.
+    far, near = (a * np.float32(1e30)).astype("f4"), (a * np.float32(1e-40)).astype("f4")
+    assert w2_squared(far, -far) == pytest.approx(w2_squared(np.float64(far), -np.float64(far)), rel=1e-14)
+    assert w2_squared(near, -near) == pytest.approx(
+        w2_squared(np.float64(near), -np.float64(near)), rel=1e-14
+    )
+
+
+def test_threads_change_nothing() -> None:
+    rng = np.random.default_rng(8)
+    a, b = rng.normal(size=2000), rng.normal(size=1500)
+    assert w2_squared(a, b, threads=1) == w2_squared(a, b, threads=2) == w2_squared(a, b)
+    with pytest.raises(WeightsError, match="b"):
+        w2_squared(a, [math.nan], threads=2)
+
+
+def test_memory_is_that_of_the_sorted_copies() -> None:
+    rng = np.random.default_rng(9)
+    a, b = (rng.standard_normal(500_000).astype("f4") for _ in range(2))
+    w2_squared(a[:10], b[:10], threads=1)  # compiles
+    tracemalloc.start()
+    w2_squared(a, b, threads=1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.reset_peak()
+    in_float64 = a.astype("f8"), b.astype("f8")
+    _, control = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.6 * (a.nbytes + b.nbytes)
+    assert control > 1.9 * (a.nbytes + b.nbytes)
+    assert in_float64[0].size == a.size
+
+
+@pytest.mark.parametrize("bad", [math.nan, -math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8"])
+def test_not_finite_is_named(bad: float, kind: str) -> None:
+    a = np.array([1.0, bad, 2.0, 3.0], dtype=kind)
+    for weights in (None, [1.0, 0.0, 1.0, 1.0]):
+        with pytest.raises(WeightsError, match="1 nan" if math.isnan(bad) else "1 infinite"):
+            w2_squared(a, [1.0], weights)
 
 
 @pytest.mark.parametrize("function", [w2_squared, w2_squared_pot])

@@ -1,0 +1,120 @@
+"""Samples made ready for one sweep: points in order, masses beside them, a scale that squares survive."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmq_theory.errors import WeightsError
+from fmq_theory.kernels.threads import run_blocks
+from fmq_theory.sources.empirical import Empirical
+from fmq_theory.sources.weights import as_weights
+
+__all__ = ["SortedPair", "SortedSample", "as_sorted_sample", "paired", "sorted_pair", "sorted_sample"]
+
+FloatArray = NDArray[np.float64]
+Points = NDArray[np.floating]
+
+_SAFE_EXPONENT = 400  # squares of numbers below 2**400, and their sums, stay within float64
+_LEAST_EXPONENT = -1022  # 2**1022 is the largest power of two whose inverse is no denormal
+
+
+class SortedSample(NamedTuple):
+    """sum_i mass_i delta(points_i).
+
+    Attributes:
+        points: in order, float32 or float64, shape ``[n]``.
+        mass: positive, shape ``[n]``; shape ``[0]`` where all are 1.
+    """
+
+    points: Points
+    mass: FloatArray
+
+    @property
+    def masses(self) -> FloatArray:
+        """The masses written out, shape ``[n]``."""
+        return self.mass if self.mass.size > 0 else np.ones(self.points.size)
+
+
+class SortedPair(NamedTuple):
+    """Two samples, and the unit in which a sweep sees their points.
+
+    Attributes:
+        x: one sample.
+        y: the other.
+        exponent: a sweep works in units of ``2**exponent``; nonzero only for points whose squares
+            leave float64.
+    """
+
+    x: SortedSample
+    y: SortedSample
+    exponent: int
+
+    @property
+    def scale(self) -> float:
+        """What points are multiplied by before they are squared."""
+        return math.ldexp(1.0, -self.exponent)
+
+    def in_units_of_points(self, squared: float) -> float:
+        """``squared`` * 4**exponent; ``inf`` beyond float64."""
+        with np.errstate(over="ignore", under="ignore"):
+            return float(np.ldexp(squared, 2 * self.exponent))
+
+
+def sorted_pair(
+    a: object, b: object, a_weights: object, b_weights: object, *, threads: int = 1
+) -> SortedPair:
+    """Checks and sorts two weighted samples; see ``w2_squared``. With two threads, both at once."""
+    given = ((a, a_weights, "a"), (b, b_weights, "b"))
+
+    def sort(start: int, stop: int) -> list[SortedSample]:
+        return [sorted_sample(*sample) for sample in given[start:stop]]
+
+    x, y = (sample for part in run_blocks(sort, len(given), threads) for sample in part)
+    return paired(x, y)
+
+
+def paired(x: SortedSample, y: SortedSample) -> SortedPair:
+    """Both samples and the unit that fits them."""
+    ends = (-x.points[0], x.points[-1], -y.points[0], y.points[-1])
+    exponent = math.frexp(max(float(end) for end in ends))[1]
+    safe = abs(exponent) <= _SAFE_EXPONENT
+    return SortedPair(x, y, 0 if safe else max(exponent, _LEAST_EXPONENT))
+
+
+def as_sorted_sample(sample: Empirical) -> SortedSample:
+    """The points and masses of data that are sorted already; no copy unless their frame is shifted."""
+    data = sample.data
+    if data.origin == 0.0 and data.exponent == 0:
+        return SortedSample(data.points, data.mass)
+    return SortedSample(*data.distinct())
+
+
+def sorted_sample(values: object, weights: object, name: str) -> SortedSample:
+    """The points of positive mass in order.
+
+    Float32 input stays float32: the sorted copy is all of its size that is made.
+
+    Raises:
+        WeightsError: see ``w2_squared``.
+    """
+    x = as_weights(values, name, narrow=True).ravel()
+    if weights is None:
+        return SortedSample(np.sort(x), np.empty(0))
+    mass = as_weights(weights, f"{name}_weights").ravel()
+    if mass.size != x.size:
+        raise WeightsError(
+            f"{name}_weights",
+            f"{mass.size} masses do not fit {x.size} numbers",
+            f"pass one for each of {name}",
+        )
+    if (mass < 0.0).any():
+        raise WeightsError(f"{name}_weights", "a mass is negative", "pass masses of at least zero")
+    largest = mass.max()
+    if not largest > 0.0:
+        raise WeightsError(f"{name}_weights", "every mass is zero", "pass at least one positive mass")
+    order = np.argsort(x, kind="stable")
+    order = order[mass[order] > 0.0]
+    # The largest mass becomes 1 up to a factor 2, so that sums and products stay within float64.
+    return SortedSample(x[order], np.ldexp(mass[order], -int(np.frexp(largest)[1])))
