@@ -33,12 +33,15 @@ class Entry:
         name: without the containers around it; the full path for what is not a weight of the model.
         full_name: every key on the way to it, joined by dots.
         excluded: why it is no weight of the model, or a second copy of one; empty for the rest.
+        tied: whether it is a weight of the model under a second name, excluded because it shows the
+            same numbers.
     """
 
     name: str
     full_name: str
     excluded: str
     stored: StoredTensor
+    tied: bool = False
 
 
 def classify(tensors: Sequence[StoredTensor]) -> list[Entry]:
@@ -64,7 +67,8 @@ def classify(tensors: Sequence[StoredTensor]) -> list[Entry]:
         if name in names:
             entries.append(Entry(full_name, full_name, f"stored twice: also {names[name]!r}", tensor))
         elif tensor.storage is not None and tensor.storage in numbers:
-            entries.append(Entry(name, full_name, f"same storage as {numbers[tensor.storage]!r}", tensor))
+            reason = f"same storage as {numbers[tensor.storage]!r}"
+            entries.append(Entry(name, full_name, reason, tensor, tied=True))
         else:
             entries.append(Entry(name, full_name, "", tensor))
         names.setdefault(name, full_name)

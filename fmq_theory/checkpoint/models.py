@@ -1,0 +1,55 @@
+"""A network and its checkpoint: a flow that runs."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fmq_theory.checkpoint.files import open_checkpoint
+from fmq_theory.checkpoint.naming import classify
+from fmq_theory.errors import CheckpointError
+from fmq_theory.flow import FlowModel, TorchField, build_model, with_weights
+
+__all__ = ["load_field", "load_flow", "read_state"]
+
+
+def read_state(path: Path | str) -> dict[str, Tensor]:
+    """The state dict of a checkpoint: weights and running statistics of all types and shapes, by name.
+
+    The rules are those of ``read_tensors``: no code is run, containers are opened, running averages
+    and optimizers are left out. A tensor under two names comes under both.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, unsafe or of an unknown format, or holds no weights.
+    """
+    path = Path(path)
+    with open_checkpoint(path) as stored:
+        entries = classify(stored)
+        # A tensor of a pickle may be a map of the file: a copy outlives the file.
+        state = {e.name: e.stored.load().detach().clone() for e in entries if e.tied or not e.excluded}
+    if not state:
+        examples = "; ".join(f"{entry.full_name!r}: {entry.excluded}" for entry in entries[:3])
+        raise CheckpointError(
+            f"checkpoint {str(path)!r}", f"it holds no state dict ({examples})", "pass another file"
+        )
+    return state
+
+
+def load_flow(path: Path | str, model: str) -> FlowModel:
+    """The model of ``package.module:factory`` with the weights of a checkpoint.
+
+    Raises:
+        FlowError: there is no such factory.
+        CheckpointError: as ``read_state``, or the weights do not fit; the first mismatches are named.
+        WeightsError: a tensor holds nan or inf.
+    """
+    return with_weights(build_model(model), read_state(path), f"checkpoint {str(path)!r}")
+
+
+def load_field(path: Path | str, model: str, batch: int, seed: int = 0) -> TorchField:
+    """The velocity field of ``load_flow`` for ``batch`` samples, whose conditions are drawn from ``seed``.
+
+    Raises:
+        FmqError: as ``load_flow``.
+    """
+    return load_flow(path, model).field(batch, torch.Generator().manual_seed(seed))
