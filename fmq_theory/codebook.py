@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fmq_theory.errors import SchemeError
 
-__all__ = ["Codebook"]
+__all__ = ["Codebook", "Codebooks"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,3 +79,55 @@ class Codebook:
     def decode(self, codes: NDArray[np.integer]) -> NDArray[np.float64]:
         """levels[codes]."""
         return self.levels[codes]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Codebooks:
+    """One codebook a row, padded to the same K.
+
+    Attributes:
+        levels: shape ``[R, K]``; behind the last level in use that one is repeated.
+        thresholds: shape ``[R, K - 1]``; infinite behind the last one in use.
+        used: levels in use, 1 <= used <= K, shape ``[R]``.
+        gap: proven relative distance of each distortion from the least one of that many levels; nan where
+            nothing was proven; shape ``[R]``.
+    """
+
+    levels: NDArray[np.float64]
+    thresholds: NDArray[np.float64]
+    used: NDArray[np.int64]
+    gap: NDArray[np.float64]
+
+    @classmethod
+    def empty(cls, num_rows: int, num_levels: int) -> "Codebooks":
+        """Arrays to be filled."""
+        return cls(
+            np.zeros((num_rows, num_levels)),
+            np.full((num_rows, num_levels - 1), np.inf),
+            np.full(num_rows, num_levels, dtype=np.int64),
+            np.full(num_rows, np.nan),
+        )
+
+    def put(self, row: int, codebook: Codebook, gap: float = np.nan) -> None:
+        """Fills one row."""
+        count = codebook.num_levels
+        self.levels[row, :count] = codebook.levels
+        self.levels[row, count:] = codebook.levels[-1]
+        self.thresholds[row, : count - 1] = codebook.thresholds
+        self.thresholds[row, count - 1 :] = np.inf
+        self.used[row] = count
+        self.gap[row] = gap
+
+    def padded(self, num_levels: int) -> "Codebooks":
+        """The same codebooks with room for ``num_levels`` >= K."""
+        missing = num_levels - self.levels.shape[1]
+        if missing == 0:
+            return self
+        levels = np.pad(self.levels, ((0, 0), (0, missing)), mode="edge")
+        thresholds = np.pad(self.thresholds, ((0, 0), (0, missing)), constant_values=np.inf)
+        return Codebooks(levels, thresholds, self.used, self.gap)
+
+    def row(self, index: int) -> Codebook:
+        """The codebook of one row."""
+        count = int(self.used[index])
+        return Codebook(self.levels[index, :count], self.thresholds[index, : count - 1])

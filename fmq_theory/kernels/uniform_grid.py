@@ -1,15 +1,27 @@
-"""The squared error of equally spaced levels on data, and the spacing that makes it least."""
+"""Equally spaced levels on data: their squared error, and the outer levels that make it least."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fmq_theory.kernels.cells import cell_cost
 from fmq_theory.kernels.jit import kernel
 from fmq_theory.kernels.prefix import BLOCK
 
-__all__ = ["best_uniform_ends", "uniform_costs"]
+__all__ = ["best_uniform_ends", "best_uniform_ends_of_rows", "uniform_cost"]
 
 FloatArray = NDArray[np.float64]
 Points = NDArray[np.floating]
+
+# Grid points an end, the innermost at this many standard deviations from the mean.
+SIDE = 12
+INNERMOST = 0.25
+# Descents from the best local minima of the grid.
+STARTS = 3
+# A descent stops when a step gains less than this share of the cost, or after so many steps.
+GAIN = 1e-9
+STEPS = 40
+# From so many levels on the grid is searched with the granular error by its high-rate value.
+MANY_LEVELS = 12
 
 
 @kernel
@@ -43,15 +55,28 @@ def _sums_below(
 
 
 @kernel
-def _cost(
+def uniform_cost(
     points: Points, mass: FloatArray, blocks: FloatArray, low: float, high: float, num_levels: int
-) -> float:
-    """sum w (z - Q(z))**2 for nearest levels low + k (high - low) / (K - 1), from running sums.
+) -> tuple[float, float, float]:
+    """sum w (z - Q(z))**2 for nearest levels low + k (high - low) / (K - 1), and its slopes in both ends.
 
-    Good to about 1e-15 of sum w z**2: enough to compare candidates, not to report a distortion.
+    The cost is good to about 1e-15 of sum w z**2: enough to compare candidates, not to report a
+    distortion. Thresholds half-way between levels move at no cost, so with c_k = (1 - s_k) low + s_k high
+    the slope in low is -2 sum_k (1 - s_k) sum over cell k of w (z - c_k).
+
+    Args:
+        points: sorted z, shape ``[m]``.
+        mass: shape ``[m]``, or ``[0]`` where all are 1.
+        blocks: from ``block_prefix``.
+        low: first level.
+        high: last level, above ``low``.
+        num_levels: K >= 2.
+
+    Returns:
+        (cost, slope in low, slope in high).
     """
     step = (high - low) / (num_levels - 1)
-    cost = 0.0
+    cost, slope_low, slope_high = 0.0, 0.0, 0.0
     start = 0
     total, first, second = 0.0, 0.0, 0.0
     for k in range(num_levels):
@@ -63,74 +88,171 @@ def _cost(
             level = low + k * step
             # Centred on the level: what is left is of the size of the cell's own error.
             cell_mass, cell_first = next_total - total, next_first - first
-            cost += (next_second - second - level * cell_first) - level * (cell_first - level * cell_mass)
+            centred = cell_first - level * cell_mass
+            cost += (next_second - second - level * cell_first) - level * centred
+            share = k / (num_levels - 1)
+            slope_low -= 2.0 * (1.0 - share) * centred
+            slope_high -= 2.0 * share * centred
             total, first, second = next_total, next_first, next_second
             start = stop
-    return cost
+    return cost, slope_low, slope_high
 
 
 @kernel
-def uniform_costs(
-    points: Points,
-    mass: FloatArray,
-    blocks: FloatArray,
-    lows: FloatArray,
-    highs: FloatArray,
-    num_levels: int,
-) -> FloatArray:
-    """``sum w (z - Q(z))**2`` for each pair of outer levels, shape ``[m]``; num_levels >= 2."""
-    costs = np.empty(lows.size)
-    for i in range(lows.size):
-        costs[i] = _cost(points, mass, blocks, lows[i], highs[i], num_levels)
-    return costs
+def _rough_cost(
+    points: Points, mass: FloatArray, blocks: FloatArray, low: float, high: float, num_levels: int
+) -> float:
+    """The overload error exactly, and step**2 / 12 a weight for the rest: the cost for many levels."""
+    step = (high - low) / (num_levels - 1)
+    last = blocks[blocks.shape[0] - 1]
+    start = _first_at_least(points, low - 0.5 * step, 0)
+    stop = _first_at_least(points, high + 0.5 * step, start)
+    total, first, second = _sums_below(points, mass, blocks, start)
+    inner_total, inner_first, inner_second = _sums_below(points, mass, blocks, stop)
+    below = second - low * (2.0 * first - low * total)
+    over_total, over_first, over_second = last[0] - inner_total, last[1] - inner_first, last[3] - inner_second
+    above = over_second - high * (2.0 * over_first - high * over_total)
+    return below + above + (inner_total - total) * step * step / 12.0
 
 
 @kernel
-def best_uniform_ends(
+def _secant_update(
+    a: float, b: float, c: float, p: float, q: float, u: float, v: float
+) -> tuple[float, float, float]:
+    """BFGS: the inverse Hessian [[a, b], [b, c]] after a step (p, q) that changed the slopes by (u, v)."""
+    curvature = p * u + q * v
+    if curvature <= 0.0:
+        return a, b, c
+    first, second = a * u + b * v, b * u + c * v
+    scale = (1.0 + (u * first + v * second) / curvature) / curvature
+    return (
+        a + scale * p * p - 2.0 * p * first / curvature,
+        b + scale * p * q - (p * second + q * first) / curvature,
+        c + scale * q * q - 2.0 * q * second / curvature,
+    )
+
+
+@kernel
+def _descend(
     points: Points,
     mass: FloatArray,
     blocks: FloatArray,
     low: float,
     high: float,
     num_levels: int,
-    reach: float,
 ) -> tuple[float, float, float]:
-    """Pattern search from (low, high) for a local minimum of the cost in both outer levels.
+    """Quasi-Newton descent (BFGS) in both outer levels, which stay inside the range of the points.
 
-    The cost is piecewise quadratic with a kink wherever a threshold meets a point, so a search that asks
-    for no derivative is the safe one: it tries eight directions, keeps the best, and halves its step when
-    none is better. The levels stay inside the range of the points.
+    The cost is differentiable but where a threshold meets a point, and the kinks are of the size of one
+    point's error, so a gradient leads almost to the bottom. No step is taken that does not go down.
+    """
+    first, last = float(np.float64(points[0])), float(np.float64(points[points.size - 1]))
+    cost, slope_low, slope_high = uniform_cost(points, mass, blocks, low, high, num_levels)
+    total = float(blocks[blocks.shape[0] - 1, 0])
+    # The inverse of the Hessian with all cells held fixed, for many equally full cells.
+    a: float = 2.0 / total
+    b: float = -1.0 / total
+    c: float = 2.0 / total
+    for _ in range(STEPS):
+        move_low = -(a * slope_low + b * slope_high)
+        move_high = -(b * slope_low + c * slope_high)
+        reach = 1.0
+        next_low, next_high, found, next_slope_low, next_slope_high = low, high, cost, 0.0, 0.0
+        for _ in range(8):
+            next_low = min(max(low + reach * move_low, first), last)
+            next_high = min(max(high + reach * move_high, first), last)
+            if next_low < next_high:
+                found, next_slope_low, next_slope_high = uniform_cost(
+                    points, mass, blocks, next_low, next_high, num_levels
+                )
+                if found < cost:
+                    break
+            reach *= 0.25
+        if not found < cost * (1.0 - GAIN):
+            break
+        p, q = next_low - low, next_high - high
+        u, v = next_slope_low - slope_low, next_slope_high - slope_high
+        low, high, cost, slope_low, slope_high = next_low, next_high, found, next_slope_low, next_slope_high
+        a, b, c = _secant_update(a, b, c, p, q, u, v)
+    return low, high, cost
+
+
+@kernel
+def _ends(mean: float, outermost: float, deviation: float) -> FloatArray:
+    """Candidates for one outer level, from the innermost to the extreme, evenly in the logarithm."""
+    reach = abs(outermost - mean)
+    inner = INNERMOST * deviation
+    if reach <= inner:
+        return np.full(1, outermost)
+    # Ratios, so that the grid of 2**k X is exactly 2**k times that of X.
+    ratio = min(inner / reach, 0.5)
+    ends = np.empty(SIDE)
+    for i in range(SIDE):
+        ends[i] = mean + (outermost - mean) * ratio ** (1.0 - i / (SIDE - 1))
+    ends[SIDE - 1] = outermost
+    return ends
+
+
+@kernel
+def best_uniform_ends(
+    points: Points, mass: FloatArray, blocks: FloatArray, num_levels: int
+) -> tuple[float, float]:
+    """Outer levels (low, high) of the cheapest grid that was found; never worse than min-max.
+
+    Descents start from the best local minima on a grid of both ends. They need not find the global
+    minimum.
 
     Args:
-        points: sorted z, shape ``[m]``.
+        points: sorted z, not all equal, shape ``[m]``.
         mass: shape ``[m]``, or ``[0]`` where all are 1.
         blocks: from ``block_prefix``.
-        low: first outer level.
-        high: last outer level, above ``low``.
         num_levels: K >= 2.
-        reach: first step.
-
-    Returns:
-        (low, high, cost).
     """
-    best = _cost(points, mass, blocks, low, high, num_levels)
     first, last = np.float64(points[0]), np.float64(points[points.size - 1])
-    step = reach
-    smallest = 1e-10 * (last - first)
-    # A cost near zero is rounding, of either sign: only a fall above it is progress.
-    noise = 1e-15 * blocks[blocks.shape[0] - 1, 3]
-    while step > smallest:
-        next_low, next_high, found = low, high, best
-        for i in range(-1, 2):
-            for j in range(-1, 2):
-                a = min(max(low + i * step, first), last)
-                b = min(max(high + j * step, first), last)
-                if (i != 0 or j != 0) and a < b:
-                    cost = _cost(points, mass, blocks, a, b, num_levels)
-                    if cost < found:
-                        next_low, next_high, found = a, b, cost
-        if found < best - noise:
-            low, high, best = next_low, next_high, found
-        else:
-            step *= 0.5
-    return low, high, best
+    everything = blocks[blocks.shape[0] - 1]
+    mean = min(max(everything[1] / everything[0], first), last)
+    ends_of_data = np.empty((2, 6))
+    ends_of_data[0] = blocks[0]
+    ends_of_data[1] = everything
+    deviation = np.sqrt(cell_cost(ends_of_data, 0, 1) / everything[0])
+    lows, highs = _ends(mean, first, deviation), _ends(mean, last, deviation)
+    costs = np.full((lows.size + 2, highs.size + 2), np.inf)
+    for i in range(lows.size):
+        for j in range(highs.size):
+            if lows[i] >= highs[j]:
+                continue
+            if num_levels >= MANY_LEVELS:
+                costs[i + 1, j + 1] = _rough_cost(points, mass, blocks, lows[i], highs[j], num_levels)
+            else:
+                costs[i + 1, j + 1], _, _ = uniform_cost(points, mass, blocks, lows[i], highs[j], num_levels)
+    best_low, best_high = first, last
+    best, _, _ = uniform_cost(points, mass, blocks, first, last, num_levels)
+    # Costs are good to about 1e-15 of this: a smaller fall might be a rise over min-max.
+    noise = 1e-14 * everything[3]
+    for _ in range(STARTS):
+        row, column, least = 0, 0, np.inf
+        for i in range(1, lows.size + 1):
+            for j in range(1, highs.size + 1):
+                neighbours = costs[i - 1 : i + 2, j - 1 : j + 2].min()
+                if -np.inf < costs[i, j] < least and costs[i, j] <= neighbours:
+                    row, column, least = i, j, costs[i, j]
+        if row == 0:
+            break
+        # A minimum that is used is no longer one, and makes none of its neighbours.
+        costs[row, column] = -np.inf
+        low, high, cost = _descend(points, mass, blocks, lows[row - 1], highs[column - 1], num_levels)
+        if cost < best - noise:
+            best_low, best_high, best = low, high, cost
+    return best_low, best_high
+
+
+@kernel
+def best_uniform_ends_of_rows(points: Points, blocks: FloatArray, num_levels: int) -> FloatArray:
+    """``best_uniform_ends`` of each row of equal masses, shape ``[R, 2]``; a constant row keeps its value."""
+    no_mass = np.empty(0)
+    ends = np.empty((points.shape[0], 2))
+    for r in range(points.shape[0]):
+        ends[r, 0], ends[r, 1] = np.float64(points[r, 0]), np.float64(points[r, points.shape[1] - 1])
+        if ends[r, 0] < ends[r, 1]:
+            ends[r, 0], ends[r, 1] = best_uniform_ends(points[r], no_mass, blocks[r], num_levels)
+    return ends

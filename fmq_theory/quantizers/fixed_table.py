@@ -7,9 +7,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.codebook import Codebook
+from fmq_theory.codebook import Codebook, Codebooks
 from fmq_theory.errors import SchemeError
+from fmq_theory.kernels.row_codebooks import nearest_levels
 from fmq_theory.quantizers.scheme import Promise, Scheme, codebook_on_range
+from fmq_theory.sources.sorted_rows import SortedRows
 from fmq_theory.sources.source import Source
 
 __all__ = ["FixedTable"]
@@ -49,6 +51,14 @@ class FixedTable(Scheme, abc.ABC):
         if (constant := codebook_on_range(self.name, low, high)) is not None:
             return constant
         return Codebook.nearest(self.table() * max(abs(low), abs(high)))
+
+    def _design_rows(self, rows: SortedRows, num_levels: int) -> Codebooks:
+        books = Codebooks.empty(rows.shape[0], num_levels)
+        table = self.table()
+        books.levels[:] = np.inf
+        books.levels[:, : table.size] = table * np.maximum(np.abs(rows.low()), np.abs(rows.high()))[:, None]
+        nearest_levels(books.levels, books.thresholds, books.used)
+        return books
 
     def side_numbers(self, num_levels: int) -> int:  # noqa: ARG002
         """The scale."""

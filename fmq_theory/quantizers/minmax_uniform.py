@@ -7,8 +7,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.codebook import Codebook
+from fmq_theory.codebook import Codebook, Codebooks
 from fmq_theory.quantizers.scheme import Promise, Scheme, codebook_on_range
+from fmq_theory.sources.sorted_rows import SortedRows
 from fmq_theory.sources.source import Source
 
 __all__ = ["MinMaxUniform", "uniform_levels"]
@@ -50,13 +51,18 @@ class MinMaxUniform(Scheme):
             return constant
         if num_levels == 1:
             return Codebook(np.array([0.5 * low + 0.5 * high]), np.array([]))
-        levels = uniform_levels(low, high, num_levels)
-        thresholds = 0.5 * levels[:-1] + 0.5 * levels[1:]
-        # A cell is closed below, so a half-way value goes up. Between an even level and the next
-        # one it must go down: move that threshold past it by the smallest step there is.
-        thresholds[::2] = np.nextafter(thresholds[::2], np.inf)
-        inside = (thresholds > levels[:-1]) & (thresholds < levels[1:])
-        return Codebook(levels, np.where(inside, thresholds, levels[1:]))
+        levels = uniform_levels(np.array([low]), np.array([high]), num_levels)
+        return Codebook(levels[0], _thresholds(levels)[0])
+
+    def _design_rows(self, rows: SortedRows, num_levels: int) -> Codebooks:
+        books = Codebooks.empty(rows.shape[0], num_levels)
+        low, high = rows.low(), rows.high()
+        if num_levels == 1:
+            books.levels[:, 0] = 0.5 * low + 0.5 * high
+        else:
+            books.levels[:] = uniform_levels(low, high, num_levels)
+            books.thresholds[:] = _thresholds(books.levels)
+        return books
 
     def encode(self, codebook: Codebook, values: NDArray[np.float64]) -> NDArray[np.unsignedinteger]:
         """rint((x - min) / scale) in float64, the published rule to the last bit.
@@ -77,13 +83,27 @@ class MinMaxUniform(Scheme):
         return min(2, num_levels)
 
 
-def uniform_levels(low: float, high: float, num_levels: int) -> NDArray[np.float64]:
-    """``num_levels`` >= 2 equally spaced levels with both ends exact, shape ``[K]``."""
-    if math.isinf(high - low):
-        weight = np.arange(num_levels) / (num_levels - 1)
-        levels = low * (1.0 - weight) + high * weight  # a span above 1.8e308 has no float64
-    else:
-        levels = low + np.arange(num_levels) * ((high - low) / (num_levels - 1))
-    levels[-1] = high
+def uniform_levels(
+    low: NDArray[np.float64], high: NDArray[np.float64], num_levels: int
+) -> NDArray[np.float64]:
+    """``num_levels`` >= 2 equally spaced levels with both ends exact, shape ``[R, K]`` for R ranges."""
+    low, high = low[:, None], high[:, None]
+    with np.errstate(over="ignore", invalid="ignore"):
+        span = high - low
+        levels = low + np.arange(num_levels) * (span / (num_levels - 1))
+    weight = np.arange(num_levels) / (num_levels - 1)
+    # A span above 1.8e308 has no float64.
+    levels = np.where(np.isinf(span), low * (1.0 - weight) + high * weight, levels)
+    levels[:, -1:] = high
     # Rounding may pass the upper end where the step is near the spacing of float64.
-    return np.maximum.accumulate(np.clip(levels, low, high))
+    return np.maximum.accumulate(np.clip(levels, low, high), axis=1)
+
+
+def _thresholds(levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Half-way, where a tie goes to the even level; shape ``[R, K - 1]``."""
+    thresholds = 0.5 * levels[:, :-1] + 0.5 * levels[:, 1:]
+    # A cell is closed below, so a half-way value goes up. Between an even level and the next one it
+    # must go down: move that threshold past it by the smallest step there is.
+    thresholds[:, ::2] = np.nextafter(thresholds[:, ::2], np.inf)
+    inside = (thresholds > levels[:, :-1]) & (thresholds < levels[:, 1:])
+    return np.where(inside, thresholds, levels[:, 1:])

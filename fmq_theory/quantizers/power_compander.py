@@ -7,13 +7,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.codebook import Codebook
+from fmq_theory.codebook import Codebook, Codebooks
 from fmq_theory.errors import SchemeError
+from fmq_theory.kernels.row_codebooks import centroids, equal_counts, interpolated
+from fmq_theory.kernels.threads import run_blocks
 from fmq_theory.quantizers.centroids import centroid_codebook
 from fmq_theory.quantizers.equal_counts import equal_count_codebook, equal_weight_codebook, stable_rank_codes
 from fmq_theory.quantizers.scheme import Promise, Scheme
 from fmq_theory.sources.empirical import Empirical
+from fmq_theory.sources.sorted_rows import SortedRows
 from fmq_theory.sources.source import Source
+from fmq_theory.sources.spacings import escort_cumulative, num_buckets
 
 __all__ = ["PowerCompander"]
 
@@ -94,6 +98,45 @@ class PowerCompander(Scheme):
                 return equal_weight_codebook(source, num_levels)
             return equal_count_codebook(source, num_levels)
         return centroid_codebook(source, self._thresholds(source, num_levels))
+
+    def _design_rows(self, rows: SortedRows, num_levels: int) -> Codebooks:
+        num_rows, size = rows.shape
+        books = Codebooks.empty(num_rows, num_levels)
+        if self._by_rank:
+            full = books if num_levels <= size else Codebooks.empty(num_rows, size)
+            run_blocks(
+                lambda a, b: equal_counts(
+                    rows.points[a:b], rows.blocks[a:b], full.levels[a:b], full.thresholds[a:b]
+                ),
+                num_rows,
+                rows.threads,
+            )
+            return full.padded(num_levels)
+        with np.errstate(invalid="ignore", divide="ignore"):  # constant rows
+            thresholds = self._row_thresholds(rows, num_levels)
+        if self.reconstruction == "midpoint":
+            edges = np.column_stack((rows.low(), thresholds, rows.high()))
+            edges.sort(axis=1)
+            books.levels[:] = 0.5 * edges[:, :-1] + 0.5 * edges[:, 1:]
+            books.thresholds[:] = edges[:, 1:-1]
+            return books
+        books.thresholds[:] = thresholds
+        run_blocks(
+            lambda a, b: centroids(
+                rows.points[a:b], rows.blocks[a:b], books.thresholds[a:b], books.levels[a:b], books.used[a:b]
+            ),
+            num_rows,
+            rows.threads,
+        )
+        return books
+
+    def _row_thresholds(self, rows: SortedRows, num_levels: int) -> NDArray[np.float64]:
+        """Escort quantiles k/K of each row, shape ``[R, K - 1]``."""
+        shares = np.arange(1, num_levels) / num_levels
+        if self.alpha == 1.0:
+            return rows.quantile_linear(shares)
+        edges = rows.quantile_linear(np.linspace(0.0, 1.0, num_buckets(rows.shape[1]) + 1))
+        return interpolated(escort_cumulative(edges, self.alpha), edges, shares)
 
     def _midpoints(self, source: Source, num_levels: int) -> Codebook:
         thresholds = self._thresholds(source, num_levels)

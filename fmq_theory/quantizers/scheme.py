@@ -8,9 +8,10 @@ from typing import ClassVar, Literal, Protocol, final, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.codebook import Codebook
+from fmq_theory.codebook import Codebook, Codebooks
 from fmq_theory.errors import SchemeError, SourceError
 from fmq_theory.sources.empirical import Empirical
+from fmq_theory.sources.sorted_rows import SortedRows
 from fmq_theory.sources.source import Source
 
 __all__ = ["Promise", "RangeScheme", "Scheme", "codebook_on_range"]
@@ -67,6 +68,30 @@ class Scheme(abc.ABC):
 
     @abc.abstractmethod
     def _design(self, source: Source, num_levels: int) -> Codebook: ...
+
+    @final
+    def design_rows(self, rows: SortedRows, num_levels: int) -> Codebooks:
+        """The codebook of each row, as ``design`` makes it of the row as a source.
+
+        Raises:
+            SchemeError: see ``design``.
+            SourceError: see ``design``; the message names the row.
+        """
+        num_levels = self._checked(num_levels)
+        books = self._design_rows(rows, num_levels)
+        for index in np.flatnonzero((rows.low() == rows.high()) | rows.out_of_frame()):
+            books.put(int(index), self.design(rows.row(int(index)), num_levels))
+        return books
+
+    def _design_rows(self, rows: SortedRows, num_levels: int) -> Codebooks:
+        """For all rows at once where a scheme can; rows that are constant or out of frame do not matter."""
+        books = Codebooks.empty(rows.shape[0], num_levels)
+        for index in range(rows.shape[0]):
+            try:
+                books.put(index, self.design(rows.row(index), num_levels))
+            except SourceError as error:
+                raise error.renamed(f"row {index}: {error.thing}") from error
+        return books
 
     def encode(self, codebook: Codebook, values: NDArray[np.float64]) -> NDArray[np.unsignedinteger]:
         """Codes of one channel's weights under this scheme's own rule for ties, shape of ``values``."""

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from fmq_theory.errors import SourceError, WeightsError
 from fmq_theory.sources.sorted_points import SortedPoints
 from fmq_theory.sources.source import FloatArray, MagnitudeRange, PartialMoments, Source, Tail
-from fmq_theory.sources.spacings import PiecewiseLinearLaw, Spacings
+from fmq_theory.sources.spacings import PiecewiseLinearLaw, Spacings, num_buckets
 from fmq_theory.sources.weights import as_weights
 
 __all__ = ["Empirical"]
@@ -221,10 +221,9 @@ class Empirical(Source):
             effective = float(self.size)
             if self.is_weighted:
                 effective = self.total_mass**2 / float(np.square(self.data.mass).sum())
-            num_buckets = max(1, math.ceil(effective ** (2.0 / 3.0)))
-            num_buckets = min(num_buckets, max(1, self.size - 1))
-            edges = self.quantile_linear(np.linspace(0.0, 1.0, num_buckets + 1))
-            self._density.append(Spacings(edges, count=max(1.0, (effective - 1.0) / num_buckets)))
+            buckets = min(num_buckets(effective), max(1, self.size - 1))
+            edges = self.quantile_linear(np.linspace(0.0, 1.0, buckets + 1))
+            self._density.append(Spacings(edges, count=max(1.0, (effective - 1.0) / buckets)))
         return self._density[0]
 
     def density_sup(self, a: ArrayLike, b: ArrayLike) -> FloatArray:

@@ -1,5 +1,6 @@
 """What equal-count spacings of data tell about their density."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,9 +8,15 @@ from numpy.typing import ArrayLike
 from scipy.special import gammaln  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
 from fmq_theory.errors import SourceError
+from fmq_theory.kernels.row_codebooks import interpolated
 from fmq_theory.sources.source import FloatArray
 
-__all__ = ["PiecewiseLinearLaw", "Spacings"]
+__all__ = ["PiecewiseLinearLaw", "Spacings", "escort_cumulative", "num_buckets"]
+
+
+def num_buckets(size: float) -> int:
+    """m = ceil(n**(2/3)) buckets of equal count, at most n - 1: the spacings that estimates rest on."""
+    return max(1, min(math.ceil(size ** (2.0 / 3.0)), math.ceil(size) - 1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +33,11 @@ class PiecewiseLinearLaw:
 
     def ppf(self, q: ArrayLike) -> FloatArray:
         """Quantile function on [0, 1]."""
-        return np.interp(np.asarray(q, dtype=np.float64), self.cumulative, self.edges)
+        q = np.asarray(q, dtype=np.float64)
+        order = np.argsort(q, axis=None)
+        found = np.empty(q.size)
+        found[order] = interpolated(self.cumulative[None], self.edges[None], q.ravel()[order])[0]
+        return found.reshape(q.shape)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,13 +85,26 @@ class Spacings:
         Raises:
             SourceError: alpha > 1 and tied weights make a spacing zero.
         """
-        widths = np.diff(self.edges)
-        smallest, largest = float(widths.min()), float(widths.max())
-        if alpha > 1.0 and smallest == 0.0:
-            raise SourceError(
-                f"data: density to the power {alpha:g}", "tied weights make it infinite", "choose alpha <= 1"
-            )
-        # Scaled by the width of the largest mass, so that no power overflows.
-        mass = (widths / (largest if alpha <= 1.0 else smallest)) ** (1.0 - alpha)
-        cumulative = np.concatenate(([0.0], np.cumsum(mass)))
-        return PiecewiseLinearLaw(self.edges, cumulative / cumulative[-1])
+        return PiecewiseLinearLaw(self.edges, escort_cumulative(self.edges, alpha))
+
+
+def escort_cumulative(edges: FloatArray, alpha: float) -> FloatArray:
+    """The cdf at the edges of the law whose bucket masses are proportional to width**(1 - alpha).
+
+    Args:
+        edges: non-decreasing along the last axis, not all equal, shape ``[..., m + 1]``.
+        alpha: the power of the density.
+
+    Raises:
+        SourceError: alpha > 1 and tied weights make a spacing zero.
+    """
+    widths = np.diff(edges, axis=-1)
+    if alpha > 1.0 and float(widths.min()) == 0.0:
+        raise SourceError(
+            f"data: density to the power {alpha:g}", "tied weights make it infinite", "choose alpha <= 1"
+        )
+    # Scaled by the width of the largest mass, so that no power overflows.
+    scale = widths.max(axis=-1, keepdims=True) if alpha <= 1.0 else widths.min(axis=-1, keepdims=True)
+    cumulative = np.zeros(edges.shape)
+    np.cumsum((widths / scale) ** (1.0 - alpha), axis=-1, out=cumulative[..., 1:])
+    return cumulative / cumulative[..., -1:]

@@ -1,0 +1,208 @@
+"""Codebooks of many sorted rows: means of cells, nearest levels, distortions; one call for all rows."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmq_theory.kernels.cells import cell_means, cell_moments
+from fmq_theory.kernels.jit import kernel
+from fmq_theory.kernels.prefix import block_prefix, prefix_rows
+from fmq_theory.kernels.ranks import count_below
+
+__all__ = [
+    "block_prefix_of_rows",
+    "centroids",
+    "equal_counts",
+    "interpolated",
+    "nearest_levels",
+    "nearest_to_zero",
+    "squared_errors",
+]
+
+FloatArray = NDArray[np.float64]
+Points = NDArray[np.floating]
+
+# One row of points each: ``points`` [R, C] sorted along the second axis, ``blocks`` [R, B, 6] their sums
+# from ``block_prefix_of_rows``. Codebooks are ``levels`` [R, K], ``thresholds`` [R, K - 1], ``used`` [R]: of
+# row r the first used[r] levels count; behind them levels are repeated and thresholds are inf.
+
+
+@kernel
+def block_prefix_of_rows(points: Points) -> FloatArray:
+    """``block_prefix`` of each row without masses, shape ``[R, B, 6]``."""
+    no_mass = np.empty(0)
+    first = block_prefix(points[0], no_mass)
+    blocks = np.empty((points.shape[0], *first.shape))
+    blocks[0] = first
+    for r in range(1, points.shape[0]):
+        blocks[r] = block_prefix(points[r], no_mass)
+    return blocks
+
+
+@kernel
+def nearest_to_zero(points: Points) -> FloatArray:
+    """The largest negative and the smallest positive point of each row, nan if none; shape ``[R, 2]``."""
+    found = np.full((points.shape[0], 2), np.nan)
+    zero = np.zeros(1)
+    for r in range(points.shape[0]):
+        below = count_below(points[r], 0.0, 1.0, zero, False)[0]
+        above = count_below(points[r], 0.0, 1.0, zero, True)[0]
+        if below > 0:
+            found[r, 0] = np.float64(points[r, below - 1])
+        if above < points.shape[1]:
+            found[r, 1] = np.float64(points[r, above])
+    return found
+
+
+@kernel
+def interpolated(x: FloatArray, y: FloatArray, at: FloatArray) -> FloatArray:
+    """The piecewise linear function through (x[r, i], y[r, i]) at each point of ``at``, row by row.
+
+    Args:
+        x: non-decreasing, shape ``[R, m + 1]``.
+        y: shape ``[R, m + 1]``.
+        at: in [x[r, 0], x[r, m]], ascending, shape ``[k]``.
+
+    Returns:
+        shape ``[R, k]``.
+    """
+    found = np.empty((x.shape[0], at.size))
+    for r in range(x.shape[0]):
+        i = 0
+        for k in range(at.size):
+            while i + 2 < x.shape[1] and x[r, i + 1] <= at[k]:
+                i += 1
+            run, rise = x[r, i + 1] - x[r, i], y[r, i + 1] - y[r, i]
+            found[r, k] = y[r, i] + rise * (at[k] - x[r, i]) / run if run > 0.0 else y[r, i]
+    return found
+
+
+@kernel
+def _pad(levels: FloatArray, thresholds: FloatArray, used: int) -> None:
+    levels[used:] = levels[used - 1]
+    thresholds[max(used - 1, 0) :] = np.inf
+
+
+@kernel
+def centroids(
+    points: Points, blocks: FloatArray, thresholds: FloatArray, levels: FloatArray, used: NDArray[np.int64]
+) -> None:
+    """The mean of each cell; cells without points are dropped, the border being their lower threshold.
+
+    Args:
+        points: shape ``[R, C]``.
+        blocks: their sums.
+        thresholds: non-decreasing, shape ``[R, K - 1]``; rewritten without those that are dropped.
+        levels: filled, shape ``[R, K]``.
+        used: filled, shape ``[R]``.
+    """
+    no_mass = np.empty(0)
+    num_points, num_levels = points.shape[1], levels.shape[1]
+    index = np.empty(num_levels + 1, dtype=np.int64)
+    cells = np.arange(num_levels + 1, dtype=np.int64)
+    for r in range(points.shape[0]):
+        ranks = count_below(points[r], 0.0, 1.0, thresholds[r], False)
+        index[0] = 0
+        count = 1
+        last = 0
+        for k in range(num_levels):
+            stop = num_points if k == num_levels - 1 else ranks[k]
+            if stop > last:
+                # The threshold between an occupied cell and the next occupied one.
+                if k < num_levels - 1:
+                    thresholds[r, count - 1] = thresholds[r, k]
+                index[count] = stop
+                count += 1
+                last = stop
+        means = cell_means(prefix_rows(points[r], no_mass, blocks[r], index[:count]), cells[:count])
+        for k in range(count - 1):
+            low, high = np.float64(points[r, index[k]]), np.float64(points[r, index[k + 1] - 1])
+            levels[r, k] = min(max(means[k], low), high)
+        used[r] = count - 1
+        _pad(levels[r], thresholds[r], count - 1)
+
+
+@kernel
+def equal_counts(points: Points, blocks: FloatArray, levels: FloatArray, thresholds: FloatArray) -> None:
+    """Cells of equal count as numpy.array_split cuts, their means, and thresholds in the gaps between.
+
+    Args:
+        points: shape ``[R, C]`` with C >= K.
+        blocks: their sums.
+        levels: filled, shape ``[R, K]``.
+        thresholds: filled, shape ``[R, K - 1]``.
+    """
+    no_mass = np.empty(0)
+    num_points, num_levels = points.shape[1], levels.shape[1]
+    cells = np.arange(num_levels + 1, dtype=np.int64)
+    cuts = np.empty(num_levels + 1, dtype=np.int64)
+    for k in range(num_levels + 1):
+        cuts[k] = k * (num_points // num_levels) + min(k, num_points % num_levels)
+    for r in range(points.shape[0]):
+        means = cell_means(prefix_rows(points[r], no_mass, blocks[r], cuts), cells)
+        for k in range(num_levels):
+            low, high = np.float64(points[r, cuts[k]]), np.float64(points[r, cuts[k + 1] - 1])
+            levels[r, k] = min(max(means[k], low), high)
+            if k > 0:
+                left = np.float64(points[r, cuts[k] - 1])
+                middle = 0.5 * left + 0.5 * low
+                thresholds[r, k - 1] = middle if left < middle <= low else low
+
+
+@kernel
+def nearest_levels(levels: FloatArray, thresholds: FloatArray, used: NDArray[np.int64]) -> None:
+    """Thresholds half-way between sorted levels; repeated levels count once.
+
+    Args:
+        levels: non-decreasing, shape ``[R, K]``, infinite where there is none; rewritten.
+        thresholds: filled, shape ``[R, K - 1]``.
+        used: filled, shape ``[R]``.
+    """
+    for r in range(levels.shape[0]):
+        count = 0
+        for k in range(levels.shape[1]):
+            level = levels[r, k]
+            if np.isinf(level):
+                break
+            if count > 0:
+                before = levels[r, count - 1]
+                if level == before:
+                    continue
+                middle = 0.5 * before + 0.5 * level
+                # A middle rounded onto the lower level would leave that level without a cell.
+                thresholds[r, count - 1] = middle if before < middle <= level else level
+            levels[r, count] = level
+            count += 1
+        used[r] = count
+        _pad(levels[r], thresholds[r], count)
+
+
+@kernel
+def squared_errors(
+    points: Points, blocks: FloatArray, levels: FloatArray, thresholds: FloatArray, counts: FloatArray
+) -> FloatArray:
+    """sum (z - Q(z))**2 over each row, by the sums of each cell about its own level.
+
+    Args:
+        points: shape ``[R, C]``.
+        blocks: their sums.
+        levels: shape ``[R, K]``.
+        thresholds: shape ``[R, K - 1]``, inf behind the last level in use.
+        counts: filled with the points of each cell, shape ``[R, K]``.
+
+    Returns:
+        shape ``[R]``.
+    """
+    no_mass = np.empty(0)
+    num_points, num_levels = points.shape[1], levels.shape[1]
+    index = np.empty(num_levels + 1, dtype=np.int64)
+    cells = np.arange(num_levels + 1, dtype=np.int64)
+    errors = np.empty(points.shape[0])
+    for r in range(points.shape[0]):
+        index[0] = 0
+        index[1:num_levels] = count_below(points[r], 0.0, 1.0, thresholds[r], False)
+        index[num_levels] = num_points
+        rows = prefix_rows(points[r], no_mass, blocks[r], index)
+        mass, _, second = cell_moments(rows, cells[:-1], cells[1:], levels[r])
+        counts[r] = mass
+        errors[r] = second.sum()
+    return errors

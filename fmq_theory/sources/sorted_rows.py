@@ -1,0 +1,75 @@
+"""Many rows of weights, each sorted, with running sums: what all codebooks of a tensor are made from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fmq_theory.kernels.row_codebooks import block_prefix_of_rows
+from fmq_theory.kernels.threads import run_blocks
+from fmq_theory.sources.empirical import Empirical
+from fmq_theory.sources.source import FloatArray
+
+__all__ = ["SortedRows"]
+
+_SAFE = 2.0**100  # beyond it, and below its inverse, sums of squares need a frame of their own
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SortedRows:
+    """R rows of C weights each, in order, without a frame: the numbers are as they were given.
+
+    Attributes:
+        points: float32 or float64, shape ``[R, C]``, no -0.0.
+        blocks: running sums at every 64th point of each row; see ``kernels/prefix.py``.
+        threads: how many a call may use.
+    """
+
+    points: NDArray[np.floating]
+    blocks: FloatArray
+    threads: int
+
+    @classmethod
+    def of(cls, rows: NDArray[np.floating], threads: int = 1) -> "SortedRows":
+        """Sorts finite float32 or float64 rows, shape ``[R, C]``, neither zero."""
+        points = np.sort(rows, axis=1)
+        points += points.dtype.type(0.0)
+        parts = run_blocks(lambda a, b: block_prefix_of_rows(points[a:b]), points.shape[0], threads)
+        return cls(points, parts[0] if len(parts) == 1 else np.concatenate(parts), threads)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(R, C)."""
+        return self.points.shape[0], self.points.shape[1]
+
+    def row(self, index: int) -> Empirical:
+        """One row as a source."""
+        return Empirical.from_sorted(self.points[index])
+
+    def low(self) -> FloatArray:
+        """The smallest weight of each row, shape ``[R]``."""
+        return self.points[:, 0].astype(np.float64)
+
+    def high(self) -> FloatArray:
+        """The largest weight of each row, shape ``[R]``."""
+        return self.points[:, -1].astype(np.float64)
+
+    def out_of_frame(self) -> NDArray[np.bool_]:
+        """Rows that need a frame of their own (see ``SortedPoints``), shape ``[R]``.
+
+        All their weights lie within a factor two of each other, or squares come near the ends of float64.
+        """
+        low, high = self.low(), self.high()
+        same_binade = ((low > 0.0) & (0.5 * high <= low)) | ((high < 0.0) & (0.5 * low >= high))
+        largest = np.maximum(-low, high)
+        return same_binade | (largest > _SAFE) | ((largest < 1.0 / _SAFE) & (largest > 0.0))
+
+    def quantile_linear(self, q: ArrayLike) -> FloatArray:
+        """Interpolated quantiles of each row, numpy's default to the bit, shape ``[R, k]``."""
+        position = np.asarray(q, dtype=np.float64) * (self.shape[1] - 1)
+        low = np.clip(np.floor(position), 0, self.shape[1] - 1).astype(np.int64)
+        fraction = position - low
+        left = self.points[:, low].astype(np.float64)
+        right = self.points[:, np.minimum(low + 1, self.shape[1] - 1)].astype(np.float64)
+        gap = right - left
+        return np.where(fraction < 0.5, left + gap * fraction, right - gap * (1.0 - fraction))
