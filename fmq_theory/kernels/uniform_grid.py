@@ -14,13 +14,16 @@ Points = NDArray[np.floating]
 
 # Grid points an end, the innermost at this many standard deviations from the mean.
 SIDE = 12
+FINE_SIDE = 64
 INNERMOST = 0.25
 # Descents from the best local minima of the grid.
 STARTS = 3
 # A descent stops when a step gains less than this share of the cost, or after so many steps.
 GAIN = 1e-9
 STEPS = 40
-# From so many levels on the grid is searched with the granular error by its high-rate value.
+# A pattern search from half a level's step on, halved so many times.
+HALVINGS = 7
+# From so many levels on the grid is finer, and its costs rough.
 MANY_LEVELS = 12
 
 
@@ -78,6 +81,21 @@ def uniform_cost(
     step = (high - low) / (num_levels - 1)
     cost, slope_low, slope_high = 0.0, 0.0, 0.0
     start = 0
+    if points.size < BLOCK * num_levels:  # then a pass over all points is shorter than K look-ups
+        for k in range(num_levels):
+            level = low + k * step
+            border = low + (k + 0.5) * step if k + 1 < num_levels else np.inf
+            centred = 0.0
+            while start < points.size and np.float64(points[start]) < border:
+                offset = np.float64(points[start]) - level
+                weighted = mass[start] * offset if mass.size > 0 else offset
+                centred += weighted
+                cost += weighted * offset
+                start += 1
+            share = k / (num_levels - 1)
+            slope_low -= 2.0 * (1.0 - share) * centred
+            slope_high -= 2.0 * share * centred
+        return cost, slope_low, slope_high
     total, first, second = 0.0, 0.0, 0.0
     for k in range(num_levels):
         stop = points.size
@@ -99,20 +117,14 @@ def uniform_cost(
 
 
 @kernel
-def _rough_cost(
-    points: Points, mass: FloatArray, blocks: FloatArray, low: float, high: float, num_levels: int
-) -> float:
-    """The overload error exactly, and step**2 / 12 a weight for the rest: the cost for many levels."""
-    step = (high - low) / (num_levels - 1)
-    last = blocks[blocks.shape[0] - 1]
-    start = _first_at_least(points, low - 0.5 * step, 0)
-    stop = _first_at_least(points, high + 0.5 * step, start)
-    total, first, second = _sums_below(points, mass, blocks, start)
-    inner_total, inner_first, inner_second = _sums_below(points, mass, blocks, stop)
-    below = second - low * (2.0 * first - low * total)
-    over_total, over_first, over_second = last[0] - inner_total, last[1] - inner_first, last[3] - inner_second
-    above = over_second - high * (2.0 * over_first - high * over_total)
-    return below + above + (inner_total - total) * step * step / 12.0
+def _overload(points: Points, mass: FloatArray, blocks: FloatArray, end: float, above: bool) -> float:
+    """sum w (z - end)**2 over the points above ``end``, or below it."""
+    inner = _first_at_least(points, end, 0)
+    total, first, second = _sums_below(points, mass, blocks, inner)
+    if above:
+        last = blocks[blocks.shape[0] - 1]
+        total, first, second = last[0] - total, last[1] - first, last[3] - second
+    return second - end * (2.0 * first - end * total)
 
 
 @kernel
@@ -178,7 +190,33 @@ def _descend(
 
 
 @kernel
-def _ends(mean: float, outermost: float, deviation: float) -> FloatArray:
+def _polish(
+    points: Points,
+    mass: FloatArray,
+    blocks: FloatArray,
+    low: float,
+    high: float,
+    cost: float,
+    num_levels: int,
+) -> tuple[float, float, float]:
+    """Pattern search on the scale of a step, where few points a level make the cost rugged."""
+    first, last = float(np.float64(points[0])), float(np.float64(points[points.size - 1]))
+    reach = 0.5 * (high - low) / (num_levels - 1)
+    for _ in range(HALVINGS):
+        for direction in range(8):
+            turn = direction if direction < 4 else direction + 1  # of 3 x 3 moves, all but staying
+            next_low = min(max(low + reach * (turn // 3 - 1), first), last)
+            next_high = min(max(high + reach * (turn % 3 - 1), first), last)
+            if next_low < next_high:
+                found, _, _ = uniform_cost(points, mass, blocks, next_low, next_high, num_levels)
+                if found < cost:
+                    low, high, cost = next_low, next_high, found
+        reach *= 0.5
+    return low, high, cost
+
+
+@kernel
+def _ends(mean: float, outermost: float, deviation: float, count: int) -> FloatArray:
     """Candidates for one outer level, from the innermost to the extreme, evenly in the logarithm."""
     reach = abs(outermost - mean)
     inner = INNERMOST * deviation
@@ -186,11 +224,39 @@ def _ends(mean: float, outermost: float, deviation: float) -> FloatArray:
         return np.full(1, outermost)
     # Ratios, so that the grid of 2**k X is exactly 2**k times that of X.
     ratio = min(inner / reach, 0.5)
-    ends = np.empty(SIDE)
-    for i in range(SIDE):
-        ends[i] = mean + (outermost - mean) * ratio ** (1.0 - i / (SIDE - 1))
-    ends[SIDE - 1] = outermost
+    ends = np.empty(count)
+    for i in range(count):
+        ends[i] = mean + (outermost - mean) * ratio ** (1.0 - i / (count - 1))
+    ends[count - 1] = outermost
     return ends
+
+
+@kernel
+def _grid_costs(
+    points: Points, mass: FloatArray, blocks: FloatArray, lows: FloatArray, highs: FloatArray, num_levels: int
+) -> FloatArray:
+    """The cost for each pair of ends, bordered by inf; for many levels roughly.
+
+    Roughly is the overload error of each end and step**2 / 12 a weight, which needs no pass a pair.
+    """
+    costs = np.full((lows.size + 2, highs.size + 2), np.inf)
+    below, above = np.zeros(lows.size), np.zeros(highs.size)
+    if num_levels >= MANY_LEVELS:
+        for i in range(lows.size):
+            below[i] = _overload(points, mass, blocks, lows[i], False)
+        for j in range(highs.size):
+            above[j] = _overload(points, mass, blocks, highs[j], True)
+    total = blocks[blocks.shape[0] - 1, 0]
+    for i in range(lows.size):
+        for j in range(highs.size):
+            if lows[i] >= highs[j]:
+                continue
+            if num_levels >= MANY_LEVELS:
+                step = (highs[j] - lows[i]) / (num_levels - 1)
+                costs[i + 1, j + 1] = below[i] + above[j] + total * step * step / 12.0
+            else:
+                costs[i + 1, j + 1], _, _ = uniform_cost(points, mass, blocks, lows[i], highs[j], num_levels)
+    return costs
 
 
 @kernel
@@ -215,16 +281,9 @@ def best_uniform_ends(
     ends_of_data[0] = blocks[0]
     ends_of_data[1] = everything
     deviation = np.sqrt(cell_cost(ends_of_data, 0, 1) / everything[0])
-    lows, highs = _ends(mean, first, deviation), _ends(mean, last, deviation)
-    costs = np.full((lows.size + 2, highs.size + 2), np.inf)
-    for i in range(lows.size):
-        for j in range(highs.size):
-            if lows[i] >= highs[j]:
-                continue
-            if num_levels >= MANY_LEVELS:
-                costs[i + 1, j + 1] = _rough_cost(points, mass, blocks, lows[i], highs[j], num_levels)
-            else:
-                costs[i + 1, j + 1], _, _ = uniform_cost(points, mass, blocks, lows[i], highs[j], num_levels)
+    count = FINE_SIDE if num_levels >= MANY_LEVELS else SIDE
+    lows, highs = _ends(mean, first, deviation, count), _ends(mean, last, deviation, count)
+    costs = _grid_costs(points, mass, blocks, lows, highs, num_levels)
     best_low, best_high = first, last
     best, _, _ = uniform_cost(points, mass, blocks, first, last, num_levels)
     # Costs are good to about 1e-15 of this: a smaller fall might be a rise over min-max.
@@ -243,6 +302,9 @@ def best_uniform_ends(
         low, high, cost = _descend(points, mass, blocks, lows[row - 1], highs[column - 1], num_levels)
         if cost < best - noise:
             best_low, best_high, best = low, high, cost
+    low, high, cost = _polish(points, mass, blocks, best_low, best_high, best, num_levels)
+    if cost < best - noise:
+        best_low, best_high = low, high
     return best_low, best_high
 
 
