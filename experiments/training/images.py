@@ -57,10 +57,18 @@ def _digits(path: Path | None) -> LabelledImages:
     return _scaled(np.asarray(data).reshape(-1, 8, 8), np.asarray(labels), 16.0)
 
 
-def _idx_or_npz(path: Path | None) -> LabelledImages:
+def _from_files(path: Path | None) -> LabelledImages:
     if path is None:
         raise SourceError("data", "it needs a file of images", "pass --data-path PATH")
-    images = _images_file(path)
+    return read_images(_images_file(path))
+
+
+def read_images(images: Path) -> LabelledImages:
+    """Images of bytes in idx, idx.gz or npz form; their labels lie beside them.
+
+    Raises:
+        SourceError: a file is missing, or is not what it should be.
+    """
     labels = images.with_name(images.name.replace("images", "labels").replace("idx3", "idx1"))
     if labels == images or not labels.is_file():
         raise SourceError(
@@ -73,8 +81,8 @@ def _idx_or_npz(path: Path | None) -> LabelledImages:
 
 DATA_SETS: dict[str, Callable[[Path | None], LabelledImages]] = {
     "digits": _digits,
-    "mnist": _idx_or_npz,
-    "fashion": _idx_or_npz,
+    "mnist": _from_files,
+    "fashion": _from_files,
 }
 
 

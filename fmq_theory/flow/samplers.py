@@ -113,14 +113,13 @@ def sample(field: VelocityField, noise: Tensor, steps: int, sampler: str | Sampl
         raise FlowError(f"steps = {steps}", "a flow takes at least one step", "pass a positive number")
     state = noise.to(field.dtype)
     _check_finite(state, "noise", "draw it again")
-    states = torch.empty((steps + 1, *state.shape), dtype=state.dtype, device=state.device)
-    states[0] = state
+    states = [state]
     for k in range(steps):
         t, h = k / steps, (k + 1) / steps - k / steps
         state = method.step(_watched(field.velocity, f"step {k + 1} of {steps}"), state, t, h)
         _check_finite(state, f"state after step {k + 1} of {steps}", "the states grow: take more steps")
-        states[k + 1] = state
-    return Trajectory(torch.arange(steps + 1, dtype=torch.float64) / steps, states)
+        states.append(state)
+    return Trajectory(torch.arange(steps + 1, dtype=torch.float64) / steps, torch.stack(states))
 
 
 def adaptive_reference(
@@ -198,6 +197,7 @@ def _watched(velocity: Velocity, when: str) -> Velocity:
 
 
 def _check_finite(tensor: Tensor, thing: str, remedy: str) -> None:
+    tensor = tensor.detach()
     # A sum is finite unless an entry is not or it overflows; only then is the closer look needed.
     if math.isfinite(float(tensor.sum())):
         return
