@@ -170,7 +170,8 @@ def _newton_thresholds(source: Source, now: _State, price: float) -> _FloatArray
         return None
     low, high = source.support
     edges = np.concatenate(([low], following, [high]))
-    return following if (np.diff(edges) > 0.0).all() else None
+    with np.errstate(invalid="ignore"):  # a step to infinity from an infinite end
+        return following if (np.diff(edges) > 0.0).all() else None
 
 
 def _cheapest_cells(levels: _FloatArray, prices: _FloatArray) -> tuple[NDArray[np.intp], _FloatArray]:

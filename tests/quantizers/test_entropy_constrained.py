@@ -125,3 +125,8 @@ def test_near_lloyd_max_on_few_weights(seed: int) -> None:
     data = Empirical(np.random.default_rng(seed).standard_normal(100))
     mine = law_distortion(EntropyConstrained(0.1).design(data, 16), data)
     assert mine <= 1.01 * law_distortion(LloydMax().design(data, 16), data)
+
+
+def test_a_newton_step_to_infinity_is_refused_without_a_warning() -> None:
+    codebook = EntropyConstrained(0.0).design(Laplace(loc=9.59198762406936e-62), 2)
+    np.testing.assert_allclose(codebook.levels, [-1.0, 1.0], rtol=1e-9)
