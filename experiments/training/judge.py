@@ -12,6 +12,7 @@ from fmq_theory.flow.velocity_error import velocity_error
 from fmq_theory.report.files import write_atomically
 
 _TIMES = 30  # midpoints of equal parts of [0, 1]; a third of them in each third
+_STEPS = 30  # of the sampler, for the picture
 
 
 def held_out_error(network: nn.Module, held_out: LabelledImages, seed: int, most: int = 1000) -> list[float]:
@@ -23,12 +24,12 @@ def held_out_error(network: nn.Module, held_out: LabelledImages, seed: int, most
     return errors.reshape(3, -1).mean(dim=1).tolist()
 
 
-def draw_samples(network: nn.Module, shape: tuple[int, ...], rows: int, seed: int, steps: int = 50) -> Tensor:
+def draw_samples(network: nn.Module, shape: tuple[int, ...], rows: int, seed: int) -> Tensor:
     """``rows`` samples of each label from 0 to 9, ``[10 * rows, *shape]``, label by label in each row."""
     labels = torch.arange(10).repeat(rows)
     field = TorchField.of(network, shape, (labels,))
     noise = torch.randn((len(labels), *shape), generator=torch.Generator().manual_seed(seed))
-    return sample(field, noise, steps, "heun").end
+    return sample(field, noise, _STEPS, "heun").end
 
 
 def write_grid(path: Path, images: Tensor, columns: int = 10) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import pickle
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -14,6 +15,9 @@ from torch import Tensor, nn
 from experiments.training.images import LabelledImages
 from fmq_theory.errors import CheckpointError, FlowError
 from fmq_theory.report.files import write_atomically
+
+# What torch makes of a file that is no saved state.
+_DAMAGE = (OSError, RuntimeError, EOFError, LookupError, TypeError, ValueError, pickle.UnpicklingError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,7 @@ class Trainer:
         try:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
             before = Config(**state["config"])
-        except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError) as error:
+        except _DAMAGE as error:
             raise CheckpointError(
                 f"state {path}", "it holds no run to resume", "start without --resume"
             ) from error
