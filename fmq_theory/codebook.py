@@ -89,14 +89,14 @@ class Codebooks:
         levels: shape ``[R, K]``; behind the last level in use that one is repeated.
         thresholds: shape ``[R, K - 1]``; infinite behind the last one in use.
         used: levels in use, 1 <= used <= K, shape ``[R]``.
-        gap: proven relative distance of each distortion from the least one of that many levels; nan where
+        lower_bound: no codebook of K levels has a smaller sum of squared errors on the row; nan where
             nothing was proven; shape ``[R]``.
     """
 
     levels: NDArray[np.float64]
     thresholds: NDArray[np.float64]
     used: NDArray[np.int64]
-    gap: NDArray[np.float64]
+    lower_bound: NDArray[np.float64]
 
     @classmethod
     def empty(cls, num_rows: int, num_levels: int) -> "Codebooks":
@@ -108,7 +108,7 @@ class Codebooks:
             np.full(num_rows, np.nan),
         )
 
-    def put(self, row: int, codebook: Codebook, gap: float = np.nan) -> None:
+    def put(self, row: int, codebook: Codebook, lower_bound: float = np.nan) -> None:
         """Fills one row."""
         count = codebook.num_levels
         self.levels[row, :count] = codebook.levels
@@ -116,7 +116,7 @@ class Codebooks:
         self.thresholds[row, : count - 1] = codebook.thresholds
         self.thresholds[row, count - 1 :] = np.inf
         self.used[row] = count
-        self.gap[row] = gap
+        self.lower_bound[row] = lower_bound
 
     def padded(self, num_levels: int) -> "Codebooks":
         """The same codebooks with room for ``num_levels`` >= K."""
@@ -125,7 +125,7 @@ class Codebooks:
             return self
         levels = np.pad(self.levels, ((0, 0), (0, missing)), mode="edge")
         thresholds = np.pad(self.thresholds, ((0, 0), (0, missing)), constant_values=np.inf)
-        return Codebooks(levels, thresholds, self.used, self.gap)
+        return Codebooks(levels, thresholds, self.used, self.lower_bound)
 
     def row(self, index: int) -> Codebook:
         """The codebook of one row."""

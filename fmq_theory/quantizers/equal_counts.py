@@ -11,7 +11,7 @@ from fmq_theory.codebook import Codebook
 from fmq_theory.quantizers.centroids import centroid_codebook
 from fmq_theory.sources.empirical import Empirical
 
-__all__ = ["equal_count_codebook", "equal_weight_codebook", "stable_rank_codes"]
+__all__ = ["between", "equal_count_codebook", "equal_weight_codebook", "stable_rank_codes"]
 
 
 def equal_count_codebook(source: Empirical, num_levels: int) -> Codebook:
@@ -33,7 +33,7 @@ def equal_count_codebook(source: Empirical, num_levels: int) -> Codebook:
     means = about + (whole + part * (data.z_at(final) - about)) / np.diff(cuts)
     first, last = data.at(start), data.at(final)
     levels = np.clip(data.from_z(means), first, last)
-    return Codebook(levels, _between(last[:-1], first[1:]))
+    return Codebook(levels, between(last[:-1], first[1:]))
 
 
 def equal_weight_codebook(source: Empirical, num_levels: int) -> Codebook:
@@ -48,7 +48,7 @@ def equal_weight_codebook(source: Empirical, num_levels: int) -> Codebook:
     lower = np.maximum(upper - 1, 0)
     index = np.where(targets - below[lower] <= below[upper] - targets, lower, upper)
     index = np.unique(index[index < below.size - 1])
-    return centroid_codebook(source, _between(source.data.at(index), source.data.at(index + 1)))
+    return centroid_codebook(source, between(source.data.at(index), source.data.at(index + 1)))
 
 
 def stable_rank_codes(codebook: Codebook, values: NDArray[np.float64]) -> NDArray[np.unsignedinteger]:
@@ -81,7 +81,7 @@ def _cuts(size: int, num_levels: int) -> NDArray[np.int64]:
     return index * (size // num_levels) + np.minimum(index, size % num_levels)
 
 
-def _between(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+def between(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
     """A threshold t with left < t <= right, half-way if there is room; t = left = right on a tie."""
     middle = 0.5 * left + 0.5 * right
     return np.where((middle > left) & (middle <= right), middle, right)

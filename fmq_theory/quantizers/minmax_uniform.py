@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.codebook import Codebook, Codebooks
+from fmq_theory.kernels.threads import run_blocks
+from fmq_theory.kernels.uniform_codes import uniform_codes
 from fmq_theory.quantizers.scheme import Promise, Scheme, codebook_on_range
 from fmq_theory.sources.sorted_rows import SortedRows
 from fmq_theory.sources.source import Source
@@ -77,6 +79,36 @@ class MinMaxUniform(Scheme):
             return codebook.encode(values)
         codes = np.rint((np.clip(values, low, high) - low) / scale)
         return np.minimum(codes, top).astype(np.min_scalar_type(top))
+
+    def _encode_rows(self, books: Codebooks, rows: NDArray[np.floating], threads: int) -> NDArray[np.uint8]:
+        num_rows = rows.shape[0]
+        top = books.used - 1
+        low, high = books.levels[:, 0].copy(), books.levels[np.arange(num_rows), top]
+        with np.errstate(over="ignore"):
+            scale = (high - low) / np.maximum(top, 1)
+        by_rule = (scale > _SMALLEST_STEP) & np.isfinite(scale)
+        if not by_rule.all():
+            codes = Scheme._encode_rows(self, books, rows, threads)
+            at = np.flatnonzero(by_rule)
+            codes[at] = self._codes_by_rule(rows[at], low[at], scale[at], top[at], threads)
+            return codes
+        return self._codes_by_rule(rows, low, scale, top, threads)
+
+    def _codes_by_rule(
+        self,
+        rows: NDArray[np.floating],
+        low: NDArray[np.float64],
+        scale: NDArray[np.float64],
+        top: NDArray[np.int64],
+        threads: int,
+    ) -> NDArray[np.uint8]:
+        codes = np.empty(rows.shape, dtype=np.uint8)
+        run_blocks(
+            lambda a, b: uniform_codes(rows[a:b], low[a:b], scale[a:b], top[a:b], codes[a:b]),
+            rows.shape[0],
+            threads,
+        )
+        return codes
 
     def side_numbers(self, num_levels: int) -> int:
         """The two ends."""

@@ -12,7 +12,11 @@ from fmq_theory.errors import SchemeError
 from fmq_theory.kernels.row_codebooks import centroids, equal_counts, interpolated
 from fmq_theory.kernels.threads import run_blocks
 from fmq_theory.quantizers.centroids import centroid_codebook
-from fmq_theory.quantizers.equal_counts import equal_count_codebook, equal_weight_codebook, stable_rank_codes
+from fmq_theory.quantizers.equal_counts import (
+    equal_count_codebook,
+    equal_weight_codebook,
+    stable_rank_codes,
+)
 from fmq_theory.quantizers.scheme import Promise, Scheme
 from fmq_theory.sources.empirical import Empirical
 from fmq_theory.sources.sorted_rows import SortedRows
@@ -112,8 +116,7 @@ class PowerCompander(Scheme):
                 rows.threads,
             )
             return full.padded(num_levels)
-        with np.errstate(invalid="ignore", divide="ignore"):  # constant rows
-            thresholds = self._row_thresholds(rows, num_levels)
+        thresholds = self._row_thresholds(rows, num_levels)
         if self.reconstruction == "midpoint":
             edges = np.column_stack((rows.low(), thresholds, rows.high()))
             edges.sort(axis=1)
@@ -137,6 +140,16 @@ class PowerCompander(Scheme):
             return rows.quantile_linear(shares)
         edges = rows.quantile_linear(np.linspace(0.0, 1.0, num_buckets(rows.shape[1]) + 1))
         return interpolated(escort_cumulative(edges, self.alpha), edges, shares)
+
+    def _encode_rows(self, books: Codebooks, rows: NDArray[np.floating], threads: int) -> NDArray[np.uint8]:
+        if not self._by_rank:
+            return Scheme._encode_rows(self, books, rows, threads)
+        codes = [self.encode(books.row(i), row.astype(np.float64)) for i, row in enumerate(rows)]
+        return np.array(codes, dtype=np.uint8)
+
+    @property
+    def encodes_by_value(self) -> bool:
+        return not self._by_rank
 
     def _midpoints(self, source: Source, num_levels: int) -> Codebook:
         thresholds = self._thresholds(source, num_levels)

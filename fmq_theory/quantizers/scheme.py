@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.codebook import Codebook, Codebooks
-from fmq_theory.errors import SchemeError, SourceError
+from fmq_theory.errors import SchemeError, SourceError, WeightsError
+from fmq_theory.kernels.encode import encode_rows
 from fmq_theory.sources.empirical import Empirical
 from fmq_theory.sources.sorted_rows import SortedRows
 from fmq_theory.sources.source import Source
@@ -69,6 +70,13 @@ class Scheme(abc.ABC):
     @abc.abstractmethod
     def _design(self, source: Source, num_levels: int) -> Codebook: ...
 
+    def design_with_bound(self, source: Source, num_levels: int) -> tuple[Codebook, float]:
+        """``design``, and a proven lower bound of n times the distortion of every codebook of that size.
+
+        The bound is nan where the scheme proves nothing. n is the total mass of data.
+        """
+        return self.design(source, num_levels), math.nan
+
     @final
     def design_rows(self, rows: SortedRows, num_levels: int) -> Codebooks:
         """The codebook of each row, as ``design`` makes it of the row as a source.
@@ -78,20 +86,54 @@ class Scheme(abc.ABC):
             SourceError: see ``design``; the message names the row.
         """
         num_levels = self._checked(num_levels)
-        books = self._design_rows(rows, num_levels)
+        with np.errstate(all="ignore"):  # in rows that are designed for again below
+            books = self._design_rows(rows, num_levels)
         for index in np.flatnonzero((rows.low() == rows.high()) | rows.out_of_frame()):
-            books.put(int(index), self.design(rows.row(int(index)), num_levels))
+            self._design_one_row(rows, int(index), num_levels, books)
         return books
 
     def _design_rows(self, rows: SortedRows, num_levels: int) -> Codebooks:
         """For all rows at once where a scheme can; rows that are constant or out of frame do not matter."""
         books = Codebooks.empty(rows.shape[0], num_levels)
         for index in range(rows.shape[0]):
-            try:
-                books.put(index, self.design(rows.row(index), num_levels))
-            except SourceError as error:
-                raise error.renamed(f"row {index}: {error.thing}") from error
+            self._design_one_row(rows, index, num_levels, books)
         return books
+
+    @final
+    def _design_one_row(self, rows: SortedRows, index: int, num_levels: int, books: Codebooks) -> None:
+        try:
+            books.put(index, *self.design_with_bound(rows.row(index), num_levels))
+        except (SourceError, WeightsError) as error:
+            raise error.renamed(f"row {index}: {error.thing}") from error
+
+    def quantize_rows(
+        self, rows: NDArray[np.floating], num_levels: int, threads: int
+    ) -> tuple[Codebooks, NDArray[np.uint8]]:
+        """Codebooks and codes of rows of finite weights, for at most 256 levels.
+
+        Args:
+            rows: float32 or float64, contiguous, shape ``[R, C]``.
+            num_levels: K <= 256.
+            threads: how many may be used.
+
+        Returns:
+            the codebooks, and codes of shape ``[R, C]``.
+
+        Raises:
+            SchemeError: see ``design``.
+            SourceError: see ``design``; the message names the row.
+        """
+        books = self.design_rows(SortedRows.of(rows, threads), num_levels)
+        return books, self._encode_rows(books, rows, threads)
+
+    def _encode_rows(self, books: Codebooks, rows: NDArray[np.floating], threads: int) -> NDArray[np.uint8]:
+        """``encode`` of each row."""
+        return encode_rows(rows, books.thresholds, threads)
+
+    @property
+    def encodes_by_value(self) -> bool:
+        """Whether equal weights of a row always have equal codes."""
+        return True
 
     def encode(self, codebook: Codebook, values: NDArray[np.float64]) -> NDArray[np.unsignedinteger]:
         """Codes of one channel's weights under this scheme's own rule for ties, shape of ``values``."""

@@ -8,17 +8,24 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from fmq_theory.codebook import Codebooks
 from fmq_theory.errors import FmqError, SchemeError, SourceError, WeightsError
+from fmq_theory.kernels.encode import squared_error_rows
+from fmq_theory.kernels.threads import default_threads
 from fmq_theory.quantizers.layout import Granularity, Layout
+from fmq_theory.quantizers.patterns import Patterns, quantize_patterns
 from fmq_theory.quantizers.registry import get_scheme
 from fmq_theory.quantizers.scheme import Scheme
 from fmq_theory.sources.empirical import Empirical
-from fmq_theory.sources.weights import as_weights
+from fmq_theory.sources.weights import as_weights, type_name
 
 __all__ = ["QuantizedTensor", "quantize"]
 
+_FloatArray = NDArray[np.float64]
+
 # Types whose every value, and so whose range, float32 holds.
 _WITHIN_FLOAT32 = ("float16", "bfloat16", "float32", "float8")
+_SAFE_EXPONENT = 400  # squares of numbers below 2**400 and above 2**-400 stay inside float64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +45,9 @@ class QuantizedTensor:
         layout: which weights share a codebook.
         mse: mean of (weight - dequantized weight)**2 over all weights in float64, weighted by the
             sample weights if there are any; inf where it exceeds float64.
+        optimality_gap: the mse is at most (1 + gap) times the least one that any codebooks of 2**bits
+            levels have on these weights; the rounding of all sums, and that of the levels to float32,
+            is accounted for. None where the scheme proves nothing.
         effective_bits: bits per weight with all that must be stored: the codes, and for each
             codebook the numbers it is rebuilt from (``Scheme.side_numbers``) in the codebook's type.
     """
@@ -50,6 +60,7 @@ class QuantizedTensor:
     bits: int
     layout: Layout
     mse: float
+    optimality_gap: float | None
     effective_bits: float
 
     def __post_init__(self) -> None:
@@ -74,6 +85,8 @@ class QuantizedTensor:
     def dequantize(self) -> NDArray[np.floating]:
         """The level of each weight, of the weights' shape and the codebooks' type."""
         rows = self.layout.rows(self.codes)
+        if len(self.codebooks) == 1:
+            return self.layout.restore(self.codebooks[0][rows])
         return self.layout.restore(np.take_along_axis(self.codebooks, rows.astype(np.intp), axis=1))
 
 
@@ -85,10 +98,11 @@ def quantize(
     axis: int = 0,
     group_size: int | None = None,
     sample_weight: object = None,
+    threads: int | None = None,
 ) -> QuantizedTensor:
     """Quantize a tensor of weights with a codebook for each channel, each group, or the whole.
 
-    All arithmetic is in float64, whatever the type of the weights; levels are rounded once, to the
+    Sums are in float64 or better, whatever the type of the weights; levels are rounded once, to the
     type of the codebooks.
 
     Args:
@@ -101,6 +115,7 @@ def quantize(
         group_size: for granularity "group"; it must divide the weights of a channel.
         sample_weight: importance of each weight, >= 0, of the weights' shape. A channel where it
             is all zero costs nothing however it is quantized; it is treated as unweighted.
+        threads: at most so many at once; None for FMQ_THREADS, or all CPUs. No result depends on it.
 
     Raises:
         WeightsError: empty, nan or infinite weights (the message names the first channel that has
@@ -109,41 +124,87 @@ def quantize(
     """
     scheme = get_scheme(scheme)
     num_levels = 2 ** _checked_bits(bits)
+    threads = default_threads() if threads is None else max(1, operator.index(threads))
+    if sample_weight is None and (patterns := Patterns.of(weights, granularity, group_size)) is not None:
+        layout = Layout.of(patterns.shape, granularity, axis, group_size)
+        counted = quantize_patterns(patterns, scheme, num_levels, threads)
+        if counted is not None:
+            books, codes, error = counted
+            codebooks = books.levels.astype(np.float32)
+            return _packed(scheme, bits, layout, books, codes, codebooks, error, codes.size)
     values = _finite_weights(weights, granularity, axis, group_size)
     layout = Layout.of(values.shape, granularity, axis, group_size)
-    rows = layout.rows(values)
+    rows = np.ascontiguousarray(layout.rows(values))
     importance = _importance(sample_weight, layout)
-
-    codes = np.empty(rows.shape, dtype=np.uint8)
-    codebooks = np.empty((rows.shape[0], num_levels), dtype=_codebook_type(weights))
-    used = np.empty(rows.shape[0], dtype=np.int64)
-    errors: list[float] = []
+    try:
+        if importance is None:
+            books, codes = scheme.quantize_rows(rows, num_levels, threads)
+        else:
+            books, codes = _quantize_weighted_rows(scheme, rows, importance, num_levels)
+    except (SourceError, WeightsError) as error:
+        index, _, thing = error.thing.removeprefix("row ").partition(": ")
+        raise error.renamed(f"{layout.row_name(int(index))}: {thing}") from error
+    # Rounding to float32 cannot overflow: no level is larger than the largest weight.
+    codebooks = books.levels.astype(_codebook_type(weights))
+    error = _squared_error(rows, codes, codebooks, importance, threads)
     total = rows.size if importance is None else math.fsum(importance.sum(axis=1))
-    for index, row in enumerate(rows):
-        mass = None if importance is None else importance[index]
-        try:
-            source = Empirical(row, mass if mass is not None and mass.any() else None)
-            codebook = scheme.design(source, num_levels)
-        except (SourceError, WeightsError) as error:
-            raise error.renamed(f"{layout.row_name(index)}: {error.thing}") from error
-        codes[index] = scheme.encode(codebook, row)
-        used[index] = codebook.num_levels
-        # Rounding to float32 cannot overflow: no level is larger than the largest weight.
-        codebooks[index, : used[index]] = codebook.levels
-        codebooks[index, used[index] :] = codebooks[index, used[index] - 1]
-        errors.append(_squared_error(row, codebooks[index].astype(np.float64)[codes[index]], mass) / total)
-    side_numbers = sum(scheme.side_numbers(int(count)) for count in used)
+    return _packed(scheme, bits, layout, books, codes, codebooks, error, total)
+
+
+def _packed(
+    scheme: Scheme,
+    bits: int,
+    layout: Layout,
+    books: Codebooks,
+    codes: NDArray[np.uint8],
+    codebooks: NDArray[np.floating],
+    error: float,
+    total: float,
+) -> QuantizedTensor:
+    counts, times = np.unique(books.used, return_counts=True)
+    side_numbers = sum(scheme.side_numbers(int(n)) * int(t) for n, t in zip(counts, times, strict=True))
+    num_levels = books.levels.shape[1]
     return QuantizedTensor(
         codes=np.ascontiguousarray(layout.restore(codes)),
         codebooks=codebooks,
-        num_levels_used=used,
-        lossless_by_construction=np.full(len(rows), bool(rows.shape[1] <= num_levels)),
+        num_levels_used=books.used,
+        lossless_by_construction=np.full(len(codebooks), bool(codes.shape[1] <= num_levels)),
         scheme=scheme.name,
         bits=bits,
         layout=layout,
-        mse=math.fsum(errors),
-        effective_bits=bits + side_numbers * codebooks.itemsize * 8 / rows.size,
+        mse=error / total,
+        optimality_gap=_gap(error, books.lower_bound),
+        effective_bits=bits + side_numbers * codebooks.itemsize * 8 / codes.size,
     )
+
+
+def _gap(error: float, lower_bounds: _FloatArray) -> float | None:
+    """Relative distance of a sum of squared errors from its lower bound, rounded up."""
+    if np.isnan(lower_bounds).any():
+        return None
+    # Both sums are of non-negative terms, each good to a few units in the last place.
+    least = math.fsum(lower_bounds) * (1.0 - 2.0**-50)
+    error *= 1.0 + 2.0**-50
+    if error <= least or error == 0.0:
+        return 0.0
+    return error / least - 1.0 if least > 0.0 else math.inf
+
+
+def _quantize_weighted_rows(
+    scheme: Scheme, rows: NDArray[np.floating], importance: _FloatArray, num_levels: int
+) -> tuple[Codebooks, NDArray[np.uint8]]:
+    """One row at a time: each has masses of its own."""
+    books = Codebooks.empty(rows.shape[0], num_levels)
+    codes = np.empty(rows.shape, dtype=np.uint8)
+    for index, (row, mass) in enumerate(zip(rows, importance, strict=True)):
+        try:
+            source = Empirical(row, mass if mass.any() else None)
+            codebook, lower_bound = scheme.design_with_bound(source, num_levels)
+        except (SourceError, WeightsError) as error:
+            raise error.renamed(f"row {index}: {error.thing}") from error
+        books.put(index, codebook, lower_bound if mass.any() else 0.0)
+        codes[index] = scheme.encode(codebook, row.astype(np.float64))
+    return books, codes
 
 
 def _checked_bits(bits: int) -> int:
@@ -157,20 +218,19 @@ def _checked_bits(bits: int) -> int:
 
 
 def _codebook_type(weights: object) -> type[np.floating]:
-    name = str(getattr(weights, "dtype", "float64")).removeprefix("torch.")
-    return np.float32 if name.startswith(_WITHIN_FLOAT32) else np.float64
+    return np.float32 if type_name(weights).startswith(_WITHIN_FLOAT32) else np.float64
 
 
 def _finite_weights(
     weights: object, granularity: str, axis: int, group_size: int | None
-) -> NDArray[np.float64]:
-    """The weights in float64.
+) -> NDArray[np.floating]:
+    """The weights in float32 where that holds them, else in float64.
 
     Raises:
         WeightsError: see ``quantize``.
     """
     try:
-        return as_weights(weights)
+        return as_weights(weights, narrow=True)
     except WeightsError as error:
         raise _naming_the_channel(error, weights, granularity, axis, group_size) from error
 
@@ -197,7 +257,7 @@ def _naming_the_channel(
     )
 
 
-def _importance(sample_weight: object, layout: Layout) -> NDArray[np.float64] | None:
+def _importance(sample_weight: object, layout: Layout) -> _FloatArray | None:
     """The sample weights as rows, scaled by a power of two to at most 1."""
     if sample_weight is None:
         return None
@@ -217,14 +277,19 @@ def _importance(sample_weight: object, layout: Layout) -> NDArray[np.float64] | 
 
 
 def _squared_error(
-    row: NDArray[np.float64], decoded: NDArray[np.float64], mass: NDArray[np.float64] | None
+    rows: NDArray[np.floating],
+    codes: NDArray[np.uint8],
+    codebooks: NDArray[np.floating],
+    importance: _FloatArray | None,
+    threads: int,
 ) -> float:
-    """sum mass (x - y)**2; inf where it exceeds float64."""
-    exponent = math.frexp(max(float(row.max()), -float(row.min())))[1]
-    exponent = exponent if abs(exponent) > 400 else 0  # squares of other numbers stay inside float64
+    """sum mass (x - level)**2 over all rows; inf where it exceeds float64."""
+    largest = max(float(rows.max()), -float(rows.min()))
+    exponent = math.frexp(largest)[1]
+    exponent = exponent if abs(exponent) > _SAFE_EXPONENT else 0
+    levels = codebooks.astype(np.float64)
     if exponent:
-        row, decoded = np.ldexp(row, -exponent), np.ldexp(decoded, -exponent)
-    residual = row - decoded
-    squares = residual * residual if mass is None else mass * residual * residual
+        rows, levels = np.ldexp(rows, -exponent), np.ldexp(levels, -exponent)
+    errors = squared_error_rows(rows, codes, levels, importance, threads)
     with np.errstate(over="ignore", under="ignore"):
-        return float(np.ldexp(squares.sum(), 2 * exponent))
+        return float(np.ldexp(math.fsum(errors), 2 * exponent))

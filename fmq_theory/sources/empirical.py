@@ -61,6 +61,13 @@ class Empirical(Source):
         source._fill(SortedPoints.of(ordered), ordered.size, is_weighted=False)
         return source
 
+    @classmethod
+    def from_counts(cls, points: NDArray[np.floating], counts: FloatArray) -> "Empirical":
+        """Finite, ascending, distinct float32 or float64 weights without -0.0, and how often each occurs."""
+        source = object.__new__(cls)
+        source._fill(SortedPoints.of(points, counts), int(counts.sum()), is_weighted=False)
+        return source
+
     def _fill(self, data: SortedPoints, size: int, *, is_weighted: bool) -> None:
         fields = {"data": data, "size": size, "is_weighted": is_weighted, "_density": list[Spacings]()}
         for name, value in fields.items():

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fmq_theory.errors import WeightsError
 
-__all__ = ["as_weights"]
+__all__ = ["as_weights", "type_name"]
 
 
 @overload
@@ -59,6 +59,12 @@ def as_weights(array: object, name: str = "weights", *, narrow: bool = False) ->
             "remove or replace the entries that are not finite",
         )
     return values
+
+
+def type_name(array: object) -> str:
+    """What the type of the entries of a numpy array or torch tensor is called, without its byte order."""
+    dtype = getattr(array, "dtype", None)
+    return str(getattr(dtype, "name", dtype)).removeprefix("torch.")
 
 
 def _from_torch(tensor: Any, *, narrow: bool) -> object:

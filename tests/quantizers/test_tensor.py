@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmq_theory.errors import SchemeError, WeightsError
-from fmq_theory.quantizers import SCHEMES, get_scheme, quantize
+from fmq_theory.quantizers import Scheme, get_scheme, quantize
 from tests.quantizers import published
 from tests.quantizers.drawing import NAMES
 
@@ -259,7 +259,9 @@ def test_bad_input(arguments: dict[str, object], error: type[Exception], message
 
 
 def test_an_error_in_one_channel_names_it() -> None:
-    class Refuses(type(SCHEMES["uniform"])):
+    class Refuses(Scheme):
+        name = "refuses"
+
         def _design(self, source: object, num_levels: int) -> object:
             raise WeightsError("source", "it is not to my taste", "try another")
 

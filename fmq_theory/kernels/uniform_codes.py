@@ -1,0 +1,32 @@
+"""Codes of equally spaced levels by the published rule."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmq_theory.kernels.jit import kernel
+
+__all__ = ["uniform_codes"]
+
+
+@kernel
+def uniform_codes(
+    rows: NDArray[np.floating],
+    low: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    top: NDArray[np.int64],
+    codes: NDArray[np.uint8],
+) -> None:
+    """rint((x - low) / scale), half to even, in float64, held to [0, top]: row by row.
+
+    Args:
+        rows: shape ``[R, C]``.
+        low: the first level of each row, shape ``[R]``.
+        scale: the step of each row, above zero, shape ``[R]``.
+        top: the last code of each row, shape ``[R]``.
+        codes: filled, shape ``[R, C]``.
+    """
+    for r in range(rows.shape[0]):
+        first, step, last = low[r], scale[r], np.float64(top[r])
+        for c in range(rows.shape[1]):
+            code = np.rint((np.float64(rows[r, c]) - first) / step)
+            codes[r, c] = np.uint8(min(max(code, 0.0), last))

@@ -1,0 +1,75 @@
+"""Codes against numpy's search, errors against exact sums."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from fmq_theory.kernels.encode import encode_rows, rounded_up, squared_error_rows
+
+
+def searched(rows: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    pairs = zip(rows.astype(np.float64), thresholds, strict=True)
+    return np.stack([np.searchsorted(border, row, side="right") for row, border in pairs])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("num_levels", [1, 2, 3, 4, 15, 16, 17, 255, 256])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_codes_are_numpys(dtype: type, num_levels: int, threads: int) -> None:
+    rng = np.random.default_rng(num_levels)
+    rows = rng.standard_normal((2, 777)).astype(dtype)
+    thresholds = rng.standard_normal((2, num_levels - 1))
+    # Some thresholds are weights, and some lie between a float32 and the next.
+    thresholds[:, : num_levels // 3] = rows[:, : num_levels // 3]
+    thresholds[0, num_levels // 2 :] += 1e-9
+    thresholds.sort(axis=1)
+    thresholds[1, num_levels // 2 :] = np.inf
+    assert (encode_rows(rows, thresholds, threads) == searched(rows, thresholds)).all()
+
+
+@given(
+    hnp.arrays(np.float32, (1, 40), elements=st.floats(-4, 4, width=16)),
+    hnp.arrays(np.float64, (1, 7), elements=st.floats(-4, 4) | st.floats(-4, 4, width=16)),
+)
+def test_ties_go_up(rows: np.ndarray, thresholds: np.ndarray) -> None:
+    thresholds.sort(axis=1)
+    assert (encode_rows(rows, thresholds) == searched(rows, thresholds)).all()
+
+
+def test_rounding_a_threshold_down_would_be_wrong() -> None:
+    row = np.array([[1.0]], dtype=np.float32)
+    above = np.array([[1.0 + 1e-12]])
+    assert encode_rows(row, above)[0, 0] == 0
+    assert row[0, 0] >= above.astype(np.float32)[0, 0]  # what a plain cast would have said
+
+
+@given(hnp.arrays(np.float64, 9, elements=st.floats(allow_nan=False)))
+def test_rounded_up_is_the_least_float32_not_below(numbers: np.ndarray) -> None:
+    up = rounded_up(numbers)
+    assert (up.astype(np.float64) >= numbers).all()
+    with np.errstate(over="ignore"):
+        below = np.nextafter(up, np.float32(-np.inf)).astype(np.float64)
+    assert ((below < numbers) | np.isneginf(numbers)).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_squared_errors_are_exact_to_rounding(dtype: type, weighted: bool, threads: int) -> None:
+    rng = np.random.default_rng(0)
+    for rows in (rng.standard_t(2.0, (1, 3000)), rng.standard_normal((3, 100))):
+        rows = rows.astype(dtype)
+        codes = rng.integers(0, 4, rows.shape).astype(np.uint8)
+        levels = rng.standard_normal((rows.shape[0], 4))
+        mass = rng.random(rows.shape) if weighted else None
+        found = squared_error_rows(rows, codes, levels, mass, threads)
+        gaps = rows.astype(np.float64) - np.take_along_axis(levels, codes.astype(np.intp), axis=1)
+        squares = gaps * gaps * (1.0 if mass is None else mass)
+        expected = [math.fsum(row) for row in squares]
+        np.testing.assert_allclose(found, expected, rtol=1e-15)
+        wrong = squared_error_rows(rows, (codes + 1) % 4, levels, mass, threads)
+        assert (np.abs(wrong / expected - 1.0) > 1e-3).all()
