@@ -1,0 +1,35 @@
+"""Numbers that break sorts, histograms and sums."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["hard_rows"]
+
+Array = NDArray[np.floating]
+
+
+def hard_rows(size: int, dtype: type[np.floating], seed: int = 0) -> dict[str, Array]:
+    """Finite arrays of ``size`` numbers, by what is hard about them."""
+    rng = np.random.default_rng(seed)
+    normal = rng.standard_normal(size)
+    tiny = float(np.finfo(dtype).smallest_subnormal)
+    zeros = np.where(rng.random(size) < 0.5, -0.0, 0.0)
+    powers = rng.uniform(np.log2(np.finfo(dtype).smallest_normal), np.log2(np.finfo(dtype).max) - 1, size)
+    rows = {
+        "normal": normal,
+        "student": rng.standard_t(1.5, size),
+        "ties": rng.integers(-3, 4, size).astype(float),
+        "two points": np.where(rng.random(size) < 0.3, -1.5, 2.25),
+        "constant": np.full(size, -3.7),
+        "zeros": zeros,
+        "zeros among others": np.where(rng.random(size) < 0.6, zeros, normal),
+        "sorted": np.sort(normal),
+        "reversed": np.sort(normal)[::-1],
+        "one bin": 1.0 + rng.random(size) * 2.0**-16,
+        "one bin and an outlier": np.append(1.0 + rng.random(size - 1) * 2.0**-16, -1e30),
+        "denormal": np.rint(normal * 1000) * tiny,
+        "offset": 1e8 + normal,
+        "negative offset": -1e8 + normal,
+        "all exponents": rng.choice([-1.0, 1.0], size) * 2.0**powers,
+    }
+    return {name: row.astype(dtype) for name, row in rows.items()}
