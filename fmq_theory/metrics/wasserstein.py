@@ -1,5 +1,7 @@
 """Squared 2-Wasserstein distance on the line, by the project's own kernels."""
 
+import operator
+
 import numpy as np
 
 from fmq_theory.codebook import Codebook
@@ -50,7 +52,8 @@ def w2_squared(
     Reference:
         Santambrogio, Optimal Transport for Applied Mathematicians, proposition 2.17.
     """
-    return w2_of_pair(sorted_pair(a, b, a_weights, b_weights, threads=threads or default_threads()))
+    threads = default_threads() if threads is None else max(1, operator.index(threads))
+    return w2_of_pair(sorted_pair(a, b, a_weights, b_weights, threads=threads))
 
 
 def sample_to_codebook_w2_squared(sample: Empirical, codebook: Codebook) -> float:

@@ -1,0 +1,240 @@
+"""The goals' table as data: what is timed beside what, and what is asked of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from experiments.benchmark.checks import (
+    equal_mass_is_published,
+    grid_is_consistent,
+    nothing_to_check,
+    optimum_is_optimal,
+    row_codebooks_fit,
+    w2_is_exact,
+)
+from experiments.benchmark.clock import Pace
+from experiments.benchmark.datasets import LAWS, Dataset, Law
+from experiments.benchmark.duel import Duel, Outcome
+from experiments.benchmark.growth import Growth
+from experiments.benchmark.memory import Memory
+from experiments.benchmark.ours import JOBS, ours
+from experiments.benchmark.peers import EXACT, POT, exact_peers, heuristic_peers
+from experiments.benchmark.published import (
+    ARGSORT,
+    COPY,
+    SORT,
+    SORT_ROWS,
+    partition_at_quantiles,
+    published_equal_mass,
+)
+from experiments.benchmark.rows import Goal
+from experiments.benchmark.startup import Startup
+from experiments.benchmark.words import count
+
+__all__ = ["FULL", "QUICK", "TINY", "Case", "Extent", "cases"]
+
+
+class Case(Protocol):
+    """What a run consists of."""
+
+    @property
+    def topic(self) -> str:
+        """What ``--only`` chooses by."""
+        ...
+
+    def run(self, pace: Pace) -> Outcome:
+        """Measures."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much is run.
+
+    Attributes:
+        pace: how long each case is measured.
+        large: n of the jobs in O(n).
+        small: n of the comparison with exact peers.
+        small_for_256: the same at K = 256, where they need minutes.
+        matrix: the weights by channel.
+        growth: sizes of the fit.
+        slow_peers: also run, once each, what takes most of a minute.
+        memory_of: laws on whose data memory is measured; it hardly depends on them.
+    """
+
+    pace: Pace
+    large: int
+    small: int
+    small_for_256: int
+    matrix: tuple[int, int]
+    growth: tuple[int, ...]
+    slow_peers: bool
+    memory_of: tuple[Law, ...]
+
+
+FULL = Extent(
+    Pace(budget_s=20.0, least=5, most=15, slow_s=8.0),
+    large=10**7,
+    small=10**6,
+    small_for_256=10**6,
+    matrix=(4096, 4096),
+    growth=(10**5, 10**6, 10**7, 5 * 10**7),
+    slow_peers=True,
+    memory_of=("gaussian", "student-t"),
+)
+QUICK = Extent(
+    Pace(budget_s=2.0, least=3, most=9, slow_s=1.5),
+    large=10**7,
+    small=10**6,
+    small_for_256=10**5,
+    matrix=(4096, 4096),
+    growth=(10**5, 10**6, 10**7),
+    slow_peers=False,
+    memory_of=("gaussian",),
+)
+TINY = Extent(
+    Pace(budget_s=0.01, least=1, most=1, slow_s=60.0),
+    large=20_000,
+    small=2_000,
+    small_for_256=2_000,
+    matrix=(8, 4096),
+    growth=(10_000, 20_000),
+    slow_peers=False,
+    memory_of=("gaussian",),
+)
+
+_TWO_THREADS = "ours, 2 threads"
+
+
+def cases(extent: Extent) -> Iterator[Case]:
+    """All of them, by law."""
+    for law in LAWS:
+        yield _limits(law, extent)
+        yield from _equal_mass(law, extent)
+        yield from _optimum(law, extent)
+        yield from _optimum_of_16_bits(law, extent)
+        yield from _by_channel(law, extent)
+        yield _w2(law, extent)
+        yield _grid(law, extent)
+        yield from _growth_and_memory(law, extent)
+    yield Startup()
+
+
+def _limits(law: Law, extent: Extent) -> Case:
+    what = f"n = {count(extent.large)}"
+    contenders = (COPY, SORT, ARGSORT, partition_at_quantiles(16))
+    return Duel("limits", what, Dataset(law, (extent.large,)), contenders, (), nothing_to_check)
+
+
+def _equal_mass(law: Law, extent: Extent) -> Iterator[Case]:
+    for bits, most in ((2, 0.65), (4, 0.65), (8, 1.0)):
+        job, num_levels = f"equal mass, {bits} bits", 2**bits
+        goals = (
+            Goal(f"≤ {most:g} × np.sort", ("np.sort",), most),
+            Goal("≥ 30 × faster than published", ("published equal mass",), 30.0, faster=True),
+            Goal("2 threads ≥ 1.7 × faster", ("ours",), 1.7, faster=True, ours=_TWO_THREADS),
+        )
+        contenders = (ours(job), ours(job, 2, _TWO_THREADS), SORT, published_equal_mass(num_levels))
+        yield Duel(
+            "equal mass",
+            f"n = {count(extent.large)}, K = {num_levels}",
+            JOBS[job].dataset(law, extent.large),
+            contenders,
+            goals,
+            equal_mass_is_published(num_levels),
+        )
+
+
+def _optimum(law: Law, extent: Extent) -> Iterator[Case]:
+    for bits, size, fewest, most in (
+        (4, extent.small, 45.0, 1.7),
+        (8, extent.small_for_256, 250.0, 6.0),
+    ):
+        job, num_levels = f"optimum, {bits} bits", 2**bits
+        exact = exact_peers(num_levels)
+        yield Duel(
+            "optimum",
+            f"n = {count(size)}, K = {num_levels}",
+            JOBS[job].dataset(law, size),
+            (ours(job), SORT, *exact, *heuristic_peers(num_levels)),
+            (Goal(f"≥ {fewest:g} × faster than the fastest exact peer", EXACT, fewest, faster=True),),
+            optimum_is_optimal(num_levels),
+        )
+        slow = exact[:1] if extent.slow_peers and num_levels <= 16 else ()
+        yield Duel(
+            "optimum",
+            f"n = {count(extent.large)}, K = {num_levels}",
+            JOBS[job].dataset(law, extent.large),
+            (ours(job), SORT, *slow),
+            (Goal(f"≤ {most:g} × np.sort", ("np.sort",), most),),
+            optimum_is_optimal(num_levels),
+        )
+
+
+def _optimum_of_16_bits(law: Law, extent: Extent) -> Iterator[Case]:
+    for kind in ("bfloat16", "float16"):
+        for bits in (4, 8):
+            job = f"optimum of {kind}, {bits} bits"
+            yield Duel(
+                f"optimum of {kind}",
+                f"n = {count(extent.large)}, K = {2**bits}",
+                JOBS[job].dataset(law, extent.large),
+                (ours(job), SORT),
+                (Goal("≤ 0.4 × np.sort of float32", ("np.sort",), 0.4),),
+                optimum_is_optimal(2**bits),
+                reference_dataset=Dataset(law, (extent.large,)),
+                on_reference=("np.sort",),
+            )
+
+
+def _by_channel(law: Law, extent: Extent) -> Iterator[Case]:
+    for topic, most in (("equal mass", 1.2), ("optimum", 4.0)):
+        job = f"{topic} by channel, 4 bits"
+        yield Duel(
+            f"{topic} by channel",
+            f"{extent.matrix}, K = 16",
+            Dataset(law, extent.matrix),
+            (ours(job), ours(job, 2, _TWO_THREADS), SORT_ROWS),
+            (
+                Goal(f"≤ {most:g} × np.sort(axis=1)", ("np.sort(axis=1)",), most),
+                Goal("2 threads ≥ 1.7 × faster", ("ours",), 1.7, faster=True, ours=_TWO_THREADS),
+            ),
+            row_codebooks_fit(16),
+        )
+
+
+def _w2(law: Law, extent: Extent) -> Case:
+    job = "W2 of two samples"
+    return Duel(
+        "W2",
+        f"n = {count(extent.large)} each",
+        JOBS[job].dataset(law, extent.large),
+        (ours(job), ours(job, 2, _TWO_THREADS), SORT, POT),
+        (
+            Goal("≤ 2.5 × one np.sort", ("np.sort",), 2.5),
+            Goal("≥ 15 × faster than POT in float64", (POT.name,), 15.0, faster=True),
+        ),
+        w2_is_exact,
+        reference_dataset=Dataset(law, (extent.large,)),
+        on_reference=("np.sort",),
+    )
+
+
+def _grid(law: Law, extent: Extent) -> Case:
+    job = "8 schemes × 7 bit-widths"
+    return Duel(
+        "grid",
+        f"{job}, n = {count(extent.large)}",
+        JOBS[job].dataset(law, extent.large),
+        (ours(job), SORT),
+        (Goal("≤ 8 × np.sort", ("np.sort",), 8.0),),
+        grid_is_consistent,
+    )
+
+
+def _growth_and_memory(law: Law, extent: Extent) -> Iterator[Case]:
+    grown = ("equal mass, 4 bits", "optimum, 4 bits", "optimum, 8 bits", "W2 of two samples")
+    for job in grown:
+        yield Growth(job, law, extent.growth)
+    for job in JOBS if law in extent.memory_of else ():
+        yield Memory(job, law, extent.large)
