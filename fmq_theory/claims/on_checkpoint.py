@@ -21,9 +21,12 @@ from fmq_theory.claims.comparison import (
 )
 from fmq_theory.claims.verdict import paper_verdict
 from fmq_theory.errors import SchemeError, WeightsError
-from fmq_theory.metrics import distortion, index_entropy, rowwise_w2_squared_pot
+from fmq_theory.kernels.encode import squared_error_rows
+from fmq_theory.kernels.threads import default_threads
+from fmq_theory.metrics import row_distortion, rowwise_w2_squared_pot
 from fmq_theory.quantizers import Scheme, get_scheme
-from fmq_theory.sources import Empirical
+from fmq_theory.sources import Empirical, SortedRows
+from fmq_theory.sources.weights import as_weights
 
 __all__ = ["compare_checkpoint"]
 
@@ -143,15 +146,16 @@ def _one_tensor(
     sums: dict[_Cell, _Sums],
 ) -> TensorRow:
     """Adds one tensor to the totals and returns its own ratios; a scheme not shown only serves those."""
-    array = np.asarray(tensor.array, dtype=np.float64)
+    array = _finite(tensor)
     # A 1-D tensor has no slices: it is one channel, as the published uniform treats it.
     by_channel = granularity == "channel" and array.ndim > 1
-    channels = array.reshape(array.shape[0] if by_channel else 1, -1)
-    sources = [_source(tensor.name, channel) for channel in channels]
+    channels = np.ascontiguousarray(array.reshape(array.shape[0] if by_channel else 1, -1))
+    rows = SortedRows.of(channels, default_threads())
+    sources = [rows.row(index) for index in range(len(channels))] if shown else []
     own: dict[_Cell, _Sums] = {}
     for name, scheme in designs.items():
         for b in bits:
-            own[name, b] = _one_design(channels, sources, name, scheme, b, shown=name in shown)
+            own[name, b] = _one_design(channels, rows, sources if name in shown else None, name, scheme, b)
             sums[name, b].add(own[name, b])
     em = [_ratio(own, "equal_mass", b) for b in bits]
     return TensorRow(
@@ -165,45 +169,43 @@ def _one_tensor(
     )
 
 
-def _source(name: str, channel: NDArray[np.float64]) -> Empirical:
+def _finite(tensor: NamedTensor) -> NDArray[np.floating]:
     try:
-        return Empirical(channel)
+        return as_weights(tensor.array, narrow=True)
     except WeightsError as error:
-        raise error.renamed(f"tensor {name!r}") from error
+        raise error.renamed(f"tensor {tensor.name!r}") from error
 
 
 def _one_design(
-    channels: NDArray[np.float64],
-    sources: Sequence[Empirical],
+    channels: NDArray[np.floating],
+    rows: SortedRows,
+    sources: Sequence[Empirical] | None,
     name: str,
     scheme: Scheme,
     b: int,
-    *,
-    shown: bool,
 ) -> _Sums:
     """One scheme and bit-width on every channel: the sums over channels of n_c times each mean.
 
-    What only a row of its own would show is left at zero unless it is ``shown``.
+    What only a row of its own would show is left at zero where ``sources``, the channels, are None.
     """
     total = _Sums()
-    quantized = np.empty_like(channels)
-    n = channels.shape[1]
-    for index, (channel, source) in enumerate(zip(channels, sources, strict=True)):
-        try:
-            codebook = scheme.design(source, 2**b)
-        except SchemeError as error:
-            total.missing = error.cause
-            return total
-        quantized[index] = codebook.decode(scheme.encode(codebook, channel))
-        if shown:
-            total.exact += n * distortion(codebook, source)
-            total.entropy += n * index_entropy(codebook, source)
-            total.add_prediction(predict(name, source, 2**b, n), n)
+    try:
+        books, codes = scheme.quantize_sorted_rows(rows, channels, 2**b)
+    except SchemeError as error:
+        total.missing = error.cause
+        return total
     total.weights = channels.size
     total.side_numbers = len(channels) * scheme.side_numbers(2**b)
     # fsum: a tensor of large weights must not lose the error of its small ones.
-    total.hat = math.fsum(np.square(channels - quantized).ravel())
-    if shown:
+    total.hat = math.fsum(squared_error_rows(channels, codes, books.levels, None, rows.threads))
+    if sources is not None:
+        n = channels.shape[1]
+        told = row_distortion(books, rows)
+        total.exact = math.fsum(told.squared_error)
+        total.entropy = n * math.fsum(told.entropy)
+        for source in sources:
+            total.add_prediction(predict(name, source, 2**b, n), n)
+        quantized = np.take_along_axis(books.levels, codes.astype(np.intp), axis=1)
         total.pot = n * float(np.sum(rowwise_w2_squared_pot(channels, quantized)))
     return total
 

@@ -4,6 +4,7 @@ from fmq_theory.metrics.distortion import distortion
 from fmq_theory.metrics.expected import RangeDesign, expected_distortion
 from fmq_theory.metrics.intervals import Estimate, exact_estimate, mean_estimate
 from fmq_theory.metrics.rate import cell_masses, index_entropy, shannon_lower_bound
+from fmq_theory.metrics.row_distortion import RowDistortion, row_distortion
 from fmq_theory.metrics.wasserstein import sample_to_codebook_w2_squared, w2_squared
 from fmq_theory.metrics.wasserstein_law import w2_squared_law
 from fmq_theory.metrics.wasserstein_pot import (
@@ -15,12 +16,14 @@ from fmq_theory.metrics.wasserstein_pot import (
 __all__ = [
     "Estimate",
     "RangeDesign",
+    "RowDistortion",
     "cell_masses",
     "distortion",
     "exact_estimate",
     "expected_distortion",
     "index_entropy",
     "mean_estimate",
+    "row_distortion",
     "rowwise_w2_squared_pot",
     "sample_to_codebook_w2_squared",
     "sample_to_codebook_w2_squared_pot",

@@ -123,8 +123,14 @@ class Scheme(abc.ABC):
             SchemeError: see ``design``.
             SourceError: see ``design``; the message names the row.
         """
-        books = self.design_rows(SortedRows.of(rows, threads), num_levels)
-        return books, self._encode_rows(books, rows, threads)
+        return self.quantize_sorted_rows(SortedRows.of(rows, threads), rows, num_levels)
+
+    def quantize_sorted_rows(
+        self, ordered: SortedRows, rows: NDArray[np.floating], num_levels: int
+    ) -> tuple[Codebooks, NDArray[np.uint8]]:
+        """``quantize_rows`` where the rows are known in order too: one sort serves a whole grid."""
+        books = self.design_rows(ordered, num_levels)
+        return books, self._encode_rows(books, rows, ordered.threads)
 
     def _encode_rows(self, books: Codebooks, rows: NDArray[np.floating], threads: int) -> NDArray[np.uint8]:
         """``encode`` of each row."""

@@ -7,6 +7,7 @@ from fmq_theory.sources.gaussian import Gaussian
 from fmq_theory.sources.generalized_gaussian import GeneralizedGaussian
 from fmq_theory.sources.laplace import Laplace
 from fmq_theory.sources.logistic import Logistic
+from fmq_theory.sources.sorted_rows import SortedRows
 from fmq_theory.sources.source import (
     MagnitudeRange,
     Parameter,
@@ -30,6 +31,7 @@ __all__ = [
     "Parameter",
     "PartialMoments",
     "PointDensity",
+    "SortedRows",
     "Source",
     "StudentT",
     "SymmetricSource",
