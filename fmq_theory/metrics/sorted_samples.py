@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.errors import WeightsError
+from fmq_theory.kernels.radix_sort import sorted_copy
 from fmq_theory.kernels.threads import run_blocks
 from fmq_theory.sources.empirical import Empirical
 from fmq_theory.sources.weights import as_weights
@@ -69,7 +70,7 @@ def sorted_pair(
     given = ((a, a_weights, "a"), (b, b_weights, "b"))
 
     def sort(start: int, stop: int) -> list[SortedSample]:
-        return [sorted_sample(*sample) for sample in given[start:stop]]
+        return [sorted_sample(*sample, threads=max(1, threads // 2)) for sample in given[start:stop]]
 
     x, y = (sample for part in run_blocks(sort, len(given), threads) for sample in part)
     return paired(x, y)
@@ -91,7 +92,7 @@ def as_sorted_sample(sample: Empirical) -> SortedSample:
     return SortedSample(*data.distinct())
 
 
-def sorted_sample(values: object, weights: object, name: str) -> SortedSample:
+def sorted_sample(values: object, weights: object, name: str, threads: int = 1) -> SortedSample:
     """The points of positive mass in order.
 
     Float32 input stays float32: the sorted copy is all of its size that is made.
@@ -101,7 +102,7 @@ def sorted_sample(values: object, weights: object, name: str) -> SortedSample:
     """
     x = as_weights(values, name, narrow=True).ravel()
     if weights is None:
-        return SortedSample(np.sort(x), np.empty(0))
+        return SortedSample(sorted_copy(np.ascontiguousarray(x), threads), np.empty(0))
     mass = as_weights(weights, f"{name}_weights").ravel()
     if mass.size != x.size:
         raise WeightsError(
