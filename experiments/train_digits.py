@@ -78,6 +78,8 @@ def finish(trainer: Trainer, data: LabelledImages, out: Path) -> dict[str, str]:
         "velocity_error_by_thirds_of_t": json.dumps([round(error, 4) for error in thirds]),
         "velocity_error_on": f"{len(data.part(held_out=True).labels)} images held out, per pixel",
         "training_seconds": f"{trainer.seconds:.0f}",
+        "training_cpu_seconds": f"{trainer.cpu_seconds:.0f}",
+        "threads": str(torch.get_num_threads()),
         "torch": torch.__version__,
         "licence": _LICENCES[config.data],
     }

@@ -27,7 +27,7 @@ class Config:
     data: str = "digits"
     data_path: str = ""
     model: str = "compact"
-    steps: int = 10_000
+    steps: int = 5000  # of the digits: after twice as many the held-out error is 2 % larger
     batch: int = 128
     learning_rate: float = 2e-3
     warm_up: int = 200
@@ -53,7 +53,7 @@ class Trainer:
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
         self.losses: list[float] = []
-        self.seconds = 0.0
+        self.seconds = self.cpu_seconds = 0.0
 
     @property
     def step(self) -> int:
@@ -66,7 +66,7 @@ class Trainer:
         Raises:
             FlowError: the loss is not finite.
         """
-        began = time.perf_counter()
+        began, began_cpu = time.perf_counter(), time.process_time()
         config = self.config
         for group in self.optimiser.param_groups:
             group["lr"] = config.learning_rate * _schedule(self.step, config.warm_up, config.steps)
@@ -81,6 +81,7 @@ class Trainer:
         self.losses.append(value)
         self._follow()
         self.seconds += time.perf_counter() - began
+        self.cpu_seconds += time.process_time() - began_cpu
 
     def _loss(self) -> Tensor:
         batch = self.config.batch
@@ -116,7 +117,7 @@ class Trainer:
             "generator": self.generator.get_state(),
             "dropout": torch.get_rng_state(),
             "losses": torch.tensor(self.losses, dtype=torch.float64),
-            "seconds": self.seconds,
+            "seconds": [self.seconds, self.cpu_seconds],
         }
         write_atomically(path, lambda place: torch.save(state, place))
 
@@ -143,7 +144,7 @@ class Trainer:
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["dropout"])
         self.losses = state["losses"].tolist()
-        self.seconds = float(state["seconds"])
+        self.seconds, self.cpu_seconds = state["seconds"]
 
 
 def _schedule(step: int, warm_up: int, steps: int) -> float:
