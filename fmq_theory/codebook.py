@@ -108,6 +108,13 @@ class Codebooks:
             np.full(num_rows, np.nan),
         )
 
+    @classmethod
+    def of_levels(cls, levels: NDArray[np.float64], thresholds: NDArray[np.float64]) -> "Codebooks":
+        """Codebooks with all their levels in use and nothing proven."""
+        num_rows, num_levels = levels.shape
+        books = cls.empty(num_rows, num_levels)
+        return cls(levels, thresholds, books.used, books.lower_bound)
+
     def put(self, row: int, codebook: Codebook, lower_bound: float = np.nan) -> None:
         """Fills one row."""
         count = codebook.num_levels

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from fmq_theory.codebook import Codebook, Codebooks
 from fmq_theory.errors import SchemeError
+from fmq_theory.kernels.equal_mass import equal_mass_rows
 from fmq_theory.kernels.row_codebooks import centroids, equal_counts, interpolated
 from fmq_theory.kernels.threads import run_blocks
 from fmq_theory.quantizers.centroids import centroid_codebook
 from fmq_theory.quantizers.equal_counts import (
+    between,
     equal_count_codebook,
     equal_weight_codebook,
     stable_rank_codes,
@@ -141,11 +143,24 @@ class PowerCompander(Scheme):
         edges = rows.quantile_linear(np.linspace(0.0, 1.0, num_buckets(rows.shape[1]) + 1))
         return interpolated(escort_cumulative(edges, self.alpha), edges, shares)
 
+    def quantize_rows(
+        self, rows: NDArray[np.floating], num_levels: int, threads: int
+    ) -> tuple[Codebooks, NDArray[np.uint8]]:
+        if not self._by_rank:
+            return Scheme.quantize_rows(self, rows, num_levels, threads)
+        # Codes, means and borders from counts of the weights' leading bits: nothing is sorted.
+        codes, levels, left, right = equal_mass_rows(rows, self._checked(num_levels), threads)
+        books = Codebooks.of_levels(levels, between(left, right)).padded(num_levels)
+        for index in np.flatnonzero(levels[:, 0] == levels[:, -1]):
+            if rows[index].min() == rows[index].max():  # a constant row keeps its value
+                books.put(int(index), Codebook(levels[index, :1], np.array([])))
+                codes[index] = 0
+        return books, codes
+
     def _encode_rows(self, books: Codebooks, rows: NDArray[np.floating], threads: int) -> NDArray[np.uint8]:
         if not self._by_rank:
             return Scheme._encode_rows(self, books, rows, threads)
-        codes = [self.encode(books.row(i), row.astype(np.float64)) for i, row in enumerate(rows)]
-        return np.array(codes, dtype=np.uint8)
+        return self.quantize_rows(rows, books.levels.shape[1], threads)[1]
 
     @property
     def encodes_by_value(self) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fmq_theory.errors import SourceError, WeightsError
+from fmq_theory.kernels.radix_sort import sorted_copy
 from fmq_theory.sources.sorted_points import SortedPoints
 from fmq_theory.sources.source import FloatArray, MagnitudeRange, PartialMoments, Source, Tail
 from fmq_theory.sources.spacings import PiecewiseLinearLaw, Spacings, num_buckets
@@ -48,10 +49,9 @@ class Empirical(Source):
     def __init__(self, weights: object, sample_weight: object = None) -> None:
         x = as_weights(weights, narrow=True)
         if sample_weight is None:
-            ordered, mass = np.sort(x, axis=None), None
+            ordered, mass = sorted_copy(np.ascontiguousarray(x).ravel()), None
         else:
             ordered, mass = _sorted_with_mass(x, as_weights(sample_weight, "sample_weight"))
-        ordered += ordered.dtype.type(0.0)  # in place, on our own copy: -0.0 becomes 0.0
         self._fill(SortedPoints.of(ordered, mass), ordered.size, is_weighted=mass is not None)
 
     @classmethod
@@ -308,7 +308,8 @@ def _sorted_with_mass(x: NDArray[np.floating], mass: FloatArray) -> tuple[NDArra
         raise WeightsError("sample_weight", "all entries are zero", "give some weight a positive one")
     x, mass = x[present], mass[present]
     order = np.argsort(x, kind="stable")
+    x = x[order] + x.dtype.type(0.0)  # -0.0 becomes 0.0
     exponent = math.frexp(float(mass.max()))[1]
     if abs(exponent) > 400:  # products of masses and squares must stay within float64
         mass = np.ldexp(mass, -exponent)
-    return x[order], mass[order]
+    return x, mass[order]

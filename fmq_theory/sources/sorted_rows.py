@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fmq_theory.kernels.radix_sort import sort_rows
 from fmq_theory.kernels.row_codebooks import block_prefix_of_rows
 from fmq_theory.kernels.threads import run_blocks
 from fmq_theory.sources.empirical import Empirical
@@ -31,9 +32,8 @@ class SortedRows:
 
     @classmethod
     def of(cls, rows: NDArray[np.floating], threads: int = 1) -> "SortedRows":
-        """Sorts finite float32 or float64 rows, shape ``[R, C]``, neither zero."""
-        points = np.sort(rows, axis=1)
-        points += points.dtype.type(0.0)
+        """Sorts finite, contiguous float32 or float64 rows, shape ``[R, C]``, neither zero."""
+        points = sort_rows(rows, threads)
         parts = run_blocks(lambda a, b: block_prefix_of_rows(points[a:b]), points.shape[0], threads)
         return cls(points, parts[0] if len(parts) == 1 else np.concatenate(parts), threads)
 
