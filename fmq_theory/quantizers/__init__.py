@@ -3,6 +3,7 @@
 from fmq_theory.quantizers.clipped_uniform import ClippedUniform
 from fmq_theory.quantizers.entropy_constrained import EntropyConstrained
 from fmq_theory.quantizers.fp4 import FP4
+from fmq_theory.quantizers.grid import GridCell, design_grid
 from fmq_theory.quantizers.lloyd_max import LloydMax
 from fmq_theory.quantizers.log2 import Log2
 from fmq_theory.quantizers.minmax_uniform import MinMaxUniform
@@ -18,6 +19,7 @@ __all__ = [
     "SCHEMES",
     "ClippedUniform",
     "EntropyConstrained",
+    "GridCell",
     "LloydMax",
     "Log2",
     "MinMaxUniform",
@@ -26,6 +28,7 @@ __all__ = [
     "QuantizedTensor",
     "RangeScheme",
     "Scheme",
+    "design_grid",
     "get_scheme",
     "quantize",
 ]

@@ -123,7 +123,11 @@ class Scheme(abc.ABC):
             SchemeError: see ``design``.
             SourceError: see ``design``; the message names the row.
         """
-        return self.quantize_sorted_rows(SortedRows.of(rows, threads), rows, num_levels)
+        if isinstance(self, RangeScheme):  # two weights of each row tell all
+            ordered = SortedRows.of(np.column_stack((rows.min(axis=1), rows.max(axis=1))), threads)
+        else:
+            ordered = SortedRows.of(rows, threads)
+        return self.quantize_sorted_rows(ordered, rows, num_levels)
 
     def quantize_sorted_rows(
         self, ordered: SortedRows, rows: NDArray[np.floating], num_levels: int

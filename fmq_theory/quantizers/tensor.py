@@ -19,7 +19,7 @@ from fmq_theory.quantizers.scheme import Scheme
 from fmq_theory.sources.empirical import Empirical
 from fmq_theory.sources.weights import as_weights, type_name
 
-__all__ = ["QuantizedTensor", "quantize"]
+__all__ = ["QuantizedTensor", "checked_bits", "finite_weights", "quantize", "side_bits"]
 
 _FloatArray = NDArray[np.float64]
 
@@ -123,7 +123,7 @@ def quantize(
         SchemeError: an unknown scheme, bits outside 1..8, or a scheme without 2**bits levels.
     """
     scheme = get_scheme(scheme)
-    num_levels = 2 ** _checked_bits(bits)
+    num_levels = 2 ** checked_bits(bits)
     threads = default_threads() if threads is None else max(1, operator.index(threads))
     if sample_weight is None and (patterns := Patterns.of(weights, granularity, group_size)) is not None:
         layout = Layout.of(patterns.shape, granularity, axis, group_size)
@@ -132,7 +132,7 @@ def quantize(
             books, codes, error = counted
             codebooks = books.levels.astype(np.float32)
             return _packed(scheme, bits, layout, books, codes, codebooks, error, codes.size)
-    values = _finite_weights(weights, granularity, axis, group_size)
+    values = finite_weights(weights, granularity, axis, group_size)
     layout = Layout.of(values.shape, granularity, axis, group_size)
     rows = np.ascontiguousarray(layout.rows(values))
     importance = _importance(sample_weight, layout)
@@ -161,8 +161,6 @@ def _packed(
     error: float,
     total: float,
 ) -> QuantizedTensor:
-    counts, times = np.unique(books.used, return_counts=True)
-    side_numbers = sum(scheme.side_numbers(int(n)) * int(t) for n, t in zip(counts, times, strict=True))
     num_levels = books.levels.shape[1]
     return QuantizedTensor(
         codes=np.ascontiguousarray(layout.restore(codes)),
@@ -174,8 +172,15 @@ def _packed(
         layout=layout,
         mse=error / total,
         optimality_gap=_gap(error, books.lower_bound),
-        effective_bits=bits + side_numbers * codebooks.itemsize * 8 / codes.size,
+        effective_bits=bits + side_bits(scheme, books, codebooks) / codes.size,
     )
+
+
+def side_bits(scheme: Scheme, books: Codebooks, weights: object) -> int:
+    """Bits of the numbers that the codebooks are rebuilt from, in the type they have for ``weights``."""
+    counts, times = np.unique(books.used, return_counts=True)
+    side_numbers = sum(scheme.side_numbers(int(n)) * int(t) for n, t in zip(counts, times, strict=True))
+    return side_numbers * np.dtype(_codebook_type(weights)).itemsize * 8
 
 
 def _gap(error: float, lower_bounds: _FloatArray) -> float | None:
@@ -207,7 +212,12 @@ def _quantize_weighted_rows(
     return books, codes
 
 
-def _checked_bits(bits: int) -> int:
+def checked_bits(bits: int) -> int:
+    """``bits`` as an integer from 1 to 8.
+
+    Raises:
+        SchemeError: it is none.
+    """
     try:
         number = operator.index(bits)
     except TypeError:
@@ -221,7 +231,7 @@ def _codebook_type(weights: object) -> type[np.floating]:
     return np.float32 if type_name(weights).startswith(_WITHIN_FLOAT32) else np.float64
 
 
-def _finite_weights(
+def finite_weights(
     weights: object, granularity: str, axis: int, group_size: int | None
 ) -> NDArray[np.floating]:
     """The weights in float32 where that holds them, else in float64.

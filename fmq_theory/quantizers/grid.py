@@ -1,0 +1,105 @@
+"""Every scheme at every bit-width from one sort of a tensor."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fmq_theory.codebook import Codebooks
+from fmq_theory.errors import SchemeError
+from fmq_theory.kernels.row_codebooks import squared_errors
+from fmq_theory.kernels.threads import default_threads, run_blocks
+from fmq_theory.quantizers.layout import Layout
+from fmq_theory.quantizers.registry import get_scheme
+from fmq_theory.quantizers.scheme import Scheme
+from fmq_theory.quantizers.tensor import checked_bits, finite_weights, side_bits
+from fmq_theory.sources.sorted_rows import SortedRows
+
+__all__ = ["GridCell", "design_grid"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GridCell:
+    """One scheme at one bit-width on a tensor.
+
+    Attributes:
+        scheme: its name.
+        bits: a codebook has at most 2**bits levels.
+        codebooks: one a channel, a group, or the tensor.
+        mse: mean of (weight - level)**2 with the levels in float64, by the sums of each cell.
+        entropy_bits: mean index entropy: bits a weight under an ideal entropy coder of each codebook's codes.
+        effective_bits: bits a weight with the numbers that the codebooks are rebuilt from.
+    """
+
+    scheme: str
+    bits: int
+    codebooks: Codebooks
+    mse: float
+    entropy_bits: float
+    effective_bits: float
+
+
+def design_grid(
+    weights: object,
+    schemes: Sequence[str | Scheme],
+    bits: Sequence[int],
+    granularity: str = "channel",
+    axis: int = 0,
+    group_size: int | None = None,
+    threads: int | None = None,
+) -> Iterator[GridCell]:
+    """The codebooks, error and entropy of each scheme at each bit-width, without codes.
+
+    The weights are sorted once, when the first cell is asked for; each cell then costs about as much as its
+    codebooks. Pairs that do not exist (NF4 at other than 4 bits) are left out.
+
+    Args:
+        weights: see ``quantize``.
+        schemes: names or schemes.
+        bits: 1 to 8 each.
+        granularity: see ``quantize``.
+        axis: see ``quantize``.
+        group_size: see ``quantize``.
+        threads: see ``quantize``.
+
+    Raises:
+        WeightsError: see ``quantize``.
+        SchemeError: see ``quantize``.
+    """  # the others are those of quantize
+    chosen = [get_scheme(scheme) for scheme in schemes]
+    widths = [checked_bits(b) for b in bits]
+    values = finite_weights(weights, granularity, axis, group_size)
+    layout = Layout.of(values.shape, granularity, axis, group_size)
+    rows = SortedRows.of(
+        np.ascontiguousarray(layout.rows(values)), default_threads() if threads is None else threads
+    )
+    for scheme in chosen:
+        for b in widths:
+            try:
+                books = scheme.design_rows(rows, 2**b)
+            except SchemeError:
+                continue
+            yield _measured(scheme, b, books, rows, side_bits(scheme, books, weights))
+
+
+def _measured(scheme: Scheme, bits: int, books: Codebooks, rows: SortedRows, side: float) -> GridCell:
+    num_rows, size = rows.shape
+    counts = np.empty(books.levels.shape)
+    parts = run_blocks(
+        lambda a, b: squared_errors(
+            rows.points[a:b], rows.blocks[a:b], books.levels[a:b], books.thresholds[a:b], counts[a:b]
+        ),
+        num_rows,
+        rows.threads,
+    )
+    shares = counts[counts > 0.0] / size
+    total = num_rows * size
+    return GridCell(
+        scheme=scheme.name,
+        bits=bits,
+        codebooks=books,
+        mse=math.fsum(np.concatenate(parts).tolist()) / total,
+        entropy_bits=-float(np.sum(shares * np.log2(shares))) / num_rows,
+        effective_bits=bits + side / total,
+    )
