@@ -31,6 +31,37 @@ def test_codes_are_numpys(dtype: type, num_levels: int, threads: int) -> None:
     assert (encode_rows(rows, thresholds, threads) == searched(rows, thresholds)).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("num_levels", [2, 16, 256])
+def test_codes_where_thresholds_crowd_or_reach_far(dtype: type, num_levels: int) -> None:
+    """The bins of the search have equal widths: many thresholds in one of them, or none that fit."""
+    rng = np.random.default_rng(0)
+    steps = np.arange(num_levels - 1)
+    thresholds = {
+        "powers of two": np.ldexp(1.0, -steps % 100),
+        "equal": np.full(num_levels - 1, 0.25),
+        "two values": np.where(steps % 2, -1.0, 1e30),
+        "whole range": np.linspace(-1.0, 1.0, num_levels - 1) * np.finfo(dtype).max,
+        "smallest": steps * float(np.finfo(dtype).smallest_subnormal),
+        "far": 1e8 + steps / num_levels,
+    }
+    for name, border in thresholds.items():
+        border.sort()
+        inside = rng.choice(border, 4000).astype(dtype)
+        outside = np.array([np.finfo(dtype).max, -np.finfo(dtype).max, 0.0, -0.0], dtype=dtype)
+        with np.errstate(over="ignore"):
+            around = np.concatenate([np.nextafter(inside, dtype(s)) for s in (-np.inf, np.inf)])
+        row = np.concatenate((inside, around, outside, rng.standard_normal(3000).astype(dtype)))
+        row = row[np.isfinite(row)][np.newaxis]
+        assert (encode_rows(row, border[np.newaxis]) == searched(row, border[np.newaxis])).all(), name
+
+
+def test_control_a_number_on_a_threshold_decides() -> None:
+    row, border = np.array([[0.25] * 100]), np.array([[0.25]])
+    assert (encode_rows(row, border) == 1).all()
+    assert (np.searchsorted(border[0], row[0], side="left") == 0).all()
+
+
 @given(
     hnp.arrays(np.float32, (1, 40), elements=st.floats(-4, 4, width=16)),
     hnp.arrays(np.float64, (1, 7), elements=st.floats(-4, 4) | st.floats(-4, 4, width=16)),
