@@ -14,7 +14,7 @@ from fmq_theory.kernels.double_double import two_sum
 from fmq_theory.kernels.jit import kernel
 from fmq_theory.kernels.threads import run_blocks
 
-__all__ = ["encode_rows", "squared_error_rows"]
+__all__ = ["counts_rows", "encode_rows", "squared_error_rows"]
 
 FloatArray = NDArray[np.float64]
 Codes = NDArray[np.uint8]
@@ -144,6 +144,49 @@ def _search(
             step //= 2
         for lane in range(width):
             code[start + lane] = np.uint8(found[lane])
+
+
+def counts_rows(codes: Codes, num_levels: int, threads: int = 1) -> NDArray[np.int64]:
+    """How often each code occurs in each row.
+
+    Args:
+        codes: C-contiguous, each below ``num_levels`` <= 256, shape ``[R, C]``.
+        num_levels: K.
+        threads: at most so many share the rows, or the columns of few rows.
+
+    Returns:
+        shape ``[R, K]``.
+    """
+    codes = codes.view()
+    codes.setflags(write=False)  # one compilation, whether the caller's array is read-only or not
+    num_rows, columns = codes.shape
+    counts = np.zeros((num_rows, num_levels), dtype=np.int64)
+    if num_rows >= threads:
+        run_blocks(lambda a, b: _count(codes[a:b], 0, columns, counts[a:b]), num_rows, threads)
+        return counts
+
+    def count(start: int, stop: int) -> NDArray[np.int64]:
+        part = np.zeros_like(counts)
+        _count(codes, start, stop, part)
+        return part
+
+    return sum(run_blocks(count, columns, threads), counts)
+
+
+@kernel
+def _count(codes: Codes, first: int, last: int, counts: NDArray[np.int64]) -> None:
+    """Of the codes in columns first..last-1 of each row."""
+    # Equal neighbours count apart, so that one need not wait until the other's count is stored.
+    even, odd = np.zeros(256, dtype=np.int64), np.zeros(256, dtype=np.int64)
+    for r in range(codes.shape[0]):
+        for i in range(first, last - 1, 2):
+            even[codes[r, i]] += 1
+            odd[codes[r, i + 1]] += 1
+        if (last - first) % 2 == 1:
+            even[codes[r, last - 1]] += 1
+        for k in range(counts.shape[1]):
+            counts[r, k] = even[k] + odd[k]
+            even[k] = odd[k] = 0
 
 
 def squared_error_rows(

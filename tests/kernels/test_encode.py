@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fmq_theory.kernels.encode import encode_rows, rounded_up, squared_error_rows
+from fmq_theory.kernels.encode import counts_rows, encode_rows, rounded_up, squared_error_rows
 
 
 def searched(rows: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
@@ -85,6 +85,18 @@ def test_rounded_up_is_the_least_float32_not_below(numbers: np.ndarray) -> None:
     with np.errstate(over="ignore"):
         below = np.nextafter(up, np.float32(-np.inf)).astype(np.float64)
     assert ((below < numbers) | np.isneginf(numbers)).all()
+
+
+@pytest.mark.parametrize(("num_rows", "columns"), [(1, 1), (1, 1001), (2, 500), (5, 7)])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_counts_are_numpys(num_rows: int, columns: int, threads: int) -> None:
+    codes = np.random.default_rng(columns).integers(0, 9, (num_rows, columns)).astype(np.uint8)
+    expected = [np.bincount(row, minlength=9) for row in codes]
+    assert (counts_rows(codes, 9, threads) == expected).all()
+    codes[0, 0] = (codes[0, 0] + 1) % 9
+    assert (counts_rows(codes, 9, threads) != expected).sum() == 2
+    codes.setflags(write=False)
+    assert counts_rows(codes, 256, threads).sum() == codes.size
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
