@@ -5,6 +5,7 @@ import click
 from fmq_theory.cli.bounds import bounds
 from fmq_theory.cli.claims import claims
 from fmq_theory.cli.codebook import codebook
+from fmq_theory.cli.flow import flow
 
 __all__ = ["main"]
 
@@ -21,3 +22,4 @@ def main() -> None:
 main.add_command(bounds)
 main.add_command(claims)
 main.add_command(codebook)
+main.add_command(flow)

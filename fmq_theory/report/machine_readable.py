@@ -12,7 +12,7 @@ from typing import Any, cast
 from fmq_theory.claims.comparison import Comparison, Row
 from fmq_theory.report.files import write_atomically, write_text_atomically
 
-__all__ = ["comparison_as_json", "write_csv", "write_json"]
+__all__ = ["comparison_as_json", "environment", "plain_values", "write_csv", "write_json"]
 
 _PACKAGES = ("fmq_theory", "numpy", "scipy", "numba", "POT", "torch")
 
@@ -30,9 +30,9 @@ def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
         "tensors": [dataclasses.asdict(row) for row in comparison.tensors],
         "skipped": [{"name": name, "reason": reason} for name, reason in comparison.skipped],
         "notes": list(comparison.notes),
-        "environment": _environment(),
+        "environment": environment(),
     }
-    return _plain(report)
+    return plain_values(report)
 
 
 def write_json(comparison: Comparison, path: Path) -> None:
@@ -48,22 +48,24 @@ def write_csv(comparison: Comparison, path: Path) -> None:
         with place.open("w", newline="", encoding="utf-8") as file:
             table = csv.DictWriter(file, [field.name for field in dataclasses.fields(Row)])
             table.writeheader()
-            table.writerows(_plain(dataclasses.asdict(row)) for row in comparison.rows)
+            table.writerows(plain_values(dataclasses.asdict(row)) for row in comparison.rows)
 
     write_atomically(path, write)
 
 
-def _plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
+    """JSON values: nan is None, an infinite number the string "inf"."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in cast("dict[str, Any]", value).items()}
+        return {key: plain_values(item) for key, item in cast("dict[str, Any]", value).items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in cast("list[Any]", value)]
+        return [plain_values(item) for item in cast("list[Any]", value)]
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else ("inf" if value > 0 else "-inf")
     return value
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
     found = {"python": platform.python_version(), "machine": platform.machine()}
     for package in _PACKAGES:
         try:

@@ -1,0 +1,121 @@
+"""Finished cells on disk: one line each, so that a run that was stopped goes on where it was."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from fmq_theory.errors import OutputError
+from fmq_theory.flow.cell import Cell
+
+__all__ = ["CellStore"]
+
+_FORMAT = "fmq-flow-cells-1"
+
+
+class CellStore:
+    """A file of JSON lines: what the run was asked for, then a line a cell.
+
+    A line counts only if it is whole, so that a kill in the middle of a write loses that cell alone.
+
+    Args:
+        path: of the file; its folder exists.
+        settings: what the cells depend on, as JSON values. Cells of other settings are never used.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+        self.path = path
+        self._header = {"format": _FORMAT, "settings": dict(settings)}
+        self._cells: dict[tuple[str, int], Cell] = {}
+
+    def start(self) -> None:
+        """Begins anew; what the file held is gone.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        self._cells = {}
+        self._rewrite()
+
+    def resume(self) -> None:
+        """Reads the cells of an earlier run with the same settings, or begins anew if there is no file.
+
+        Raises:
+            OutputError: the file is of other settings, or cannot be read or written.
+        """
+        if not self.path.exists():
+            self.start()
+            return
+        try:
+            lines = self.path.read_text("utf-8").splitlines()
+            header = cast("dict[str, Any]", json.loads(lines[0])) if lines else {}
+        except (OSError, ValueError) as error:
+            raise OutputError(
+                f"cells {self.path}", f"they cannot be read ({error})", "pass --force to start again"
+            ) from error
+        if header != json.loads(json.dumps(self._header)):
+            raise OutputError(
+                f"cells {self.path}",
+                f"they are of a run with other settings ({_difference(header, self._header)})",
+                "pass --force to start again, or name another folder",
+            )
+        self._cells = {}
+        for line in lines[1:]:
+            try:
+                cell = Cell.from_json(json.loads(line))
+            except (ValueError, KeyError, TypeError):
+                continue  # the line that a kill cut off
+            if not cell.failed:
+                self._cells[cell.scheme, cell.bits] = cell
+        self._rewrite()
+
+    def get(self, scheme: str, bits: int) -> Cell | None:
+        """A finished cell."""
+        return self._cells.get((scheme, bits))
+
+    def put(self, cell: Cell) -> None:
+        """Keeps a cell: it is on the disk when this returns.
+
+        Raises:
+            OutputError: the disk refused.
+        """
+        self._cells[cell.scheme, cell.bits] = cell
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(cell.to_json()) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise OutputError(f"cells {self.path}", str(error), "free some space and --resume") from error
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    def _rewrite(self) -> None:
+        lines = [json.dumps(self._header), *(json.dumps(cell.to_json()) for cell in self._cells.values())]
+        temporary: Path | None = None
+        try:
+            handle, name = tempfile.mkstemp(prefix=f".{self.path.stem}-", dir=self.path.absolute().parent)
+            temporary = Path(name)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write("".join(f"{line}\n" for line in lines))
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)  # mkstemp makes files private; results are not
+            temporary.replace(self.path)
+        except OSError as error:
+            raise OutputError(f"cells {self.path}", str(error), "choose another folder") from error
+        finally:
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
+
+
+def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """The first settings that differ, in words."""
+    if found.get("format") != wanted["format"]:
+        return "another format"
+    old, new = cast("dict[str, Any]", found.get("settings", {})), cast("dict[str, Any]", wanted["settings"])
+    keys = [key for key in new if old.get(key) != new[key]]
+    return ", ".join(f"{key} {old.get(key)!r}, not {new[key]!r}" for key in keys[:3]) or "fewer of them"

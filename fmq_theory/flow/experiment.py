@@ -1,0 +1,239 @@
+"""A whole run: full-precision samples, then every scheme at every bit-width against them."""
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fmq_theory.errors import FlowError, SchemeError
+from fmq_theory.flow.cell import Cell, LatentValues, encode_images
+from fmq_theory.flow.cell_store import CellStore
+from fmq_theory.flow.discretisation import Convergence, check_convergence
+from fmq_theory.flow.fidelity.features import FeatureMap
+from fmq_theory.flow.fidelity.frechet import FeatureSet, frechet_distance
+from fmq_theory.flow.fidelity.similarity import ssim_window
+from fmq_theory.flow.layers import LayerShare, layer_shares
+from fmq_theory.flow.measure_cell import Reference, latent_values, measure_cell
+from fmq_theory.flow.model import FlowModel
+from fmq_theory.flow.quantized_field import quantize_field
+from fmq_theory.flow.settings import FlowSettings
+from fmq_theory.flow.shared_noise import draw_noise, run_samples
+
+__all__ = ["FlowReport", "FullPrecision", "run_experiment", "weights_digest"]
+
+_CHECKED = 16
+"""Samples on which the sampler's own error is measured."""
+_SHOWN = 8
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class FullPrecision:
+    """What is known of the full-precision samples.
+
+    Attributes:
+        sample_rms: root mean square of a coordinate.
+        convergence: whether the sampler resolves the flow.
+        latent: None if the model names no layer.
+        frechet_to_data: None without features and data.
+        images: as ``Cell.images``.
+    """
+
+    sample_rms: float
+    convergence: Convergence
+    latent: LatentValues | None
+    frechet_to_data: float | None
+    images: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlowReport:
+    """Everything a flow experiment found out.
+
+    Attributes:
+        subject: the model in words.
+        config: what was asked for, enough to run it again.
+        sample_shape: of one sample.
+        data_range: width of the model's space.
+        ssim_window: side of SSIM's window; None for what is no image.
+        features: name of the feature map; None for none.
+        full: the full-precision side.
+        cells: by scheme and bits, in the order asked for.
+        layers: what each tensor's quantization does alone, largest first, in the cell ``layers_of``.
+        layers_of: scheme and bits.
+    """
+
+    subject: str
+    config: dict[str, Any]
+    sample_shape: tuple[int, ...]
+    data_range: float
+    ssim_window: int | None
+    features: str | None
+    full: FullPrecision
+    cells: tuple[Cell, ...]
+    layers: tuple[LayerShare, ...] = ()
+    layers_of: tuple[str, int] | None = None
+
+    @property
+    def dimension(self) -> int:
+        """Numbers a sample."""
+        product = 1
+        for length in self.sample_shape:
+            product *= length
+        return product
+
+    @property
+    def failed(self) -> tuple[Cell, ...]:
+        """Cells that hold an error."""
+        return tuple(cell for cell in self.cells if cell.failed)
+
+
+def run_experiment(
+    model: FlowModel,
+    subject: str,
+    schemes: Sequence[str],
+    bits: Sequence[int],
+    settings: FlowSettings,
+    *,
+    phi: FeatureMap | None = None,
+    data: Tensor | None = None,
+    store: CellStore | None = None,
+    layers_of: tuple[str, int] | None = None,
+    progress: Progress = lambda _share, _what: None,
+) -> FlowReport:
+    """Measures every cell that the store does not hold yet.
+
+    Args:
+        model: with its weights.
+        subject: the model in words.
+        schemes: names that ``get_scheme`` knows.
+        bits: bit-widths.
+        settings: all else that a cell depends on.
+        phi: for Fréchet distances.
+        data: samples of the data, ``[n, *sample_shape]``.
+        store: keeps finished cells; without one they live in memory.
+        layers_of: a scheme and bit-width whose error is told layer by layer; None for no such table.
+        progress: called with the share done and what is being done.
+
+    Raises:
+        FlowError: the full-precision field cannot be sampled (the step is named), or the feature map or the
+            data do not fit.
+        SchemeError: an unknown scheme.
+    """
+    progress(0.0, "full precision")
+    reference = _reference(model, settings, phi, data)
+    full = _full_precision(reference, settings)
+    cells: list[Cell] = []
+    total = len(schemes) * len(bits)
+    began, made = time.monotonic(), 0
+    for scheme in schemes:
+        for b in bits:
+            done = len(cells)
+            progress(done / total, _words(scheme, b, done, total, time.monotonic() - began, made))
+            cell = store.get(scheme, b) if store is not None else None
+            if cell is None:
+                cell = measure_cell(reference, settings, scheme, b)
+                made += 1
+                if store is not None:
+                    store.put(cell)
+            cells.append(cell)
+    layers: tuple[LayerShare, ...] = ()
+    if layers_of is not None and settings.ladder_samples:
+        progress(1.0, "layer by layer")
+        layers = _layers(reference, settings, *layers_of)
+    return FlowReport(
+        subject=subject,
+        config={
+            "schemes": list(schemes),
+            "bits": list(bits),
+            **settings.as_json(),
+            "features": None if phi is None else phi.name,
+            "data_samples": None if data is None else len(data),
+        },
+        sample_shape=model.sample_shape,
+        data_range=model.data_range,
+        ssim_window=ssim_window(model.sample_shape),
+        features=None if phi is None else phi.name,
+        full=full,
+        cells=tuple(cells),
+        layers=layers,
+        layers_of=layers_of if layers else None,
+    )
+
+
+def weights_digest(model: FlowModel) -> str:
+    """A short name of the weights, equal for equal weights only."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().contiguous().cpu().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _reference(
+    model: FlowModel, settings: FlowSettings, phi: FeatureMap | None, data: Tensor | None
+) -> Reference:
+    shared = draw_noise(model, settings.samples, settings.seeds, settings.seed)
+    run = run_samples(
+        shared.field, shared.noise, settings.steps, settings.sampler, model.latent_layer, settings.rows
+    )
+    if phi is None:
+        return Reference(model, shared, run)
+    features = phi(run.end)
+    if data is None:
+        return Reference(model, shared, run, phi, features)
+    if tuple(data.shape[1:]) != model.sample_shape or len(data) < 2:
+        raise FlowError(
+            f"data of shape {tuple(data.shape)}",
+            f"the model's samples are of shape {model.sample_shape}",
+            "pass [n, *sample_shape], in the model's space",
+        )
+    return Reference(model, shared, run, phi, features, FeatureSet.of(phi(data.to(run.end.dtype))))
+
+
+def _full_precision(reference: Reference, settings: FlowSettings) -> FullPrecision:
+    shared, end = reference.shared, reference.run.end
+    index = torch.arange(min(_CHECKED, len(shared.noise)))
+    to_data = None
+    if reference.features is not None and reference.data is not None:
+        to_data = frechet_distance(FeatureSet.of(reference.features), reference.data)
+    is_image = len(reference.model.sample_shape) == 3
+    return FullPrecision(
+        sample_rms=float(end.double().square().mean().sqrt()),
+        convergence=check_convergence(
+            shared.field.select(index), shared.noise[: len(index)], settings.steps, settings.sampler
+        ),
+        latent=latent_values(shared, reference.run.latent),
+        frechet_to_data=to_data,
+        images=encode_images(end[:_SHOWN], reference.model.data_range) if is_image else "",
+    )
+
+
+def _layers(reference: Reference, settings: FlowSettings, scheme: str, bits: int) -> tuple[LayerShare, ...]:
+    field = reference.shared.field.select(torch.arange(settings.ladder_samples))
+    noise = reference.shared.noise[: settings.ladder_samples]
+    try:
+        quantized = quantize_field(field, scheme, bits, settings.granularity)
+        return layer_shares(
+            field,
+            quantized.field,
+            noise,
+            settings.steps,
+            settings.sampler,
+            rows=settings.rows,
+            lipschitz_samples=0,
+        )
+    except (FlowError, SchemeError):
+        return ()  # the cell itself says why: no such codebook, no finite samples, or nothing changed
+
+
+def _words(scheme: str, bits: int, done: int, total: int, elapsed: float, made: int) -> str:
+    rate = f", {elapsed / made:.1f} s a cell" if made else ""
+    left = (total - done) * elapsed / made if made else 0.0
+    rest = f", {left // 60:.0f}:{left % 60:02.0f} left" if made else ""
+    return f"{scheme} {bits} bits, cell {done + 1} of {total}{rate}{rest}"

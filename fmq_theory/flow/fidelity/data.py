@@ -1,0 +1,68 @@
+"""Samples of the data, read from a file or made by a function that the user names."""
+
+import importlib
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fmq_theory.errors import FlowError
+
+__all__ = ["read_samples"]
+
+
+def read_samples(name: str) -> Tensor:
+    """``[n, ...]`` in the model's space, from .npy, .npz with one array, or ``package.module:function``.
+
+    Raises:
+        FlowError: there is no such file or function, or it gives something else.
+    """
+    if name.endswith((".npy", ".npz")):
+        return _checked(torch.as_tensor(_array(Path(name))), name)
+    place, colon, function = name.partition(":")
+    if not (place and colon and function):
+        raise FlowError(
+            f"data {name!r}",
+            "it is neither a file nor a function",
+            "pass .npy, .npz or package.module:function",
+        )
+    try:
+        made: object = getattr(importlib.import_module(place), function)()
+    except (ImportError, AttributeError, TypeError) as error:
+        raise FlowError(
+            f"data {name!r}", f"the function cannot be called ({error})", "check the name and PYTHONPATH"
+        ) from error
+    if not isinstance(made, Tensor):
+        raise FlowError(f"data {name!r}", f"it returned {type(made).__name__}", "return a torch.Tensor")
+    return _checked(made, name)
+
+
+def _array(path: Path) -> NDArray[np.generic]:
+    try:
+        read = cast("object", np.load(path, allow_pickle=False))
+        if isinstance(read, np.ndarray):
+            return cast("NDArray[np.generic]", read)
+        archive = cast("np.lib.npyio.NpzFile", read)
+        with archive:
+            if len(archive.files) != 1:
+                raise FlowError(
+                    f"data {path}", f"it holds {len(archive.files)} arrays", "pass a file with one"
+                )
+            return archive[archive.files[0]]
+    except (OSError, EOFError, ValueError) as error:
+        if isinstance(error, FlowError):
+            raise
+        raise FlowError(f"data {path}", f"it cannot be read ({error})", "pass .npy or .npz") from error
+
+
+def _checked(data: Tensor, name: str) -> Tensor:
+    if data.ndim < 2 or not data.is_floating_point() or not bool(torch.isfinite(data).all()):
+        raise FlowError(
+            f"data {name!r}",
+            f"{data.dtype} of shape {tuple(data.shape)} is no batch of finite floating point samples",
+            "scale the data to the model's space first, such as [-1, 1]",
+        )
+    return data

@@ -1,0 +1,91 @@
+"""How near the samples of two models are, sample by sample, from the same noise: PSNR and SSIM."""
+
+import importlib
+import math
+from collections.abc import Callable
+from typing import cast
+
+from torch import Tensor
+
+from fmq_theory.errors import FlowError
+
+__all__ = ["psnr", "ssim", "ssim_window"]
+
+_WINDOW, _SIGMA = 11, 1.5
+"""Wang et al.: a Gaussian window of 11 by 11 with standard deviation 1.5."""
+_SMALLEST = 3
+
+
+def psnr(samples: Tensor, reference: Tensor, data_range: float) -> Tensor:
+    """10 log10(R^2 / mean squared difference) of each sample, in dB; inf where both are the same.
+
+    Args:
+        samples: ``[batch, ...]``.
+        reference: the full-precision samples from the same noise and condition, same shape.
+        data_range: R, the width of the model's space: 2 for images in [-1, 1].
+
+    Returns:
+        float64, ``[batch]``.
+
+    Raises:
+        FlowError: the shapes differ, or R is not positive and finite.
+    """
+    first, second = _pair(samples, reference, data_range)
+    measure = _torchmetrics("peak_signal_noise_ratio")
+    return measure(first, second, data_range=data_range, reduction="none", dim=tuple(range(1, first.ndim)))
+
+
+def ssim(samples: Tensor, reference: Tensor, data_range: float) -> Tensor | None:
+    """Structural similarity of each image, at most 1; None if the samples are no images of at least 3 by 3.
+
+    The window is Wang's, Gaussian with 11 by 11 numbers and standard deviation 1.5, for images that can hold
+    it; for smaller ones it is shrunk as a whole (see ``ssim_window``), and then values are comparable only
+    with those of images of the same size. Edges are reflected.
+
+    Returns:
+        float64, ``[batch]``.
+
+    Raises:
+        FlowError: as ``psnr`` raises.
+
+    Reference:
+        Wang, Bovik, Sheikh, Simoncelli, Image quality assessment, IEEE TIP 13 (2004).
+    """
+    first, second = _pair(samples, reference, data_range)
+    window = ssim_window(tuple(first.shape[1:]))
+    if window is None:
+        return None
+    measure = _torchmetrics("structural_similarity_index_measure")
+    # torchmetrics makes the window from sigma: 2 int(3.5 sigma + 1/2) + 1 numbers.
+    return measure(first, second, sigma=_SIGMA * window / _WINDOW, data_range=data_range, reduction="none")
+
+
+def ssim_window(sample_shape: tuple[int, ...]) -> int | None:
+    """Side of the window: 11, or the largest odd number that fits; None for what is no image."""
+    if len(sample_shape) != 3 or min(sample_shape[1:]) < _SMALLEST:
+        return None
+    least = min(_WINDOW, *sample_shape[1:])
+    return least if least % 2 else least - 1
+
+
+def _pair(samples: Tensor, reference: Tensor, data_range: float) -> tuple[Tensor, Tensor]:
+    if samples.shape != reference.shape or samples.ndim < 2 or not len(samples):
+        raise FlowError(
+            f"samples of shape {tuple(samples.shape)}",
+            f"they cannot be compared with samples of shape {tuple(reference.shape)}",
+            "pass two batches of the same shape, [batch, ...]",
+        )
+    if not (math.isfinite(data_range) and data_range > 0.0):
+        raise FlowError(
+            f"data_range = {data_range}",
+            "the width of a space is positive and finite",
+            "pass 2.0 for [-1, 1]",
+        )
+    return samples.detach().double(), reference.detach().double()
+
+
+def _torchmetrics(name: str) -> Callable[..., Tensor]:
+    # Imported here: it takes a second, and only a comparison of samples needs it.
+    return cast(
+        "Callable[..., Tensor]", getattr(importlib.import_module("torchmetrics.functional.image"), name)
+    )

@@ -1,0 +1,169 @@
+"""The cells of an experiment as rows: means with intervals, ready for a table or JSON."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from fmq_theory.flow.cell import BySeed, Cell
+from fmq_theory.flow.experiment import FlowReport
+from fmq_theory.metrics import Estimate, mean_estimate
+
+__all__ = ["RUNGS", "FlowRow", "Spread", "flow_rows", "spread_of"]
+
+RUNGS = ("g0", "g1", "g2", "g3", "g4")
+
+Bounds = dict[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A mean with two 95 % intervals.
+
+    Attributes:
+        value: the mean.
+        samples: Student's interval over all samples, which are independent; None if a value is infinite.
+        seeds: Student's interval over the seeds' means; None for one seed.
+    """
+
+    value: float
+    samples: tuple[float, float] | None
+    seeds: tuple[float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRow:
+    """One scheme at one bit-width; None is what does not exist.
+
+    Attributes:
+        scheme: name.
+        bits: per code.
+        effective_bits: bits a quantized weight, codebooks counted.
+        mse: squared error a quantized weight.
+        weight_error_norm: |theta_q - theta|.
+        sample_error_rms: rms over samples of the Euclidean |e_1|.
+        psnr_db: mean over samples.
+        ssim: mean over samples.
+        latent_std: standard deviation over dimensions of the latent's variance, mean over seeds.
+        latent_std_ratio: to full precision's, mean over seeds.
+        latent_mean_ratio: of the mean variance, likewise.
+        latent_collapsed: dimensions collapsed, the most in a seed.
+        frechet: distance from the full-precision samples in the features.
+        frechet_feature_rms: rms |phi(xhat) - phi(x)|, at least the root of ``frechet``.
+        frechet_to_data: distance from the data.
+        bounds: rms over the ladder's samples at t = 1; g3 is a prediction.
+        tightness: median over them of bound / error.
+        intervals: by name of the attribute, {"samples": [low, high], "seeds": [low, high]}.
+        ladder: what is known of the bounds besides.
+        lossless_share: of the weights in channels that some codebook holds without loss.
+        note: why a number is missing.
+        failed: whether the note is an error.
+    """
+
+    scheme: str
+    bits: int
+    effective_bits: float | None
+    mse: float | None
+    weight_error_norm: float | None
+    sample_error_rms: float | None
+    psnr_db: float | None
+    ssim: float | None
+    latent_std: float | None
+    latent_std_ratio: float | None
+    latent_mean_ratio: float | None
+    latent_collapsed: int | None
+    frechet: float | None
+    frechet_feature_rms: float | None
+    frechet_to_data: float | None
+    bounds: Bounds
+    tightness: Bounds
+    intervals: dict[str, dict[str, tuple[float, float] | None]]
+    ladder: dict[str, Any] | None
+    lossless_share: float
+    note: str
+    failed: bool
+
+
+def flow_rows(report: FlowReport) -> tuple[FlowRow, ...]:
+    """A row a cell, in order."""
+    return tuple(_row(report, cell) for cell in report.cells)
+
+
+def spread_of(values: BySeed) -> Spread | None:
+    """Mean and intervals of a number a sample, seed by seed; None for none."""
+    if not values:
+        return None
+    pooled = mean_estimate([value for seed in values for value in seed])
+    seeds = mean_estimate([mean_estimate(seed).value for seed in values])
+    return Spread(pooled.value, _ends(pooled), _ends(seeds))
+
+
+def _ends(estimate: Estimate) -> tuple[float, float] | None:
+    return None if estimate.low is None or estimate.high is None else (estimate.low, estimate.high)
+
+
+def _row(report: FlowReport, cell: Cell) -> FlowRow:
+    error = _rooted(spread_of(tuple(tuple(v * v for v in seed) for seed in cell.error)))
+    spreads = {
+        "sample_error_rms": error,
+        "psnr_db": spread_of(cell.psnr),
+        "ssim": spread_of(cell.ssim),
+        "latent_std": _over_seeds(cell.latent.std if cell.latent else ()),
+        "latent_std_ratio": _latent_ratio(report, cell, lambda values: values.std),
+        "latent_mean_ratio": _latent_ratio(report, cell, lambda values: values.mean),
+    }
+    ladder = dict(cell.ladder) if cell.ladder else None
+    frechet = cell.frechet
+    return FlowRow(
+        scheme=cell.scheme,
+        bits=cell.bits,
+        effective_bits=cell.effective_bits,
+        mse=cell.mse,
+        weight_error_norm=cell.weight_error_norm,
+        **{name: None if spread is None else spread.value for name, spread in spreads.items()},  # pyright: ignore[reportArgumentType]
+        latent_collapsed=max(cell.latent.collapsed) if cell.latent else None,
+        frechet=frechet.distance if frechet else None,
+        frechet_feature_rms=frechet.feature_rms if frechet else None,
+        frechet_to_data=frechet.to_data if frechet else None,
+        bounds=_rungs(ladder, "bounds"),
+        tightness=_rungs(ladder, "tightness"),
+        intervals={
+            name: {"samples": spread.samples, "seeds": spread.seeds}
+            for name, spread in spreads.items()
+            if spread is not None
+        },
+        ladder=ladder,
+        lossless_share=cell.lossless_share,
+        note=cell.note,
+        failed=cell.failed,
+    )
+
+
+def _rooted(spread: Spread | None) -> Spread | None:
+    """From the mean square to its root."""
+    if spread is None:
+        return None
+
+    def rooted(ends: tuple[float, float] | None) -> tuple[float, float] | None:
+        return None if ends is None else (math.sqrt(max(0.0, ends[0])), math.sqrt(ends[1]))
+
+    return Spread(math.sqrt(spread.value), rooted(spread.samples), rooted(spread.seeds))
+
+
+def _over_seeds(values: Sequence[float]) -> Spread | None:
+    if not values:
+        return None
+    found = mean_estimate(values)
+    return Spread(found.value, None, _ends(found))
+
+
+def _latent_ratio(report: FlowReport, cell: Cell, part: Callable[[Any], tuple[float, ...]]) -> Spread | None:
+    full = report.full.latent
+    if cell.latent is None or full is None or not all(part(full)):
+        return None
+    return _over_seeds([q / fp for q, fp in zip(part(cell.latent), part(full), strict=True)])
+
+
+def _rungs(ladder: dict[str, Any] | None, key: str) -> Bounds:
+    known = cast("Bounds", (ladder or {}).get(key, {}))
+    return {rung: known.get(rung) for rung in RUNGS}

@@ -1,0 +1,53 @@
+"""What a flow experiment is asked for."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from fmq_theory.errors import FlowError
+from fmq_theory.flow.samplers import get_sampler
+
+__all__ = ["FlowSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowSettings:
+    """Everything that a cell depends on besides the model.
+
+    Attributes:
+        samples: a seed.
+        seeds: independent draws of noise and condition.
+        steps: of the sampler.
+        sampler: a key of ``SAMPLERS``.
+        granularity: "channel" or "tensor".
+        seed: root of all randomness.
+        ladder_samples: samples for which the bounds are worked out, the first of the first seed; 0 for none.
+        ladder_pieces: of each segment between the two paths, where constants are taken.
+        rows: samples at once; bounds the memory and changes nothing else.
+    """
+
+    samples: int = 64
+    seeds: int = 3
+    steps: int = 10
+    sampler: str = "heun"
+    granularity: str = "channel"
+    seed: int = 0
+    ladder_samples: int = 2
+    ladder_pieces: int = 1
+    rows: int = 64
+
+    def __post_init__(self) -> None:
+        get_sampler(self.sampler)
+        if min(self.samples - 1, self.seeds, self.steps, self.ladder_pieces, self.rows) < 1:
+            raise FlowError(
+                "settings",
+                f"{self.samples} samples, {self.seeds} seeds, {self.steps} steps are too few",
+                "use at least two samples, one seed and one step",
+            )
+        if self.ladder_samples < 0:
+            raise FlowError("settings", "ladder_samples is negative", "pass 0 for no ladder")
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values; ``rows`` changes no result and is left out."""
+        values = asdict(self)
+        del values["rows"]
+        return values
