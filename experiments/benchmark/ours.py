@@ -6,9 +6,8 @@ from typing import Any, Literal
 
 from experiments.benchmark.contender import Contender
 from experiments.benchmark.datasets import Dataset, Law
-from fmq_theory.metrics import distortion, w2_squared
-from fmq_theory.quantizers import SCHEMES, quantize
-from fmq_theory.sources import Empirical
+from fmq_theory.metrics import w2_squared
+from fmq_theory.quantizers import SCHEMES, design_grid, quantize
 
 __all__ = ["GRID_BITS", "GRID_SCHEMES", "JOBS", "Job", "ours"]
 
@@ -46,12 +45,9 @@ def _by_channel(scheme: str, bits: int) -> Callable[[Any], Any]:
 
 def _grid(x: Any) -> Mapping[tuple[str, int], float]:
     """The distortion of every scheme at every number of bits, from one sort."""
-    source = Empirical(x)
-    return {
-        (name, bits): distortion(SCHEMES[name].design(source, 2**bits), source)
-        for name in GRID_SCHEMES
-        for bits in GRID_BITS
-    }
+    cells = design_grid(x, GRID_SCHEMES, GRID_BITS, granularity="tensor")
+    # In order; a cell knows its scheme by its class's name, which two schemes may share.
+    return {(name, bits): next(cells).mse for name in GRID_SCHEMES for bits in GRID_BITS}
 
 
 JOBS: dict[str, Job] = {
