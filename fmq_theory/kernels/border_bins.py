@@ -94,6 +94,7 @@ def _sort_borders(
     counts = np.empty(COUNTS, dtype=np.uint32)
     value = np.empty(cuts.size, dtype=keys_space.dtype)
     next_rank = np.empty(cuts.size, dtype=np.int64)
+    next_cut = np.empty(cuts.size, dtype=np.int64)
     ranks = np.empty(cuts.size, dtype=np.int64)
     for b in range(borders.shape[0]):
         here = places[starts[b] : starts[b + 1]]
@@ -102,11 +103,17 @@ def _sort_borders(
             ranks[c - first] = cuts[c] - borders[b, RANK]
         ranked, keys, numbers = keys_space[: here.size], spare_space[: here.size], keys_values
         gather_keys(bits, here, ranked)
-        if sort_keys(ranked, keys, counts, 8 * keys.itemsize):
-            ranked, keys, numbers = keys, ranked, spare_values
-        # Gathering them again is cheaper than a third copy.
-        gather_keys(bits, here, keys)
-        encode_ranked(keys, ranked, ranks[: last - first], first - 1, here, codes, value, next_rank)
+        differ = ranked[0] ^ ranked[0]
+        for i in range(here.size):
+            differ |= ranked[i] ^ ranked[0]
+        if differ == 0:  # a tie, which may be most of the numbers
+            keys = ranked
+        else:
+            if sort_keys(ranked, keys, counts, 8 * keys.itemsize):
+                ranked, keys, numbers = keys, ranked, spare_values
+            # Gathering them again is cheaper than a third copy.
+            gather_keys(bits, here, keys)
+        encode_ranked(keys, ranked, ranks[: last - first], first - 1, here, codes, value, next_rank, next_cut)
         write_bits(ranked, ranked)
         start = 0
         for c in range(first, last + 1):

@@ -62,5 +62,5 @@ def equal_mass_rows(rows: NDArray[np.floating], num_levels: int, threads: int = 
         # Sums that overflowed need more care, and get it there.
         by_bits = np.flatnonzero(~np.isfinite(levels).all(axis=1))
     for r in by_bits:
-        codes[r], levels[r], left[r], right[r] = equal_mass_long(rows[r], num_levels, threads)
+        levels[r], left[r], right[r] = equal_mass_long(rows[r], num_levels, threads, codes[r])
     return codes, levels, left, right

@@ -42,6 +42,8 @@ COUNT_SHIFT = 40
 MOST_AT_ONCE = (1 << (64 - COUNT_SHIFT)) - 1
 # One on each side of a border.
 MOST_BORDER_BINS = 512
+# Numbers that mostly show both signs.
+FIRST = 64
 # Above this share of numbers in border bins a branch is cheaper than to list all and keep some.
 DENSE = 0.25
 # Numbers are multiplied with this first where their sum would overflow.
@@ -49,9 +51,9 @@ SMALL = 2.0**-200
 
 
 def equal_mass_long(
-    values: NDArray[np.floating], num_levels: int, threads: int, unit: float = 1.0
-) -> tuple[CodeArray, FloatArray, FloatArray, FloatArray]:
-    """Codes ``[n]``, levels ``[K']`` and the numbers left and right of each border ``[K' - 1]``.
+    values: NDArray[np.floating], num_levels: int, threads: int, codes: CodeArray, unit: float = 1.0
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Codes; levels ``[K']`` and the numbers left and right of each border ``[K' - 1]``.
 
     The same for any number of threads: each takes a range of the numbers, and their sums are whole numbers.
 
@@ -59,13 +61,14 @@ def equal_mass_long(
         values: finite float32 or float64, C-contiguous, shape ``[n]``, 1 <= n < 2**32.
         num_levels: 1 <= K <= 256; K' = min(K, n).
         threads: at most so many.
+        codes: shape ``[n]``, written.
         unit: what the numbers are multiplied with before they are summed.
     """
     size = values.size
     cuts = equal_cuts(size, min(num_levels, size))
     bits = bits_of(values)
     bin_bits = (MORE_BIN_BITS if size >= MANY else BIN_BITS)[values.itemsize]
-    shift = 8 * values.itemsize - bin_bits
+    origin, shift, negatives = _window(bits, bin_bits)
     parts = max(1, min(threads, size))
     edges = [size * part // parts for part in range(parts + 1)]
 
@@ -74,7 +77,9 @@ def equal_mass_long(
     fine = np.zeros((parts, counts.shape[1] if shift > SUMMED_BITS else 0), dtype=np.int64)
 
     def count(part: int, _: int) -> None:
-        _count_and_sum(bits[edges[part] : edges[part + 1]], shift, counts[part], coarse[part], fine[part])
+        _count_and_sum(
+            bits[edges[part] : edges[part + 1]], origin, shift, counts[part], coarse[part], fine[part]
+        )
 
     run_blocks(count, parts, parts)
     word = np.zeros(1, dtype=bits.dtype)  # its view as a number turns bits into a number
@@ -88,7 +93,9 @@ def equal_mass_long(
         coarse.sum(0),
         fine.sum(0),
         cuts,
+        origin,
         shift,
+        negatives,
         unit,
         word,
         word.view(values.dtype),
@@ -101,9 +108,9 @@ def equal_mass_long(
 
     # Numbers of each border bin in each part; the bins of -0.0 and +0.0 are one.
     sizes = counts[:, bins]
-    sizes[:, bins == counts.shape[1] // 2] += counts[:, :1]
+    if 0 < negatives < counts.shape[1]:
+        sizes[:, bins == negatives] += counts[:, :1]
     nexts = (np.cumsum(sizes.T.ravel()) - sizes.T.ravel()).reshape(-1, parts)
-    codes = np.empty(size, dtype=np.uint8)
     places = np.empty(int(sizes.sum()), dtype=np.uint32)
     starts = np.append(nexts[:, 0], places.size)
 
@@ -112,9 +119,9 @@ def equal_mass_long(
         listed = int(sizes[part].sum())
         ahead = nexts[:, part].copy()
         if listed > DENSE * (last - first):
-            _encode_many(bits, first, last, shift, table, codes, places, ahead)
+            _encode_many(bits, first, last, origin, shift, table, codes, places, ahead)
         else:
-            _encode_few(bits, first, last, shift, table, codes, places, ahead, listed)
+            _encode_few(bits, first, last, origin, shift, table, codes, places, ahead, listed)
 
     run_blocks(encode, parts, parts)
     left, right = np.empty((2, 1, cuts.size - 2))
@@ -138,14 +145,31 @@ def equal_mass_long(
     levels = mean_levels(sums, borders, runs, units, np.diff(cuts), left, right)
     if unit == 1.0 and not np.isfinite(levels).all():
         # Only cells whose sums overflowed: in the others, small numbers would lose digits.
-        scaled = equal_mass_long(values, num_levels, threads, SMALL)[1]
+        scaled = equal_mass_long(values, num_levels, threads, codes, SMALL)[0]
         levels = np.where(np.isfinite(levels), levels, scaled)
-    return codes, levels[0], left[0], right[0]
+    return levels[0], left[0], right[0]
+
+
+def _window(bits: BitArray, bin_bits: int) -> tuple[np.uint64, int, int]:
+    """Where the bins begin, how many bits are below a bin's, and how many bins hold negative numbers.
+
+    The highest bits choose the bin, or those that differ among numbers of one sign.
+    """
+    width = 8 * bits.itemsize
+    everything = np.uint64(0), width - bin_bits, 1 << (bin_bits - 1)
+    if np.ptp(bits[:FIRST] >> (width - 1)) > 0:
+        return everything
+    low, high = int(bits.min()), int(bits.max())
+    if low >> (width - 1) != high >> (width - 1):
+        return everything
+    # One bin more than the range may be touched, and a bin has two numbers at least.
+    shift = max(1, (high - low).bit_length() + 1 - bin_bits)
+    return np.uint64(low >> shift << shift), shift, (1 << bin_bits) * (low >> (width - 1))
 
 
 @kernel
 def _count_and_sum(
-    bits: BitArray, shift: int, counts: IndexArray, coarse: IndexArray, fine: IndexArray
+    bits: BitArray, origin: np.uint64, shift: int, counts: IndexArray, coarse: IndexArray, fine: IndexArray
 ) -> None:
     """For each bin: its numbers, and the sums of their SUMMED_BITS bits after the bin's and of the rest.
 
@@ -161,11 +185,11 @@ def _count_and_sum(
         chunk = bits[first : first + MOST_AT_ONCE]
         if fine.size == 0:
             for i in range(chunk.size):
-                pattern = np.uint64(chunk[i])
+                pattern = np.uint64(chunk[i]) - origin
                 packed[pattern >> bin_shift] += one | (pattern & low_mask)
         else:
             for i in range(chunk.size):
-                pattern = np.uint64(chunk[i])
+                pattern = np.uint64(chunk[i]) - origin
                 chosen = pattern >> bin_shift
                 packed[chosen] += one | ((pattern & low_mask) >> rest)
                 fine[chosen] += np.int64(pattern & rest_mask)
@@ -181,7 +205,9 @@ def _plan(
     coarse: IndexArray,
     fine: IndexArray,
     cuts: IndexArray,
+    origin: np.uint64,
     shift: int,
+    negatives: int,
     unit: float,
     word: BitArray,
     number: NDArray[np.floating],
@@ -200,30 +226,32 @@ def _plan(
         coarse: sums of the bits after the bin's, times 2**(bits after those); shape ``[bins]``.
         fine: sums of the bits after those, ``[bins]`` or empty.
         cuts: shape ``[K + 1]``.
+        origin: bits of the first number of the first bin.
         shift: bits below the bin's.
+        negatives: bins of negative numbers, which come last.
         unit: what numbers are multiplied with before they are summed.
         word: workspace of shape ``[1]``.
         number: a view of ``word`` as a number.
         table: shape ``[bins]``, written where a bin is not empty.
         borders: written.
-        bins: the bin of each border bin, written; for that of the zeros, the one of -0.0.
+        bins: the bin of each border bin, written; that of -0.0 for both zeros.
         sums: double-double sums, shape ``[K, 2]``; added to.
 
     Returns:
         how many border bins there are.
     """
-    half = counts.size // 2
+    zeros = negatives - 1 if 0 < negatives < counts.size else counts.size
     coarse_unit = 2.0 ** max(0, shift - SUMMED_BITS)
     cut = 1
     rank = 0
     num_borders = num_runs = 0
     for k in range(counts.size):
         # Negative numbers by falling magnitude, the last of them with -0.0; then +0.0, in the same bin.
-        chosen = counts.size - 1 - k if k < half else k - half
+        chosen = counts.size - 1 - k if k < negatives else k - negatives
         size = counts[chosen]
-        if k == half - 1:
+        if k == zeros:
             size += counts[0]
-        if size == 0 or k == half:
+        if size == 0 or k == zeros + 1:
             continue
         while cut < cuts.size - 1 and cuts[cut] < rank:
             cut += 1
@@ -239,14 +267,14 @@ def _plan(
             num_borders += 1
             num_runs += last - cut + 1
         table[chosen] = entry
-        if k == half - 1:
+        if k == zeros:
             table[0] = entry
         rank += size
     for chosen in range(counts.size):
         if counts[chosen] == 0 or table[chosen] >= BORDER:
             continue
         # Its numbers are base + step * (the bits below the bin's).
-        word[0] = np.uint64(chosen) << np.uint64(shift)
+        word[0] = (np.uint64(chosen) << np.uint64(shift)) + origin
         base = unit * np.float64(number[0])
         word[0] = np.uint64(word[0]) + np.uint64(1)
         step = unit * np.float64(number[0]) - base
@@ -268,6 +296,7 @@ def _encode_many(
     bits: BitArray,
     first: int,
     last: int,
+    origin: np.uint64,
     shift: int,
     table: NDArray[np.uint16],
     codes: CodeArray,
@@ -276,7 +305,7 @@ def _encode_many(
 ) -> None:
     """Codes by the table; the places of border bin b are listed from places[nexts[b]] on."""
     for i in range(first, last):
-        entry = table[np.uint64(bits[i]) >> np.uint64(shift)]
+        entry = table[(np.uint64(bits[i]) - origin) >> np.uint64(shift)]
         codes[i] = entry
         if entry >= BORDER:
             b = entry - BORDER
@@ -289,6 +318,7 @@ def _encode_few(
     bits: BitArray,
     first: int,
     last: int,
+    origin: np.uint64,
     shift: int,
     table: NDArray[np.uint16],
     codes: CodeArray,
@@ -300,11 +330,11 @@ def _encode_few(
     listed = np.empty(num_listed + 1, dtype=np.uint32)
     count = np.uint64(0)
     for i in range(first, last):
-        entry = table[np.uint64(bits[i]) >> np.uint64(shift)]
+        entry = table[(np.uint64(bits[i]) - origin) >> np.uint64(shift)]
         codes[i] = entry
         listed[count] = i
         count += np.uint64(entry >= BORDER)
     for j in range(num_listed):
-        b = table[np.uint64(bits[listed[j]]) >> np.uint64(shift)] - BORDER
+        b = table[(np.uint64(bits[listed[j]]) - origin) >> np.uint64(shift)] - BORDER
         places[nexts[b]] = listed[j]
         nexts[b] += 1

@@ -28,6 +28,7 @@ def encode_ranked(
     codes: NDArray[np.uint8],
     value: BitArray,
     next_rank: NDArray[np.int64],
+    next_cut: NDArray[np.int64],
 ) -> None:
     """The number of cuts at or below each key's stable rank, added to ``first_code``.
 
@@ -42,6 +43,7 @@ def encode_ranked(
         codes: written.
         value: workspace of the keys' type, at least ``[q]``.
         next_rank: workspace, at least ``[q]``.
+        next_cut: workspace, at least ``[q]``.
     """
     size = keys.size
     # Cuts at either end divide nothing.
@@ -52,6 +54,13 @@ def encode_ranked(
         last -= 1
     first_code += first
     inner = ranks[first:last]
+    if ranked[0] == ranked[size - 1]:
+        cut = 0
+        for i in range(size):
+            while cut < inner.size and inner[cut] <= i:
+                cut += 1
+            codes[places[i]] = first_code + cut
+        return
     tied = False
     for j in range(inner.size):
         value[j] = ranked[inner[j]]
@@ -62,8 +71,8 @@ def encode_ranked(
                 low = middle + 1
             else:
                 high = middle
-        # The next rank of a key equal to value[j]; kept up to date at the first such cut.
-        next_rank[j] = low
+        # Of a key equal to value[j]: the next rank, and the first cut above the last; at the first such cut.
+        next_rank[j], next_cut[j] = low, j
         tied = tied or low < inner[j]
     for i in range(size):
         key = keys[i]
@@ -75,8 +84,10 @@ def encode_ranked(
             else:
                 high = middle
         if tied and low < inner.size and value[low] == key:
-            rank = next_rank[low]
-            next_rank[low] = rank + 1
-            while low < inner.size and inner[low] <= rank:
-                low += 1
+            cut = next_cut[low]
+            while cut < inner.size and inner[cut] <= next_rank[low]:
+                cut += 1
+            next_rank[low] += 1
+            next_cut[low] = cut
+            low = cut
         codes[places[i]] = first_code + low

@@ -26,6 +26,8 @@ def hard_rows(size: int, dtype: type[np.floating], seed: int = 0) -> dict[str, A
         "sorted": np.sort(normal),
         "reversed": np.sort(normal)[::-1],
         "one bin": 1.0 + rng.random(size) * 2.0**-16,
+        "negative": -np.abs(normal),
+        "positive with zeros": np.maximum(normal, 0.0),
         "one bin and an outlier": np.append(1.0 + rng.random(size - 1) * 2.0**-16, -1e30),
         "denormal": np.rint(normal * 1000) * tiny,
         "offset": 1e8 + normal,

@@ -66,7 +66,11 @@ def written(function: Callable[..., None]) -> Method:
 
 
 def threaded(threads: int) -> Method:
-    return lambda row, num_levels: equal_mass_long.equal_mass_long(row, num_levels, threads)
+    def method(row: Row, num_levels: int) -> EqualMass:
+        codes = np.empty(row.size, dtype=np.uint8)
+        return codes, *equal_mass_long.equal_mass_long(row, num_levels, threads, codes)
+
+    return method
 
 
 METHODS: dict[str, Method] = {
@@ -201,7 +205,7 @@ def test_codes_count_cuts_below_stable_ranks(numbers: list[int], data: st.DataOb
     cuts = data.draw(st.lists(st.integers(0, keys.size), max_size=8).map(sorted))
     places = np.array(data.draw(st.permutations(range(keys.size))), dtype=np.uint32)
     codes = np.zeros(keys.size, dtype=np.uint8)
-    work = np.empty(8, dtype=np.uint32), np.empty(8, dtype=np.int64)
+    work = np.empty(8, dtype=np.uint32), np.empty(8, dtype=np.int64), np.empty(8, dtype=np.int64)
     encode_ranked(keys, np.sort(keys), np.array(cuts, dtype=np.int64), 3, places, codes, *work)
     ranks = np.empty(keys.size, dtype=np.int64)
     ranks[np.argsort(keys, kind="stable")] = np.arange(keys.size)
