@@ -94,6 +94,19 @@ def test_a_million_points_against_an_exactly_rounded_sum() -> None:
     assert abs(in_float32 / expected - 1.0) > 1e-9
 
 
+def test_ranks_of_large_coprime_sizes() -> None:
+    rng = np.random.default_rng(4)
+    n, m = 1_000_000, 999_983
+    x, y = np.sort(rng.standard_normal(n)), np.sort(rng.standard_normal(m))
+    found = w2_squared_unweighted(x, y)
+    assert w2_squared_sorted(x, UNIT, y, UNIT) == pytest.approx(found, rel=1e-13)
+    # A third route: all pieces by whole-number division, and an exactly rounded sum.
+    edges = np.union1d(np.arange(n + 1) * m, np.arange(m + 1) * n)
+    gap = x[edges[:-1] // m] - y[edges[:-1] // n]
+    expected = math.fsum((np.diff(edges) * gap * gap).tolist()) / n / m
+    assert found == pytest.approx(expected, rel=2e-15)
+
+
 def test_masses_that_drift_in_float64_do_not() -> None:
     # A million masses of 0.1 against one of 100000: their running differences in float64 lose digits.
     n = 1_000_000
