@@ -62,6 +62,13 @@ class Empirical(Source):
         return source
 
     @classmethod
+    def from_points(cls, data: SortedPoints) -> "Empirical":
+        """Weights that are in order with their sums, each of mass 1."""
+        source = object.__new__(cls)
+        source._fill(data, data.num_points, is_weighted=False)
+        return source
+
+    @classmethod
     def from_counts(cls, points: NDArray[np.floating], counts: FloatArray) -> "Empirical":
         """Finite, ascending, distinct float32 or float64 weights without -0.0, and how often each occurs."""
         source = object.__new__(cls)

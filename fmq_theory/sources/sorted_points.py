@@ -70,6 +70,11 @@ class SortedPoints:
         # also runs on arrays of its own would be compiled once more.
         return cls(points, weights, blocks, cumulative, origin, exponent)
 
+    @classmethod
+    def plain(cls, points: NDArray[np.floating], blocks: FloatArray) -> "SortedPoints":
+        """Points of mass 1 in their own units, whose sums are known."""
+        return cls(points, _NO_MASS, blocks, _NO_MASS, 0.0, 0)
+
     @property
     def num_points(self) -> int:
         """m."""

@@ -9,6 +9,7 @@ from fmq_theory.kernels.radix_sort import sort_rows
 from fmq_theory.kernels.row_codebooks import block_prefix_of_rows
 from fmq_theory.kernels.threads import run_blocks
 from fmq_theory.sources.empirical import Empirical
+from fmq_theory.sources.sorted_points import SortedPoints
 from fmq_theory.sources.source import FloatArray
 
 __all__ = ["SortedRows"]
@@ -44,7 +45,13 @@ class SortedRows:
 
     def row(self, index: int) -> Empirical:
         """One row as a source."""
-        return Empirical.from_sorted(self.points[index])
+        if self[index : index + 1].out_of_frame()[0]:
+            return Empirical.from_sorted(self.points[index])
+        return Empirical.from_points(SortedPoints.plain(self.points[index], self.blocks[index]))
+
+    def __getitem__(self, block: slice) -> "SortedRows":
+        """Some of the rows."""
+        return SortedRows(self.points[block], self.blocks[block], self.threads)
 
     def low(self) -> FloatArray:
         """The smallest weight of each row, shape ``[R]``."""
