@@ -15,6 +15,7 @@ from typing import Any, cast
 import torch
 from safetensors import SafetensorError, safe_open
 
+from fmq_theory.checkpoint.shards import INDEX_SUFFIX, find_checkpoint, open_sharded
 from fmq_theory.checkpoint.tensors import StoredTensor
 from fmq_theory.errors import CheckpointError
 
@@ -44,17 +45,22 @@ _NEEDS_CODE = ("unsupported global", "unsupported class", "torchscript", "is blo
 def open_checkpoint(path: Path) -> AbstractContextManager[list[StoredTensor]]:
     """The tensors of ``path``, whatever its format; inside the ``with`` they can be loaded.
 
+    A folder stands for the checkpoint in it (see ``find_checkpoint``), an index for its shards.
+
     Raises:
         CheckpointError: no such file, not a file, empty, of an unknown format, damaged, or a pickle
-            that needs code to be run.
+            that needs code to be run; a shard that is missing, or outside of its folder.
     """
+    path = find_checkpoint(path)
     _check_file(path)
+    if path.name.endswith(INDEX_SUFFIX):
+        return open_sharded(path, _checked_shard)
     opener = _OPENERS.get(path.suffix.lower())
     if opener is None:
         raise CheckpointError(
             f"checkpoint {str(path)!r}",
             f"files that end in {path.suffix!r} are not read",
-            f"pass one that ends in {', '.join(_OPENERS)}",
+            f"pass one that ends in {', '.join(_OPENERS)} or {INDEX_SUFFIX}, or a folder with one",
         )
     return opener(path)
 
@@ -62,8 +68,6 @@ def open_checkpoint(path: Path) -> AbstractContextManager[list[StoredTensor]]:
 def _check_file(path: Path) -> None:
     thing = f"checkpoint {str(path)!r}"
     try:
-        if path.is_dir():
-            raise CheckpointError(thing, "it is a directory", "name the checkpoint file inside it")
         if not path.exists():
             raise CheckpointError(thing, "there is no such file", "check the path")
         if not path.is_file():
@@ -78,6 +82,11 @@ def _check_file(path: Path) -> None:
         raise CheckpointError(
             thing, f"it cannot be opened ({error})", "check the path and permissions"
         ) from error
+
+
+def _checked_shard(path: Path) -> AbstractContextManager[list[StoredTensor]]:
+    _check_file(path)
+    return _safetensors(path)
 
 
 @contextmanager

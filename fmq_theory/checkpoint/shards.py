@@ -1,0 +1,141 @@
+"""Finding a checkpoint in a folder, and reading one that is cut into several files.
+
+An index is a JSON file whose ``weight_map`` names the file of each tensor.
+"""
+
+import json
+import os
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from fmq_theory.checkpoint.tensors import StoredTensor
+from fmq_theory.errors import CheckpointError
+
+__all__ = ["INDEX_SUFFIX", "find_checkpoint", "open_sharded", "shard_paths"]
+
+INDEX_SUFFIX = ".safetensors.index.json"
+_STEMS = ("model", "diffusion_pytorch_model")
+# Where a diffusers pipeline keeps the network that is quantized.
+_PARTS = ("transformer", "unet")
+_LONGEST_INDEX = 256 * 2**20
+_MOST_NAMED = 5
+
+Opener = Callable[[Path], AbstractContextManager[list[StoredTensor]]]
+
+
+def find_checkpoint(path: Path) -> Path:
+    """The file that ``path`` stands for: itself, or the checkpoint in the folder that it is.
+
+    Looked for, in this order, in the folder and then in its ``transformer`` and ``unet``:
+    ``model.safetensors.index.json``, ``model.safetensors``, and the same for ``diffusion_pytorch_model``.
+
+    Raises:
+        CheckpointError: it is a folder without one of them.
+    """
+    try:
+        if not path.is_dir():
+            return path
+        for folder in (path, *(path / part for part in _PARTS)):
+            for stem in _STEMS:
+                for name in (f"{stem}{INDEX_SUFFIX}", f"{stem}.safetensors"):
+                    if (folder / name).is_file():
+                        return folder / name
+        inside = sorted(entry.name for entry in path.iterdir())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"checkpoint {str(path)!r}", f"it cannot be opened ({error})", "check the path and permissions"
+        ) from error
+    raise CheckpointError(
+        f"checkpoint {str(path)!r}",
+        f"it is a directory with none of {', '.join(f'{stem}.safetensors[.index.json]' for stem in _STEMS)} "
+        f"in it, nor in {' or '.join(_PARTS)}/",
+        f"name the checkpoint file inside it ({_some(inside) or 'it is empty'})",
+    )
+
+
+def shard_paths(path: Path) -> list[Path]:
+    """The files that hold the tensors of ``path``, an index or a file of its own.
+
+    Raises:
+        CheckpointError: see ``open_sharded``.
+    """
+    if not path.name.endswith(INDEX_SUFFIX):
+        return [path]
+    return [path.parent / shard for shard in dict.fromkeys(_weight_map(path).values())]
+
+
+@contextmanager
+def open_sharded(path: Path, open_shard: Opener) -> Generator[list[StoredTensor]]:
+    """The tensors that an index promises, shard by shard.
+
+    Args:
+        path: of the index.
+        open_shard: opens one of the files; it stays open as long as the checkpoint.
+
+    Raises:
+        CheckpointError: the index cannot be read or is none; a shard is outside of its folder, missing or
+            damaged; a promised tensor is absent.
+    """
+    weight_map = _weight_map(path)
+    with ExitStack() as stack:
+        stored: list[StoredTensor] = []
+        for shard in dict.fromkeys(weight_map.values()):
+            found = stack.enter_context(open_shard(path.parent / shard))
+            stored += [tensor for tensor in found if weight_map.get(".".join(tensor.keys)) == shard]
+        missing = weight_map.keys() - {".".join(tensor.keys) for tensor in stored}
+        if missing:
+            first = min(missing)
+            raise CheckpointError(
+                f"checkpoint {str(path)!r}",
+                f"{len(missing)} of the {len(weight_map)} tensors that it promises are not where it says "
+                f"({_some(sorted(missing))}; the first should be in {weight_map[first]!r})",
+                "download the shards again",
+            )
+        yield stored
+
+
+def _weight_map(path: Path) -> dict[str, str]:
+    """The file of each tensor, all of them there."""
+    thing = f"shard index {str(path)!r}"
+    try:
+        if path.stat().st_size > _LONGEST_INDEX:
+            raise CheckpointError(thing, f"it is longer than {_LONGEST_INDEX} bytes", "pass an index")
+        index: Any = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise CheckpointError(
+            thing, f"it cannot be opened ({error})", "check the path and permissions"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(thing, f"it is no JSON ({error})"[:160], "download it again") from error
+    found = cast("dict[str, Any]", index).get("weight_map") if isinstance(index, dict) else None
+    if not isinstance(found, dict) or not found:
+        raise CheckpointError(thing, "it has no weight_map", "pass the index of a sharded checkpoint")
+    weight_map = cast("dict[str, Any]", found)
+    for name, shard in weight_map.items():
+        if not _stays_inside(shard):
+            raise CheckpointError(
+                thing, f"it puts {name!r} into {shard!r}, outside of its folder", "do not use this checkpoint"
+            )
+    missing = sorted(s for s in set(weight_map.values()) if not (path.parent / s).is_file())
+    if missing:
+        raise CheckpointError(
+            thing,
+            f"{len(missing)} of its {len(set(weight_map.values()))} shards are missing ({_some(missing)})",
+            f"download them into {path.parent}",
+        )
+    return weight_map
+
+
+def _stays_inside(shard: object) -> bool:
+    """By its words, not by links: caches of downloads link their shards to elsewhere."""
+    if not isinstance(shard, str) or "\0" in shard or not shard.endswith(".safetensors"):
+        return False
+    plain = os.path.normpath(shard.replace("\\", "/"))
+    return not os.path.isabs(plain) and ":" not in plain and plain.split("/", 1)[0] != ".."
+
+
+def _some(names: Sequence[str]) -> str:
+    rest = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
