@@ -9,7 +9,7 @@ so y_{n+1} = K_n y_n + ||d_n||, y_0 = 0, bounds ||e_n|| whenever K_n bounds the 
 segment from x_n to xhat_n: the *quantized* step, and the whole segment. The rungs differ in K_n only
 (``step_growth``), so g4 <= g2 <= g1, and each is a theorem about the sampled paths at any step size; as
 h -> 0 they tend to Groenwall's bounds of the flows, with L_x (g1) and the logarithmic norm (g2, g4). Rung
-g0 has global constants: ||d_n|| <= D (P - 1)/L with D = L_theta |dtheta| and the growth P of one step, 1 + h L
+g0 has global constants: ||d_n|| <= D (P - 1)/L with D = L_theta |dtheta| and the growth P of a step, 1 + h L
 for Euler, else 1 + h L + (h L)^2/2; as P <= e^(h L), the steps add up to at most D (e^(L t) - 1)/L. The rung
 "secant" has K_n = |Psi_q(xhat_n) - Psi_q(x_n)| / |e_n| itself: it shows what the triangle inequality loses.
 
@@ -51,7 +51,7 @@ def ladder(
     step where samples are large, ``2 pieces d`` where they have d <= 64 numbers.
 
     Raises:
-        FlowError: the fields differ in their weights' names, nothing was quantized, a state is not finite.
+        FlowError: the fields differ in their weights' names, or a state or velocity is not finite.
     """
     effort = effort or Effort()
     method = get_sampler(sampler)
@@ -99,10 +99,10 @@ def ladder(
 
 
 def changed_weights(field: VelocityField, quantized: VelocityField) -> dict[str, Tensor]:
-    """theta_q - theta of the tensors that differ.
+    """theta_q - theta of the tensors that differ; empty where quantization lost nothing.
 
     Raises:
-        FlowError: the names differ, or nothing does.
+        FlowError: the names differ.
     """
     own, other = field.parameters, quantized.parameters
     if own.keys() != other.keys():
@@ -111,12 +111,9 @@ def changed_weights(field: VelocityField, quantized: VelocityField) -> dict[str,
             f"{sorted(own.keys() ^ other.keys())[:3]} are weights of one alone",
             "make the quantized field by with_parameters",
         )
-    change = {
+    return {
         name: other[name] - tensor for name, tensor in own.items() if not torch.equal(other[name], tensor)
     }
-    if not change:
-        raise FlowError("the quantized field", "its weights are those of the other", "use fewer bits")
-    return change
 
 
 def _carried(factor: Tensor, added: Tensor) -> Tensor:
@@ -162,6 +159,8 @@ def _theta_lipschitz(
                 z = x + c * h * field.velocity(x, t)
                 found = max(found, float(field.theta_lipschitz(other, z, t + c * h).max()))
         return found
+    if not names:
+        return 0.0
     rows = torch.arange(min(effort.theta_samples, path.states.shape[1]))
     times = effort.theta_times
     picked = sorted({round(i * (len(steps) - 1) / max(1, times - 1)) for i in range(times)})

@@ -57,7 +57,7 @@ def layer_shares(
     iterations: int = 6,
     seed: int = 0,
 ) -> tuple[LayerShare, ...]:
-    """The parts of the changed tensors, largest measured error first.
+    """The parts of the changed tensors, largest measured error first; none where nothing changed.
 
     Work: for each tensor one run of the sampler, and one Jacobian-vector product a step.
 
@@ -74,7 +74,7 @@ def layer_shares(
         seed: of its random starts.
 
     Raises:
-        FlowError: nothing changed, or a name is not among the changed tensors.
+        FlowError: a name is not among the changed tensors.
     """
     change = changed_weights(field, quantized)
     names = list(change) if names is None else list(names)
@@ -83,6 +83,8 @@ def layer_shares(
         raise FlowError(
             f"tensor {unknown[0]!r}", "it did not change", f"choose among {', '.join(list(change)[:5])}, ..."
         )
+    if not names:
+        return ()
     path = sample(field, noise, steps, sampler)
     responses = first_order(field, path, [{name: change[name]} for name in names], sampler, rows)
     generator = torch.Generator().manual_seed(seed)

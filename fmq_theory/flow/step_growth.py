@@ -126,27 +126,25 @@ def step_growth(
     """The factors of a step of ``field`` from time t, over the segments between the ``ends``."""
     route = route_of(field)
     first, last = ends
-    batch = len(first)
-    shares = (torch.arange(effort.pieces, dtype=torch.float64) + 0.5) / effort.pieces
+    batch, pieces = len(first), effort.pieces
     gap = last - first
-    radius = lengths(gap) / (2 * effort.pieces)
-    rows: list[tuple[Tensor, ...]] = []
-    # Piece by piece and in blocks of samples; every row is a sample at one point of its segment.
-    for share in shares:
-        for start in range(0, batch, effort.rows):
-            stop = min(batch, start + effort.rows)
-            chosen = field.select(torch.arange(start, stop))
-            point = first[start:stop] + float(share) * gap[start:stop]
-            if route == "krylov":
-                rows.append(_by_products(chosen, sampler, point, t, h, effort, generator))
-            else:
-                rows.append(_by_matrices(chosen, sampler, point, radius[start:stop], t, h))
-    blocks = len(rows) // effort.pieces
-    largest: list[Tensor] = []
-    for part in zip(*rows, strict=True):
-        by_piece = [torch.cat(part[i * blocks : (i + 1) * blocks]) for i in range(effort.pieces)]
-        largest.append(torch.stack(by_piece).amax(dim=0))
-    g1, g2, g4, lipschitz, log_norm, residual = largest
+    # Every row is a sample at the middle of one piece of its segment.
+    shares = ((torch.arange(pieces, dtype=torch.float64) + 0.5) / pieces).repeat_interleave(batch)
+    index = torch.arange(batch).repeat(pieces)
+    radius = (lengths(gap) / (2 * pieces)).repeat(pieces)
+    found: list[tuple[Tensor, ...]] = []
+    for start in range(0, len(index), effort.rows):
+        part = slice(start, min(len(index), start + effort.rows))
+        chosen = field.select(index[part])
+        share = shares[part].to(gap).reshape(-1, *([1] * (gap.ndim - 1)))
+        point = first[index[part]] + share * gap[index[part]]
+        if route == "krylov":
+            found.append(_by_products(chosen, sampler, point, t, h, effort, generator))
+        else:
+            found.append(_by_matrices(chosen, sampler, point, radius[part], t, h))
+    g1, g2, g4, lipschitz, log_norm, residual = (
+        torch.cat(column).reshape(pieces, batch).amax(dim=0) for column in zip(*found, strict=True)
+    )
     return StepGrowth({"g1": g1, "g2": g2, "g4": g4}, lipschitz, log_norm, residual)
 
 
