@@ -31,11 +31,11 @@ FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
 CodeArray = NDArray[np.uint8]
 
-# Highest bits that choose a bin, of a float32 and of a float64. The more bins, the fewer numbers share one
-# with a border, but the bins must cost less than the numbers.
-BIN_BITS = {4: 16, 8: 16}
-MORE_BIN_BITS = {4: 18, 8: 20}
-MANY = 1 << 21
+# Highest bits that choose a bin; more of them where numbers times levels are many, in a float32 and in a
+# float64. The more bins, the fewer numbers share one with a border, but bins cost time too.
+BIN_BITS = 16
+MORE_BIN_BITS = {4: 18, 8: 19}
+MANY = {4: 1 << 28, 8: 1 << 25}
 # The bits after those are summed in the low part of a word, the count in the rest of it.
 SUMMED_BITS = 16
 COUNT_SHIFT = 40
@@ -67,7 +67,8 @@ def equal_mass_long(
     size = values.size
     cuts = equal_cuts(size, min(num_levels, size))
     bits = bits_of(values)
-    bin_bits = (MORE_BIN_BITS if size >= MANY else BIN_BITS)[values.itemsize]
+    many = size * num_levels >= MANY[values.itemsize]
+    bin_bits = MORE_BIN_BITS[values.itemsize] if many else BIN_BITS
     origin, shift, negatives = _window(bits, bin_bits)
     parts = max(1, min(threads, size))
     edges = [size * part // parts for part in range(parts + 1)]
