@@ -52,7 +52,7 @@ def layer_shares(
     sampler: str | Sampler = "heun",
     *,
     names: Sequence[str] | None = None,
-    rows: int = 64,
+    rows: int = 32,
     lipschitz_samples: int = 1,
     iterations: int = 6,
     seed: int = 0,

@@ -31,7 +31,7 @@ def local_differences(quantized: VelocityField, path: Trajectory, sampler: str |
 
 
 def linear_response(
-    field: VelocityField, path: Trajectory, local: Tensor, sampler: str | Sampler, rows: int = 64
+    field: VelocityField, path: Trajectory, local: Tensor, sampler: str | Sampler, rows: int = 32
 ) -> Tensor:
     """y of the module's text, ``[steps + 1, batch, ...]``; ``rows`` samples at once.
 
@@ -62,7 +62,7 @@ def first_order(
     path: Trajectory,
     changes: Sequence[Mapping[str, Tensor]],
     sampler: str | Sampler,
-    rows: int = 64,
+    rows: int = 32,
 ) -> Tensor:
     """Derivative of the samples at t = 1 in each direction of the weights, ``[len(changes), batch, ...]``.
 
