@@ -42,6 +42,13 @@ def _append(
 
 
 @kernel
+def _copy(source: FloatArray, target: FloatArray) -> None:
+    """target[:] = source, which as an assignment takes numba seconds to compile."""
+    for i in range(6):
+        target[i] = source[i]
+
+
+@kernel
 def _append_point(row: FloatArray, point: float, weight: float) -> None:
     first_hi, first_lo = two_product(weight, point)
     second_hi, second_lo = dd_multiply(first_hi, first_lo, point, 0.0)
@@ -69,7 +76,7 @@ def block_prefix(points: Points, mass: FloatArray) -> FloatArray:
     for b in range(num_blocks):
         start = b * BLOCK
         stop = min(start + BLOCK, num_points)
-        row[:] = blocks[b]
+        _copy(blocks[b], row)
         if mass.size > 0 or stop < start + BLOCK:
             for j in range(start, stop):
                 _append_point(row, np.float64(points[j]), mass[j] if mass.size > 0 else 1.0)
@@ -90,7 +97,7 @@ def block_prefix(points: Points, mass: FloatArray) -> FloatArray:
                 row[1], row[2] = dd_add(row[1], row[2], first[lane], first_lo[lane])
                 row[3], row[4] = dd_add(row[3], row[4], second[lane], second_lo[lane])
             row[0] += BLOCK
-        blocks[b + 1] = row
+        _copy(row, blocks[b + 1])
     return blocks
 
 
@@ -114,12 +121,12 @@ def prefix_rows(points: Points, mass: FloatArray, blocks: FloatArray, index: Ind
         stop = index[j]
         block = stop // BLOCK
         if done < block * BLOCK or done > stop:
-            row[:] = blocks[block]
+            _copy(blocks[block], row)
             done = block * BLOCK
         for i in range(done, stop):
             _append_point(row, np.float64(points[i]), mass[i] if mass.size > 0 else 1.0)
         done = stop
-        rows[j] = row
+        _copy(row, rows[j])
     return rows
 
 
@@ -136,7 +143,7 @@ def prefix_moments(points: Points, mass: FloatArray) -> FloatArray:
     """
     prefix = np.zeros((points.size + 1, 6))
     for j in range(points.size):
-        prefix[j + 1] = prefix[j]
+        _copy(prefix[j], prefix[j + 1])
         _append_point(prefix[j + 1], np.float64(points[j]), mass[j] if mass.size > 0 else 1.0)
     return prefix
 

@@ -11,6 +11,7 @@ from fmq_theory.kernels.ranks import count_below
 __all__ = [
     "block_prefix_of_rows",
     "centroids",
+    "codebooks_of_cells",
     "equal_counts",
     "interpolated",
     "nearest_levels",
@@ -119,6 +120,47 @@ def centroids(
             levels[r, k] = min(max(means[k], low), high)
         used[r] = count - 1
         _pad(levels[r], thresholds[r], count - 1)
+
+
+@kernel
+def codebooks_of_cells(
+    points: Points,
+    blocks: FloatArray,
+    boundaries: NDArray[np.int64],
+    levels: FloatArray,
+    thresholds: FloatArray,
+    used: NDArray[np.int64],
+) -> None:
+    """The mean of each cell, and thresholds half-way between means but inside the gap between cells.
+
+    Args:
+        points: shape ``[R, C]``.
+        blocks: their sums.
+        boundaries: first point of each cell and the end, between ties, repeated behind the last cell;
+            shape ``[R, K + 1]``.
+        levels: filled, shape ``[R, K]``.
+        thresholds: filled, shape ``[R, K - 1]``.
+        used: filled, shape ``[R]``.
+    """
+    no_mass = np.empty(0)
+    num_levels = levels.shape[1]
+    cells = np.arange(num_levels + 1, dtype=np.int64)
+    for r in range(points.shape[0]):
+        count = 0
+        while count < num_levels and boundaries[r, count] < points.shape[1]:
+            count += 1
+        edges = boundaries[r, : count + 1]
+        means = cell_means(prefix_rows(points[r], no_mass, blocks[r], edges), cells[: count + 1])
+        for k in range(count):
+            low, high = np.float64(points[r, edges[k]]), np.float64(points[r, edges[k + 1] - 1])
+            levels[r, k] = min(max(means[k], low), high)
+            if k > 0:
+                left = np.float64(points[r, edges[k] - 1])
+                middle = 0.5 * levels[r, k - 1] + 0.5 * levels[r, k]
+                # A cell is [a, b): the threshold is above the last point below it.
+                thresholds[r, k - 1] = min(middle, low) if middle > left else low
+        used[r] = count
+        _pad(levels[r], thresholds[r], count)
 
 
 @kernel

@@ -260,6 +260,16 @@ def _grid_costs(
 
 
 @kernel
+def _is_local_minimum(costs: FloatArray, i: int, j: int) -> bool:
+    """Whether none of the eight neighbours is smaller."""
+    for row in range(i - 1, i + 2):
+        for column in range(j - 1, j + 2):
+            if costs[row, column] < costs[i, j]:
+                return False
+    return True
+
+
+@kernel
 def best_uniform_ends(
     points: Points, mass: FloatArray, blocks: FloatArray, num_levels: int
 ) -> tuple[float, float]:
@@ -277,10 +287,7 @@ def best_uniform_ends(
     first, last = np.float64(points[0]), np.float64(points[points.size - 1])
     everything = blocks[blocks.shape[0] - 1]
     mean = min(max(everything[1] / everything[0], first), last)
-    ends_of_data = np.empty((2, 6))
-    ends_of_data[0] = blocks[0]
-    ends_of_data[1] = everything
-    deviation = np.sqrt(cell_cost(ends_of_data, 0, 1) / everything[0])
+    deviation = np.sqrt(cell_cost(blocks, 0, blocks.shape[0] - 1) / everything[0])
     count = FINE_SIDE if num_levels >= MANY_LEVELS else SIDE
     lows, highs = _ends(mean, first, deviation, count), _ends(mean, last, deviation, count)
     costs = _grid_costs(points, mass, blocks, lows, highs, num_levels)
@@ -292,8 +299,7 @@ def best_uniform_ends(
         row, column, least = 0, 0, np.inf
         for i in range(1, lows.size + 1):
             for j in range(1, highs.size + 1):
-                neighbours = costs[i - 1 : i + 2, j - 1 : j + 2].min()
-                if -np.inf < costs[i, j] < least and costs[i, j] <= neighbours:
+                if -np.inf < costs[i, j] < least and _is_local_minimum(costs, i, j):
                     row, column, least = i, j, costs[i, j]
         if row == 0:
             break

@@ -32,7 +32,7 @@ def get_scheme(scheme: str | Scheme) -> Scheme:
 
     Args:
         scheme: a key of ``SCHEMES``; "power:ALPHA" or "power:ALPHA:midpoint"; "ecq:LAGRANGIAN";
-            or a Scheme.
+            "lloyd_max:GAP"; or a Scheme.
 
     Raises:
         SchemeError: no such scheme, or a parameter outside its domain.
@@ -47,10 +47,12 @@ def get_scheme(scheme: str | Scheme) -> Scheme:
         return PowerCompander(_parameter(scheme, number), "midpoint" if reconstruction else "centroid")
     if kind == "ecq" and not reconstruction:
         return EntropyConstrained(_parameter(scheme, number))
+    if kind == "lloyd_max" and not reconstruction:
+        return LloydMax(_parameter(scheme, number))
     raise SchemeError(
         f"scheme {scheme!r}",
         "no such scheme",
-        f"choose one of {', '.join(SCHEMES)}, power:ALPHA, ecq:LAGRANGIAN",
+        f"choose one of {', '.join(SCHEMES)}, power:ALPHA, ecq:LAGRANGIAN, lloyd_max:GAP",
     )
 
 
