@@ -16,7 +16,7 @@ from fmq_theory.quantizers.scheme import Scheme
 from fmq_theory.quantizers.tensor import checked_bits, finite_weights, side_bits
 from fmq_theory.sources.sorted_rows import SortedRows
 
-__all__ = ["GridCell", "design_grid"]
+__all__ = ["GridCell", "design_grid", "grid_of_rows"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +74,25 @@ def design_grid(
     rows = SortedRows.of(
         np.ascontiguousarray(layout.rows(values)), default_threads() if threads is None else threads
     )
+    yield from grid_of_rows(rows, chosen, widths, weights)
+
+
+def grid_of_rows(
+    rows: SortedRows, schemes: Sequence[str | Scheme], bits: Sequence[int], weights: object
+) -> Iterator[GridCell]:
+    """``design_grid`` of rows that are in order already: a part of a tensor, or one used for more than this.
+
+    Args:
+        rows: one a codebook.
+        schemes: names or schemes.
+        bits: 1 to 8 each.
+        weights: what they came from, for the type in which codebooks are stored.
+
+    Raises:
+        SchemeError: see ``quantize``.
+    """
+    chosen = [get_scheme(scheme) for scheme in schemes]
+    widths = [checked_bits(b) for b in bits]
     for scheme in chosen:
         for b in widths:
             try:
