@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["SCHEME_LOOKS", "Look", "look"]
+__all__ = ["RUNG_LOOKS", "SCHEME_LOOKS", "Look", "RungLook", "look"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +31,23 @@ SCHEME_LOOKS = {
 def look(scheme: str) -> Look:
     """The look of a scheme; one that has none of its own (``power:0.5``) is black with its name."""
     return SCHEME_LOOKS.get(scheme, Look(scheme, "#000000", "."))
+
+
+@dataclass(frozen=True, slots=True)
+class RungLook:
+    """Label, colour and dashes of a curve of the ladder."""
+
+    label: str
+    colour: str
+    dashes: tuple[float, ...]
+    """Lengths of strokes and gaps in line widths; empty for a solid line."""
+
+
+RUNG_LOOKS = {
+    "g0": RungLook("g0 global", "#999999", (1, 1.5)),
+    "g1": RungLook("g1 L(t)", "#E69F00", (6, 1.5, 1, 1.5)),
+    "g2": RungLook("g2 μ₂(t)", "#0072B2", (5, 2)),
+    "g4": RungLook("g4 step", "#009E73", ()),
+    "secant": RungLook("secant", "#7F5539", (2, 2)),
+    "g3": RungLook("g3 linear response", "#D55E00", (2.5, 1.2)),
+}
