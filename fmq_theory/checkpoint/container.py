@@ -9,6 +9,7 @@ import json
 import math
 import os
 import struct
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from fmq_theory.errors import CheckpointError
 
-__all__ = ["Container", "Spec", "item_bits", "open_container", "write_container"]
+__all__ = ["Container", "Spec", "checksum", "item_bits", "open_container", "write_container"]
 
 Bytes = NDArray[np.uint8]
 
@@ -39,6 +40,11 @@ _METADATA = "__metadata__"
 def item_bits(dtype: str) -> int | None:
     """Bits of a number of that safetensors type; None for an unknown one."""
     return _ITEM_BITS.get(dtype)
+
+
+def checksum(data: Bytes) -> int:
+    """CRC-32 of the bytes."""
+    return zlib.crc32(cast("Any", data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,7 @@ def open_container(path: Path) -> Container:
         size = path.stat().st_size
         with path.open("rb") as file:
             header, start = _header(path, file, size)
-        data = np.memmap(path, dtype=np.uint8, mode="r") if size > start else np.empty(start, dtype=np.uint8)
+        data = np.memmap(path, dtype=np.uint8, mode="r").view(np.ndarray)
     except OSError as error:
         raise CheckpointError(
             f"checkpoint {str(path)!r}", f"it cannot be opened ({error})", "check the path and permissions"
@@ -183,8 +189,10 @@ def write_container(
     specs: Sequence[Spec],
     metadata: Mapping[str, str],
     read: Callable[[str], Iterable[Bytes]],
+    *,
+    sync: bool = True,
 ) -> int:
-    """Writes a safetensors file, a tensor at a time; it is on the disk when this returns.
+    """Writes a safetensors file, a tensor at a time.
 
     Wider numbers come first, so that every tensor begins at a multiple of its number's size.
 
@@ -193,6 +201,7 @@ def write_container(
         specs: of all tensors.
         metadata: for the header.
         read: the bytes of the tensor of that name, whole or in parts. It is called in the order of the file.
+        sync: it is on the disk when this returns, and not only with the operating system.
 
     Returns:
         the size of the file.
@@ -222,13 +231,14 @@ def write_container(
     with path.open("wb") as file:
         file.write(_LENGTH.pack(len(text)) + text)
         for spec in ordered:
-            written = sum(file.write(memoryview(np.ascontiguousarray(part))) for part in read(spec.name))
+            written = sum(file.write(cast("Any", np.ascontiguousarray(part))) for part in read(spec.name))
             if written != spec.num_bytes:
                 raise CheckpointError(
                     f"tensor {spec.name!r}",
                     f"it has {written} bytes where its shape asks for {spec.num_bytes}",
                     "check that nothing changed the checkpoint meanwhile",
                 )
-        file.flush()
-        os.fsync(file.fileno())
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
     return _LENGTH.size + len(text) + end

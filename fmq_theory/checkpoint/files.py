@@ -15,11 +15,14 @@ from typing import Any, cast
 import torch
 from safetensors import SafetensorError, safe_open
 
+from fmq_theory.checkpoint.container import open_container
+from fmq_theory.checkpoint.number_types import TORCH_TYPES
+from fmq_theory.checkpoint.quantized_file import QuantizedFile, quantization_config
 from fmq_theory.checkpoint.shards import INDEX_SUFFIX, find_checkpoint, open_sharded
 from fmq_theory.checkpoint.tensors import StoredTensor
 from fmq_theory.errors import CheckpointError
 
-__all__ = ["open_checkpoint"]
+__all__ = ["is_quantized", "open_checkpoint"]
 
 Opener = Callable[[Path], AbstractContextManager[list[StoredTensor]]]
 
@@ -55,6 +58,8 @@ def open_checkpoint(path: Path) -> AbstractContextManager[list[StoredTensor]]:
     _check_file(path)
     if path.name.endswith(INDEX_SUFFIX):
         return open_sharded(path, _checked_shard)
+    if is_quantized(path):
+        return _quantized(path)
     opener = _OPENERS.get(path.suffix.lower())
     if opener is None:
         raise CheckpointError(
@@ -84,6 +89,43 @@ def _check_file(path: Path) -> None:
         ) from error
 
 
+def is_quantized(path: Path) -> bool:
+    """Whether ``fmq quantize`` wrote the file.
+
+    Raises:
+        CheckpointError: it says so in words that cannot be read.
+    """
+    if path.suffix.lower() != ".safetensors":
+        return False
+    try:
+        container = open_container(path)
+    except CheckpointError:
+        return False  # its own reader says what is wrong
+    return quantization_config(container) is not None
+
+
+@contextmanager
+def _quantized(path: Path) -> Generator[list[StoredTensor]]:
+    """The tensors of a quantized checkpoint, dequantized when they are loaded."""
+    with QuantizedFile(path) as file:
+        numbers = {name: (i,) for i, name in enumerate(file.names)}
+        yield [
+            StoredTensor(
+                keys=(name,),
+                shape=file.shape(name),
+                dtype=file.dtype(name),
+                strided=True,
+                storage=numbers[file.ties.get(name, name)],
+                load=_dequantized(file, name),
+            )
+            for name in file.names
+        ]
+
+
+def _dequantized(file: QuantizedFile, name: str) -> Callable[[], torch.Tensor]:
+    return lambda: file.dequantize(name)
+
+
 def _checked_shard(path: Path) -> AbstractContextManager[list[StoredTensor]]:
     _check_file(path)
     return _safetensors(path)
@@ -100,7 +142,7 @@ def _safetensors(path: Path) -> Generator[list[StoredTensor]]:
                     StoredTensor(
                         keys=(name,),
                         shape=tuple(part.get_shape()),
-                        dtype=_SAFETENSORS_TYPES.get(part.get_dtype(), torch.uint8),
+                        dtype=TORCH_TYPES.get(part.get_dtype(), torch.uint8),
                         strided=True,
                         storage=None,  # the format has no shared tensors
                         load=_from_safetensors(handle, name),
@@ -234,22 +276,6 @@ def _storage(tensor: torch.Tensor) -> tuple[int, ...] | None:
     start = tensor.untyped_storage().data_ptr()
     return start, int(tensor.storage_offset()), tensor.numel(), tensor.element_size()
 
-
-_SAFETENSORS_TYPES = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "F8_E4M3": torch.float8_e4m3fn,
-    "F8_E5M2": torch.float8_e5m2,
-    "C64": torch.complex64,
-    "I64": torch.int64,
-    "I32": torch.int32,
-    "I16": torch.int16,
-    "I8": torch.int8,
-    "U8": torch.uint8,
-    "BOOL": torch.bool,
-}
 
 _OPENERS: dict[str, Opener] = {
     ".safetensors": _safetensors,

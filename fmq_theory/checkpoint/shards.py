@@ -133,7 +133,7 @@ def _stays_inside(shard: object) -> bool:
     if not isinstance(shard, str) or "\0" in shard or not shard.endswith(".safetensors"):
         return False
     plain = os.path.normpath(shard.replace("\\", "/"))
-    return not os.path.isabs(plain) and ":" not in plain and plain.split("/", 1)[0] != ".."
+    return not plain.startswith("/") and ":" not in plain and plain.split("/", 1)[0] != ".."
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,0 +1,118 @@
+"""The numbers that a codebook is stored as, and the levels that come of them.
+
+A codebook without a rule is its levels. Equally spaced levels are their two ends, a table is its scale, and
+levels in geometric progression are the ends of both sides. The levels are rebuilt by the scheme itself: it
+designs them again for weights that are nothing but those ends, so that there is no second formula.
+"""
+
+from collections.abc import Callable
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmq_theory.quantizers import get_scheme
+from fmq_theory.sources.sorted_rows import SortedRows
+
+__all__ = ["LEVELS", "RULES", "levels_of", "stored_numbers"]
+
+Reals = NDArray[np.floating]
+
+LEVELS = "levels"
+# The rule that spaces the levels of a scheme.
+_RULE_OF = {"uniform": "uniform", "uniform_clipped": "uniform", "log2": "log2", "nf4": "nf4", "fp4": "fp4"}
+# Of the range: levels rebuilt from rounded ends are off by as much where the ends are not weights.
+_CLOSE = 2.0**-20
+
+
+def stored_numbers(scheme: str, codebooks: Reals, used: NDArray[np.int64], bits: int) -> tuple[str, Reals]:
+    """The rule and the numbers to store, shape ``[R, N]``: as few as the scheme allows.
+
+    Levels that a rule does not give back are stored themselves. Ends that are weights, or no wider than the
+    codebooks' type, give every level back to the bit; those of ``uniform_clipped`` are rounded, which moves
+    a level by a unit in its last place.
+
+    Args:
+        scheme: its name.
+        codebooks: levels as used, shape ``[R, K]``.
+        used: how many levels of each are not padding, shape ``[R]``.
+        bits: of the codes.
+    """
+    full = codebooks[:, : int(used.max())]
+    rule = _RULE_OF.get(scheme, LEVELS)
+    if rule == LEVELS or (numbers := _ENDS[rule](codebooks)).shape[1] >= full.shape[1]:
+        return LEVELS, full
+    rebuilt = levels_of(rule, numbers, bits, codebooks.dtype)
+    in_use = cast("NDArray[np.bool_]", np.arange(full.shape[1]) < used[:, None])
+    far = np.where(in_use, np.abs(rebuilt[:, : full.shape[1]] - full), 0.0)
+    span = np.max(np.abs(full), axis=1, keepdims=True) if scheme == "uniform_clipped" else 0.0
+    return (rule, numbers) if bool(np.all(far <= _CLOSE * span)) else (LEVELS, full)
+
+
+def levels_of(rule: str, numbers: Reals, bits: int, dtype: np.dtype[np.floating]) -> Reals:
+    """The levels of each row, shape ``[R, 2**bits]``; behind the last one in use anything finite.
+
+    Args:
+        rule: a key of ``RULES``.
+        numbers: as stored, shape ``[R, N]``.
+        bits: of the codes.
+        dtype: of the levels.
+    """
+    return RULES[rule](numbers, bits).astype(dtype, copy=False)
+
+
+def _as_they_are(numbers: Reals, bits: int) -> Reals:
+    return np.pad(numbers, ((0, 0), (0, 2**bits - numbers.shape[1])), mode="edge")
+
+
+def _by_scheme(name: str) -> Callable[[Reals, int], Reals]:
+    def rebuild(ends: Reals, bits: int) -> Reals:
+        rows = np.ascontiguousarray(ends if ends.dtype == np.float64 else ends.astype(np.float32))
+        return get_scheme(name).design_rows(SortedRows.of(rows), 2**bits).levels
+
+    return rebuild
+
+
+def _by_table(name: str) -> Callable[[Reals, int], Reals]:
+    """Level 0 is minus the scale, also of a constant row, which uses no other level."""
+    rebuild = _by_scheme(name)
+
+    def levels(scale: Reals, bits: int) -> Reals:
+        found = rebuild(np.concatenate((-scale, scale), axis=1), bits)
+        return np.where(scale > 0.0, found, 0.0 - scale)
+
+    return levels
+
+
+def _outer_levels(codebooks: Reals) -> Reals:
+    return codebooks[:, [0, -1]]
+
+
+def _scale(codebooks: Reals) -> Reals:
+    return 0.0 - codebooks[:, :1]
+
+
+def _ends_of_sides(codebooks: Reals) -> Reals:
+    """Far and near end of the negative side, near and far end of the other; a side that lacks repeats one."""
+    inner = np.where(codebooks < 0.0, codebooks, -np.inf).max(axis=1)
+    outer = np.where(codebooks > 0.0, codebooks, np.inf).min(axis=1)
+    first, last = codebooks[:, 0], codebooks[:, -1]
+    inner = np.where(np.isfinite(inner), inner, first)
+    outer = np.where(np.isfinite(outer), outer, last)
+    return np.stack((first, inner, outer, last), axis=1)
+
+
+RULES: dict[str, Callable[[Reals, int], Reals]] = {
+    LEVELS: _as_they_are,
+    "uniform": _by_scheme("uniform"),
+    "log2": _by_scheme("log2"),
+    "nf4": _by_table("nf4"),
+    "fp4": _by_table("fp4"),
+}
+
+_ENDS: dict[str, Callable[[Reals], Reals]] = {
+    "uniform": _outer_levels,
+    "log2": _ends_of_sides,
+    "nf4": _scale,
+    "fp4": _scale,
+}

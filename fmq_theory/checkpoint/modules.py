@@ -1,0 +1,280 @@
+"""Modules that keep their weight packed and dequantize it on use.
+
+A packed layer is the layer that it was, of a subclass whose ``weight`` is dequantized each time it is asked
+for. So ``isinstance(layer, nn.Linear)`` still holds, its ``forward`` is that of torch, and code that reads
+``layer.weight`` goes on working. For inference only: a packed weight has no gradient.
+"""
+
+# pyright: reportPrivateUsage=false, reportIncompatibleVariableOverride=false
+# torch offers no other way to exchange a submodule or a parameter for one of another kind.
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from fmq_theory.checkpoint.number_types import safetensors_type
+from fmq_theory.checkpoint.packed_tensor import CodebookType, pack
+from fmq_theory.checkpoint.packed_weight import PackedWeight
+from fmq_theory.checkpoint.quantized_file import QuantizedFile
+from fmq_theory.checkpoint.recipe import Planned, Recipe, matches
+from fmq_theory.errors import CheckpointError, FmqError, WeightsError
+from fmq_theory.quantizers import quantize
+from fmq_theory.quantizers.block_scaled import BlockScheme, quantize_blocks
+
+__all__ = ["PACKED", "load_packed", "quantize_module", "resident_bytes"]
+
+
+class _Packed(nn.Module):
+    """Mixed into a layer whose ``weight`` is a submodule ``PackedWeight`` instead of a parameter."""
+
+    @property
+    def weight(self) -> Any:
+        """The weights, dequantized now."""
+        return self.packed_weight.dequantize()
+
+    @property
+    def packed_weight(self) -> PackedWeight:
+        """What they are made from."""
+        return cast(PackedWeight, self._modules["weight"])
+
+
+class PackedLinear(_Packed, nn.Linear):
+    """``nn.Linear`` with a packed weight."""
+
+
+class PackedConv1d(_Packed, nn.Conv1d):
+    """``nn.Conv1d`` with a packed weight."""
+
+
+class PackedConv2d(_Packed, nn.Conv2d):
+    """``nn.Conv2d`` with a packed weight."""
+
+
+class PackedConv3d(_Packed, nn.Conv3d):
+    """``nn.Conv3d`` with a packed weight."""
+
+
+class PackedConvTranspose1d(_Packed, nn.ConvTranspose1d):
+    """``nn.ConvTranspose1d`` with a packed weight."""
+
+
+class PackedConvTranspose2d(_Packed, nn.ConvTranspose2d):
+    """``nn.ConvTranspose2d`` with a packed weight."""
+
+
+class PackedConvTranspose3d(_Packed, nn.ConvTranspose3d):
+    """``nn.ConvTranspose3d`` with a packed weight."""
+
+
+class PackedEmbedding(_Packed, nn.Embedding):
+    """``nn.Embedding`` with a packed weight; only the rows that are looked up are dequantized."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        """The rows of ``input``'s indices."""
+        index, place = cast("tuple[Tensor, Tensor]", cast("Any", torch).unique(input, return_inverse=True))
+        return self.packed_weight.rows(index)[place]
+
+
+PACKED: dict[type[nn.Module], type[_Packed]] = {
+    nn.Linear: PackedLinear,
+    nn.Conv1d: PackedConv1d,
+    nn.Conv2d: PackedConv2d,
+    nn.Conv3d: PackedConv3d,
+    nn.ConvTranspose1d: PackedConvTranspose1d,
+    nn.ConvTranspose2d: PackedConvTranspose2d,
+    nn.ConvTranspose3d: PackedConvTranspose3d,
+    nn.Embedding: PackedEmbedding,
+}
+
+
+def quantize_module(
+    module: nn.Module,
+    plan: str | Iterable[Planned] = "lloyd_max",
+    bits: int = 4,
+    granularity: str = "channel",
+    group_size: int | None = None,
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    codebook_type: CodebookType | None = None,
+    threads: int | None = None,
+) -> nn.Module:
+    """Replaces the layers of ``module`` by packed ones, in place.
+
+    Linear layers, convolutions and embeddings are packed; layers that a subclass of those made different, and
+    all other parameters, stay as they are.
+
+    Args:
+        module: any; a weight that several layers share stays shared.
+        plan: a scheme for all layers, or how each is quantized (``Plan.tensors``), by the name of its weight.
+        bits: of the codes, for a scheme.
+        granularity: see ``quantize``, for a scheme.
+        group_size: see ``quantize``, for a scheme.
+        include: patterns of names of weights, for a scheme.
+        exclude: patterns of names that are left as they are, for a scheme.
+        codebook_type: see ``pack``.
+        threads: see ``quantize``.
+
+    Returns:
+        ``module``, or what takes its place if it is itself a layer.
+
+    Raises:
+        WeightsError: a weight cannot be quantized so; it is named. Layers before it are packed already.
+        SchemeError: see ``quantize``.
+        CheckpointError: the plan names a weight that no layer has, or nothing is to be quantized.
+    """
+    layers = dict(_layers(module))
+    if isinstance(plan, str):
+        recipes = {
+            name: Recipe(name, plan, bits, granularity, group_size)
+            for name in layers
+            if matches(name, include, exclude)
+        }
+    else:
+        recipes = {planned.name: Recipe.of(planned) for planned in plan}
+    if unknown := [name for name in recipes if name not in layers]:
+        raise CheckpointError(
+            f"tensor {unknown[0]!r} of the plan",
+            "no layer of the module that can be packed has a weight of that name",
+            f"they include {', '.join(map(repr, list(layers)[:4]))}",
+        )
+    if not recipes:
+        raise CheckpointError("module", "none of its layers is to be quantized", "ask for some")
+    weights: dict[int, PackedWeight] = {}
+    keep: list[Tensor] = []  # so that no id is used twice
+    for name, recipe in recipes.items():
+        tensor = cast(Tensor, layers[name].weight)
+        if id(tensor) not in weights:
+            keep.append(tensor)
+            weights[id(tensor)] = _quantized(name, tensor.detach().cpu(), recipe, codebook_type, threads).to(
+                tensor.device
+            )
+        module = _replaced(module, name, layers[name], weights[id(tensor)])
+    return module
+
+
+def load_packed(module: nn.Module, path: Path | str, strict: bool = True) -> nn.Module:
+    """Reads a quantized checkpoint into a module without dequantizing the layers that can stay packed.
+
+    Args:
+        module: of the checkpoint's architecture. On the meta device it never takes more memory than it
+            will: ``with torch.device("meta"): module = ...``.
+        path: see ``QuantizedFile``.
+        strict: every tensor of the module must be in the file, and the other way round.
+
+    Returns:
+        ``module``, or what takes its place if it is itself a layer.
+
+    Raises:
+        CheckpointError: the file is damaged, or does not fit.
+    """
+    with QuantizedFile(path) as file, torch.no_grad():
+        layers = dict(_layers(module))
+        own = cast("dict[str, Tensor]", module.state_dict(keep_vars=True))
+        missing = [name for name in own if name not in file.names]
+        unexpected = [name for name in file.names if name not in own]
+        if strict and (missing or unexpected):
+            raise CheckpointError(
+                f"checkpoint {str(file.path)!r}",
+                f"the module has {len(missing)} tensors that it lacks {missing[:3]}, and lacks "
+                f"{len(unexpected)} of its own {unexpected[:3]}",
+                "build the module that was quantized, or pass strict=False",
+            )
+        shared = [name for name in file.names if name in own]
+        for name in shared:
+            if file.shape(name) != tuple(own[name].shape):
+                raise CheckpointError(
+                    f"tensor {name!r} of {str(file.path)!r}",
+                    f"it has shape {list(file.shape(name))} and the module's {list(own[name].shape)}",
+                    "build the module that was quantized",
+                )
+        weights: dict[str, PackedWeight] = {}
+        for name in shared:
+            target = file.ties.get(name, name)
+            if name in layers and target in file.quantized and file.shape(name) == file.shape(target):
+                if target not in weights:
+                    file.verify(target)
+                    weights[target] = PackedWeight(file.packed(target)).to(_device(own[name]))
+                module = _replaced(module, name, layers[name], weights[target])
+            elif own[name].device.type == "meta":
+                _assign(module, name, file.dequantize(name))
+            else:
+                own[name].copy_(file.dequantize(name))
+    return module
+
+
+def resident_bytes(module: nn.Module) -> int:
+    """Bytes of all parameters and buffers, each counted once."""
+    tensors = {id(t): t for t in (*module.parameters(), *module.buffers())}
+    return sum(tensor.nbytes for tensor in tensors.values())
+
+
+def _layers(module: nn.Module) -> Iterable[tuple[str, Any]]:
+    """The layers that can be packed, by the name of their weight; a shared layer under each of its names."""
+    for name, layer in cast("Iterable[tuple[str, nn.Module]]", module.named_modules(remove_duplicate=False)):
+        # An embedding with max_norm changes its weight on use.
+        if type(layer) in PACKED and getattr(layer, "max_norm", None) is None:
+            yield (f"{name}.weight" if name else "weight"), layer
+
+
+def _quantized(
+    name: str, tensor: Tensor, recipe: Recipe, codebook_type: CodebookType | None, threads: int | None
+) -> PackedWeight:
+    dtype = safetensors_type(name, tensor.dtype)
+    if not bool(torch.isfinite(tensor).all()):
+        nans = int(torch.isnan(tensor).sum())
+        infs = int(torch.isinf(tensor).sum())
+        raise WeightsError(
+            f"tensor {name!r}", f"{nans} of its numbers are nan and {infs} are infinite", "exclude it"
+        )
+    weights = cast("Any", tensor if tensor.dtype == torch.float64 else tensor.float()).numpy()
+    try:
+        recipe.check(tuple(tensor.shape))
+        if BlockScheme.parse(recipe.scheme) is not None:
+            size = cast(int, recipe.group_size)
+            found = quantize_blocks(tensor, recipe.scheme, recipe.bits, group_size=size, threads=threads)
+        else:
+            found = quantize(
+                tensor,
+                recipe.scheme,
+                recipe.bits,
+                recipe.granularity,
+                group_size=recipe.group_size,
+                threads=threads,
+            )
+        return PackedWeight(pack(found, dtype, codebook_type, weights, threads))
+    except FmqError as error:
+        raise error.renamed(f"tensor {name!r}: {error.thing}") from error
+
+
+def _replaced(root: nn.Module, name: str, layer: nn.Module, weight: PackedWeight) -> nn.Module:
+    """``root`` with a packed layer in the place of ``layer``; the layer itself where that is the root."""
+    packed = layer
+    if not isinstance(layer, _Packed):
+        kind = PACKED[type(layer)]
+        packed = kind.__new__(kind)
+        packed.__dict__ = layer.__dict__.copy()
+        packed.__dict__["_parameters"] = {k: v for k, v in layer._parameters.items() if k != "weight"}
+        packed.__dict__["_modules"] = {**layer._modules, "weight": weight}
+    parent, _, child = name.removesuffix("weight").removesuffix(".").rpartition(".")
+    if not child:
+        return packed
+    root.get_submodule(parent)._modules[child] = packed
+    return root
+
+
+def _assign(module: nn.Module, name: str, tensor: Tensor) -> None:
+    """Gives a module that has no numbers yet those of ``tensor``."""
+    parent, _, child = name.rpartition(".")
+    holder = module.get_submodule(parent)
+    if child in holder._parameters:
+        holder._parameters[child] = nn.Parameter(tensor, requires_grad=False)
+    else:
+        holder._buffers[child] = tensor
+
+
+def _device(tensor: Tensor) -> torch.device:
+    return torch.device("cpu") if tensor.device.type == "meta" else tensor.device

@@ -1,0 +1,90 @@
+"""A quantized checkpoint as other tools want it: dequantized, or in a folder of theirs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fmq_theory.checkpoint.container import Spec, open_container, write_container
+from fmq_theory.checkpoint.number_types import bytes_of, safetensors_type
+from fmq_theory.checkpoint.output import OutputPlace
+from fmq_theory.checkpoint.quantized_file import CONFIG, QuantizedFile
+from fmq_theory.checkpoint.work_folder import WorkFolder
+from fmq_theory.errors import OutputError
+
+__all__ = ["FORMATS", "dequantize_file", "export_folder"]
+
+# What the file of the tensors is called in a folder of that kind.
+FORMATS = {"diffusers": "diffusion_pytorch_model.safetensors", "transformers": "model.safetensors"}
+
+
+def dequantize_file(path_in: Path | str, path_out: Path | str, *, overwrite: bool = False) -> int:
+    """Writes every tensor in its own type, a tensor at a time; returns the size of the file.
+
+    Tensors that are one in the quantized file become two, which the format demands.
+
+    Raises:
+        CheckpointError: see ``QuantizedFile``.
+        OutputError: the output exists, is not a ``.safetensors`` file, or cannot be written.
+    """
+    place = OutputPlace(Path(path_out))
+    if place.is_folder:
+        raise OutputError(f"output {path_out}", "it does not end in .safetensors", "name such a file")
+    place.check(overwrite=overwrite)
+    with QuantizedFile(path_in) as file:
+        specs = [
+            Spec(name, safetensors_type(name, file.dtype(name)), file.shape(name)) for name in file.names
+        ]
+        work = WorkFolder(place.path)
+        with work.opened(resume=False):
+            temporary = work.temporary("model.safetensors")
+            size = write_container(
+                temporary, specs, {"format": "pt"}, lambda name: [bytes_of(file.dequantize(name))]
+            )
+            place.take(temporary, work.temporary("folder"), {})
+    return size
+
+
+def export_folder(
+    path_in: Path | str,
+    path_out: Path | str,
+    kind: str = "diffusers",
+    base_config: dict[str, Any] | None = None,
+    *,
+    overwrite: bool = False,
+) -> Path:
+    """Copies a quantized checkpoint into a folder laid out as ``kind`` does; returns the file of the tensors.
+
+    ``config.json`` says what ``base_config`` says of the model, and the ``quantization_config``.
+
+    Args:
+        path_in: see ``QuantizedFile``.
+        path_out: the folder.
+        kind: a key of ``FORMATS``.
+        base_config: the original model's config.
+        overwrite: replace files in a folder that exists.
+
+    Raises:
+        CheckpointError: see ``QuantizedFile``.
+        OutputError: the folder exists, or cannot be written.
+    """
+    place = OutputPlace(Path(path_out), FORMATS[kind])
+    if not place.is_folder:
+        raise OutputError(f"output {path_out}", "it is the name of a file", "name a folder")
+    place.check(overwrite=overwrite)
+    with QuantizedFile(path_in) as file:
+        for name in file.names:
+            if name not in file.ties:
+                file.verify(name)
+        container = open_container(file.path)
+        work = WorkFolder(place.path)
+        with work.opened(resume=False):
+            temporary = work.temporary("model.safetensors")
+            write_container(
+                temporary,
+                list(container.specs.values()),
+                container.metadata,
+                lambda name: [container.bytes_of(name)],
+            )
+            config = dict(base_config or {}) | {CONFIG: json.loads(container.metadata[CONFIG])}
+            place.take(temporary, work.temporary("folder"), config)
+    return place.file

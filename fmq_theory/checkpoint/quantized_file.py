@@ -1,0 +1,335 @@
+"""Reading a quantized checkpoint: whole, tensor by tensor by a map of the file, or into a module."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fmq_theory.checkpoint.container import Container, checksum, open_container
+from fmq_theory.checkpoint.number_types import from_bytes, torch_type
+from fmq_theory.checkpoint.packed_tensor import PackedTensor
+from fmq_theory.checkpoint.shards import find_checkpoint
+from fmq_theory.errors import CheckpointError
+
+__all__ = [
+    "CHECKSUMS", "CODEBOOK", "CODES", "CONFIG", "METHOD", "SCALES", "LoadReport", "QuantizedFile", "load",
+    "load_into", "quantization_config",
+]  # fmt: skip
+
+METHOD = "fmq"
+CONFIG = "quantization_config"
+CHECKSUMS = "checksums"
+CODES, CODEBOOK, SCALES = ".codes", ".codebook", ".scales"
+_VERSIONS = (1,)
+_CODEBOOK_TYPES = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
+
+
+class QuantizedFile:
+    """A quantized checkpoint of which nothing is read until it is asked for.
+
+    A context manager; afterwards tensors that it gave stay valid.
+
+    Args:
+        path: the file, or a folder with ``model.safetensors``.
+
+    Raises:
+        CheckpointError: the file cannot be opened, is damaged, or is no quantized checkpoint.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = find_checkpoint(Path(path))
+        self._container: Container | None = open_container(self.path)
+        self.config = self._config(self._container)
+        self._entries = cast("dict[str, dict[str, Any]]", self._object("tensors"))
+        self._ties = cast("dict[str, dict[str, Any]]", self._object("tied"))
+        self._checksums = self._read_checksums(self._container)
+        stored = {part for name in self._entries for part in self._parts(name)}
+        if missing := sorted(stored - self._container.specs.keys()):
+            raise self._damaged(f"it lacks {missing[0]!r}")
+        self._plain = tuple(name for name in self._container.specs if name not in stored)
+        for name, tie in self._ties.items():
+            if (target := tie.get("of")) not in self._entries and target not in self._plain:
+                raise self._damaged(f"{name!r} is to equal {target!r}, which it lacks")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All tensors: the quantized ones, those kept as they were, those that equal another one."""
+        return (*self._entries, *self._plain, *self._ties)
+
+    @property
+    def quantized(self) -> tuple[str, ...]:
+        """The quantized tensors."""
+        return tuple(self._entries)
+
+    @property
+    def ties(self) -> Mapping[str, str]:
+        """Tensors that equal another one, and which."""
+        return {name: str(tie["of"]) for name, tie in self._ties.items()}
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor's weights.
+
+        Raises:
+            CheckpointError: there is no such tensor.
+        """
+        if name in self._ties:
+            shape = self.shape(str(self._ties[name]["of"]))
+            return tuple(shape[axis] for axis in self._permutation(name, len(shape)))
+        if name in self._entries:
+            return self.packed(name).layout.shape
+        return self._opened().specs[self._known(name)].shape
+
+    def dtype(self, name: str) -> torch.dtype:
+        """The type of a tensor's weights.
+
+        Raises:
+            CheckpointError: there is no such tensor, or torch has no such type.
+        """
+        name = str(self._ties[name]["of"]) if name in self._ties else name
+        if name in self._entries:
+            return torch_type(str(self._entries[name].get("dtype")))
+        return torch_type(self._opened().specs[self._known(name)].dtype)
+
+    def packed(self, name: str) -> PackedTensor:
+        """A quantized tensor as it is stored; its codes are a view into the map of the file.
+
+        Raises:
+            CheckpointError: it is damaged, or there is no quantized tensor of that name.
+        """
+        if name not in self._entries:
+            raise CheckpointError(
+                f"tensor {name!r} of {str(self.path)!r}",
+                "it is not quantized" if name in self.names else "there is no tensor of that name",
+                f"its quantized tensors include {', '.join(map(repr, self.quantized[:5]))}",
+            )
+        container, thing = self._opened(), f"tensor {name!r} of {str(self.path)!r}"
+        codes, codebook = container.specs[name + CODES], container.specs[name + CODEBOOK]
+        if codes.dtype != "U8" or codebook.dtype not in _CODEBOOK_TYPES:
+            raise self._damaged(f"{name!r} has codes of type {codes.dtype}, codebooks of {codebook.dtype}")
+        scales = None
+        if (spec := container.specs.get(name + SCALES)) is not None and name + SCALES in self._parts(name):
+            scales = from_bytes(container.bytes_of(spec.name), spec.dtype, spec.shape)
+        numbers = np.array(container.bytes_of(name + CODEBOOK)).view(_CODEBOOK_TYPES[codebook.dtype])
+        return PackedTensor.from_config(
+            thing,
+            self._entries[name],
+            container.bytes_of(name + CODES).reshape(codes.shape),
+            numbers.reshape(codebook.shape),
+            scales,
+        )
+
+    def codes(self, name: str) -> NDArray[np.uint8]:
+        """The code of each weight, of the weights' shape.
+
+        Raises:
+            CheckpointError: see ``packed``.
+        """
+        return self.packed(name).unpacked_codes()
+
+    def codebook(self, name: str) -> NDArray[np.floating]:
+        """The levels of each codebook, shape ``[codebooks, 2**bits]``.
+
+        Raises:
+            CheckpointError: see ``packed``.
+        """
+        return self.packed(name).levels()
+
+    def dequantize(self, name: str, *, verify: bool = True) -> Tensor:
+        """Any tensor in its own type and shape, in memory of its own; those kept as they were to the bit.
+
+        Args:
+            name: one of ``names``.
+            verify: hold its bytes against their checksum first.
+
+        Raises:
+            CheckpointError: it is damaged, or there is no tensor of that name.
+        """
+        if name in self._ties:
+            found = self.dequantize(str(self._ties[name]["of"]), verify=verify)
+            return found.permute(self._permutation(name, found.ndim))
+        if verify:
+            self.verify(name)
+        if name in self._entries:
+            return self.packed(name).dequantize()
+        container = self._opened()
+        spec = container.specs[self._known(name)]
+        return from_bytes(container.bytes_of(name), spec.dtype, spec.shape)
+
+    def verify(self, name: str) -> None:
+        """Holds the bytes of a tensor against their checksum.
+
+        Raises:
+            CheckpointError: they differ.
+        """
+        for part in self._parts(name) if name in self._entries else (self._known(name),):
+            wanted = self._checksums.get(part)
+            if wanted is not None and checksum(self._opened().bytes_of(part)) != wanted:
+                raise self._damaged(f"the bytes of {part!r} are not those that were written")
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._container = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _parts(self, name: str) -> tuple[str, ...]:
+        """The keys under which a quantized tensor is stored."""
+        scaled = self._entries[name].get("scale_unit") is not None
+        return (name + CODES, name + CODEBOOK, *((name + SCALES,) if scaled else ()))
+
+    def _opened(self) -> Container:
+        if self._container is None:
+            raise CheckpointError(f"checkpoint {str(self.path)!r}", "it was closed", "open it again")
+        return self._container
+
+    def _known(self, name: str) -> str:
+        if name not in self._plain:
+            raise CheckpointError(
+                f"tensor {name!r} of {str(self.path)!r}",
+                "there is no tensor of that name",
+                f"its {len(self.names)} tensors include {', '.join(map(repr, self.names[:5]))}",
+            )
+        return name
+
+    def _config(self, container: Container) -> dict[str, Any]:
+        config = quantization_config(container)
+        if config is None:
+            raise CheckpointError(
+                f"checkpoint {str(self.path)!r}",
+                "it is no quantized checkpoint of fmq",
+                "write one with fmq quantize, or read it with read_state",
+            )
+        if config.get("version") not in _VERSIONS:
+            raise CheckpointError(
+                f"checkpoint {str(self.path)!r}",
+                f"it is of version {config.get('version')!r} of the format, and {_VERSIONS[-1]} is known",
+                "install a newer fmq_theory",
+            )
+        return config
+
+    def _object(self, key: str) -> dict[str, Any]:
+        found = self.config.get(key, {})
+        if not isinstance(found, dict) or not all(
+            isinstance(entry, dict) for entry in cast("dict[str, Any]", found).values()
+        ):
+            raise self._damaged(f"{key!r} of its quantization_config is no object of objects")
+        return cast("dict[str, Any]", found)
+
+    def _read_checksums(self, container: Container) -> dict[str, int]:
+        try:
+            found = json.loads(container.metadata.get(CHECKSUMS, "{}"))
+            return {str(name): int(number) for name, number in found.items()}
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise self._damaged("its checksums are no JSON object of numbers") from error
+
+    def _permutation(self, name: str, ndim: int) -> list[int]:
+        axes = self._ties[name].get("axes", list(range(ndim)))
+        if not isinstance(axes, list) or sorted(cast("list[int]", axes), key=str) != list(range(ndim)):
+            raise self._damaged(f"the axes of {name!r} are {axes!r}")
+        return cast("list[int]", axes)
+
+    def _damaged(self, cause: str) -> CheckpointError:
+        return CheckpointError(
+            f"checkpoint {str(self.path)!r}", f"it is corrupt: {cause}", "write or download it again"
+        )
+
+
+def quantization_config(container: Container) -> dict[str, Any] | None:
+    """What a file says of how it was quantized by fmq; None if it was not.
+
+    Raises:
+        CheckpointError: what it says cannot be read.
+    """
+    text = container.metadata.get(CONFIG)
+    if text is None:
+        return None
+    try:
+        config = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(
+            f"checkpoint {str(container.path)!r}",
+            f"its quantization_config is no JSON ({error})"[:160],
+            "write or download it again",
+        ) from error
+    if not isinstance(config, dict) or cast("dict[str, Any]", config).get("quant_method") != METHOD:
+        return None
+    return cast("dict[str, Any]", config)
+
+
+def load(path: Path | str) -> dict[str, Tensor]:
+    """The state dict of a quantized checkpoint: dequantized tensors in the type that they had.
+
+    Raises:
+        CheckpointError: see ``QuantizedFile``.
+    """
+    with QuantizedFile(path) as file:
+        state = {name: file.dequantize(name) for name in file.names if name not in file.ties}
+        for name, target in file.ties.items():  # tied tensors stay one
+            axes = file.config["tied"][name].get("axes", list(range(state[target].ndim)))
+            state[name] = state[target].permute(axes)
+        return state
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What did not find its counterpart.
+
+    Attributes:
+        missing: of the module, not in the file.
+        unexpected: of the file, not in the module.
+    """
+
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+
+
+def load_into(module: nn.Module, path: Path | str, strict: bool = True) -> LoadReport:
+    """Dequantizes a checkpoint into the parameters and buffers of a module, a tensor at a time.
+
+    Args:
+        module: its tensors keep their type and device; numbers are cast as ``Tensor.copy_`` does.
+        path: see ``QuantizedFile``.
+        strict: every tensor of the module must be in the file, and the other way round.
+
+    Raises:
+        CheckpointError: see ``QuantizedFile``; or the tensors do not fit, before any was copied.
+    """
+    with QuantizedFile(path) as file, torch.no_grad():
+        own = cast("dict[str, Tensor]", module.state_dict(keep_vars=True))
+        names = set(file.names)
+        report = LoadReport(
+            tuple(name for name in own if name not in names),
+            tuple(name for name in file.names if name not in own),
+        )
+        thing = f"checkpoint {str(file.path)!r}"
+        if strict and (report.missing or report.unexpected):
+            raise CheckpointError(
+                thing,
+                f"the module has {len(report.missing)} tensors that it lacks {list(report.missing[:3])}, and "
+                f"lacks {len(report.unexpected)} of its own {list(report.unexpected[:3])}",
+                "build the module that was quantized, or pass strict=False",
+            )
+        shared = [name for name in file.names if name in own]
+        for name in shared:
+            if file.shape(name) != tuple(own[name].shape):
+                raise CheckpointError(
+                    f"tensor {name!r} of {str(file.path)!r}",
+                    f"it has shape {list(file.shape(name))} and the module's {list(own[name].shape)}",
+                    "build the module that was quantized",
+                )
+        for name in shared:
+            own[name].copy_(file.dequantize(name))
+    return report

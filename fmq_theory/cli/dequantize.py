@@ -1,0 +1,34 @@
+"""``fmq dequantize``: a quantized checkpoint as plain safetensors."""
+
+from pathlib import Path
+
+import click
+
+from fmq_theory.cli.errors import reported_errors
+from fmq_theory.cli.start import leave_torch_out_of_pot
+
+__all__ = ["dequantize"]
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("quantized", type=click.Path(path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="A .safetensors file.")
+@click.option("--force", is_flag=True, help="Replace an output that exists.")
+def dequantize(quantized: Path, out: Path, force: bool) -> None:
+    """Write the tensors of a quantized checkpoint in the types and shapes that they had.
+
+    QUANTIZED is what fmq quantize wrote, a file or its folder. The result is what
+    fmq_theory.checkpoint.load gives, bit for bit, in a file that every safetensors reader reads. It is as
+    large as the original; the weights are the quantized ones.
+
+    \b
+    Examples:
+      fmq dequantize small -o plain.safetensors
+    """  # noqa: D301 (click reads \\b as "keep these lines")
+    leave_torch_out_of_pot()
+    with reported_errors():
+        from fmq_theory.checkpoint.plain_file import dequantize_file
+
+        size = dequantize_file(quantized, out, overwrite=force)
+    click.echo(f"File: {out}, {size:,} bytes")
+    click.echo(f"Next: safetensors.torch.load_file({str(out)!r}) gives the state dict of the model.")

@@ -1,0 +1,190 @@
+"""``fmq quantize``: a checkpoint in fewer bits, in a file that is really smaller."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from fmq_theory.cli.errors import reported_errors
+from fmq_theory.cli.quantize_report import report_written
+from fmq_theory.cli.start import leave_torch_out_of_pot
+
+if TYPE_CHECKING:
+    from fmq_theory.checkpoint.recipe import KeptTensor, Planned
+
+__all__ = ["quantize", "read_config"]
+
+# Said again here, so that --help needs no numerics; a test compares with SCHEMES.
+SCHEMES = (
+    "lloyd_max", "uniform", "uniform_clipped", "equal_mass", "pwl", "log2", "panter_dite", "ecq",
+    "nf4", "fp4",
+)  # fmt: skip
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="A .safetensors file, or a folder for model.safetensors and config.json.",
+)
+@click.option(
+    "--scheme",
+    help=f"{', '.join(SCHEMES)}, power:ALPHA, ecq:LAGRANGIAN, or block:SCHEME (a scale for each group, one "
+    "codebook a tensor).  [default: lloyd_max, the least squared error]",
+)
+@click.option("--bits", type=click.IntRange(1, 8), help="Bits of a code.  [default: 4]")
+@click.option(
+    "--granularity",
+    type=click.Choice(("channel", "tensor", "group")),
+    help="What has a codebook of its own: an output channel, a tensor, or a group of weights of a channel."
+    "  [default: channel; group with --group-size]",
+)
+@click.option(
+    "--group-size", type=click.IntRange(1), help="Weights of a group; it must divide every channel."
+)
+@click.option(
+    "--misfit",
+    type=click.Choice(("error", "channel", "keep")),
+    default="error",
+    show_default=True,
+    help="Tensors whose channels the group size does not divide: refuse, quantize by channel, or keep.",
+)
+@click.option("--plan", "plan_path", type=click.Path(path_type=Path), help="A plan (JSON), tensor by tensor.")
+@click.option("--include", multiple=True, help="Only tensors whose name fits, as in '*.attn.*'; repeatable.")
+@click.option("--exclude", multiple=True, help="Not tensors whose name fits; repeatable.")
+@click.option(
+    "--codebook-dtype",
+    type=click.Choice(("float32", "float16")),
+    help="Type of the stored levels.  [default: what they were computed in, which loses nothing]",
+)
+@click.option(
+    "--on-nonfinite",
+    type=click.Choice(("error", "skip")),
+    default="error",
+    show_default=True,
+    help="A tensor with nan or inf: refuse, or keep it as it is.",
+)
+@click.option("--resume", is_flag=True, help="Go on where a run that was stopped left off.")
+@click.option("--force", is_flag=True, help="Replace an output that exists.")
+@click.option(
+    "--json",
+    "json_path",
+    is_flag=False,
+    flag_value="-",
+    help="Write what was done as JSON to this file, or print it if no file is named.",
+)
+def quantize(
+    checkpoint: Path,
+    out: Path,
+    scheme: str | None,
+    bits: int | None,
+    granularity: str | None,
+    group_size: int | None,
+    misfit: str,
+    plan_path: Path | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    codebook_dtype: str | None,
+    on_nonfinite: str,
+    resume: bool,
+    force: bool,
+    json_path: str | None,
+) -> None:
+    """Quantize the weights of a checkpoint and write a file that is as small as they are.
+
+    CHECKPOINT is a .safetensors, .pt, .pth, .ckpt or .bin file, the index of a sharded checkpoint, or a
+    folder with one (diffusers' too). Pickles that need code are refused. Quantized are the tensors of real
+    numbers with two dimensions or more that become smaller by it; all others are copied bit for bit.
+
+    A tensor at a time is in memory. Nothing is under the output's name before it is complete, and a run that
+    was stopped keeps its finished tensors beside it for --resume.
+
+    \b
+    Examples:
+      fmq quantize model.safetensors -o small
+      fmq quantize unet/ -o small --scheme nf4 --group-size 64 --misfit channel
+      fmq quantize model.pt -o small.safetensors --bits 3 --exclude '*embed*' --exclude 'head.*'
+    """  # noqa: D301 (click reads \\b as "keep these lines")
+    uniform = {"--scheme": scheme, "--bits": bits, "--granularity": granularity, "--group-size": group_size}
+    if plan_path is not None:
+        for option, value in (uniform | {"--include": include or None, "--exclude": exclude or None}).items():
+            if value is not None:
+                raise click.UsageError(f"{option} has no meaning with --plan, which says it; leave it out")
+    if granularity is None:
+        granularity = "channel" if group_size is None else "group"
+    leave_torch_out_of_pot()
+    with reported_errors():
+        from fmq_theory.checkpoint.packed_file import write_quantized
+        from fmq_theory.report import check_writable, progress_bar
+
+        if json_path not in (None, "-"):
+            check_writable(Path(str(json_path)), overwrite=force)
+        if plan_path is not None:
+            planned, kept = _read_plan(plan_path), list["KeptTensor"]()
+        else:
+            wanted = (scheme or "lloyd_max", bits or 4, granularity, group_size)
+            planned, kept = _uniform(checkpoint, wanted, include, exclude, misfit)
+        try:
+            with progress_bar("quantizing") as progress:
+                written = write_quantized(
+                    checkpoint,
+                    out,
+                    planned,
+                    codebook_type=codebook_dtype,  # type: ignore[arg-type]
+                    overwrite=force,
+                    resume=resume,
+                    on_nonfinite=on_nonfinite,  # type: ignore[arg-type]
+                    kept=kept,
+                    base_config=_base_config(checkpoint),
+                    progress=progress,
+                )
+        except KeyboardInterrupt:
+            click.echo("stopped; finished tensors are kept: go on with --resume", err=True)
+            raise SystemExit(130) from None
+        report_written(written, json_path)
+
+
+def _uniform(
+    checkpoint: Path,
+    wanted: tuple[str, int, str, int | None],
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    misfit: Any,
+) -> "tuple[Sequence[Planned], list[KeptTensor]]":
+    from fmq_theory.checkpoint.recipe import Recipe, recipes_for
+
+    return recipes_for(checkpoint, Recipe("", *wanted), include, exclude, misfit)
+
+
+def _read_plan(path: Path) -> "Sequence[Planned]":
+    from fmq_theory.checkpoint.plan import Plan
+    from fmq_theory.errors import OutputError
+
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise OutputError(f"--plan {path}", f"it cannot be read ({error})", "name a plan's file") from error
+    return Plan.from_json(text).tensors
+
+
+def _base_config(checkpoint: Path) -> dict[str, Any] | None:
+    """The config.json of a folder that was given; what it says of the model stays true."""
+    from fmq_theory.checkpoint.shards import find_checkpoint
+
+    if not checkpoint.is_dir():
+        return None
+    return read_config(find_checkpoint(checkpoint).parent / "config.json")
+
+
+def read_config(path: Path) -> dict[str, Any] | None:
+    """A JSON object from a file; None if there is no such file or it holds something else."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else None

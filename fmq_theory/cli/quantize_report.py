@@ -1,0 +1,79 @@
+"""What ``fmq quantize`` says of the file that it wrote."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from fmq_theory.checkpoint.packed_file import WrittenCheckpoint
+
+__all__ = ["report_written"]
+
+_MOST_LISTED = 5
+
+
+def report_written(written: "WrittenCheckpoint", json_path: str | None) -> None:
+    """Prints the summary, or the JSON that was asked for, and what to do next."""
+    from fmq_theory.report import write_text_atomically
+
+    text = json.dumps(_as_json(written), indent=1, ensure_ascii=False)
+    if json_path == "-":
+        click.echo(text)
+        return
+    config = written.config
+    weights = sum(_size(entry["shape"]) for entry in config["tensors"].values())
+    how = [str(config["scheme"] or "several schemes"), f"{config['bits'] or 'several'} bits"]
+    how.append(f"by {config['strategy']}" if config["strategy"] else "by several granularities")
+    click.echo(f"Quantized: {len(config['tensors'])} tensors, {weights:,} weights ({', '.join(how)})")
+    effective = config["effective_bits"]
+    click.echo(f"  mean squared error {config['mse']:.4g}, {effective:.3f} bits a weight, codebooks counted")
+    if (bits := config["bits"]) and effective > bits + 1:
+        click.echo(
+            f"  {effective - bits:.1f} of these bits are codebooks; --granularity tensor, or --scheme nf4 or "
+            "uniform_clipped, have smaller ones"
+        )
+    _list("Kept as they were", [(tensor.name, tensor.reason) for tensor in written.kept])
+    _list("Left out", [(tensor.name, tensor.reason) for tensor in written.left_out])
+    if written.reused:
+        click.echo(f"Taken over from the run before: {written.reused} tensors")
+    share = written.num_bytes / max(written.original_bytes, 1)
+    size = f"{written.num_bytes:,} bytes, {100 * share:.1f} % of {written.original_bytes:,}"
+    click.echo(f"File: {written.path}, {size}")
+    if json_path is not None:
+        write_text_atomically(Path(json_path), text + "\n")
+        click.echo(f"JSON: {json_path}")
+    click.echo(
+        f"Next: fmq_theory.checkpoint.load({str(written.path)!r}) gives the state dict; "
+        f"fmq dequantize {written.path} -o plain.safetensors makes a file for other tools."
+    )
+
+
+def _list(title: str, reasons: list[tuple[str, str]]) -> None:
+    counted = Counter(reason for _, reason in reasons)
+    if reasons:
+        click.echo(f"{title}: {len(reasons)} tensors")
+    for reason, count in counted.most_common(_MOST_LISTED):
+        example = next(name for name, other in reasons if other == reason)
+        click.echo(f"  {count} x {reason} ({example}{', ...' if count > 1 else ''})")
+
+
+def _as_json(written: "WrittenCheckpoint") -> dict[str, Any]:
+    return {
+        "path": str(written.path),
+        "bytes": written.num_bytes,
+        "original_bytes": written.original_bytes,
+        "reused": written.reused,
+        "kept": [{"name": t.name, "shape": list(t.shape), "reason": t.reason} for t in written.kept],
+        "left_out": [{"name": t.name, "shape": list(t.shape), "reason": t.reason} for t in written.left_out],
+        "quantization_config": written.config,
+    }
+
+
+def _size(shape: list[int]) -> int:
+    size = 1
+    for side in shape:
+        size *= side
+    return size
