@@ -55,6 +55,12 @@ class BlockCodebook:
         levels = np.zeros(num_levels, dtype=np.float32)
         return cls(levels, 1, np.zeros(num_bins, dtype=np.uint8), 0.0)
 
+    def error(self, sums: FloatArray) -> float:
+        """The sum of squared errors, from the sums of the bins."""
+        level = self.levels[self.table].astype(np.float64)
+        mass, first, second = sums.T
+        return float(np.maximum(second - level * (2.0 * first - level * mass), 0.0).sum())
+
 
 def block_codebook(sums: FloatArray, scheme: Scheme, num_levels: int, reach: float) -> BlockCodebook:
     """The codebook that ``scheme`` makes of the bins; for Lloyd-Max the optimum over cells of whole bins.

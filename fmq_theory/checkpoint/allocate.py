@@ -1,0 +1,233 @@
+"""A plan for a size: which option each tensor takes so that the whole loses least within the budget."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from fmq_theory.checkpoint.allocation import MOST_STATES, BudgetError, allocate
+from fmq_theory.checkpoint.options import Option, Progress, Search, TensorOptions, build_options
+from fmq_theory.checkpoint.plan import Plan, PlanError, TensorPlan
+
+__all__ = [
+    "BudgetError",
+    "Single",
+    "best_single",
+    "plan_for_budget",
+    "plan_from_options",
+    "read_sensitivities",
+]
+
+
+def plan_for_budget(
+    path: Path | str,
+    budget_bits: float,
+    *,
+    search: Search | None = None,
+    sensitivities: Mapping[str, float] | None = None,
+    keep: bool = True,
+    names: Sequence[str] = (),
+    min_ndim: int = 2,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Plan:
+    """The plan of least sum_l s_l SSE_l over all options of all tensors, within a mean of bits a weight.
+
+    Args:
+        path: of a checkpoint.
+        budget_bits: bits a weight over the tensors that are decided on, side numbers included.
+        search: which options there are; None for the default.
+        sensitivities: s_l >= 0 by tensor; 1 where there is none.
+        keep: whether a tensor may stay as it is, at its stored width and without error.
+        names: only these tensors; see ``iter_tensors``.
+        min_ndim: see ``iter_tensors``.
+        threads: see ``quantize``.
+        progress: told after each tensor.
+
+    Raises:
+        BudgetError: no choice is that small (the possible range is named), or it is no positive number.
+        PlanError: a sensitivity for a tensor that does not exist, or a negative one.
+        FmqError: see ``build_options``.
+    """
+    _check_budget(budget_bits)
+    options = build_options(path, search, names=names, min_ndim=min_ndim, threads=threads, progress=progress)
+    plan = plan_from_options(options, budget_bits, sensitivities, keep=keep)
+    plan.config["search"] = (search or Search()).as_config()
+    return plan
+
+
+def plan_from_options(
+    tensors: Sequence[TensorOptions],
+    budget_bits: float,
+    sensitivities: Mapping[str, float] | None = None,
+    *,
+    keep: bool = True,
+    most_states: int = MOST_STATES,
+) -> Plan:
+    """``plan_for_budget`` where the options are measured: plans for several budgets cost one measurement.
+
+    Raises:
+        BudgetError: see ``plan_for_budget``.
+        PlanError: see ``plan_for_budget``.
+    """
+    _check_budget(budget_bits)
+    weight = _checked_sensitivities(tensors, sensitivities or {})
+    total = sum(tensor.weights for tensor in tensors)
+    costs = [[option.cost for option in tensor.options] for tensor in tensors]
+    errors = [
+        [s * option.sse for option in tensor.options] for s, tensor in zip(weight, tensors, strict=True)
+    ]
+    if keep:
+        for tensor, cost, error in zip(tensors, costs, errors, strict=True):
+            cost.append(tensor.stored_bits * tensor.weights)
+            error.append(0.0)
+    budget = math.floor(budget_bits * total)
+    least = sum(map(min, costs)) / total
+    most = (
+        sum(min(zip(error, cost, strict=True))[1] for cost, error in zip(costs, errors, strict=True)) / total
+    )
+    if budget_bits < least:
+        raise BudgetError(
+            f"budget of {budget_bits:g} bits a weight",
+            f"what these options allow is from {math.ceil(1e4 * least) / 1e4:g} to {most:g}",
+            "raise the budget, or allow coarser options",
+        )
+    found = allocate(costs, errors, max(budget, round(least * total)), most_states)
+    chosen = {
+        tensor.name: tensor.options[j]
+        for tensor, j in zip(tensors, found.choice, strict=True)
+        if j < len(tensor.options)
+    }
+    single = best_single(tensors, budget_bits, sensitivities)
+    config: dict[str, Any] = {
+        "budget_bits": float(budget_bits),
+        "weights": total,
+        "kept": {t.name: t.stored_bits for t in tensors if t.name not in chosen},
+        "sensitivities": dict(sensitivities or {}),
+        "objective": found.error,
+        "objective_lower_bound": found.lower_bound,
+        "best_single": None if single is None else single.as_config(),
+    }
+    return Plan(
+        tensors=tuple(_planned(t, chosen[t.name]) for t in tensors if t.name in chosen),
+        effective_bits=found.cost / total,
+        mse=math.fsum(option.sse for option in chosen.values()) / total,
+        optimality_gap=found.gap if math.isfinite(found.gap) else None,
+        config=config,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """One scheme at one number of bits for all tensors.
+
+    Attributes:
+        kind: scheme, bits, granularity and group size.
+        effective_bits: bits a weight.
+        mse: squared error a weight.
+        objective: sum of sensitivity times squared error.
+    """
+
+    kind: tuple[str, int, str, int | None]
+    effective_bits: float
+    mse: float
+    objective: float
+
+    def as_config(self) -> dict[str, Any]:
+        """Plain JSON."""
+        scheme, bits, granularity, group_size = self.kind
+        return {
+            "scheme": scheme,
+            "bits": bits,
+            "granularity": granularity,
+            "group_size": group_size,
+            "effective_bits": self.effective_bits,
+            "mse": self.mse,
+            "objective": self.objective,
+        }
+
+
+def best_single(
+    tensors: Sequence[TensorOptions], budget_bits: float, sensitivities: Mapping[str, float] | None = None
+) -> Single | None:
+    """The best of the options that treat all tensors alike, within the budget; None where there is none."""
+    weight = _checked_sensitivities(tensors, sensitivities or {})
+    total = sum(tensor.weights for tensor in tensors)
+    by_kind: list[dict[tuple[str, int, str, int | None], Option]] = [
+        {option.kind: option for option in tensor.options} for tensor in tensors
+    ]
+    best: Single | None = None
+    for kind in by_kind[0]:
+        if not all(kind in options for options in by_kind):
+            continue
+        options = [found[kind] for found in by_kind]
+        cost = sum(option.cost for option in options)
+        objective = math.fsum(s * option.sse for s, option in zip(weight, options, strict=True))
+        if cost <= budget_bits * total and (best is None or objective < best.objective):
+            mse = math.fsum(option.sse for option in options) / total
+            best = Single(kind, cost / total, mse, objective)
+    return best
+
+
+def read_sensitivities(path: Path | str) -> dict[str, float]:
+    """A JSON object of sensitivities by tensor.
+
+    Raises:
+        PlanError: it cannot be read, or is none.
+    """
+    thing = f"sensitivities {str(path)!r}"
+    try:
+        body = json.loads(Path(path).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise PlanError(thing, f"they cannot be read ({error})", "pass a JSON object of numbers") from error
+    if not isinstance(body, dict):
+        raise PlanError(thing, "they are no JSON object", 'write {"name of a tensor": 1.5}')
+    found = cast("dict[str, object]", body)
+    for name, value in found.items():
+        _check_sensitivity(name, value)
+    return {name: float(cast(float, value)) for name, value in found.items()}
+
+
+def _check_sensitivity(name: str, value: object) -> None:
+    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
+    if not 0.0 <= number < math.inf:
+        raise PlanError(f"sensitivity of {name!r}", f"{value!r} is no finite number >= 0", "correct it")
+
+
+def _checked_sensitivities(
+    tensors: Sequence[TensorOptions], sensitivities: Mapping[str, float]
+) -> list[float]:
+    """One a tensor."""
+    known = {tensor.name for tensor in tensors}
+    for name, value in sensitivities.items():
+        _check_sensitivity(name, value)
+        if name not in known:
+            examples = ", ".join(repr(tensor.name) for tensor in tensors[:3])
+            raise PlanError(
+                f"sensitivity of {name!r}",
+                "no tensor that is decided on has that name",
+                f"names are like {examples}",
+            )
+    return [float(sensitivities.get(tensor.name, 1.0)) for tensor in tensors]
+
+
+def _check_budget(budget_bits: float) -> None:
+    if not (math.isfinite(budget_bits) and budget_bits > 0.0):
+        raise BudgetError(
+            f"budget of {budget_bits!r} bits a weight", "it is no positive number", "pass for example 3.5"
+        )
+
+
+def _planned(tensor: TensorOptions, option: Option) -> TensorPlan:
+    return TensorPlan(
+        name=tensor.name,
+        scheme=option.scheme,
+        bits=option.bits,
+        granularity=option.granularity,
+        group_size=option.group_size,
+        sse=option.sse,
+        effective_bits=option.cost / tensor.weights,
+        weights=tensor.weights,
+    )

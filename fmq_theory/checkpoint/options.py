@@ -1,0 +1,220 @@
+"""What each tensor of a checkpoint could become: options with their bits and their measured squared error."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmq_theory.checkpoint.files import open_checkpoint
+from fmq_theory.checkpoint.naming import classify
+from fmq_theory.checkpoint.reader import iter_tensors
+from fmq_theory.errors import FmqError, SchemeError
+from fmq_theory.quantizers import get_scheme
+from fmq_theory.quantizers.block_scaled import BlockScheme, design_blocks
+from fmq_theory.quantizers.fixed_table import FixedTable
+from fmq_theory.quantizers.grid import design_grid
+from fmq_theory.quantizers.tensor import checked_bits
+
+__all__ = [
+    "ALL_BITS",
+    "BLOCK_SCHEMES",
+    "SCHEMES",
+    "Option",
+    "Progress",
+    "Search",
+    "TensorOptions",
+    "build_options",
+]
+
+Progress = Callable[[str, int, int], None]
+"""Called after each tensor with its name, the weights done so far, and all weights."""
+
+ALL_BITS = (1, 2, 3, 4, 5, 6, 7, 8)
+# The optimum of each number of bits, and a scheme with two numbers a channel where codebooks weigh too much.
+SCHEMES = ("lloyd_max", "uniform_clipped", "nf4")
+BLOCK_SCHEMES = ("block:lloyd_max:float16:signed", "block:lloyd_max:float8_e4m3:signed")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One way to quantize a tensor.
+
+    Attributes:
+        scheme: see ``TensorPlan``.
+        bits: of a code.
+        granularity: see ``TensorPlan``.
+        group_size: see ``TensorPlan``.
+        cost: bits of the whole tensor, side numbers included.
+        sse: sum of squared errors.
+    """
+
+    scheme: str
+    bits: int
+    granularity: str
+    group_size: int | None
+    cost: int
+    sse: float
+
+    @property
+    def kind(self) -> tuple[str, int, str, int | None]:
+        """What two tensors that are treated alike have in common."""
+        return self.scheme, self.bits, self.granularity, self.group_size
+
+
+@dataclass(frozen=True, slots=True)
+class TensorOptions:
+    """A tensor and what it could become.
+
+    Attributes:
+        name: of the tensor.
+        weights: how many it has.
+        stored_bits: of each weight in the checkpoint: what it costs to keep it.
+        options: at least one.
+    """
+
+    name: str
+    weights: int
+    stored_bits: int
+    options: tuple[Option, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which options are measured.
+
+    Attributes:
+        schemes: names for ``design_grid``; those that have no codebook of 2**bits levels are left out.
+        bits: 1 to 8 each.
+        granularities: of ``schemes``: "channel", "tensor", "group".
+        group_sizes: of granularity "group" and of ``block_schemes``; a size that does not divide a tensor's
+            channels is left out there.
+        block_schemes: as ``BlockScheme.parse`` reads them.
+
+    Raises:
+        SchemeError: nothing to choose from, or an entry that does not exist.
+    """
+
+    schemes: Sequence[str] = SCHEMES
+    bits: Sequence[int] = ALL_BITS
+    granularities: Sequence[str] = ("channel", "tensor")
+    group_sizes: Sequence[int] = (32, 64, 128)
+    block_schemes: Sequence[str] = BLOCK_SCHEMES
+
+    def __post_init__(self) -> None:
+        for bits in self.bits:
+            checked_bits(bits)
+        for scheme in self.schemes:
+            get_scheme(scheme)
+        if len({get_scheme(scheme).name for scheme in self.schemes}) < len(self.schemes):
+            raise SchemeError("schemes", "two of them have one name", "name each once")
+        for scheme in self.block_schemes:
+            BlockScheme.of(scheme)
+        for granularity in self.granularities:
+            if granularity not in ("channel", "tensor", "group"):
+                raise SchemeError(
+                    f"granularity {granularity!r}", "no such granularity", "choose channel, tensor or group"
+                )
+        for size in self.group_sizes:
+            if size < 1:
+                raise SchemeError(f"group size {size}", "it is not positive", "pass for example 64")
+        if not (
+            self.bits and ((self.schemes and self.granularities) or (self.block_schemes and self.group_sizes))
+        ):
+            raise SchemeError("search", "it leaves nothing to choose from", "name bits and schemes")
+
+    def as_config(self) -> dict[str, list[str] | list[int]]:
+        """Plain JSON."""
+        return {
+            "schemes": list(self.schemes),
+            "bits": list(self.bits),
+            "granularities": list(self.granularities),
+            "group_sizes": list(self.group_sizes),
+            "block_schemes": [BlockScheme.of(scheme).name for scheme in self.block_schemes],
+        }
+
+
+def build_options(
+    path: Path | str,
+    search: Search | None = None,
+    *,
+    names: Sequence[str] = (),
+    min_ndim: int = 2,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> list[TensorOptions]:
+    """The options of every tensor, one tensor in memory at a time.
+
+    Args:
+        path: of a checkpoint.
+        search: what to measure; None for the default.
+        names: only these tensors; see ``iter_tensors``.
+        min_ndim: see ``iter_tensors``.
+        threads: see ``quantize``.
+        progress: told after each tensor.
+
+    Raises:
+        CheckpointError: see ``iter_tensors``.
+        WeightsError: see ``iter_tensors``.
+        SchemeError: no option of the search fits a tensor.
+    """
+    search = search or Search()
+    facts = _facts(Path(path))
+    total = sum(facts[name][1] for name in names if name in facts)
+    if not names:  # some may be left out below
+        total = sum(size for ndim, size, _ in facts.values() if ndim >= min_ndim)
+    done = 0
+    found: list[TensorOptions] = []
+    for tensor in iter_tensors(path, names=names, min_ndim=min_ndim):
+        try:
+            options = tuple(tensor_options(tensor.array, search, threads))
+        except FmqError as error:
+            raise error.renamed(f"tensor {tensor.name!r}: {error.thing}") from error
+        if not options:
+            raise SchemeError(
+                f"tensor {tensor.name!r} of shape {tensor.array.shape}",
+                "no option of the search fits it",
+                "allow channels, other group sizes or other bits, or leave the tensor out",
+            )
+        found.append(TensorOptions(tensor.name, tensor.array.size, facts[tensor.name][2], options))
+        done += tensor.array.size
+        if progress is not None:
+            progress(tensor.name, done, max(total, done))
+    return found
+
+
+def tensor_options(
+    weights: NDArray[np.floating], search: Search, threads: int | None = None
+) -> Iterator[Option]:
+    """The options of one tensor."""
+    channel = weights.size // weights.shape[0] if weights.ndim >= 2 else weights.size
+    sizes = [size for size in search.group_sizes if channel % size == 0]
+    names = {get_scheme(scheme).name: scheme for scheme in search.schemes}
+    for granularity in search.granularities:
+        for size in sizes if granularity == "group" else (None,):
+            for cell in design_grid(
+                weights, search.schemes, search.bits, granularity, group_size=size, threads=threads
+            ):
+                cost = round(cell.effective_bits * weights.size)
+                sse = cell.mse * weights.size
+                yield Option(names[cell.scheme], cell.bits, granularity, size, cost, sse)
+    for block in map(BlockScheme.of, search.block_schemes):
+        scheme = get_scheme(block.scheme)
+        widths = [b for b in search.bits if not isinstance(scheme, FixedTable) or 2**b == scheme.num_codes]
+        for size in sizes:
+            for cell in design_blocks(weights, block, widths, size, threads=threads):
+                cost = round(cell.effective_bits * weights.size)
+                yield Option(block.name, cell.bits, "group", size, cost, cell.mse * weights.size)
+
+
+def _facts(path: Path) -> dict[str, tuple[int, int, int]]:
+    """Dimensions, weights and bits a weight of the tensors of a file."""
+    with open_checkpoint(path) as stored:
+        return {
+            name: (len(entry.stored.shape), math.prod(entry.stored.shape), 8 * entry.stored.dtype.itemsize)
+            for entry in reversed(classify(stored))  # the first of a name counts
+            for name in (entry.full_name, entry.name)
+            if entry.stored.dtype.is_floating_point
+        }
