@@ -1,15 +1,15 @@
 """A plan for a size: which option each tensor takes so that the whole loses least within the budget."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from fmq_theory.checkpoint.allocation import MOST_STATES, BudgetError, allocate
 from fmq_theory.checkpoint.options import Option, Progress, Search, TensorOptions, build_options
 from fmq_theory.checkpoint.plan import Plan, PlanError, TensorPlan
+from fmq_theory.checkpoint.sensitivities import check_sensitivity, read_sensitivities
 
 __all__ = [
     "BudgetError",
@@ -73,7 +73,7 @@ def plan_from_options(
         PlanError: see ``plan_for_budget``.
     """
     _check_budget(budget_bits)
-    weight = _checked_sensitivities(tensors, sensitivities or {})
+    weight = _per_tensor(tensors, sensitivities or {})
     total = sum(tensor.weights for tensor in tensors)
     costs = [[option.cost for option in tensor.options] for tensor in tensors]
     errors = [
@@ -153,7 +153,7 @@ def best_single(
     tensors: Sequence[TensorOptions], budget_bits: float, sensitivities: Mapping[str, float] | None = None
 ) -> Single | None:
     """The best of the options that treat all tensors alike, within the budget; None where there is none."""
-    weight = _checked_sensitivities(tensors, sensitivities or {})
+    weight = _per_tensor(tensors, sensitivities or {})
     total = sum(tensor.weights for tensor in tensors)
     by_kind: list[dict[tuple[str, int, str, int | None], Option]] = [
         {option.kind: option for option in tensor.options} for tensor in tensors
@@ -171,38 +171,11 @@ def best_single(
     return best
 
 
-def read_sensitivities(path: Path | str) -> dict[str, float]:
-    """A JSON object of sensitivities by tensor.
-
-    Raises:
-        PlanError: it cannot be read, or is none.
-    """
-    thing = f"sensitivities {str(path)!r}"
-    try:
-        body = json.loads(Path(path).read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise PlanError(thing, f"they cannot be read ({error})", "pass a JSON object of numbers") from error
-    if not isinstance(body, dict):
-        raise PlanError(thing, "they are no JSON object", 'write {"name of a tensor": 1.5}')
-    found = cast("dict[str, object]", body)
-    for name, value in found.items():
-        _check_sensitivity(name, value)
-    return {name: float(cast(float, value)) for name, value in found.items()}
-
-
-def _check_sensitivity(name: str, value: object) -> None:
-    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
-    if not 0.0 <= number < math.inf:
-        raise PlanError(f"sensitivity of {name!r}", f"{value!r} is no finite number >= 0", "correct it")
-
-
-def _checked_sensitivities(
-    tensors: Sequence[TensorOptions], sensitivities: Mapping[str, float]
-) -> list[float]:
-    """One a tensor."""
+def _per_tensor(tensors: Sequence[TensorOptions], sensitivities: Mapping[str, float]) -> list[float]:
+    """One sensitivity a tensor."""
     known = {tensor.name for tensor in tensors}
     for name, value in sensitivities.items():
-        _check_sensitivity(name, value)
+        check_sensitivity(name, value)
         if name not in known:
             examples = ", ".join(repr(tensor.name) for tensor in tensors[:3])
             raise PlanError(

@@ -1,0 +1,72 @@
+"""How much a squared error in each tensor matters: given in a file, or measured by ``fmq flow``."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+from fmq_theory.checkpoint.plan import PlanError
+
+__all__ = ["check_sensitivity", "read_sensitivities"]
+
+# The JSON of ``fmq flow`` says so.
+_FLOW = "fmq-flow-"
+
+
+def read_sensitivities(path: Path | str) -> dict[str, float]:
+    """Sensitivities by tensor, from a JSON object of numbers or from what ``fmq flow --json`` wrote.
+
+    Of ``fmq flow`` they are mean ||e_l||**2 / ||theta_q - theta||_l**2: the squared error of the samples when
+    tensor l alone is quantized, over that of its weights. They are scaled to a geometric mean of 1, so that
+    tensors without one (those that were quantized without error) count as average.
+
+    Raises:
+        PlanError: the file cannot be read, or holds neither.
+    """
+    thing = f"sensitivities {str(path)!r}"
+    try:
+        body = json.loads(Path(path).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise PlanError(thing, f"they cannot be read ({error})", "pass a JSON object of numbers") from error
+    if not isinstance(body, dict):
+        raise PlanError(thing, "they are no JSON object", 'write {"name of a tensor": 1.5}')
+    found = cast("dict[str, object]", body)
+    if str(found.get("format", "")).startswith(_FLOW):
+        return _of_flow(thing, found)
+    for name, value in found.items():
+        check_sensitivity(name, value)
+    return {name: float(cast(float, value)) for name, value in found.items()}
+
+
+def check_sensitivity(name: str, value: object) -> None:
+    """A finite number >= 0.
+
+    Raises:
+        PlanError: it is none.
+    """
+    if not 0.0 <= _number(value) < math.inf:
+        raise PlanError(f"sensitivity of {name!r}", f"{value!r} is no finite number >= 0", "correct it")
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
+
+
+def _of_flow(thing: str, body: Mapping[str, object]) -> dict[str, float]:
+    layers = body.get("layers")
+    squared: dict[str, float] = {}
+    for layer in cast("list[object]", layers) if isinstance(layers, list) else []:
+        fields = cast("dict[str, object]", layer) if isinstance(layer, dict) else dict[str, object]()
+        name, change, error = fields.get("name"), _number(fields.get("weight_change")), fields.get("measured")
+        if not isinstance(name, str) or not (0.0 <= change < math.inf and 0.0 <= _number(error) < math.inf):
+            raise PlanError(thing, "a layer lacks its name, weight_change or measured", "run fmq flow again")
+        if change > 0.0:
+            squared[name] = (_number(error) / change) ** 2
+    positive = [math.log(value) for value in squared.values() if value > 0.0]
+    if not positive:
+        raise PlanError(
+            thing, "that run of fmq flow measured no layers", "run it with a scheme that is not lossless"
+        )
+    scale = math.exp(-math.fsum(positive) / len(positive))
+    return {name: scale * value for name, value in squared.items()}
