@@ -2,6 +2,7 @@
 
 import click
 
+from fmq_theory.cli.audit import audit
 from fmq_theory.cli.bounds import bounds
 from fmq_theory.cli.claims import claims
 from fmq_theory.cli.codebook import codebook
@@ -22,6 +23,7 @@ def main() -> None:
     """
 
 
+main.add_command(audit)
 main.add_command(bounds)
 main.add_command(claims)
 main.add_command(codebook)

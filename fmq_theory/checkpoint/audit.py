@@ -1,0 +1,288 @@
+"""The audit of a checkpoint: what every scheme costs at every bit-width, tensor by tensor and in all."""
+
+import math
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from fmq_theory.checkpoint.audit_advice import advise
+from fmq_theory.checkpoint.audit_backends import BACKENDS, AuditError, on_dask, on_processes
+from fmq_theory.checkpoint.audit_result import Audit, TensorAudit, totals_of
+from fmq_theory.checkpoint.audit_store import AuditStore, audit_key, file_state
+from fmq_theory.checkpoint.audit_tensor import AuditSettings, OnNonfinite, audit_entry
+from fmq_theory.checkpoint.files import open_checkpoint
+from fmq_theory.checkpoint.naming import Entry, classify
+from fmq_theory.checkpoint.recipe import matches, unusable
+from fmq_theory.checkpoint.tensors import SkippedTensor
+from fmq_theory.errors import CheckpointError, WeightsError
+from fmq_theory.kernels.threads import default_threads
+from fmq_theory.quantizers import get_scheme
+from fmq_theory.quantizers.layout import Layout
+from fmq_theory.quantizers.tensor import checked_bits
+
+__all__ = ["AUDIT_SCHEMES", "audit"]
+
+AUDIT_SCHEMES = (
+    "uniform",
+    "uniform_clipped",
+    "equal_mass",
+    "pwl",
+    "log2",
+    "panter_dite",
+    "lloyd_max",
+    "nf4",
+)
+"""What is measured unless other schemes are named; NF4 exists at 4 bits only."""
+
+_MOST_NAMED = 4
+
+Progress = Callable[[int, int, str], None]
+
+
+def audit(
+    path: Path | str,
+    schemes: Sequence[str] = AUDIT_SCHEMES,
+    bits: Sequence[int] = range(2, 9),
+    granularity: str = "channel",
+    group_size: int | None = None,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    on_nonfinite: OnNonfinite = "stop",
+    jobs: int = 1,
+    backend: str = "local",
+    scheduler: str | None = None,
+    resume: Path | None = None,
+    progress: Progress = lambda _done, _total, _what: None,
+) -> Audit:
+    """Measures every scheme at every bit-width on every tensor that can be quantized.
+
+    Tensors are read one at a time, and large ones measured part by part: the memory is that of the largest
+    tensor, once for each job, and some 300 MB.
+
+    Args:
+        path: what ``read_tensors`` reads; a sharded checkpoint or a folder too.
+        schemes: names that ``get_scheme`` knows. rho_W2 and rho_EM need uniform, lloyd_max, equal_mass.
+        bits: 1 to 8 each.
+        granularity: see ``quantize``.
+        group_size: see ``quantize``.
+        include: patterns of names; all tensors of two or more dimensions if there is none.
+        exclude: patterns of names to leave out.
+        on_nonfinite: "stop" at a tensor with nan or inf, or "skip" it.
+        jobs: processes; each takes one tensor at a time.
+        backend: "local", or "dask": the workers of a cluster.
+        scheduler: address of the cluster's scheduler.
+        resume: a file where finished tensors are kept, and those of an earlier run with the same file and
+            settings are taken from.
+        progress: called with weights done, weights in all, and the tensor's name.
+
+    Raises:
+        CheckpointError: the file cannot be read or changed meanwhile, a pattern fits nothing, or nothing is
+            left to measure.
+        WeightsError: groups that do not divide channels (all such tensors are told of before any work), or
+            a tensor with nan or inf.
+        SchemeError: an unknown scheme, granularity or bits out of 1..8.
+        AuditError: a backend that does not work.
+        OutputError: ``resume`` cannot be written.
+    """
+    path = Path(path)
+    settings = _settings(schemes, bits, granularity, group_size, on_nonfinite, jobs, backend, scheduler)
+    with open_checkpoint(path) as stored:
+        chosen, skipped = _select(path, classify(stored), settings, include, exclude)
+        state = file_state(path)
+        config = _config(settings)
+        store = None if resume is None else AuditStore.open(resume, audit_key(state, _with_version(config)))
+        finished = {e.name: done for e in chosen if store is not None and (done := store.get(e.name))}
+        reused = len(finished)
+        run = _Run(path, settings, chosen, jobs, backend, scheduler, progress)
+        for name, outcome in run.outcomes(finished):
+            if isinstance(outcome, SkippedTensor):
+                skipped[name] = (outcome.shape, outcome.reason)
+                continue
+            finished[name] = outcome
+            if store is not None:
+                store.put(outcome)
+        order = [entry.name for entry in classify(stored)]
+    if file_state(path) != state:
+        raise CheckpointError(
+            f"checkpoint {str(path)!r}", "it changed while it was read", "start the audit again"
+        )
+    tensors = tuple(finished[entry.name] for entry in chosen if entry.name in finished)
+    if not tensors:
+        raise _nothing(path, skipped)
+    totals = totals_of(tensors, settings.bits)
+    return Audit(
+        path=str(path),
+        config={**config, "include": list(include), "exclude": list(exclude), "on_nonfinite": on_nonfinite},
+        tensors=tensors,
+        skipped=tuple((name, *skipped[name]) for name in dict.fromkeys(order) if name in skipped),
+        totals=totals,
+        advice=asdict(advise(tensors, totals)),
+        reused=reused,
+    )
+
+
+Skipped = dict[str, tuple[tuple[int, ...], str]]
+
+
+def _settings(
+    schemes: Sequence[str],
+    bits: Sequence[int],
+    granularity: str,
+    group_size: int | None,
+    on_nonfinite: OnNonfinite,
+    jobs: int,
+    backend: str,
+    scheduler: str | None,
+) -> AuditSettings:
+    """What can be refused before the file is opened."""
+    for scheme in schemes:
+        get_scheme(scheme)
+    if not schemes or not bits:
+        raise AuditError("audit", "no scheme or no bit-width is named", "name at least one of each")
+    if on_nonfinite not in get_args(OnNonfinite):
+        raise AuditError(f"on_nonfinite {on_nonfinite!r}", "no such rule", "choose stop or skip")
+    if backend not in BACKENDS:
+        raise AuditError(f"backend {backend!r}", "no such backend", f"choose one of {', '.join(BACKENDS)}")
+    if (backend == "dask") != (scheduler is not None):
+        raise AuditError(
+            f"backend {backend!r} with scheduler {scheduler!r}",
+            "dask needs the address of a scheduler, and nothing else has one",
+            "pass --backend dask --scheduler tcp://HOST:PORT, or neither",
+        )
+    if jobs < 1:
+        raise AuditError(f"jobs = {jobs}", "it is not positive", "pass for example 2")
+    Layout.of((1, group_size or 1), granularity, 0, group_size)
+    return AuditSettings(
+        schemes=tuple(dict.fromkeys(schemes)),
+        bits=tuple(sorted({checked_bits(b) for b in bits})),
+        granularity=granularity,
+        group_size=group_size,
+        on_nonfinite=on_nonfinite,
+        threads=max(1, default_threads() // jobs),
+    )
+
+
+def _config(settings: AuditSettings) -> dict[str, Any]:
+    return {
+        "schemes": list(settings.schemes),
+        "bits": list(settings.bits),
+        "granularity": settings.granularity,
+        "group_size": settings.group_size,
+    }
+
+
+def _with_version(config: dict[str, Any]) -> dict[str, Any]:
+    from fmq_theory import __version__
+
+    return {**config, "fmq_theory": __version__}
+
+
+def _select(
+    path: Path,
+    entries: Sequence[Entry],
+    settings: AuditSettings,
+    include: Sequence[str],
+    exclude: Sequence[str],
+) -> tuple[list[Entry], Skipped]:
+    """The tensors to measure, and the others with the reason."""
+    for option, patterns in (("--include", include), ("--exclude", exclude)):
+        for pattern in patterns:
+            if not any(matches(entry.name, [pattern], ()) for entry in entries):
+                raise CheckpointError(
+                    f"{option} {pattern!r}", f"it fits no tensor of {str(path)!r}", _like(entries)
+                )
+    chosen: list[Entry] = []
+    skipped: Skipped = {}
+    misfits: list[tuple[str, int]] = []
+    for entry in entries:
+        shape = entry.stored.shape
+        reason = entry.excluded or unusable(entry)
+        if not reason and not matches(entry.name, include, exclude):
+            reason = "not asked for"
+        if reason:
+            skipped.setdefault(entry.name, (shape, reason))
+            continue
+        chosen.append(entry)
+        channel = math.prod(shape[1:])
+        if settings.group_size is not None and channel % settings.group_size:
+            misfits.append((entry.name, channel))
+    if misfits:
+        raise _misfit(misfits, settings.group_size or 0)
+    if not chosen:
+        raise _nothing(path, skipped)
+    return chosen, skipped
+
+
+def _like(entries: Sequence[Entry]) -> str:
+    names = ", ".join(repr(entry.name) for entry in entries[:_MOST_NAMED])
+    return f"its names are like {names}" if names else "it holds no tensors"
+
+
+def _misfit(misfits: Sequence[tuple[str, int]], group_size: int) -> WeightsError:
+    named = ", ".join(f"{name!r} has {size}" for name, size in misfits[:_MOST_NAMED])
+    more = f" and {len(misfits) - _MOST_NAMED} more" if len(misfits) > _MOST_NAMED else ""
+    common = math.gcd(group_size, *(size for _, size in misfits))
+    fitting = f"--group-size {common}, " if common > 1 else ""
+    return WeightsError(
+        f"group size {group_size}",
+        f"it does not divide the channels of {len(misfits)} tensors ({named}{more})",
+        f"pass {fitting}--exclude for them, or --granularity channel",
+    )
+
+
+def _nothing(path: Path, skipped: Skipped) -> CheckpointError:
+    if not skipped:
+        return CheckpointError(
+            f"checkpoint {str(path)!r}", "it holds no tensors", "pass a file with a state dict"
+        )
+    examples = "; ".join(f"{name!r}: {reason}" for name, (_, reason) in list(skipped.items())[:3])
+    return CheckpointError(
+        f"checkpoint {str(path)!r}",
+        f"none of its {len(skipped)} tensors is left to measure ({examples})",
+        "ask for other tensors, or pass another file",
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Run:
+    """The tensors that are not finished yet, on whatever does the work."""
+
+    path: Path
+    settings: AuditSettings
+    chosen: Sequence[Entry]
+    jobs: int
+    backend: str
+    scheduler: str | None
+    progress: Progress
+
+    def outcomes(
+        self, finished: dict[str, TensorAudit]
+    ) -> Generator[tuple[str, TensorAudit | SkippedTensor]]:
+        sizes = {entry.name: math.prod(entry.stored.shape) for entry in self.chosen}
+        total = sum(sizes.values())
+        todo = [entry for entry in self.chosen if entry.name not in finished]
+        done = total - sum(sizes[entry.name] for entry in todo)
+        self.progress(done, total, "")
+        if self.backend == "local" and (self.jobs == 1 or len(todo) < 2):
+            for entry in todo:
+                yield entry.name, audit_entry(entry, self.settings, self._part(done, total, entry.name))
+                done += sizes[entry.name]
+            return
+        # The largest first, so that no worker is left with one at the end.
+        todo.sort(key=lambda entry: -sizes[entry.name])
+        names = {entry.full_name: entry.name for entry in todo}
+        for full_name, outcome in self._distributed(list(names)):
+            name = names[full_name]
+            done += sizes[name]
+            self.progress(done, total, name)
+            yield name, outcome
+
+    def _part(self, before: int, total: int, name: str) -> Callable[[int], None]:
+        """What is told of a tensor that is being measured."""
+        return lambda count: self.progress(before + count, total, name)
+
+    def _distributed(self, names: Sequence[str]) -> Iterable[tuple[str, TensorAudit | SkippedTensor]]:
+        if self.scheduler is not None:
+            return on_dask(self.path, names, self.settings, self.scheduler)
+        return on_processes(self.path, names, self.settings, self.jobs)

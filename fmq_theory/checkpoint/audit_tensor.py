@@ -1,0 +1,197 @@
+"""The audit of one tensor: every scheme at every bit-width, from one sort of its rows."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fmq_theory.bounds.high_rate_rows import HighRateRows
+from fmq_theory.checkpoint.audit_result import AuditCell, TensorAudit, ratios_of
+from fmq_theory.checkpoint.files import open_checkpoint
+from fmq_theory.checkpoint.naming import Entry, classify
+from fmq_theory.checkpoint.tails import spread_of
+from fmq_theory.checkpoint.tensors import SkippedTensor
+from fmq_theory.errors import CheckpointError, FmqError, WeightsError
+from fmq_theory.quantizers.grid import grid_of_rows
+from fmq_theory.quantizers.layout import Layout
+from fmq_theory.sources.sorted_rows import SortedRows
+
+__all__ = ["AuditSettings", "OnNonfinite", "audit_entry", "audit_stored"]
+
+OnNonfinite = Literal["stop", "skip"]
+
+_NUMPY_TYPES = (torch.float16, torch.float32, torch.float64)
+# Bytes that a part of a tensor may take: its weights twice, their sums, and codebooks of 256 levels.
+_PART_BYTES = 96 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSettings:
+    """What is measured.
+
+    Attributes:
+        schemes: names that ``get_scheme`` knows.
+        bits: rising.
+        granularity: see ``quantize``.
+        group_size: see ``quantize``.
+        on_nonfinite: whether a tensor with nan or inf ends the audit or is left out.
+        threads: of one tensor.
+    """
+
+    schemes: tuple[str, ...]
+    bits: tuple[int, ...]
+    granularity: str
+    group_size: int | None
+    on_nonfinite: OnNonfinite
+    threads: int
+
+
+@dataclass(slots=True)
+class _Sums:
+    """One scheme at one bit-width over the parts of a tensor."""
+
+    sse: list[float] = field(default_factory=list[float])
+    entropy: list[float] = field(default_factory=list[float])
+    bits: list[float] = field(default_factory=list[float])
+    high_rate: list[float] | None = field(default_factory=list[float])
+
+
+def audit_stored(path: Path, name: str, settings: AuditSettings) -> TensorAudit | SkippedTensor:
+    """``audit_entry`` for a process that has not opened the file.
+
+    Args:
+        path: the checkpoint.
+        name: full name of the entry.
+        settings: what is measured.
+
+    Raises:
+        CheckpointError: the file cannot be read, or lacks the tensor.
+        FmqError: see ``audit_entry``.
+    """
+    with open_checkpoint(path) as stored:
+        for entry in classify(stored):
+            if entry.full_name == name:
+                return audit_entry(entry, settings)
+    raise CheckpointError(
+        f"tensor {name!r} of {str(path)!r}", "it is not there any more", "start the audit again"
+    )
+
+
+def audit_entry(
+    entry: Entry, settings: AuditSettings, progress: Callable[[int], None] = lambda _done: None
+) -> TensorAudit | SkippedTensor:
+    """Everything about one tensor of a file that is open.
+
+    Args:
+        entry: the tensor.
+        settings: what is measured.
+        progress: called with the weights done so far.
+
+    Raises:
+        WeightsError: it holds nan or inf, and these are not to be skipped.
+        FmqError: it cannot be measured; the message names it.
+    """
+    start = time.perf_counter()
+    shape = entry.stored.shape
+    array = _numbers(entry)
+    finite = np.isfinite(array)
+    if not finite.all():
+        counts = f"{int(np.isnan(array).sum())} of its {array.size} numbers are nan and "
+        counts += f"{int(np.isinf(array).sum())} are infinite"
+        if settings.on_nonfinite == "skip":
+            return SkippedTensor(entry.name, shape, counts)
+        raise WeightsError(
+            f"tensor {entry.name!r}", counts, "pass --on-nonfinite skip to leave such tensors out"
+        )
+    del finite
+    try:
+        return _measured(entry, array, settings, progress, start)
+    except FmqError as error:
+        raise error.renamed(f"tensor {entry.name!r}: {error.thing}") from error
+
+
+def _numbers(entry: Entry) -> NDArray[np.floating]:
+    tensor = entry.stored.load().detach()
+    if tensor.dtype not in _NUMPY_TYPES:
+        tensor = tensor.to(torch.float32)  # exact: bfloat16 and the 8-bit formats are subsets
+    return cast("NDArray[np.floating]", cast("Any", tensor).numpy())
+
+
+def _measured(
+    entry: Entry,
+    array: NDArray[np.floating],
+    settings: AuditSettings,
+    progress: Callable[[int], None],
+    start: float,
+) -> TensorAudit:
+    layout = Layout.of(array.shape, settings.granularity, 0, settings.group_size)
+    rows = layout.rows(array)
+    num_rows, size = int(rows.shape[0]), int(rows.shape[1])
+    energy: list[float] = []
+    sums: dict[tuple[str, int], _Sums] = {}
+    for first, part in _parts(rows, settings):
+        ordered = SortedRows.of(part, settings.threads)
+        energy += ordered.blocks[:, -1, 3].tolist()
+        laws = HighRateRows(ordered)
+        for cell in grid_of_rows(ordered, settings.schemes, settings.bits, array):
+            total = sums.setdefault((cell.scheme, cell.bits), _Sums())
+            total.sse.append(cell.mse * part.size)
+            total.entropy.append(cell.entropy_bits * part.size)
+            total.bits.append(cell.effective_bits * part.size)
+            law = laws.distortion(cell.scheme, 2**cell.bits)
+            if law is None:
+                total.high_rate = None
+            elif total.high_rate is not None:
+                total.high_rate += (law * size).tolist()
+        progress((first + part.shape[0]) * size)
+    squares = math.fsum(energy)
+    cells = tuple(_cell(scheme, b, total, array.size, size, squares) for (scheme, b), total in sums.items())
+    ratios, crossover = ratios_of(cells, settings.bits)
+    return TensorAudit(
+        name=entry.name,
+        shape=entry.stored.shape,
+        dtype=str(entry.stored.dtype).removeprefix("torch."),
+        weights=array.size,
+        granularity=layout.granularity,
+        codebooks=num_rows,
+        weights_per_codebook=size,
+        energy=squares,
+        spread=spread_of(array),
+        cells=cells,
+        ratios=ratios,
+        crossover_bits=crossover,
+        lossless_bits=next((b for b in settings.bits if size <= 2**b), None),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _parts(rows: NDArray[np.floating], settings: AuditSettings) -> Iterator[tuple[int, NDArray[np.floating]]]:
+    """Some rows at a time in float32 or float64, contiguous, so that memory does not grow with the tensor."""
+    num_rows, size = rows.shape
+    bytes_a_row = 4 * size * max(rows.itemsize, 4) + 2 ** max(settings.bits) * 5 * 8
+    wanted = np.float32 if np.can_cast(rows.dtype, np.float32) else np.float64
+    step = max(settings.threads, _PART_BYTES // bytes_a_row, 1)
+    for first in range(0, num_rows, step):
+        yield first, np.ascontiguousarray(rows[first : first + step], dtype=wanted)
+
+
+def _cell(scheme: str, bits: int, total: _Sums, weights: int, size: int, energy: float) -> AuditCell:
+    sse = math.fsum(total.sse)
+    return AuditCell(
+        scheme=scheme,
+        bits=bits,
+        weights=weights,
+        sse=sse,
+        mse=sse / weights,
+        relative_error=math.sqrt(sse / energy) if energy > 0.0 else None,
+        high_rate_mse=None if total.high_rate is None else math.fsum(total.high_rate) / weights,
+        entropy_bits=math.fsum(total.entropy) / weights,
+        effective_bits=math.fsum(total.bits) / weights,
+        lossless=size <= 2**bits,
+    )

@@ -1,0 +1,226 @@
+"""``fmq audit``: what each scheme costs at each bit-width on a checkpoint of one's own."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from fmq_theory.cli.errors import reported_errors
+from fmq_theory.cli.options import read_bits, read_names
+
+if TYPE_CHECKING:
+    from fmq_theory.checkpoint.audit_result import Audit
+    from fmq_theory.checkpoint.plan import Plan
+
+__all__ = ["audit"]
+
+# Said again here, so that --help needs no numerics; a test compares with AUDIT_SCHEMES and SCHEMES.
+DEFAULT_SCHEMES = (
+    "uniform",
+    "uniform_clipped",
+    "equal_mass",
+    "pwl",
+    "log2",
+    "panter_dite",
+    "lloyd_max",
+    "nf4",
+)
+ALL_SCHEMES = (*DEFAULT_SCHEMES, "fp4", "ecq")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option(
+    "--schemes",
+    callback=read_names,
+    default=",".join(DEFAULT_SCHEMES),
+    help=f"Comma-separated, or 'all'. Known: {', '.join(ALL_SCHEMES)}, power:ALPHA, ecq:LAGRANGIAN."
+    "  [default: all but fp4, ecq]",
+)
+@click.option(
+    "--bits", callback=read_bits, default="2-8", show_default=True, help="Bit-widths: 2-8, 4, or 2,4,6."
+)
+@click.option(
+    "--granularity",
+    type=click.Choice(("channel", "tensor", "group")),
+    default=None,
+    help="What has a codebook of its own: an output channel, a tensor, or a group of weights of a channel."
+    "  [default: channel; group with --group-size]",
+)
+@click.option(
+    "--group-size", type=click.IntRange(1), help="Weights of a group; it must divide every channel."
+)
+@click.option("--include", multiple=True, help="Only tensors whose name fits, as in '*.attn.*'; repeatable.")
+@click.option("--exclude", multiple=True, help="Not tensors whose name fits; repeatable.")
+@click.option(
+    "--on-nonfinite",
+    type=click.Choice(("stop", "skip")),
+    default="stop",
+    show_default=True,
+    help="At a tensor with nan or inf: stop and name it, or leave it out and go on.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(1, 1024), default=1, show_default=True, help="Processes; a tensor each."
+)
+@click.option(
+    "--backend",
+    type=click.Choice(("local", "dask")),
+    default="local",
+    show_default=True,
+    help="dask: the workers of a cluster, which must see CHECKPOINT under the same path.",
+)
+@click.option("--scheduler", help="Address of the cluster: tcp://HOST:PORT.")
+@click.option(
+    "--resume", is_flag=True, help="Keep finished tensors in fmq-audit-NAME.jsonl and go on from them."
+)
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write everything as JSON.")
+@click.option(
+    "--csv", "csv_path", type=click.Path(path_type=Path), help="Write tensor × scheme × bits as CSV."
+)
+@click.option("--html", "html_path", type=click.Path(path_type=Path), help="Write one self-contained page.")
+@click.option(
+    "--plan",
+    "plan_path",
+    type=click.Path(path_type=Path),
+    help="A plan of fmq quantize, shown in the page beside the layers.",
+)
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+def audit(
+    checkpoint: Path,
+    schemes: tuple[str, ...],
+    bits: tuple[int, ...],
+    granularity: str | None,
+    group_size: int | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    on_nonfinite: str,
+    jobs: int,
+    backend: str,
+    scheduler: str | None,
+    resume: bool,
+    json_path: Path | None,
+    csv_path: Path | None,
+    html_path: Path | None,
+    plan_path: Path | None,
+    force: bool,
+) -> None:
+    """Measure what every scheme costs at every bit-width, tensor by tensor.
+
+    CHECKPOINT is a .safetensors, .pt, .pth, .ckpt or .bin file, the index of a sharded one, or a folder that
+    holds one. Its model class is not needed. Measured are the error of every scheme at every bit-width, the
+    size with the codebooks counted, the high-rate prediction, the two ratios to min-max uniform with the
+    crossover b*, and the tails.
+
+    \b
+    Examples:
+      fmq audit model.safetensors
+      fmq audit model.safetensors --html audit.html --json audit.json
+      fmq audit unet/ --granularity group --group-size 64 --bits 3,4 --exclude '*.proj_out.*'
+    """  # noqa: D301 (click reads \\b as "keep these lines")
+    if "all" in schemes:
+        schemes = tuple(dict.fromkeys((*ALL_SCHEMES, *(name for name in schemes if name != "all"))))
+    if plan_path is not None and html_path is None:
+        raise click.UsageError("--plan is shown in the page: pass --html FILE as well")
+    granularity = granularity or ("channel" if group_size is None else "group")
+    outputs = _Outputs(json_path, csv_path, html_path, plan_path)
+    with reported_errors():
+        outputs.check(force=force)
+        from fmq_theory.checkpoint.audit import audit as run_audit
+        from fmq_theory.report.audit_progress import weights_progress
+
+        store = Path(f"fmq-audit-{checkpoint.resolve().name.split('.', 1)[0]}.jsonl") if resume else None
+        try:
+            with weights_progress("audit") as progress:
+                found = run_audit(
+                    checkpoint,
+                    schemes=schemes,
+                    bits=bits,
+                    granularity=granularity,
+                    group_size=group_size,
+                    include=include,
+                    exclude=exclude,
+                    on_nonfinite=cast("Any", on_nonfinite),
+                    jobs=jobs,
+                    backend=backend,
+                    scheduler=scheduler,
+                    resume=store,
+                    progress=progress,
+                )
+        except KeyboardInterrupt:
+            kept = (
+                f"finished tensors are in {store}: go on with the same command"
+                if store
+                else "nothing is kept"
+            )
+            click.echo(f"stopped; {kept}", err=True)
+            raise SystemExit(130) from None
+        outputs.write(found)
+        click.echo(_next(checkpoint, found))
+
+
+def _next(checkpoint: Path, found: "Audit") -> str:
+    """What to run after this."""
+    scheme, bits = found.advice["scheme"], found.advice["bits"]
+    if scheme is None:
+        return "Next: nothing to quantize."
+    group = found.config["group_size"]
+    how = f"--granularity {found.config['granularity']}" + (f" --group-size {group}" if group else "")
+    path, budget = shlex.quote(str(checkpoint)), found.totals.cell(scheme, bits)
+    size = f"{budget.effective_bits:.2f}" if budget is not None else str(bits)
+    return (
+        f"Next: fmq quantize {path} -o OUT --scheme {scheme} --bits {bits} {how}\n"
+        f"  or: fmq quantize {path} -o OUT --budget {size}   (scheme and bits layer by layer, same size)"
+    )
+
+
+class _Outputs:
+    """The files: refused before the work begins, written whole at its end."""
+
+    def __init__(
+        self, json_path: Path | None, csv_path: Path | None, html_path: Path | None, plan_path: Path | None
+    ) -> None:
+        self._paths = {"JSON": json_path, "CSV": csv_path, "HTML": html_path}
+        self._plan_path = plan_path
+        self._plan: Plan | None = None
+
+    def check(self, *, force: bool) -> None:
+        """Refuses what cannot be written, and a plan that cannot be read.
+
+        Raises:
+            OutputError: see ``report.check_writable``.
+            PlanError: see ``Plan.from_json``.
+        """
+        from fmq_theory.report.files import check_writable
+
+        named = [path for path in self._paths.values() if path is not None]
+        if len({path.absolute() for path in named}) < len(named):
+            raise click.UsageError("two outputs have the same name")
+        for path in named:
+            check_writable(path, overwrite=force)
+        if self._plan_path is not None:
+            from fmq_theory.checkpoint.plan import Plan
+
+            try:
+                text = self._plan_path.read_text("utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise click.UsageError(f"--plan {self._plan_path}: it cannot be read ({error})") from error
+            self._plan = Plan.from_json(text)
+
+    def write(self, found: "Audit") -> None:
+        """Prints the tables, writes the files and says where they are."""
+        from fmq_theory.report.audit_files import write_audit_csv, write_audit_json
+        from fmq_theory.report.audit_table import print_audit
+
+        print_audit(found)
+        if (path := self._paths["JSON"]) is not None:
+            write_audit_json(found, path)
+        if (path := self._paths["CSV"]) is not None:
+            write_audit_csv(found, path)
+        if (path := self._paths["HTML"]) is not None:
+            from fmq_theory.report.audit_html import write_audit_html
+
+            write_audit_html(found, path, self._plan)
+        for kind, path in self._paths.items():
+            if path is not None:
+                click.echo(f"{kind}: {path}")

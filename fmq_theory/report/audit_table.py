@@ -1,0 +1,161 @@
+"""An audit in a terminal: the whole model, its worst layers, what was left out, and what follows."""
+
+import math
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from fmq_theory.checkpoint.audit_result import Audit, AuditTotals, TensorAudit
+from fmq_theory.report.looks import look
+
+__all__ = ["print_audit", "skipped_by_reason"]
+
+_ABSENT = "–"
+_PIPE_WIDTH = 150
+_WIDE = 120
+_NARROW_BITS = 4  # as many bit-widths fit a terminal of 80 characters
+_MOST_NAMED = 3
+
+
+def print_audit(audit: Audit) -> None:
+    """Prints on standard output."""
+    console = Console()
+    if not console.is_terminal:
+        # A pipe has no width to respect, and a folded table is hard to read and to search.
+        console = Console(width=_PIPE_WIDTH)
+    wide = console.width >= _WIDE
+    totals, config = audit.totals, audit.config
+    reused = f", {audit.reused} of them finished before" if audit.reused else ""
+    console.print(
+        f"{escape(audit.path)}: {totals.tensors} tensors{reused}, {totals.weights:,} weights, a codebook per "
+        f"{_per(config['granularity'], config['group_size'])}",
+        highlight=False,
+    )
+    bits = _shown(config["bits"], wide=wide)
+    console.print(_model_table(totals, bits))
+    console.print(_layers_table(audit, wide=wide))
+    for line in skipped_by_reason(audit):
+        console.print(f"[dim]· {escape(line)}[/dim]", highlight=False)
+    for line in _notes(audit, hidden=len(bits) < len(config["bits"])):
+        console.print(f"[dim]· {escape(line)}[/dim]", highlight=False)
+    console.print(f"\n[bold]What follows.[/bold] {escape(audit.advice['text'])}", highlight=False)
+
+
+def skipped_by_reason(audit: Audit) -> list[str]:
+    """What was left out, a line a reason, with some names."""
+    groups: dict[str, list[str]] = {}
+    for name, _, reason in audit.skipped:
+        groups.setdefault(reason, []).append(name)
+    return [
+        f"left out, {reason}: {', '.join(names[:_MOST_NAMED])}"
+        + (f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else "")
+        for reason, names in groups.items()
+    ]
+
+
+def _per(granularity: str, group_size: int | None) -> str:
+    return f"group of {group_size}" if granularity == "group" else granularity
+
+
+def _shown(bits: Sequence[int], *, wide: bool) -> list[int]:
+    if wide or len(bits) <= _NARROW_BITS:
+        return list(bits)
+    return [bits[round(i * (len(bits) - 1) / (_NARROW_BITS - 1))] for i in range(_NARROW_BITS)]
+
+
+def _model_table(totals: AuditTotals, bits: Sequence[int]) -> Table:
+    table = Table(title="Relative error ‖W − Q‖ / ‖W‖ (effective bits a weight)", title_justify="left")
+    table.add_column("whole model", no_wrap=True)
+    for b in bits:
+        table.add_column(f"{b} bits", justify="right", no_wrap=True)
+    schemes = list(dict.fromkeys(cell.scheme for cell in totals.cells))
+    for scheme in schemes:
+        cells = [totals.cell(scheme, b) for b in bits]
+        told = [
+            _ABSENT if cell is None else f"{_percent(cell.relative_error)} ({cell.effective_bits:.1f})"
+            for cell in cells
+        ]
+        table.add_row(look(scheme).label, *told, end_section=scheme == schemes[-1])
+    ratios = {ratio.bits: ratio for ratio in totals.ratios}
+    if any(ratio.rho_w2 is not None for ratio in totals.ratios):
+        told = [_ratio(ratios[b].rho_w2, inside=ratios[b].rho_w2_in_band) for b in bits]
+        table.add_row("ρ_W2: Lloyd–Max / uniform", *told)
+    if any(ratio.rho_em is not None for ratio in totals.ratios):
+        told = [_ratio(ratios[b].rho_em, inside=ratios[b].rho_em_in_band) for b in bits]
+        table.add_row("ρ_EM: equal mass / uniform", *told)
+        star = totals.crossover_bits
+        table.caption = "* in the paper's band 0.25–0.40; " + (
+            "equal mass and uniform do not cross in this range"
+            if star is None
+            else f"crossover b* = {star:.2f} bits: above it uniform beats equal mass"
+        )
+    return table
+
+
+def _layers_table(audit: Audit, *, wide: bool) -> Table:
+    scheme, bits = audit.advice["scheme"], audit.advice["bits"]
+    if scheme is None:
+        return Table()
+    table = Table(title=f"Worst layers: {look(scheme).label} at {bits} bits", title_justify="left")
+    table.add_column("tensor", overflow="fold")
+    extra = ["shape", "weights"] if wide else []
+    for heading in (*extra, "of error", "of weights", "error", "b*", "tail"):
+        table.add_column(heading, justify="left" if heading == "tail" else "right", no_wrap=True)
+    tensors = {tensor.name: tensor for tensor in audit.tensors}
+    for layer in audit.advice["worst"]:
+        tensor = tensors[layer["name"]]
+        more = ["×".join(map(str, tensor.shape)), f"{tensor.weights:,}"] if wide else []
+        star = tensor.crossover_bits
+        table.add_row(
+            escape(tensor.name),
+            *more,
+            _percent(layer["share_of_error"]),
+            _percent(layer["share_of_weights"]),
+            _percent(layer["relative_error"]),
+            _ABSENT if star is None else f"{star:.2f}",
+            _tail(tensor, wide=wide),
+        )
+    return table
+
+
+def _tail(tensor: TensorAudit, *, wide: bool) -> str:
+    tail, reach = tensor.spread.tail, tensor.spread.max_over_sigma
+    if not wide or reach is None or tail.moments is None:
+        return tail.kind if tail.theory_applies else f"{tail.kind}, no law"
+    words = f"{tail.kind}, ξ = {tail.moments[0]:.2f}, max {reach:.1f} σ"
+    return words if tail.theory_applies else f"{words}; no law"
+
+
+def _notes(audit: Audit, *, hidden: bool) -> list[str]:
+    notes: list[str] = []
+    without = [tensor for tensor in audit.tensors if not tensor.spread.tail.theory_applies]
+    if without:
+        reason = without[0].spread.tail.reason
+        notes.append(
+            f"theory about laws does not apply to {len(without)} of {len(audit.tensors)} tensors "
+            f"({without[0].name}: {reason}); measured errors are exact all the same"
+        )
+    lossless = [tensor for tensor in audit.tensors if tensor.lossless_bits is not None]
+    if lossless:
+        most = audit.config["bits"][-1]
+        notes.append(
+            f"{len(lossless)} of {len(audit.tensors)} tensors have codebooks of at most 2^{most} weights: "
+            "there some schemes are exact by construction, at the price of codebooks as large as the weights"
+        )
+    if hidden:
+        notes.append("a wider terminal shows every bit-width; --json, --csv and --html have everything")
+    return notes
+
+
+def _percent(share: float | None) -> str:
+    if share is None:
+        return _ABSENT
+    value = 100.0 * share
+    places = max(0, min(6, 1 - math.floor(math.log10(value)))) if value > 0.0 else 0
+    return f"{value:.{places}f}%"  # two significant digits
+
+
+def _ratio(value: float | None, *, inside: bool | None) -> str:
+    return _ABSENT if value is None else f"{value:.3f}{'*' if inside else ' '}"
