@@ -135,6 +135,7 @@ def _checked_shard(path: Path) -> AbstractContextManager[list[StoredTensor]]:
 def _safetensors(path: Path) -> Generator[list[StoredTensor]]:
     try:
         with cast("Any", safe_open)(path, framework="pt", device="cpu") as handle:
+            open_container(path)  # refuses a name that is there twice, which the library reads
             stored: list[StoredTensor] = []
             for name in cast("list[str]", handle.offset_keys()):
                 part = handle.get_slice(name)
