@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from experiments.benchmark.block_scaling import BlockScaling
 from experiments.benchmark.checks import (
     equal_mass_is_published,
     grid_is_consistent,
@@ -60,6 +61,7 @@ class Extent:
         growth: sizes of the fit.
         slow_peers: also run, once each, what takes most of a minute.
         memory_of: laws on whose data memory is measured; it hardly depends on them.
+        memory_jobs: whose memory is measured, each in a process of its own, which takes seconds to start.
     """
 
     pace: Pace
@@ -70,7 +72,18 @@ class Extent:
     growth: tuple[int, ...]
     slow_peers: bool
     memory_of: tuple[Law, ...]
+    memory_jobs: tuple[str, ...]
 
+
+_QUICK_MEMORY = (
+    "equal mass, 4 bits",
+    "optimum, 8 bits",
+    "optimum of bfloat16, 8 bits",
+    "equal mass by channel, 4 bits",
+    "optimum by channel, 4 bits",
+    "W2 of two samples",
+    "8 schemes × 7 bit-widths",
+)
 
 FULL = Extent(
     Pace(budget_s=20.0, least=5, most=15, slow_s=8.0),
@@ -81,6 +94,7 @@ FULL = Extent(
     growth=(10**5, 10**6, 10**7, 5 * 10**7),
     slow_peers=True,
     memory_of=("gaussian", "student-t"),
+    memory_jobs=tuple(JOBS),
 )
 QUICK = Extent(
     Pace(budget_s=2.0, least=3, most=9, slow_s=1.5),
@@ -91,6 +105,7 @@ QUICK = Extent(
     growth=(10**5, 10**6, 10**7),
     slow_peers=False,
     memory_of=("gaussian",),
+    memory_jobs=_QUICK_MEMORY,
 )
 TINY = Extent(
     Pace(budget_s=0.01, least=1, most=1, slow_s=60.0),
@@ -101,6 +116,7 @@ TINY = Extent(
     growth=(10_000, 20_000),
     slow_peers=False,
     memory_of=("gaussian",),
+    memory_jobs=_QUICK_MEMORY,
 )
 
 _TWO_THREADS = "ours, 2 threads"
@@ -116,6 +132,7 @@ def cases(extent: Extent) -> Iterator[Case]:
         yield from _by_channel(law, extent)
         yield _w2(law, extent)
         yield _grid(law, extent)
+        yield BlockScaling(law, extent.matrix)
         yield from _growth_and_memory(law, extent)
     yield Startup()
 
@@ -236,5 +253,5 @@ def _growth_and_memory(law: Law, extent: Extent) -> Iterator[Case]:
     grown = ("equal mass, 4 bits", "optimum, 4 bits", "optimum, 8 bits", "W2 of two samples")
     for job in grown:
         yield Growth(job, law, extent.growth)
-    for job in JOBS if law in extent.memory_of else ():
+    for job in extent.memory_jobs if law in extent.memory_of else ():
         yield Memory(job, law, extent.large)

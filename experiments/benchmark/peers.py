@@ -39,6 +39,7 @@ PEERS: tuple[Peer, ...] = (
     ),
     Peer("scikit-learn", "heuristic: KMeans, Lloyd's algorithm from one k-means++ start; labels and centres"),
     Peer("POT", "optimal transport: wasserstein_1d(p=2) in float64"),
+    Peer("bitsandbytes", "NF4 in blocks of 64 with float32 scales: quantize_4bit on the CPU"),
 )
 
 
