@@ -1,17 +1,23 @@
 """Lloyd-Max: the codebook of least distortion, that is of least W2 among all laws on K points."""
 
+import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fmq_theory.codebook import Codebook
-from fmq_theory.errors import ConvergenceError
+from fmq_theory.codebook import Codebook, Codebooks
+from fmq_theory.errors import ConvergenceError, SchemeError
 from fmq_theory.kernels.cells import cell_means
+from fmq_theory.kernels.optimum_rows import optimum_rows
 from fmq_theory.kernels.partition import optimal_partition
+from fmq_theory.kernels.pruned_optimum import pruned_optimum
+from fmq_theory.kernels.row_codebooks import codebooks_of_cells
+from fmq_theory.kernels.threads import run_blocks
 from fmq_theory.quantizers.lloyd_max_law import optimal_levels
 from fmq_theory.quantizers.scheme import Scheme
 from fmq_theory.sources.empirical import Empirical
+from fmq_theory.sources.sorted_rows import SortedRows
 from fmq_theory.sources.source import Source
 
 __all__ = ["LloydMax"]
@@ -20,56 +26,119 @@ __all__ = ["LloydMax"]
 # room for sums over K cells, and in units of the second moment, whose sum has about 32 digits.
 RELATIVE_GAP = 1e-12
 RELATIVE_GAP_PER_SQUARED_LEVEL = 1e-15
-ROUNDING_GAP = 1e-26
+ROUNDING_GAP = 1e-24
+
+_Numbers = float | NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class LloydMax(Scheme):
     """argmin over codebooks of E (X - Q(X))**2 (theory T2a).
 
-    * Data: the exact optimum over all partitions, with a lower bound that meets it. Fewer distinct
-      values than K give that many levels and no distortion.
+    * Data: the exact optimum over all partitions, with a lower bound that meets it; or, where ``gap`` is
+      above 0, a partition proven to be within it. Fewer distinct values than K give that many levels and
+      no distortion.
     * Laws: the exact optimum of a fine grid of the law picks the basin, and Newton's method solves the
       stationarity conditions in it. Of mirror images of equal distortion either may come back: the
       optimum of a symmetric law need not be symmetric (Kabal 1984, for Gamma and even K).
+
+    Attributes:
+        gap: relative excess over the least distortion that is good enough on data; 0 for the optimum.
 
     Raises:
         SourceError: the variance is infinite.
         ConvergenceError: the certificate fails, or Newton's method does.
     """
 
-    name: ClassVar[str] = "lloyd_max"
+    gap: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.gap < math.inf:
+            raise SchemeError(
+                f"scheme lloyd_max: gap = {self.gap!r}",
+                "the relative distance from the optimum must be finite and not negative",
+                "choose 0 for the optimum, or for example 1e-4",
+            )
+
+    @property
+    def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]  # one class, many schemes
+        """The key of the registry, with the gap if there is one."""
+        return f"lloyd_max:{self.gap!r}" if self.gap > 0.0 else "lloyd_max"
 
     def _design(self, source: Source, num_levels: int) -> Codebook:
         if isinstance(source, Empirical):
-            return data_optimum(source, num_levels)
+            return self._data_optimum(source, num_levels)[0]
         standard = source.standard_deviation_one()
         levels = optimal_levels(standard, num_levels)
         return Codebook.nearest(source.mean() + np.sqrt(source.variance()) * levels)
 
+    def design_with_bound(self, source: Source, num_levels: int) -> tuple[Codebook, float]:
+        if not isinstance(source, Empirical):
+            return Scheme.design_with_bound(self, source, num_levels)
+        low, high = source.support
+        if low == high:
+            return self.design(source, num_levels), 0.0
+        return self._data_optimum(source, self._checked(num_levels))
 
-def data_optimum(data: Empirical, num_levels: int) -> Codebook:
-    """The optimal codebook of data.
+    def _data_optimum(self, source: Empirical, num_levels: int) -> tuple[Codebook, float]:
+        """The codebook of data, and the lower bound of the sum of squared errors of all of that size.
 
-    Raises:
-        ConvergenceError: the lower bound does not meet the cost.
-    """
-    points = data.data
-    nodes = points.ends_of_ties()  # splitting a tie gains nothing
-    prefix = points.sums(nodes)
-    partition, cost, lower_bound = optimal_partition(prefix, num_levels)
-    relative = RELATIVE_GAP + RELATIVE_GAP_PER_SQUARED_LEVEL * num_levels**2
-    if not cost - lower_bound <= relative * cost + ROUNDING_GAP * float(prefix[-1, 3]):
-        raise ConvergenceError(
-            f"optimal partition of {data} into {num_levels} cells",
-            f"the cost {cost:g} is not proved optimal: its lower bound is {lower_bound:g}",
-            "report this input as a defect",
+        Raises:
+            ConvergenceError: the lower bound does not meet the cost.
+        """
+        data = source.data
+        second = float(data.blocks[-1, 3])
+        boundaries, cost, lower_bound, _ = pruned_optimum(
+            data.points, data.mass, data.blocks, num_levels, 0.0, self.gap
         )
-    boundaries = nodes[partition]
-    first, last = points.at(boundaries[:-1]), points.at(boundaries[1:] - 1)
-    levels = np.clip(points.from_z(cell_means(prefix, partition)), first, last)
-    # At the optimum the midpoint lies between the cells; the clip is for its rounding. A cell is
-    # [a, b), so a threshold is above the last point of the cell below it.
-    middle = 0.5 * levels[:-1] + 0.5 * levels[1:]
-    thresholds = np.clip(middle, np.nextafter(last[:-1], np.inf), first[1:])
-    return Codebook(levels, thresholds)
+        if not self._is_proven(num_levels, cost, lower_bound, second):
+            # Clusters far narrower than their distance: the search that visits every point resolves them.
+            nodes = data.ends_of_ties()
+            partition, cost, lower_bound = optimal_partition(data.sums(nodes), num_levels)
+            boundaries = nodes[partition]
+        if not self._is_proven(num_levels, cost, lower_bound, second):
+            raise ConvergenceError(
+                f"optimal partition of {source} into {num_levels} cells",
+                f"the cost {cost:g} is not proved optimal: its lower bound is {lower_bound:g}",
+                "report this input as a defect",
+            )
+        first, last = data.at(boundaries[:-1]), data.at(boundaries[1:] - 1)
+        means = cell_means(data.sums(boundaries), np.arange(boundaries.size))
+        levels = np.clip(data.from_z(means), first, last)
+        # At the optimum the midpoint lies between the cells; the clip is for its rounding. A cell is
+        # [a, b), so a threshold is above the last point of the cell below it.
+        middle = 0.5 * levels[:-1] + 0.5 * levels[1:]
+        thresholds = np.clip(middle, np.nextafter(last[:-1], np.inf), first[1:])
+        with np.errstate(over="ignore", under="ignore"):
+            return Codebook(levels, thresholds), float(np.ldexp(lower_bound, 2 * data.exponent))
+
+    def _design_rows(self, rows: SortedRows, num_levels: int) -> Codebooks:
+        books = Codebooks.empty(rows.shape[0], num_levels)
+        costs = np.empty(rows.shape[0])
+
+        def fill(start: int, stop: int) -> None:
+            part = rows[start:stop]
+            boundaries, costs[start:stop], books.lower_bound[start:stop] = optimum_rows(
+                part.points, part.blocks, num_levels, self.gap
+            )
+            codebooks_of_cells(
+                part.points,
+                part.blocks,
+                boundaries,
+                books.levels[start:stop],
+                books.thresholds[start:stop],
+                books.used[start:stop],
+            )
+
+        run_blocks(fill, rows.shape[0], rows.threads)
+        second = rows.blocks[:, -1, 3]
+        proven = self._is_proven(num_levels, costs, books.lower_bound, second) | rows.out_of_frame()
+        for index in np.flatnonzero(~proven & (rows.low() < rows.high())):
+            books.put(int(index), *self.design_with_bound(rows.row(int(index)), num_levels))
+        return books
+
+    def _is_proven(
+        self, num_levels: int, cost: _Numbers, lower_bound: _Numbers, second: _Numbers
+    ) -> NDArray[np.bool_]:
+        relative = max(self.gap, RELATIVE_GAP + RELATIVE_GAP_PER_SQUARED_LEVEL * num_levels**2)
+        return np.asarray(cost - lower_bound <= relative * cost + ROUNDING_GAP * second)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 from fmq_theory.codebook import Codebook
-from fmq_theory.errors import ConvergenceError, SourceError
-from fmq_theory.quantizers import lloyd_max
+from fmq_theory.errors import ConvergenceError, SchemeError, SourceError
+from fmq_theory.quantizers import lloyd_max, quantize
 from fmq_theory.quantizers.lloyd_max import LloydMax
 from fmq_theory.quantizers.lloyd_max_law import descend, evaluate, is_minimum
 from fmq_theory.sources import (
@@ -276,6 +276,49 @@ class TestData:
         def halves(prefix: np.ndarray, num_cells: int) -> tuple[np.ndarray, float, float]:
             return np.array([0, 2, prefix.shape[0] - 1]), 1.0, 0.5
 
+        def pruned(points: np.ndarray, *_: object) -> tuple[np.ndarray, float, float, float]:
+            return np.array([0, 2, points.size]), 1.0, 0.5, 0.0
+
+        monkeypatch.setattr(lloyd_max, "pruned_optimum", pruned)
+        assert SCHEME.design(Empirical(np.arange(5.0)), 2).num_levels == 2  # every point is visited instead
         monkeypatch.setattr(lloyd_max, "optimal_partition", halves)
         with pytest.raises(ConvergenceError, match="not proved optimal"):
             SCHEME.design(Empirical(np.arange(5.0)), 2)
+
+
+class TestGap:
+    def test_the_gap_of_a_tensor_is_rigorous_and_small(self) -> None:
+        x = np.random.default_rng(7).standard_t(3.0, (3, 5000))
+        for granularity in ("channel", "tensor"):
+            found = quantize(x, "lloyd_max", 4, granularity)
+            assert found.optimality_gap is not None
+            assert 0.0 <= found.optimality_gap < 1e-10
+        single = quantize(x.astype(np.float32), "lloyd_max", 4)  # levels are rounded to float32
+        assert single.optimality_gap is not None
+        assert single.optimality_gap < 1e-7
+
+    @pytest.mark.parametrize("name", ["lloyd_max:1e-2", "lloyd_max:1e-4"])
+    def test_a_gap_that_is_allowed_is_kept(self, name: str) -> None:
+        x = np.random.default_rng(8).laplace(size=200_000)
+        exact, near = quantize(x, "lloyd_max", 6), quantize(x, name, 6)
+        assert near.scheme == name.replace("1e-2", "0.01").replace("1e-4", "0.0001")
+        assert near.optimality_gap is not None
+        assert near.optimality_gap <= float(name.partition(":")[2]) * (1.0 + 1e-9)
+        # What is claimed holds: the optimum is not below the bound.
+        assert near.mse <= exact.mse * (1.0 + near.optimality_gap)
+        assert near.mse >= exact.mse * (1.0 - 1e-12)
+
+    def test_other_schemes_prove_nothing(self) -> None:
+        assert quantize(np.arange(100.0), "uniform", 3).optimality_gap is None
+
+    def test_weighted_data_have_a_gap_too(self) -> None:
+        rng = np.random.default_rng(9)
+        x, mass = rng.standard_normal((2, 300)), rng.random((2, 300))
+        found = quantize(x, "lloyd_max", 3, sample_weight=mass)
+        assert found.optimality_gap is not None
+        assert found.optimality_gap < 1e-10
+
+    @pytest.mark.parametrize("gap", [-1.0, float("inf"), float("nan")])
+    def test_impossible_gaps_are_refused(self, gap: float) -> None:
+        with pytest.raises(SchemeError, match="gap"):
+            LloydMax(gap)
