@@ -131,7 +131,7 @@ def write_quantized(
         with work.opened(resume=resume):
             parts = job.quantize_all(work)
             config = job.config(parts)
-            temporary = work.temporary("model.safetensors")
+            temporary = work.temporary("model")
             num_bytes = job.assemble(parts, config, temporary)
             place.take(temporary, work.temporary("folder"), (base_config or {}) | {CONFIG: config})
     return WrittenCheckpoint(

@@ -1,6 +1,7 @@
 """One quantized tensor in the form in which it is stored, in a file or in memory."""
 
 import math
+import operator
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
@@ -144,14 +145,14 @@ class PackedTensor:
             CheckpointError: a field is missing or wrong, or an array does not fit.
         """
         try:
-            shape = tuple(int(side) for side in config["shape"])
+            shape = tuple(operator.index(side) for side in config["shape"])
             layout = Layout.of(shape, config["strategy"], config["axis"] or 0, config["group_size"])
             found = cls(
                 codes,
                 codebook,
                 str(config["levels"]),
                 str(config["scheme"]),
-                int(config["bits"]),
+                operator.index(config["bits"]),
                 layout,
                 str(config["dtype"]),
                 float(config["mse"]),

@@ -36,7 +36,7 @@ def dequantize_file(path_in: Path | str, path_out: Path | str, *, overwrite: boo
         ]
         work = WorkFolder(place.path)
         with work.opened(resume=False):
-            temporary = work.temporary("model.safetensors")
+            temporary = work.temporary("model")
             size = write_container(
                 temporary, specs, {"format": "pt"}, lambda name: [bytes_of(file.dequantize(name))]
             )
@@ -78,7 +78,7 @@ def export_folder(
         container = open_container(file.path)
         work = WorkFolder(place.path)
         with work.opened(resume=False):
-            temporary = work.temporary("model.safetensors")
+            temporary = work.temporary("model")
             write_container(
                 temporary,
                 list(container.specs.values()),

@@ -197,9 +197,12 @@ def uniform_recipes(
         raise _misfit_error(misfits, wanted)
     if not recipes:
         wanted.check((1 << 20, 1 << 20))  # a wrong scheme is the better reason
-        examples = "; ".join(f"{tensor.name!r}: {tensor.reason}" for tensor in kept[:3])
+        reasons = {tensor.reason: tensor.name for tensor in reversed(kept)}
+        examples = "; ".join(f"{name!r}: {reason}" for reason, name in reasons.items())
         raise CheckpointError(
-            "checkpoint", f"none of its tensors is left to quantize ({examples})", "ask for other tensors"
+            "checkpoint",
+            f"none of its tensors is left to quantize ({examples})",
+            "ask for other tensors, fewer bits, or a scheme with smaller codebooks",
         )
     return recipes, kept
 

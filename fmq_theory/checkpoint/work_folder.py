@@ -82,16 +82,20 @@ class WorkFolder:
             if not resume:
                 shutil.rmtree(self.path, ignore_errors=True)
             self.path.mkdir(exist_ok=True)
-            for left in self.path.glob("*.tmp*"):
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            self._clear_temporary()
         try:
             with self._reported():
                 yield
         except BaseException:
+            self._clear_temporary()
             if not len(self):
                 shutil.rmtree(self.path, ignore_errors=True)
             raise
         shutil.rmtree(self.path, ignore_errors=True)
+
+    def _clear_temporary(self) -> None:
+        for left in self.path.glob("*.tmp"):
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
     def __len__(self) -> int:
         """How many tensors are finished."""
@@ -126,7 +130,7 @@ class WorkFolder:
 
     def temporary(self, name: str) -> Path:
         """A name in the folder that the next run clears away."""
-        return self.path / f"output.tmp-{name}"
+        return self.path / f"{name}.tmp"
 
     @contextmanager
     def _reported(self) -> Generator[None]:

@@ -20,7 +20,10 @@ def _shard(folder: Path, stem: str = "model") -> Path:
     """Two shards and an index."""
     folder.mkdir(parents=True, exist_ok=True)
     names = list(TENSORS)
-    shards = {f"{stem}-00001-of-00002.safetensors": names[:2], f"{stem}-00002-of-00002.safetensors": names[2:]}
+    shards = {
+        f"{stem}-00001-of-00002.safetensors": names[:2],
+        f"{stem}-00002-of-00002.safetensors": names[2:],
+    }
     for shard, part in shards.items():
         save_file({name: TENSORS[name] for name in part}, folder / shard)
     weight_map = {name: shard for shard, part in shards.items() for name in part}
@@ -122,7 +125,9 @@ def test_promised_tensors_that_are_absent_are_named(tmp_path: Path) -> None:
         read_tensors(index)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"weight_map": {}}', '{"weight_map": []}', "[" * 10**5])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"weight_map": {}}', '{"weight_map": []}', "[" * 10**5]
+)
 def test_an_index_that_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "model.safetensors.index.json").write_text(text)
     with pytest.raises(CheckpointError):
