@@ -10,7 +10,7 @@ from rich.table import Table
 from fmq_theory.checkpoint.audit_result import Audit, AuditTotals, TensorAudit
 from fmq_theory.report.looks import look
 
-__all__ = ["print_audit", "skipped_by_reason"]
+__all__ = ["audit_notes", "print_audit", "skipped_by_reason"]
 
 _ABSENT = "–"
 _PIPE_WIDTH = 150
@@ -38,7 +38,10 @@ def print_audit(audit: Audit) -> None:
     console.print(_layers_table(audit, wide=wide))
     for line in skipped_by_reason(audit):
         console.print(f"[dim]· {escape(line)}[/dim]", highlight=False)
-    for line in _notes(audit, hidden=len(bits) < len(config["bits"])):
+    notes = audit_notes(audit)
+    if len(bits) < len(config["bits"]):
+        notes.append("a wider terminal shows every bit-width; --json, --csv and --html have everything")
+    for line in notes:
         console.print(f"[dim]· {escape(line)}[/dim]", highlight=False)
     console.print(f"\n[bold]What follows.[/bold] {escape(audit.advice['text'])}", highlight=False)
 
@@ -128,7 +131,8 @@ def _tail(tensor: TensorAudit, *, wide: bool) -> str:
     return words if tail.theory_applies else f"{words}; no law"
 
 
-def _notes(audit: Audit, *, hidden: bool) -> list[str]:
+def audit_notes(audit: Audit) -> list[str]:
+    """What a reader of the numbers has to know."""
     notes: list[str] = []
     without = [tensor for tensor in audit.tensors if not tensor.spread.tail.theory_applies]
     if without:
@@ -144,8 +148,6 @@ def _notes(audit: Audit, *, hidden: bool) -> list[str]:
             f"{len(lossless)} of {len(audit.tensors)} tensors have codebooks of at most 2^{most} weights: "
             "there some schemes are exact by construction, at the price of codebooks as large as the weights"
         )
-    if hidden:
-        notes.append("a wider terminal shows every bit-width; --json, --csv and --html have everything")
     return notes
 
 

@@ -1,0 +1,147 @@
+"""An audit as one self-contained page: tables to sort and filter, figures, a heat map; no network."""
+
+import json
+import math
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, cast
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from fmq_theory.checkpoint.audit_result import Audit, AuditCell, AuditRatio, TensorAudit
+from fmq_theory.checkpoint.plan import Plan, TensorPlan
+from fmq_theory.report.audit_svg import histogram_svg, rate_distortion_svg
+from fmq_theory.report.audit_table import audit_notes
+from fmq_theory.report.files import write_text_atomically
+from fmq_theory.report.looks import look
+from fmq_theory.report.machine_readable import environment, plain_values
+
+__all__ = ["audit_html", "write_audit_html"]
+
+_TEMPLATE = "audit.html.j2"
+# Colours of the heat map at its ends: equal mass better, uniform better; both far lighter than the ink.
+_COOL, _WARM = (122, 182, 224), (240, 160, 90)
+_FULL_COLOUR = 3.0  # |log2 rho| at the end of the scale
+_ABSENT = "–"
+
+
+def write_audit_html(audit: Audit, path: Path, plan: Plan | None = None) -> None:
+    """Writes the page, whole or not at all."""
+    write_text_atomically(path, audit_html(audit, plan))
+
+
+def audit_html(audit: Audit, plan: Plan | None = None) -> str:
+    """The page.
+
+    Args:
+        audit: what was found.
+        plan: shown beside the layers if there is one.
+    """
+    jinja = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    filters = cast("dict[str, Any]", jinja.filters)  # pyright: ignore[reportUnknownMemberType]
+    filters.update(percent=percent, number=_number, label=_label, breakable=_breakable)
+    text = files("fmq_theory.report").joinpath("templates", _TEMPLATE).read_text("utf-8")
+    planned = {} if plan is None else {tensor.name: tensor for tensor in plan.tensors}
+    schemes = list(dict.fromkeys(cell.scheme for cell in audit.totals.cells))
+    return jinja.from_string(text).render(
+        audit=audit,
+        totals=audit.totals,
+        title=Path(audit.path).name,
+        bits=audit.config["bits"],
+        schemes=schemes,
+        model_rows=[
+            (scheme, [audit.totals.cell(scheme, b) for b in audit.config["bits"]]) for scheme in schemes
+        ],
+        layers=[_layer(tensor, audit, planned.get(tensor.name)) for tensor in audit.tensors],
+        plan=plan,
+        heat=[(tensor, [_heat(ratio, tensor) for ratio in tensor.ratios]) for tensor in audit.tensors],
+        notes=audit_notes(audit),
+        rate_distortion=rate_distortion_svg(audit),
+        histogram=histogram_svg(audit),
+        data=_embedded(_data(audit, schemes)),
+        environment=environment(),
+    )
+
+
+def percent(share: float | None) -> str:
+    """Two significant digits in per cent."""
+    if share is None:
+        return _ABSENT
+    value = 100.0 * share
+    places = max(0, min(6, 1 - math.floor(math.log10(value)))) if value > 0.0 else 0
+    return f"{value:.{places}f} %"
+
+
+def _number(value: float | None, places: int = 2) -> str:
+    return _ABSENT if value is None else f"{value:.{places}f}"
+
+
+def _label(scheme: str) -> str:
+    return look(scheme).label
+
+
+def _breakable(name: str) -> Markup:
+    """A name that may be broken after its dots."""
+    return Markup(".<wbr>").join(name.split("."))
+
+
+def _layer(tensor: TensorAudit, audit: Audit, planned: TensorPlan | None) -> dict[str, Any]:
+    """What a row of the layer table shows for the choice that is advised."""
+    scheme, bits = audit.advice["scheme"], audit.advice["bits"]
+    cell = None if scheme is None else tensor.cell(scheme, bits)
+    total = None if scheme is None else audit.totals.cell(scheme, bits)
+    share = cell.sse / total.sse if cell is not None and total is not None and total.sse > 0.0 else None
+    ratio = next((ratio for ratio in tensor.ratios if ratio.bits == bits), None)
+    return {"tensor": tensor, "cell": cell, "share": share, "ratio": ratio, "plan": planned}
+
+
+def _heat(ratio: AuditRatio, tensor: TensorAudit) -> dict[str, str]:
+    """Words and background of a ratio: the further from 1, the stronger."""
+    rho = ratio.rho_em
+    if rho is None:
+        return {"words": _ABSENT, "colour": "", "told": "no ratio", "kind": "none"}
+    if tensor.weights_per_codebook <= 2**ratio.bits:
+        return {"words": "exact", "colour": "", "told": "a level for every weight", "kind": "exact"}
+    strength = 1.0 if rho == 0.0 else min(1.0, abs(math.log2(rho)) / _FULL_COLOUR)
+    end = _COOL if rho <= 1.0 else _WARM
+    colour = "#" + "".join(f"{round(255 + strength * (channel - 255)):02x}" for channel in end)
+    kind, told = ("below", "equal mass better") if rho < 1.0 else ("above", "uniform better")
+    return {
+        "words": f"{rho:.2f}" if rho < 100 else f"{rho:.0f}",
+        "colour": colour,
+        "told": told,
+        "kind": kind,
+    }
+
+
+def _data(audit: Audit, schemes: Sequence[str]) -> dict[str, Any]:
+    """What the page's script needs to show another scheme or bit-width."""
+    keys = [(scheme, b) for scheme in schemes for b in audit.config["bits"] if audit.totals.cell(scheme, b)]
+    return {
+        "choices": [[scheme, b] for scheme, b in keys],
+        "totals": [_short(audit.totals.cell(scheme, b)) for scheme, b in keys],
+        "tensors": [[_short(tensor.cell(scheme, b)) for scheme, b in keys] for tensor in audit.tensors],
+    }
+
+
+def _short(cell: AuditCell | None) -> list[Any] | None:
+    if cell is None:
+        return None
+    return [
+        float(f"{cell.sse:.6g}"),
+        None if cell.relative_error is None else float(f"{cell.relative_error:.4g}"),
+        float(f"{cell.effective_bits:.5g}"),
+        None
+        if cell.high_rate_mse is None
+        else float(f"{cell.high_rate_mse / cell.mse:.4g}")
+        if cell.mse > 0.0
+        else None,
+    ]
+
+
+def _embedded(data: object) -> Markup:
+    """JSON that cannot end the script element that holds it."""
+    text = json.dumps(plain_values(data), allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704
