@@ -23,8 +23,8 @@ class Pace:
         budget_s: for all rounds of one case.
         least: rounds, unless a call is slow.
         most: rounds.
-        slow_s: a contender whose first full call takes longer is not called again; that call counts,
-            and was preceded by one on a small input.
+        slow_s: a peer whose first full call takes longer is not called again; that call counts, and
+            was preceded by one on a small input.
         threads: that every contender may use at least.
     """
 
@@ -76,7 +76,7 @@ def _rounds(contenders: Sequence[Contender], data: Any, pace: Pace) -> list[Timi
     gc.collect()
     for contender in contenders:
         first[contender.name], results[contender.name] = timed(contender, data)
-    repeated = [contender for contender in contenders if first[contender.name] <= pace.slow_s]
+    repeated = [one for one in contenders if not (one.only_once and first[one.name] > pace.slow_s)]
     round_s = sum(first[contender.name] for contender in repeated)
     rounds = round(min(max(pace.budget_s / max(round_s, 1e-6), pace.least), pace.most))
     samples: dict[str, list[float]] = {name: [seconds] for name, seconds in first.items()}

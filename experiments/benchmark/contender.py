@@ -24,6 +24,8 @@ class Contender:
             asks for, or a fresh copy where it sorts in place.
         needs: the package it comes from; None where nothing beyond our own requirements is needed.
         threads: how many it may use.
+        only_once: whether one call is enough where it is slow. Not for ours: its first full call may
+            compile kernels that the call on a small input does not need.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Contender:
     prepare: Callable[[Any], Any] = as_it_is
     needs: str | None = None
     threads: int = 1
+    only_once: bool = True
 
     @property
     def is_installed(self) -> bool:

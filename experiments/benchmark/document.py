@@ -14,8 +14,8 @@ _METHOD = """\
 Each case makes its data once (seeded; float32 unless said). Every contender is called on a small input
 and once on the data before its clock starts: compilation, page faults and caches are not measured. Then
 come rounds in which all contenders of the case run once each, in turn, so that a change in the machine's
-speed meets all of them alike; the table shows medians over rounds. A contender whose first full call takes
-longer than {slow:g} s is not called again: that call counts. Garbage collection is off while the clock
+speed meets all of them alike; the table shows medians over rounds. A peer whose first full call takes longer
+than {slow:g} s is not called again: that call counts. Garbage collection is off while the clock
 runs. Types that a peer asks for, and fresh copies where it sorts in place, are made outside the clock. All
 run on one thread unless the table says otherwise. Ours is timed through its public entry points, codes and
 levels included.

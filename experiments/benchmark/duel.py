@@ -1,7 +1,7 @@
 """Ours beside its peers on one data set, and the goals that follow from their times."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from experiments.benchmark.checks import Findings
@@ -113,10 +113,4 @@ class Duel:
 
 def _on(contender: Contender, data: Any, tiny: Any, own_tiny: Any) -> Contender:
     """The contender, on data of its own in place of the case's."""
-    return Contender(
-        contender.name,
-        contender.run,
-        lambda given: contender.prepare(tiny if given is own_tiny else data),
-        contender.needs,
-        contender.threads,
-    )
+    return replace(contender, prepare=lambda given: contender.prepare(tiny if given is own_tiny else data))

@@ -69,4 +69,4 @@ JOBS: dict[str, Job] = {
 
 def ours(job: str, threads: int = 1, name: str = "ours") -> Contender:
     """Our contender for a job."""
-    return Contender(name, JOBS[job].run, threads=threads)
+    return Contender(name, JOBS[job].run, threads=threads, only_once=False)

@@ -204,6 +204,9 @@ def test_a_slow_contender_is_called_once_and_the_others_again(monkeypatch: pytes
     (timing,) = in_turn([Contender("slow", calls.append)], "data", "tiny", pace)
     assert calls == ["tiny", "data"]
     assert (timing.runs, timing.seconds) == (1, 1.0)
+    ours_too = Contender("slow, but ours", calls.append, only_once=False)
+    (timing,) = in_turn([ours_too], "data", "tiny", pace)
+    assert timing.runs == 2
     (timing,) = in_turn(
         [Contender("fast", calls.append)], "data", "tiny", dataclasses.replace(pace, slow_s=2.0)
     )
