@@ -7,6 +7,7 @@ from fmq_theory.cli.bounds import bounds
 from fmq_theory.cli.claims import claims
 from fmq_theory.cli.codebook import codebook
 from fmq_theory.cli.dequantize import dequantize
+from fmq_theory.cli.doctor import doctor
 from fmq_theory.cli.export import export
 from fmq_theory.cli.flow import flow
 from fmq_theory.cli.quantize import quantize
@@ -28,6 +29,7 @@ main.add_command(bounds)
 main.add_command(claims)
 main.add_command(codebook)
 main.add_command(dequantize)
+main.add_command(doctor)
 main.add_command(export)
 main.add_command(flow)
 main.add_command(quantize)
