@@ -20,7 +20,7 @@ from fmq_theory.checkpoint.number_types import bytes_of, safetensors_type
 from fmq_theory.checkpoint.output import OutputPlace
 from fmq_theory.checkpoint.packed_tensor import CodebookType, PackedTensor, pack
 from fmq_theory.checkpoint.quantized_file import CHECKSUMS, CODEBOOK, CODES, CONFIG, METHOD, SCALES
-from fmq_theory.checkpoint.recipe import KeptTensor, Planned, Recipe, unusable
+from fmq_theory.checkpoint.recipe import KeptTensor, Planned, Recipe, nonfinite, unusable
 from fmq_theory.checkpoint.shards import find_checkpoint
 from fmq_theory.checkpoint.tensors import SkippedTensor, StoredTensor
 from fmq_theory.checkpoint.tied import tied_axes
@@ -32,7 +32,7 @@ from fmq_theory.quantizers.block_scaled import BlockScheme, quantize_blocks
 
 __all__ = ["OnNonfinite", "WrittenCheckpoint", "write_quantized"]
 
-OnNonfinite = Literal["error", "skip"]
+OnNonfinite = Literal["stop", "skip"]
 Progress = Callable[[float, str], None]
 Bytes = NDArray[np.uint8]
 
@@ -73,7 +73,7 @@ def write_quantized(
     codebook_type: CodebookType | None = None,
     overwrite: bool = False,
     resume: bool = False,
-    on_nonfinite: OnNonfinite = "error",
+    on_nonfinite: OnNonfinite = "stop",
     kept: Sequence[KeptTensor] = (),
     base_config: dict[str, Any] | None = None,
     threads: int | None = None,
@@ -234,8 +234,8 @@ class _Job:
             self.reused += 1
             return part
         weights = cast("Any", tensor if tensor.dtype in _NUMPY_TYPES else tensor.float()).numpy()
-        if reason := _nonfinite(weights):
-            if self.on_nonfinite == "error":
+        if reason := nonfinite(weights):
+            if self.on_nonfinite == "stop":
                 raise WeightsError(
                     f"tensor {name!r}",
                     reason,
@@ -276,9 +276,10 @@ class _Job:
         total = sum(weights.values())
         for name, entry in self.entries.items():
             if name not in parts:
-                self.kept.setdefault(
-                    name, KeptTensor(name, entry.stored.shape, unusable(entry) or "not in the plan")
+                reason = unusable(entry) or (
+                    self.kept[name].reason if name in self.kept else "not in the plan"
                 )
+                self.kept[name] = KeptTensor(name, entry.stored.shape, reason)
         self.kept = {name: tensor for name, tensor in self.kept.items() if name not in parts}
         return {
             "quant_method": METHOD,
@@ -342,13 +343,6 @@ _OF_ALL = ("scheme", "bits", "strategy", "group_size")
 def _common(values: Iterable[Any]) -> Any:
     counted = Counter(values)
     return next(iter(counted)) if len(counted) == 1 else None
-
-
-def _nonfinite(weights: NDArray[np.floating]) -> str:
-    if np.isfinite(weights).all():
-        return ""
-    nans, infs = int(np.isnan(weights).sum()), int(np.isinf(weights).sum())
-    return f"{nans} of its {weights.size} numbers are nan and {infs} are infinite"
 
 
 def _arrays(packed: PackedTensor) -> dict[str, tuple[str, tuple[int, ...], Bytes]]:

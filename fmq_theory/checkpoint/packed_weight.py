@@ -55,6 +55,8 @@ class PackedWeight(nn.Module):
     def rows(self, index: Tensor) -> Tensor:
         """weights[index] for indices of axis 0, shape ``[len(index), ...]``; only those are dequantized."""
         layout = self._like.layout
+        if len(index) == 0:
+            return torch.empty((0, *layout.shape[1:]), dtype=self._dtype, device=self.codes.device)
         if self.codes.device.type != "cpu" or layout.axis != 0:
             return self.dequantize()[index]
         each = self.codes.shape[0] // layout.shape[0]

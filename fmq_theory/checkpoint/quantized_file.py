@@ -73,6 +73,18 @@ class QuantizedFile:
         """Tensors that equal another one, and which."""
         return {name: str(tie["of"]) for name, tie in self._ties.items()}
 
+    def tied_axes(self, name: str, ndim: int) -> list[int]:
+        """The order of the axes of the other tensor, of ``ndim`` dimensions, that ``name`` has.
+
+        Raises:
+            CheckpointError: they are no permutation.
+        """
+        axes: Any = self._ties[name].get("axes", list(range(ndim)))
+        found = cast("list[Any]", axes) if isinstance(axes, list) else []
+        if not all(type(axis) is int for axis in found) or sorted(found) != list(range(ndim)):
+            raise self._damaged(f"the axes of {name!r} are {axes!r}")
+        return found
+
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a tensor's weights.
 
@@ -81,7 +93,7 @@ class QuantizedFile:
         """
         if name in self._ties:
             shape = self.shape(str(self._ties[name]["of"]))
-            return tuple(shape[axis] for axis in self._permutation(name, len(shape)))
+            return tuple(shape[axis] for axis in self.tied_axes(name, len(shape)))
         if name in self._entries:
             return self.packed(name).layout.shape
         return self._opened().specs[self._known(name)].shape
@@ -153,7 +165,7 @@ class QuantizedFile:
         """
         if name in self._ties:
             found = self.dequantize(str(self._ties[name]["of"]), verify=verify)
-            return found.permute(self._permutation(name, found.ndim))
+            return found.permute(self.tied_axes(name, found.ndim))
         if verify:
             self.verify(name)
         if name in self._entries:
@@ -235,12 +247,6 @@ class QuantizedFile:
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise self._damaged("its checksums are no JSON object of numbers") from error
 
-    def _permutation(self, name: str, ndim: int) -> list[int]:
-        axes = self._ties[name].get("axes", list(range(ndim)))
-        if not isinstance(axes, list) or sorted(cast("list[int]", axes), key=str) != list(range(ndim)):
-            raise self._damaged(f"the axes of {name!r} are {axes!r}")
-        return cast("list[int]", axes)
-
     def _damaged(self, cause: str) -> CheckpointError:
         return CheckpointError(
             f"checkpoint {str(self.path)!r}", f"it is corrupt: {cause}", "write or download it again"
@@ -278,8 +284,7 @@ def load(path: Path | str) -> dict[str, Tensor]:
     with QuantizedFile(path) as file:
         state = {name: file.dequantize(name) for name in file.names if name not in file.ties}
         for name, target in file.ties.items():  # tied tensors stay one
-            axes = file.config["tied"][name].get("axes", list(range(state[target].ndim)))
-            state[name] = state[target].permute(axes)
+            state[name] = state[target].permute(file.tied_axes(name, state[target].ndim))
         return state
 
 

@@ -7,6 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
 from fmq_theory.checkpoint.files import open_checkpoint
 from fmq_theory.checkpoint.naming import Entry, classify
 from fmq_theory.errors import CheckpointError, FmqError, SchemeError, WeightsError
@@ -20,9 +24,12 @@ __all__ = [
     "Planned",
     "Recipe",
     "matches",
+    "nonfinite",
+    "nonfinite_names",
     "recipes_for",
     "uniform_recipes",
     "unusable",
+    "wanted_names",
 ]
 
 Misfit = Literal["error", "channel", "keep"]
@@ -165,13 +172,7 @@ def uniform_recipes(
         FmqError: the recipe is none.
     """
     entries = list(entries)
-    for option, patterns in (("--include", include), ("--exclude", exclude)):
-        for pattern in patterns:
-            if not any(fnmatch.fnmatchcase(entry.name, pattern) for entry in entries):
-                names = ", ".join(repr(entry.name) for entry in entries[:_MOST_NAMED])
-                raise CheckpointError(
-                    f"{option} {pattern!r}", "it fits no tensor", f"the names are like {names}"
-                )
+    _check_patterns(entries, include, exclude)
     recipes: list[Recipe] = []
     kept: list[KeptTensor] = []
     misfits: list[tuple[Entry, int]] = []
@@ -205,6 +206,57 @@ def uniform_recipes(
             "ask for other tensors, fewer bits, or a scheme with smaller codebooks",
         )
     return recipes, kept
+
+
+def wanted_names(path: Path, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[str]:
+    """The tensors that can be quantized and are asked for, in the order of the file.
+
+    Raises:
+        CheckpointError: a pattern fits no tensor, or nothing is left.
+    """
+    with open_checkpoint(path) as stored:
+        entries = [entry for entry in classify(stored) if not entry.excluded]
+    _check_patterns(entries, include, exclude)
+    names = [e.name for e in entries if not unusable(e) and matches(e.name, include, exclude)]
+    if not names:
+        raise CheckpointError(
+            f"checkpoint {str(path)!r}", "none of its tensors is left to quantize", "ask for other tensors"
+        )
+    return names
+
+
+def nonfinite(weights: NDArray[np.floating]) -> str:
+    """How many numbers are nan or infinite, in words; empty where none is."""
+    if np.isfinite(weights).all():
+        return ""
+    nans, infs = int(np.isnan(weights).sum()), int(np.isinf(weights).sum())
+    return f"{nans} of its {weights.size} numbers are nan and {infs} are infinite"
+
+
+def nonfinite_names(path: Path, names: Sequence[str]) -> set[str]:
+    """Which of the tensors hold nan or inf.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    with open_checkpoint(path) as stored:
+        return {
+            entry.name
+            for entry in classify(stored)
+            if entry.name in set(names)
+            and not entry.excluded
+            and not bool(torch.isfinite(entry.stored.load().float()).all())
+        }
+
+
+def _check_patterns(entries: Sequence[Entry], include: Sequence[str], exclude: Sequence[str]) -> None:
+    for option, patterns in (("--include", include), ("--exclude", exclude)):
+        for pattern in patterns:
+            if not any(fnmatch.fnmatchcase(entry.name, pattern) for entry in entries):
+                names = ", ".join(repr(entry.name) for entry in entries[:_MOST_NAMED])
+                raise CheckpointError(
+                    f"{option} {pattern!r}", "it fits no tensor", f"the names are like {names}"
+                )
 
 
 def _fields(recipe: Recipe) -> tuple[str, int, str, int | None]:

@@ -1,18 +1,20 @@
 """``fmq quantize``: a checkpoint in fewer bits, in a file that is really smaller."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from fmq_theory.cli.errors import reported_errors
-from fmq_theory.cli.quantize_report import report_written
+from fmq_theory.cli.quantize_plan import Asked
+from fmq_theory.cli.quantize_report import report_written, write_plan
 from fmq_theory.cli.start import leave_torch_out_of_pot
 
 if TYPE_CHECKING:
-    from fmq_theory.checkpoint.recipe import KeptTensor, Planned
+    from fmq_theory.checkpoint.packed_file import OnNonfinite
+    from fmq_theory.checkpoint.packed_tensor import CodebookType
+    from fmq_theory.checkpoint.recipe import Misfit
 
 __all__ = ["quantize", "read_config"]
 
@@ -29,7 +31,6 @@ SCHEMES = (
     "-o",
     "--out",
     type=click.Path(path_type=Path),
-    required=True,
     help="A .safetensors file, or a folder for model.safetensors and config.json.",
 )
 @click.option(
@@ -54,7 +55,23 @@ SCHEMES = (
     show_default=True,
     help="Tensors whose channels the group size does not divide: refuse, quantize by channel, or keep.",
 )
-@click.option("--plan", "plan_path", type=click.Path(path_type=Path), help="A plan (JSON), tensor by tensor.")
+@click.option(
+    "--budget",
+    type=float,
+    help="Instead of the options above: bits a weight, all that is stored counted. Scheme, bits and "
+    "granularity of each tensor are then chosen for the least squared error.",
+)
+@click.option(
+    "--sensitivities",
+    type=click.Path(path_type=Path),
+    help="With --budget: how much an error in each tensor matters, a JSON object or the JSON of fmq flow.",
+)
+@click.option(
+    "--plan", "plan_path", type=click.Path(path_type=Path), help="Instead: a plan, as --plan-only writes it."
+)
+@click.option(
+    "--plan-only", is_flag=True, help="Quantize nothing; write the plan (JSON) to OUT, or print it."
+)
 @click.option("--include", multiple=True, help="Only tensors whose name fits, as in '*.attn.*'; repeatable.")
 @click.option("--exclude", multiple=True, help="Not tensors whose name fits; repeatable.")
 @click.option(
@@ -64,10 +81,10 @@ SCHEMES = (
 )
 @click.option(
     "--on-nonfinite",
-    type=click.Choice(("error", "skip")),
-    default="error",
+    type=click.Choice(("stop", "skip")),
+    default="stop",
     show_default=True,
-    help="A tensor with nan or inf: refuse, or keep it as it is.",
+    help="At a tensor with nan or inf: stop and name it, or keep it as it is and go on.",
 )
 @click.option("--resume", is_flag=True, help="Go on where a run that was stopped left off.")
 @click.option("--force", is_flag=True, help="Replace an output that exists.")
@@ -80,17 +97,20 @@ SCHEMES = (
 )
 def quantize(
     checkpoint: Path,
-    out: Path,
+    out: Path | None,
     scheme: str | None,
     bits: int | None,
     granularity: str | None,
     group_size: int | None,
-    misfit: str,
+    misfit: "Misfit",
+    budget: float | None,
+    sensitivities: Path | None,
     plan_path: Path | None,
+    plan_only: bool,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
-    codebook_dtype: str | None,
-    on_nonfinite: str,
+    codebook_dtype: "CodebookType | None",
+    on_nonfinite: "OnNonfinite",
     resume: bool,
     force: bool,
     json_path: str | None,
@@ -108,37 +128,39 @@ def quantize(
     Examples:
       fmq quantize model.safetensors -o small
       fmq quantize unet/ -o small --scheme nf4 --group-size 64 --misfit channel
+      fmq quantize model.safetensors -o small --budget 3.5
       fmq quantize model.pt -o small.safetensors --bits 3 --exclude '*embed*' --exclude 'head.*'
     """  # noqa: D301 (click reads \\b as "keep these lines")
-    uniform = {"--scheme": scheme, "--bits": bits, "--granularity": granularity, "--group-size": group_size}
-    if plan_path is not None:
-        for option, value in (uniform | {"--include": include or None, "--exclude": exclude or None}).items():
-            if value is not None:
-                raise click.UsageError(f"{option} has no meaning with --plan, which says it; leave it out")
-    if granularity is None:
-        granularity = "channel" if group_size is None else "group"
+    asked = Asked(
+        checkpoint, scheme, bits, granularity, group_size, misfit, plan_path, budget, sensitivities,
+        include, exclude, on_nonfinite == "skip",
+    )  # fmt: skip
+    asked.check()
+    if out is None and not plan_only:
+        raise click.UsageError("-o OUT is missing: the file or the folder to write")
     leave_torch_out_of_pot()
     with reported_errors():
+        from fmq_theory.checkpoint.output import OutputPlace
         from fmq_theory.checkpoint.packed_file import write_quantized
         from fmq_theory.report import check_writable, progress_bar
 
         if json_path not in (None, "-"):
             check_writable(Path(str(json_path)), overwrite=force)
-        if plan_path is not None:
-            planned, kept = _read_plan(plan_path), list["KeptTensor"]()
-        else:
-            wanted = (scheme or "lloyd_max", bits or 4, granularity, group_size)
-            planned, kept = _uniform(checkpoint, wanted, include, exclude, misfit)
+        if out is None or plan_only:
+            write_plan(asked, out, force=force)
+            return
+        OutputPlace(out).check(overwrite=force)
+        planned, kept, _ = asked.settle()
         try:
             with progress_bar("quantizing") as progress:
                 written = write_quantized(
                     checkpoint,
                     out,
                     planned,
-                    codebook_type=codebook_dtype,  # type: ignore[arg-type]
+                    codebook_type=codebook_dtype,
                     overwrite=force,
                     resume=resume,
-                    on_nonfinite=on_nonfinite,  # type: ignore[arg-type]
+                    on_nonfinite=on_nonfinite,
                     kept=kept,
                     base_config=_base_config(checkpoint),
                     progress=progress,
@@ -147,29 +169,6 @@ def quantize(
             click.echo("stopped; finished tensors are kept: go on with --resume", err=True)
             raise SystemExit(130) from None
         report_written(written, json_path)
-
-
-def _uniform(
-    checkpoint: Path,
-    wanted: tuple[str, int, str, int | None],
-    include: tuple[str, ...],
-    exclude: tuple[str, ...],
-    misfit: Any,
-) -> "tuple[Sequence[Planned], list[KeptTensor]]":
-    from fmq_theory.checkpoint.recipe import Recipe, recipes_for
-
-    return recipes_for(checkpoint, Recipe("", *wanted), include, exclude, misfit)
-
-
-def _read_plan(path: Path) -> "Sequence[Planned]":
-    from fmq_theory.checkpoint.plan import Plan
-    from fmq_theory.errors import OutputError
-
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, ValueError) as error:
-        raise OutputError(f"--plan {path}", f"it cannot be read ({error})", "name a plan's file") from error
-    return Plan.from_json(text).tensors
 
 
 def _base_config(checkpoint: Path) -> dict[str, Any] | None:

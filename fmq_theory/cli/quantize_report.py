@@ -9,8 +9,9 @@ import click
 
 if TYPE_CHECKING:
     from fmq_theory.checkpoint.packed_file import WrittenCheckpoint
+    from fmq_theory.cli.quantize_plan import Asked
 
-__all__ = ["report_written"]
+__all__ = ["report_written", "write_plan"]
 
 _MOST_LISTED = 5
 
@@ -49,6 +50,30 @@ def report_written(written: "WrittenCheckpoint", json_path: str | None) -> None:
         f"Next: fmq_theory.checkpoint.load({str(written.path)!r}) gives the state dict; "
         f"fmq dequantize {written.path} -o plain.safetensors makes a file for other tools."
     )
+
+
+def write_plan(asked: "Asked", path: Path | None, *, force: bool) -> None:
+    """Makes a plan and writes it to ``path``, or prints it.
+
+    Raises:
+        FmqError: see ``Asked.measured``; the file cannot be written.
+    """
+    from fmq_theory.report import check_writable, write_text_atomically
+
+    if path is not None:
+        check_writable(path, overwrite=force)
+    plan = asked.measured()
+    if path is None:
+        click.echo(plan.to_json(), nl=False)
+        return
+    write_text_atomically(path, plan.to_json())
+    gap = plan.optimality_gap
+    best = "" if gap is None else f", within {gap:.1g} of the least possible"
+    click.echo(
+        f"Plan: {path}, {len(plan.tensors)} tensors, {plan.effective_bits:.3f} bits a weight, "
+        f"mean squared error {plan.mse:.4g}{best}"
+    )
+    click.echo(f"Next: fmq quantize {asked.checkpoint} -o OUT --plan {path}")
 
 
 def _list(title: str, reasons: list[tuple[str, str]]) -> None:

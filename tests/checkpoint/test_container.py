@@ -35,7 +35,7 @@ def _tensors(draw: st.DrawFn) -> dict[str, torch.Tensor]:
         shape = tuple(draw(st.lists(st.integers(0, 4), max_size=3)))
         size = int(np.prod(shape)) * (item_bits(dtype) or 0) // 8
         data = np.frombuffer(draw(st.binary(min_size=size, max_size=size)), dtype=np.uint8)
-        found[name] = from_bytes(data & (1 if dtype == "BOOL" else 255), dtype, shape)
+        found[name] = from_bytes(np.minimum(data, 1 if dtype == "BOOL" else 255), dtype, shape)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Writing a quantized checkpoint and loading it back: to the bit, as small as it says, whole or not at all."""
+"""Writing a quantized checkpoint and loading it back: to the bit, as small as it says, whole or not."""
 
 import json
 import resource
@@ -365,9 +365,7 @@ def test_a_stopped_run_goes_on_and_takes_over_only_what_is_the_same(tmp_path: Pa
     save_file(state, path)
     plan[2] = _recipe("w2", bits=5)  # so did the plan
     written = _written(path, tmp_path / "out", *plan, resume=True)
-    whole = {t for t in ("w0", "w3")}
     assert written.reused in (1, 2)  # one of the four may be the damaged one
-    assert whole
     assert not work.path.exists()
     for i, recipe in enumerate(plan):
         wanted = quantize(state[f"w{i}"], bits=recipe.bits).dequantize()
@@ -398,14 +396,12 @@ def test_patterns(checkpoint: Path) -> None:
     assert not matches("a.b", ("b*",), ())
     assert not matches("a.b", (), ("*.b",))
     recipes, kept = recipes_for(checkpoint, _recipe("", "uniform"), exclude=("half*",))
-    assert [r.name for r in recipes] == ["double.weight", "conv.weight"] or {r.name for r in recipes} == {
-        "double.weight",
-        "conv.weight",
-    }
+    assert {r.name for r in recipes} == {"double.weight", "conv.weight"}
     assert KeptTensor("half.weight", (6, 40), "not asked for") in kept
-    for option in ("include", "exclude"):
-        with pytest.raises(CheckpointError, match=f"--{option} 'x\\*': it fits no tensor"):
-            recipes_for(checkpoint, _recipe(""), **{option: ("x*",)})
+    with pytest.raises(CheckpointError, match=r"--include 'x\*': it fits no tensor"):
+        recipes_for(checkpoint, _recipe(""), include=("x*",))
+    with pytest.raises(CheckpointError, match=r"--exclude 'x\*': it fits no tensor"):
+        recipes_for(checkpoint, _recipe(""), exclude=("x*",))
     with pytest.raises(CheckpointError, match="none of its tensors is left"):
         recipes_for(checkpoint, _recipe(""), include=("ids",))
 

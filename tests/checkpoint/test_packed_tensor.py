@@ -163,8 +163,8 @@ def test_a_config_that_does_not_fit_is_an_error(key: str) -> None:
             PackedTensor.from_config("tensor 'w'", good | {key: value}, packed.codes, packed.codebook)
         assert isinstance(caught.value, CheckpointError), (key, value)
         assert "tensor 'w'" in str(caught.value)
+    short = {k: v for k, v in good.items() if k != key}
     with pytest.raises(CheckpointError, match=f"lacks '{key}'"):
-        short = {k: v for k, v in good.items() if k != key}
         PackedTensor.from_config("tensor 'w'", short, packed.codes, packed.codebook)
     again = PackedTensor.from_config("tensor 'w'", good, packed.codes, packed.codebook)  # control
     assert torch.equal(again.dequantize(), packed.dequantize())

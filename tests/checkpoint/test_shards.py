@@ -72,7 +72,7 @@ def test_a_file_is_itself_and_an_index_goes_before_a_single_file(tmp_path: Path)
 
 
 def test_a_folder_without_a_checkpoint_says_what_is_in_it(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="directory.*it is empty"):
+    with pytest.raises(CheckpointError, match=r"directory.*it is empty"):
         read_tensors(tmp_path)
     (tmp_path / "weights.safetensors").touch()
     with pytest.raises(CheckpointError, match=r"directory.*weights\.safetensors"):

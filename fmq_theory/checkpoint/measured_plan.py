@@ -1,0 +1,69 @@
+"""The plan of recipes that somebody chose: the same document as one for a budget, with errors measured."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from fmq_theory.checkpoint.options import Progress, Search, tensor_options
+from fmq_theory.checkpoint.plan import Plan, TensorPlan
+from fmq_theory.checkpoint.reader import iter_tensors
+from fmq_theory.checkpoint.recipe import Recipe
+from fmq_theory.errors import FmqError
+from fmq_theory.quantizers.block_scaled import BlockScheme
+
+__all__ = ["measured_plan"]
+
+
+def measured_plan(
+    path: Path | str, recipes: Sequence[Recipe], progress: Progress | None = None, threads: int | None = None
+) -> Plan:
+    """What ``recipes`` cost, tensor by tensor.
+
+    Args:
+        path: of the checkpoint.
+        recipes: one for each tensor that is to be quantized; at least one.
+        progress: told after each tensor.
+        threads: see ``quantize``.
+
+    Raises:
+        CheckpointError: see ``iter_tensors``.
+        WeightsError: see ``iter_tensors``.
+    """
+    by_name = {recipe.name: recipe for recipe in recipes}
+    tensors: list[TensorPlan] = []
+    for tensor in iter_tensors(path, names=list(by_name)):
+        recipe = by_name[tensor.name]
+        try:
+            option = next(iter(tensor_options(tensor.array, _search(recipe), threads)))
+        except FmqError as error:
+            raise error.renamed(f"tensor {tensor.name!r}: {error.thing}") from error
+        tensors.append(
+            TensorPlan(
+                name=tensor.name,
+                scheme=recipe.scheme,
+                bits=recipe.bits,
+                granularity=recipe.granularity,
+                group_size=recipe.group_size,
+                sse=option.sse,
+                effective_bits=option.cost / tensor.array.size,
+                weights=tensor.array.size,
+            )
+        )
+        if progress is not None:
+            progress(tensor.name, len(tensors), len(by_name))
+    weights = sum(tensor.weights for tensor in tensors)
+    return Plan(
+        tensors=tuple(tensors),
+        effective_bits=math.fsum(tensor.effective_bits * tensor.weights for tensor in tensors) / weights,
+        mse=math.fsum(tensor.sse for tensor in tensors) / weights,
+        optimality_gap=None,
+        config={"weights": weights},
+    )
+
+
+def _search(recipe: Recipe) -> Search:
+    """The search of one option."""
+    sizes = () if recipe.group_size is None else (recipe.group_size,)
+    if BlockScheme.parse(recipe.scheme) is not None:
+        return Search((), (recipe.bits,), (), sizes, (recipe.scheme,))
+    return Search((recipe.scheme,), (recipe.bits,), (recipe.granularity,), sizes, ())

@@ -1,0 +1,156 @@
+"""How ``fmq quantize`` comes to its plan: one recipe for all, a file, or the best within a budget."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from fmq_theory.checkpoint.plan import Plan
+    from fmq_theory.checkpoint.recipe import KeptTensor, Misfit, Planned, Recipe
+
+__all__ = ["Asked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the user said of the plan, as the options hold it.
+
+    Attributes:
+        checkpoint: what is quantized.
+        scheme: None where it was not given; so for the next three.
+        bits: of a code.
+        granularity: see ``quantize``.
+        group_size: see ``quantize``.
+        misfit: see ``uniform_recipes``.
+        plan: the file of a plan.
+        budget: bits a weight.
+        sensitivities: the file of them.
+        include: patterns.
+        exclude: patterns.
+        skip_nonfinite: leave tensors with nan or inf out of the plan.
+    """
+
+    checkpoint: Path
+    scheme: str | None
+    bits: int | None
+    granularity: str | None
+    group_size: int | None
+    misfit: "Misfit"
+    plan: Path | None
+    budget: float | None
+    sensitivities: Path | None
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    skip_nonfinite: bool
+
+    def check(self) -> None:
+        """Refuses options that contradict each other.
+
+        Raises:
+            click.UsageError: with the one to leave out.
+        """
+        uniform: dict[str, object] = {
+            "--scheme": self.scheme,
+            "--bits": self.bits,
+            "--granularity": self.granularity,
+            "--group-size": self.group_size,
+        }
+        patterns: dict[str, object] = {"--include": self.include or None, "--exclude": self.exclude or None}
+        if self.plan is not None:
+            _refuse("--plan, which says it", uniform | patterns | {"--budget": self.budget})
+        if self.budget is not None:
+            _refuse("--budget, which chooses it", uniform)
+        if self.budget is None and self.sensitivities is not None:
+            raise click.UsageError("--sensitivities has no meaning without --budget; leave it out")
+
+    def settle(self) -> "tuple[Sequence[Planned], list[KeptTensor], Plan | None]":
+        """How each tensor is quantized, why the others are not, and the plan if there is one.
+
+        Raises:
+            FmqError: the input, the plan or the options do not fit.
+        """
+        if self.plan is not None:
+            plan = _read_plan(self.plan)
+            return plan.tensors, [], plan
+        if self.budget is not None:
+            plan = self._for_budget(self.budget)
+            return plan.tensors, self._kept(plan), plan
+        return *self._uniform(), None
+
+    def measured(self) -> "Plan":
+        """The plan with measured errors.
+
+        Raises:
+            FmqError: see ``settle``.
+        """
+        from fmq_theory.checkpoint.measured_plan import measured_plan
+        from fmq_theory.report import progress_bar
+
+        if self.plan is not None or self.budget is not None:
+            plan = self.settle()[2]
+            if plan is not None:
+                return plan
+        recipes, _ = self._uniform()
+        bad = self._nonfinite([recipe.name for recipe in recipes])
+        with progress_bar("measuring") as progress:
+            return measured_plan(
+                self.checkpoint,
+                [recipe for recipe in recipes if recipe.name not in bad],
+                lambda name, done, total: progress(done / total, name),
+            )
+
+    def _uniform(self) -> "tuple[list[Recipe], list[KeptTensor]]":
+        from fmq_theory.checkpoint.recipe import Recipe, recipes_for
+
+        granularity = self.granularity or ("channel" if self.group_size is None else "group")
+        wanted = Recipe("", self.scheme or "lloyd_max", self.bits or 4, granularity, self.group_size)
+        return recipes_for(self.checkpoint, wanted, self.include, self.exclude, self.misfit)
+
+    def _for_budget(self, budget: float) -> "Plan":
+        from fmq_theory.checkpoint.allocate import plan_for_budget, read_sensitivities
+        from fmq_theory.checkpoint.recipe import wanted_names
+        from fmq_theory.report import progress_bar
+
+        names = wanted_names(self.checkpoint, self.include, self.exclude)
+        bad = self._nonfinite(names)
+        with progress_bar("measuring") as progress:
+            return plan_for_budget(
+                self.checkpoint,
+                budget,
+                sensitivities=None if self.sensitivities is None else read_sensitivities(self.sensitivities),
+                names=[name for name in names if name not in bad],
+                progress=lambda name, done, total: progress(done / total, name),
+            )
+
+    def _nonfinite(self, names: Sequence[str]) -> set[str]:
+        from fmq_theory.checkpoint.recipe import nonfinite_names
+
+        return nonfinite_names(self.checkpoint, names) if self.skip_nonfinite else set()
+
+    def _kept(self, plan: "Plan") -> "list[KeptTensor]":
+        """Tensors that the budget leaves as they are; the rest speak for themselves."""
+        from fmq_theory.checkpoint.recipe import KeptTensor
+
+        kept: dict[str, Any] = plan.config.get("kept", {})
+        return [KeptTensor(name, (), "worth its bits: the budget allows them") for name in kept]
+
+
+def _refuse(reason: str, values: dict[str, object]) -> None:
+    for option, value in values.items():
+        if value is not None:
+            raise click.UsageError(f"{option} has no meaning with {reason}; leave it out")
+
+
+def _read_plan(path: Path) -> "Plan":
+    from fmq_theory.checkpoint.plan import Plan, PlanError
+
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise PlanError(
+            f"--plan {path}", f"it cannot be read ({error})", "name the file of a plan"
+        ) from error
+    return Plan.from_json(text)
