@@ -75,7 +75,7 @@ def on_dask(
             submit(_named, path.absolute(), name, settings, pure=False, retries=_RETRIES) for name in names
         ]
         try:
-            for future in library.as_completed(futures):
+            for future in library.as_completed(futures, loop=client.loop):
                 yield _result(future, library.KilledWorker)
         finally:
             client.cancel(futures)

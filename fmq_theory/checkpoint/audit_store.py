@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from fmq_theory.checkpoint.audit_result import TensorAudit
 from fmq_theory.checkpoint.shards import find_checkpoint, shard_paths
@@ -15,6 +15,7 @@ from fmq_theory.errors import CheckpointError, OutputError
 __all__ = ["AuditStore", "audit_key", "file_state"]
 
 _FORMAT = "fmq-audit-store-1"
+_BEGINNING = '{"key": "'  # of every line
 
 
 def file_state(path: Path) -> list[list[Any]]:
@@ -75,19 +76,19 @@ class AuditStore:
         return store
 
     def _read(self, text: str) -> None:
-        for number, line in enumerate(text.splitlines()):
+        lines = text.splitlines()
+        if lines and not (lines[0].startswith(_BEGINNING) or _BEGINNING.startswith(lines[0])):
+            raise OutputError(
+                f"finished tensors {self.path}", "it is a file of something else", "name another file"
+            )
+        for line in lines:
             try:
-                record: Any = json.loads(line)
-                if not isinstance(record, dict) or "key" not in record:
-                    raise ValueError("no record")
-                if cast("dict[str, Any]", record)["key"] == self._key:
-                    tensor = TensorAudit.from_json(cast("dict[str, Any]", record)["tensor"])
+                record: dict[str, Any] = json.loads(line)
+                if record["key"] == self._key:
+                    tensor = TensorAudit.from_json(record["tensor"])
                     self._found[tensor.name] = tensor
             except (ValueError, KeyError, TypeError, RecursionError):
-                if number == 0 and "\n" in text:
-                    raise OutputError(
-                        f"finished tensors {self.path}", "it is a file of something else", "name another file"
-                    ) from None
+                continue  # what a kill cut off
 
     def get(self, name: str) -> TensorAudit | None:
         """A finished tensor."""

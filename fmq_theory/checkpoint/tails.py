@@ -121,8 +121,8 @@ def spread_of(weights: NDArray[np.floating]) -> Spread:
         magnitude = np.abs(part, out=part)
         largest.add(magnitude)
         magnitude *= 1.0 / sigma
-        square = magnitude * magnitude
-        fourth += float(np.dot(square, square))
+        square = np.square(magnitude)
+        fourth += float(np.square(square, out=square).sum())
         magnitude *= BINS_A_SIGMA
         bins = np.minimum(magnitude, _NUM_BINS - 1, out=magnitude).astype(np.intp)
         counts += np.bincount(bins, minlength=_NUM_BINS)
@@ -242,7 +242,8 @@ def _mean_and_variance(weights: NDArray[np.floating], exponent: int) -> tuple[fl
     for part in _parts(weights, exponent):
         part -= origin
         first += float(part.sum())
-        second += float(np.dot(part, part))
+        # Not np.dot: its order of summation depends on the threads of the BLAS.
+        second += float(np.square(part, out=part).sum())
     shift = first / weights.size
     return origin + shift, max(0.0, second / weights.size - shift * shift)
 

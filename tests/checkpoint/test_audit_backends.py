@@ -1,0 +1,99 @@
+"""The same audit by several processes and by a Dask cluster, with a worker killed on the way."""
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from fmq_theory.checkpoint.audit import audit
+from fmq_theory.checkpoint.audit_backends import AuditError
+from fmq_theory.checkpoint.audit_result import Audit
+from fmq_theory.errors import WeightsError
+
+FAST = {"schemes": ("uniform", "uniform_clipped", "lloyd_max"), "bits": (2, 3, 4)}
+
+
+def _model(path: Path, tensors: int, shape: tuple[int, int]) -> Path:
+    rng = np.random.default_rng(0)
+    save_file(
+        {f"w{i}": torch.from_numpy(rng.normal(size=shape).astype(np.float32)) for i in range(tensors)}, path
+    )
+    return path
+
+
+def _without_seconds(found: Audit) -> dict[str, object]:
+    told = found.as_json()
+    for tensor in told["tensors"]:
+        del tensor["seconds"]
+    return told
+
+
+@pytest.mark.slow
+def test_errors_of_workers_arrive_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    bad = torch.ones(3, 4)
+    bad[0, 0] = float("nan")
+    save_file({"a": torch.randn(3, 4), "b": torch.randn(3, 4), "c": bad}, path)
+    with pytest.raises(WeightsError, match="'c': 1 of its 12"):
+        audit(path, schemes=("uniform",), bits=(2,), jobs=2)
+    found = audit(path, schemes=("uniform",), bits=(2,), jobs=2, on_nonfinite="skip")
+    assert [tensor.name for tensor in found.tensors] == ["a", "b"]
+
+
+@pytest.mark.slow
+def test_resume_with_processes(tmp_path: Path) -> None:
+    path = _model(tmp_path / "m.safetensors", 4, (3, 40))
+    store = tmp_path / "s.jsonl"
+    first = audit(path, schemes=("uniform",), bits=(2,), jobs=2, resume=store)
+    second = audit(path, schemes=("uniform",), bits=(2,), resume=store)
+    assert second.reused == 4
+    assert second.as_json() == first.as_json()
+
+
+@pytest.mark.slow
+def test_no_scheduler_answers(tmp_path: Path) -> None:
+    pytest.importorskip("distributed", reason="needs the extra 'cluster'")
+    path = _model(tmp_path / "m.safetensors", 2, (3, 40))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fmq_theory.checkpoint.audit_backends._CONNECT_SECONDS", 1)
+        with pytest.raises(AuditError, match="does not answer"):
+            audit(path, schemes=("uniform",), bits=(2,), backend="dask", scheduler="tcp://127.0.0.1:9")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of distributed about a worker that died, which is the test
+def test_a_cluster_of_two_workers_of_which_one_is_killed(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed", reason="needs the extra 'cluster'")
+    path = _model(tmp_path / "m.safetensors", 40, (64, 1024))
+    alone = audit(path, **FAST)  # pyright: ignore[reportArgumentType]
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+    ) as cluster:
+        with distributed.Client(cluster) as client:
+            pids = list(client.run(os.getpid).values())
+        assert len(set(pids)) == 2
+        assert os.getpid() not in pids
+        killed = threading.Event()
+
+        def kill_one(done: int, total: int, what: str) -> None:
+            if what and not killed.is_set():  # after the first tensor, with most of them ahead
+                assert done < total
+                os.kill(pids[0], signal.SIGKILL)
+                killed.set()
+
+        found = audit(
+            path,
+            **FAST,  # pyright: ignore[reportArgumentType]
+            backend="dask",
+            scheduler=cluster.scheduler_address,
+            progress=kill_one,
+        )
+        assert killed.is_set()
+        with pytest.raises(ProcessLookupError):
+            os.kill(pids[0], 0)
+    assert _without_seconds(found) == _without_seconds(alone)
