@@ -48,11 +48,12 @@ class Inputs:
 
     Attributes:
         checkpoint: real weights.
-        fidelity: samples compared with the full-precision network's, as JSON (see ``paper_samples``).
+        fidelity: samples compared with the full-precision network's, as JSON (see ``sampled_runs``), a
+            file a network.
     """
 
     checkpoint: Path | None = None
-    fidelity: Path | None = None
+    fidelity: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,103 +1,76 @@
-"""P7 and P8: what samples of a trained network look like. They need measured samples.
+"""P7 and P8: what samples of a trained network look like. They need measured samples (``sampled_runs``).
 
-The argument ``fidelity`` names a JSON file with a row for each scheme and bit-width:
-
-    {"full_precision": {"latent_variance_std": 0.029},
-     "rows": [{"scheme": "equal_mass", "bits": 2, "psnr": 17.9, "ssim": 0.61, "latent_variance_std": 0.031}]}
-
-``psnr`` (dB) and ``ssim`` compare the samples of the quantized network with those of the full-precision
-one from the same noise; ``latent_variance_std`` is the standard deviation over dimensions of the latent's
-variance. Numbers measured on samples are statistics, so the best verdict is SUPPORTED.
+Numbers measured on samples are statistics, so the best verdict is SUPPORTED.
 """
 
-import json
-import math
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from typing import Any, cast
+from collections.abc import Mapping
+from dataclasses import replace
 
 from fmq_theory.claims.claim import Claim, Inputs, Missing, NegativeControl, Values
 from fmq_theory.claims.relations import AT_LEAST, INSIDE, band
-from fmq_theory.errors import WeightsError
+from fmq_theory.claims.sampled_runs import NEEDED, SampledRow, SampledRun, read_runs
 from fmq_theory.metrics import Estimate, exact_estimate
 
 __all__ = ["CLAIMS"]
 
 _RIVALS = ("uniform", "pwl", "log2")
 _LOW_BITS = (2, 3)
-_NEEDED = Missing(
-    "--fidelity FILE",
-    "samples of a trained flow model, quantized and not, compared on the same noise (PSNR, SSIM, latent "
-    "variance)",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Samples:
-    rows: dict[tuple[str, int], dict[str, float]]
-    full_precision: dict[str, float]
-
-
-@lru_cache(maxsize=4)
-def _read(path: Path) -> _Samples:
-    """The measured rows.
-
-    Raises:
-        WeightsError: the file cannot be read or a row lacks its scheme and bits.
-    """
-    try:
-        data = json.loads(path.read_text("utf-8"))
-        listed = cast("list[dict[str, Any]]", data["rows"])
-        rows = {(str(row["scheme"]), int(row["bits"])): _numbers(row) for row in listed}
-        return _Samples(rows, _numbers(data.get("full_precision", {})))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsError(
-            f"fidelity file {path}",
-            f"it is not a JSON object with 'rows' of scheme, bits, psnr, ssim ({error!r})",
-            "see fmq_theory.claims.paper_samples for the format",
-        ) from error
-
-
-def _numbers(row: dict[str, Any]) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for key, value in row.items():
-        if isinstance(value, (int, float)) and key != "bits":
-            if not math.isfinite(value):
-                raise ValueError(f"{key} is not finite")
-            found[key] = float(value)
-    return found
+_MEASURES = {"psnr_db": "PSNR", "ssim": "SSIM"}
 
 
 def _best_rivals(inputs: Inputs, share: float) -> Values | Missing:
     """The best rival's PSNR and SSIM at each low bit-width, times ``share``."""
-    if inputs.fidelity is None:
-        return _NEEDED
-    rows, values = _read(inputs.fidelity).rows, dict[str, Estimate]()
-    for bits in _LOW_BITS:
-        for measure in ("psnr", "ssim"):
-            known = [rows[name, bits][measure] for name in _RIVALS if measure in rows.get((name, bits), {})]
-            if known and measure in rows.get(("equal_mass", bits), {}):
-                values[f"{measure}, b = {bits}"] = exact_estimate(share * max(known))
-    return values or Missing("--fidelity FILE", "this one has no psnr or ssim of equal_mass beside a rival's")
+    if not inputs.fidelity:
+        return NEEDED
+    values = {case: _scaled(best, share) for case, (_, best) in _contests(inputs).items()}
+    return values or Missing(
+        "--fidelity FILE", "this one has no psnr_db or ssim of equal_mass beside a rival's at 2 or 3 bits"
+    )
 
 
 def _ot(inputs: Inputs) -> Values | Missing:
     wanted = _best_rivals(inputs, 1.0)
-    if inputs.fidelity is None or isinstance(wanted, Missing):
-        return wanted
-    rows, values = _read(inputs.fidelity).rows, dict[str, Estimate]()
-    for case in wanted:
-        measure, _, bits = case.partition(", b = ")
-        values[case] = exact_estimate(rows["equal_mass", int(bits)][measure])
-    return values
+    return (
+        wanted
+        if isinstance(wanted, Missing)
+        else {case: ours for case, (ours, _) in _contests(inputs).items()}
+    )
+
+
+def _contests(inputs: Inputs) -> Mapping[str, tuple[Estimate, Estimate]]:
+    """By case: what OT and the best rival have."""
+    found: dict[str, tuple[Estimate, Estimate]] = {}
+    for run in read_runs(inputs):
+        for bits in _LOW_BITS:
+            for key, name in _MEASURES.items():
+                ours = run.rows.get(("equal_mass", bits))
+                rivals = [
+                    value
+                    for rival in _RIVALS
+                    if (value := _value(run.rows.get((rival, bits)), key)) is not None
+                ]
+                own = _value(ours, key)
+                if own is not None and rivals:
+                    best = max(rivals, key=lambda value: value.value)
+                    found[f"{run.subject} {name}, b = {bits}"] = (own, best)
+    return found
+
+
+def _value(row: SampledRow | None, key: str) -> Estimate | None:
+    return None if row is None else row.values.get(key)
+
+
+def _scaled(value: Estimate, share: float) -> Estimate:
+    low = None if value.low is None else share * value.low
+    high = None if value.high is None else share * value.high
+    return replace(value, value=share * value.value, low=low, high=high)
 
 
 def _stable(inputs: Inputs) -> Values | Missing:
     return _latent_band(inputs, "0.5", "2")
 
 
-def _halved(inputs: Inputs) -> Values | Missing:
+def _far_below(inputs: Inputs) -> Values | Missing:
     return _latent_band(inputs, "0.0001", "0.0002")
 
 
@@ -109,18 +82,23 @@ def _latent_band(inputs: Inputs, low: str, high: str) -> Values | Missing:
 
 
 def _latent(inputs: Inputs) -> Values | Missing:
-    if inputs.fidelity is None:
-        return _NEEDED
-    samples, key = _read(inputs.fidelity), "latent_variance_std"
-    reference = samples.full_precision.get(key)
-    if not reference:
-        return Missing("--fidelity FILE", f"this one has no full_precision.{key}")
+    if not inputs.fidelity:
+        return NEEDED
     values = {
-        f"equal mass, b = {bits}": exact_estimate(row[key] / reference)
-        for (name, bits), row in samples.rows.items()
-        if name == "equal_mass" and key in row
+        f"{run.subject} equal mass, b = {row.bits}": ratio
+        for run in read_runs(inputs)
+        for row in run.of_scheme("equal_mass")
+        if (ratio := _latent_ratio(run, row)) is not None
     }
-    return values or Missing("--fidelity FILE", f"this one has no {key} of equal_mass")
+    return values or Missing("--fidelity FILE", "this one has no latent_std of equal_mass and full precision")
+
+
+def _latent_ratio(run: SampledRun, row: SampledRow) -> Estimate | None:
+    """Over seeds where the file has it, else the ratio of the two numbers."""
+    if (ratio := row.values.get("latent_std_ratio")) is not None:
+        return ratio
+    own = row.values.get("latent_std")
+    return exact_estimate(own.value / run.latent_std) if own is not None and run.latent_std else None
 
 
 CLAIMS = (
@@ -129,7 +107,7 @@ CLAIMS = (
         "as reconstructed: at 2 and 3 bits the samples of the OT-quantized network have a higher PSNR and "
         "SSIM than "
         "those of uniform, PWL and log2",
-        "the samples in the file given",
+        "the samples in the files given, equal bits",
         "best rival's",
         "OT's",
         lambda inputs: _best_rivals(inputs, 1.0),
@@ -147,7 +125,7 @@ CLAIMS = (
         "as reconstructed: the standard deviation over dimensions of the latent's variance stays stable "
         "under OT at all "
         "bit-widths, here: within a factor of two of full precision's",
-        "the samples in the file given",
+        "the samples in the files given",
         "range",
         "quantized / full precision",
         _stable,
@@ -156,8 +134,9 @@ CLAIMS = (
         NegativeControl(
             "a range far below 1",
             "a latent that varies at all cannot lie there",
-            _halved,
+            _far_below,
             "equal mass",
         ),
+        "the latent is the middle layer's answer at the step nearest t = 1/2",
     ),
 )

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Sequence
 
 from fmq_theory.claims import (
+    corrected_flow,
     corrected_optimum,
     corrected_order,
     corrected_ratio,
     paper_flow,
+    paper_networks,
     paper_order,
     paper_ratio,
     paper_samples,
@@ -23,16 +25,18 @@ _ALL = (
     *paper_order.CLAIMS,
     *paper_ratio.CLAIMS,
     *paper_samples.CLAIMS,
+    *paper_networks.CLAIMS,
     *corrected_order.CLAIMS,
     *corrected_ratio.CLAIMS,
     *corrected_optimum.CLAIMS,
+    *corrected_flow.CLAIMS,
 )
 
 REGISTER: dict[str, Claim] = {claim.id: claim for claim in _ALL}
 
 
 def selected(only: Sequence[str]) -> tuple[Claim, ...]:
-    """The claims named, or all; a name without its reading (``P4``) takes all its readings.
+    """The claims named, or all; a name that is none but for its reading (``P4``) takes all its readings.
 
     Raises:
         SchemeError: no such claim.
@@ -41,9 +45,8 @@ def selected(only: Sequence[str]) -> tuple[Claim, ...]:
         return tuple(REGISTER.values())
     chosen: dict[str, Claim] = {}
     for name in only:
-        found = [
-            claim for key, claim in REGISTER.items() if name.upper() in (key.upper(), key.partition("-")[0])
-        ]
+        exact = [claim for key, claim in REGISTER.items() if name.upper() == key.upper()]
+        found = exact or [claim for key, claim in REGISTER.items() if name.upper() == key.partition("-")[0]]
         if not found:
             raise SchemeError(
                 f"claim {name!r}", "it is not in the register", f"choose one of {', '.join(REGISTER)}"

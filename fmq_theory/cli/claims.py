@@ -1,13 +1,14 @@
 """``fmq claims``: the register, run and printed."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from fmq_theory.cli.errors import reported_errors
-from fmq_theory.cli.start import leave_torch_out_of_pot
+from fmq_theory.cli.start import leave_torch_out_of_pot, let_idle_threads_sleep
 
 if TYPE_CHECKING:
     from fmq_theory.claims.claim import Finding
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["claims"]
 
 DOCUMENT = Path("docs/claims.md")
+RESULTS = Path("docs/results")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -25,7 +27,8 @@ DOCUMENT = Path("docs/claims.md")
 @click.option(
     "--fidelity",
     type=click.Path(path_type=Path),
-    help="Measured samples (JSON), without which P7 and P8 stay open.",
+    multiple=True,
+    help="Measured samples, the JSON of fmq flow; may be repeated.",
 )
 @click.option(
     "--json",
@@ -35,13 +38,15 @@ DOCUMENT = Path("docs/claims.md")
     help="Write everything as JSON to this file, or print it if no file is named.",
 )
 @click.option("--html", "html_path", type=click.Path(path_type=Path), help="Write one self-contained page.")
-@click.option("--write", is_flag=True, help=f"Write {DOCUMENT} (run it in the repository's root).")
+@click.option(
+    "--write", is_flag=True, help=f"Write {DOCUMENT} from {RESULTS} (run it in the repository's root)."
+)
 @click.option("--check", is_flag=True, help=f"Exit 1 if {DOCUMENT} is not what --write would write.")
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 def claims(
     only: tuple[str, ...],
     checkpoint: Path | None,
-    fidelity: Path | None,
+    fidelity: tuple[Path, ...],
     json_path: str | None,
     html_path: Path | None,
     write: bool,
@@ -60,26 +65,32 @@ def claims(
       fmq claims
       fmq claims --only P4,P5 --json claims.json
       fmq claims --checkpoint model.safetensors --only P6
+      fmq claims --fidelity fmq-flow-digits/flow.json --only P7,P8
     """  # noqa: D301 (click reads \\b as "keep these lines")
     names = tuple(name.strip() for group in only for name in group.split(",") if name.strip())
     if (write or check) and (names or checkpoint or fidelity):
         raise click.UsageError("--write and --check are about the whole register without inputs")
     if checkpoint is None:
         leave_torch_out_of_pot()
+    let_idle_threads_sleep()
     with reported_errors():
         from fmq_theory.claims.claim import Inputs
         from fmq_theory.claims.register import run_register
         from fmq_theory.report import check_writable, progress_bar
         from fmq_theory.report.claims_table import print_claims
 
-        _check_inputs({"--checkpoint": checkpoint, "--fidelity": fidelity})
+        _check_inputs([("--checkpoint", checkpoint), *(("--fidelity", path) for path in fidelity)])
         for path in (html_path, None if json_path in (None, "-") else Path(str(json_path))):
             if path is not None:
                 check_writable(path, overwrite=force)
+        used = fidelity
+        if write or check:
+            # The document speaks of the runs that are kept beside it.
+            used = tuple(sorted(RESULTS.glob("flow-*.json")))
         if write:
             check_writable(DOCUMENT, overwrite=True)
         with progress_bar("claims") as progress:
-            findings = run_register(names, Inputs(checkpoint, fidelity), progress=progress)
+            findings = run_register(names, Inputs(checkpoint, used), progress=progress)
         if json_path != "-":
             print_claims(findings)
         _write_files(findings, json_path, html_path, write=write)
@@ -90,8 +101,8 @@ def claims(
         raise SystemExit(1)
 
 
-def _check_inputs(paths: dict[str, Path | None]) -> None:
-    for option, path in paths.items():
+def _check_inputs(paths: Sequence[tuple[str, Path | None]]) -> None:
+    for option, path in paths:
         if path is not None and not path.is_file():
             raise click.UsageError(f"{option} {path}: there is no such file; name an existing one")
 

@@ -11,7 +11,7 @@ import click
 
 from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.options import read_bits, read_names
-from fmq_theory.cli.start import leave_torch_out_of_pot
+from fmq_theory.cli.start import leave_torch_out_of_pot, let_idle_threads_sleep
 
 if TYPE_CHECKING:
     from fmq_theory.flow import FlowModel
@@ -49,7 +49,7 @@ _REPORT = "flow.json"
 @click.option(
     "--steps", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Of the sampler."
 )
-@click.option("--sampler", type=click.Choice(SAMPLERS), default="heun", show_default=True)
+@click.option("--sampler", type=click.Choice(SAMPLERS), default="midpoint", show_default=True)
 @click.option(
     "--granularity",
     type=click.Choice(("channel", "tensor")),
@@ -127,6 +127,7 @@ def flow(
     if resume and force:
         raise click.UsageError("--resume keeps finished cells and --force throws them away: choose one")
     leave_torch_out_of_pot()
+    let_idle_threads_sleep()
     sys.path.append(
         str(Path.cwd())
     )  # so that factories beside the user are found by an installed fmq as well
@@ -170,11 +171,8 @@ def _run(
     from fmq_theory.flow.experiment import run_experiment
     from fmq_theory.flow.fidelity import build_features
     from fmq_theory.flow.fidelity.data import read_samples
-    from fmq_theory.quantizers import get_scheme
     from fmq_theory.report import progress_bar
 
-    for scheme in schemes:
-        get_scheme(scheme)
     phi = None if features == "none" else build_features(features)
     if data_name is not None and phi is None:
         raise click.UsageError("--data is for Fréchet distances, which need --features as well")

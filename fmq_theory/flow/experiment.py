@@ -22,6 +22,7 @@ from fmq_theory.flow.model import FlowModel
 from fmq_theory.flow.quantized_field import quantize_field
 from fmq_theory.flow.settings import FlowSettings
 from fmq_theory.flow.shared_noise import draw_noise, run_samples
+from fmq_theory.quantizers import get_scheme
 
 __all__ = ["FlowReport", "FullPrecision", "run_experiment", "weights_digest"]
 
@@ -125,6 +126,8 @@ def run_experiment(
             data do not fit.
         SchemeError: an unknown scheme.
     """
+    for scheme in schemes:
+        get_scheme(scheme)  # an unknown name is an error; a name without a codebook of some size is a note
     progress(0.0, "full precision")
     reference = _reference(model, settings, phi, data)
     full = _full_precision(reference, settings)

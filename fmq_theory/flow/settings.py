@@ -28,7 +28,7 @@ class FlowSettings:
     samples: int = 64
     seeds: int = 3
     steps: int = 10
-    sampler: str = "heun"
+    sampler: str = "midpoint"
     granularity: str = "channel"
     seed: int = 0
     ladder_samples: int = 2

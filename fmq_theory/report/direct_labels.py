@@ -56,7 +56,10 @@ def label_ends(axes: Axes, labels: Sequence[EndLabel], *, height: float, size: f
 
 
 def spread_apart(places: Sequence[float], gap: float) -> list[float]:
-    """The nearest places (least squares) in the same order, at least ``gap`` apart."""
+    """The nearest places in [0, 1] (least squares) in the same order, at least ``gap`` apart.
+
+    More than fit are allowed to run over the top.
+    """
     order = sorted(range(len(places)), key=lambda index: places[index])
     # With k gaps taken off the k-th, "at least a gap apart" is "not decreasing": pool what violates it.
     pools: list[tuple[float, int]] = []
@@ -67,7 +70,8 @@ def spread_apart(places: Sequence[float], gap: float) -> list[float]:
             mean = (mean * count + before * members) / (count + members)
             count += members
         pools.append((mean, count))
-    flat = [mean for mean, count in pools for _ in range(count)]
+    most = max(0.0, 1.0 - (len(places) - 1) * gap)
+    flat = [min(most, max(0.0, mean)) for mean, count in pools for _ in range(count)]
     found = [0.0] * len(places)
     for rank, index in enumerate(order):
         found[index] = flat[rank] + rank * gap

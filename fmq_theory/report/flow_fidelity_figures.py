@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from fmq_theory.flow.cell import decode_images
@@ -147,6 +147,11 @@ def _over(axes: Axes, rows: Sequence[FlowRow], key: str, over: str) -> None:
         )  # fmt: skip
     if over == "bits":
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        return
+    # A codebook of 256 levels for a channel of few weights costs more than the weights themselves.
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_locator(FixedLocator([2, 3, 4, 6, 8, 12, 16, 24, 32, 48]))
+    axes.xaxis.set_major_formatter(FuncFormatter(_plainly))
 
 
 def _known(rows: Sequence[FlowRow], scheme: str, key: str) -> list[FlowRow]:

@@ -115,7 +115,7 @@ def test_bad_input_is_one_clear_line_and_exit_2(arguments: tuple[str, ...], mess
 
 def test_samples_are_taken_into_account() -> None:
     rows = [
-        {"scheme": scheme, "bits": bits, "psnr": psnr, "ssim": psnr / 100}
+        {"scheme": scheme, "bits": bits, "psnr_db": psnr, "ssim": psnr / 100}
         for bits in (2, 3)
         for scheme, psnr in (("equal_mass", 20.0), ("uniform", 9.0))
     ]
@@ -123,6 +123,31 @@ def test_samples_are_taken_into_account() -> None:
     result = run("--only", "P7", "--fidelity", "samples.json")
     assert result.exit_code == 0
     assert "SUPPORTED" in result.output
+
+
+def test_several_runs_are_judged_together_and_the_document_takes_the_committed_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(register, "REGISTER", {"P7": REGISTER["P7"]})
+    folder = Path("docs/results")
+    folder.mkdir(parents=True)
+    for name, psnr in (("flow-good", 20.0), ("flow-bad", 5.0), ("other", 1.0)):
+        rows = [
+            {"scheme": scheme, "bits": 2, "psnr_db": value}
+            for scheme, value in (("equal_mass", psnr), ("pwl", 9.0))
+        ]
+        (folder / f"{name}.json").write_text(json.dumps({"subject": name, "rows": rows}))
+    files = [part for name in ("good", "bad") for part in ("--fidelity", f"docs/results/flow-{name}.json")]
+    result = run("--only", "P7", *files)
+    assert "REFUTED" in result.output
+    assert "flow-bad PSNR" in result.output
+    assert run("--write").exit_code == 0
+    text = Path("docs/claims.md").read_text()
+    assert "REFUTED" in text
+    assert "flow-good PSNR" in text
+    assert "other PSNR" not in text
+    (folder / "flow-bad.json").unlink()
+    assert run("--check").exit_code == 1
 
 
 def test_a_corrupt_checkpoint_is_refused() -> None:

@@ -64,8 +64,8 @@ def latent_statistics(activations: Tensor) -> LatentStatistics:
 
 
 def middle_step(path: Trajectory) -> int:
-    """The step whose start is nearest to t = 1/2."""
-    return int((path.times[:-1] - 0.5).abs().argmin())
+    """The step that starts nearest to t = 1/2, the earlier of two."""
+    return path.steps // 2
 
 
 def latent_activations(field: TorchField, path: Trajectory, layer: str) -> Tensor:

@@ -1,0 +1,149 @@
+"""What ``fmq flow`` wrote, as the claims read it.
+
+A file is JSON with the keys that claims need; all else is ignored:
+
+    {"subject": "the bundled digits",
+     "full_precision": {"latent_std": 3.1},
+     "rows": [{"scheme": "equal_mass", "bits": 2, "psnr_db": 9.8, "ssim": 0.22, "latent_std": 1.3,
+               "latent_std_ratio": 0.41, "frechet": 271.0, "frechet_feature_rms": 29.9,
+               "bounds": {"g0": 1.3e5, "g1": 20.6, "g2": 15.3, "g3": 6.0, "g4": 13.0},
+               "ladder": {"error_rms": 6.1, "certified": false, "bounds": {"secant": 6.5}},
+               "intervals": {"psnr_db": {"samples": [9.6, 9.9], "seeds": [9.5, 10.0]}}}]}
+
+A number with an interval becomes an estimate with that interval: over samples where there is one, else over
+seeds. Without one it is taken as it is.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, cast
+
+from fmq_theory.claims.claim import Inputs, Missing
+from fmq_theory.errors import WeightsError
+from fmq_theory.metrics import Estimate, exact_estimate
+
+__all__ = ["NEEDED", "SampledRow", "SampledRun", "read_runs"]
+
+NEEDED = Missing(
+    "--fidelity FILE",
+    "samples of a trained flow model, quantized and not, compared on the same noise; fmq flow writes it",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SampledRow:
+    """One scheme at one bit-width.
+
+    Attributes:
+        scheme: name.
+        bits: per code.
+        values: the finite numbers of the row; a key that is absent was not measured or is infinite.
+        bounds: of the error, by rung; empty without a ladder.
+        ladder_error: rms error of the samples that the bounds speak of.
+        secant: the bound that assumes nothing.
+    """
+
+    scheme: str
+    bits: int
+    values: Mapping[str, Estimate]
+    bounds: Mapping[str, float]
+    ladder_error: float | None
+    secant: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SampledRun:
+    """One model.
+
+    Attributes:
+        subject: what cases are called by.
+        rows: by scheme and bits.
+        latent_std: of full precision; None if it was not measured.
+    """
+
+    subject: str
+    rows: Mapping[tuple[str, int], SampledRow]
+    latent_std: float | None
+
+    def case(self, row: SampledRow, of: str = "") -> str:
+        """``the bundled digits, equal_mass PSNR, b = 2``: the name of a case."""
+        return f"{self.subject}, {row.scheme}{' ' if of else ''}{of}, b = {row.bits}"
+
+    def of_scheme(self, scheme: str) -> Sequence[SampledRow]:
+        """Rows of a scheme by bits."""
+        return sorted((row for row in self.rows.values() if row.scheme == scheme), key=lambda row: row.bits)
+
+
+def read_runs(inputs: Inputs) -> tuple[SampledRun, ...]:
+    """Every run that the user named.
+
+    Raises:
+        WeightsError: a file cannot be read, or is none.
+    """
+    return tuple(_read(path) for path in inputs.fidelity)
+
+
+@lru_cache(maxsize=16)
+def _read(path: Path) -> SampledRun:
+    try:
+        data = cast("dict[str, Any]", json.loads(path.read_text("utf-8")))
+        rows = [_row(row) for row in cast("list[dict[str, Any]]", data["rows"])]
+        full = cast("dict[str, Any]", data.get("full_precision", {}))
+        subject = str(data.get("subject", path.stem)).partition(" (")[0]
+        return SampledRun(subject, {(row.scheme, row.bits): row for row in rows}, _number(full, "latent_std"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(
+            f"fidelity file {path}",
+            f"it is not a JSON object with 'rows' of scheme, bits, psnr_db, ssim ({error!r})",
+            "write one by fmq flow --json FILE; fmq_theory.claims.sampled_runs has the format",
+        ) from error
+
+
+def _row(row: Mapping[str, Any]) -> SampledRow:
+    intervals = cast("Mapping[str, Mapping[str, Any]]", row.get("intervals") or {})
+    values = {
+        key: _estimate(value, intervals.get(key) or {})
+        for key in row
+        if key != "bits" and (value := _number(row, key)) is not None
+    }
+    ladder = cast("Mapping[str, Any]", row.get("ladder") or {})
+    bounds = cast("Mapping[str, Any]", row.get("bounds") or {})
+    # A bound beyond the floating point numbers is written as null; it is a bound nevertheless.
+    known = {key: _or_infinite(_number(bounds, key)) for key in bounds} if ladder else {}
+    return SampledRow(
+        str(row["scheme"]),
+        int(row["bits"]),
+        values,
+        known,
+        _number(ladder, "error_rms"),
+        _number(cast("Mapping[str, Any]", ladder.get("bounds") or {}), "secant"),
+    )
+
+
+def _estimate(value: float, ends: Mapping[str, Any]) -> Estimate:
+    pair = cast("Sequence[float] | None", ends.get("samples") or ends.get("seeds"))
+    if pair is None:
+        return exact_estimate(value)
+    return Estimate(value, float(pair[0]), float(pair[1]), 2, 0.95)
+
+
+def _number(row: Mapping[str, Any], key: str) -> float | None:
+    """A finite number; None for null, text ("inf") and what is absent.
+
+    Raises:
+        ValueError: nan or an infinite number, which strict JSON does not have.
+    """
+    value: object = row.get(key)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if not math.isfinite(value):
+        raise ValueError(f"{key} is not finite")
+    return float(value)
+
+
+def _or_infinite(value: float | None) -> float:
+    return math.inf if value is None else value
