@@ -8,10 +8,11 @@ from fmq_theory.kernels.double_double import dd_add, dd_multiply, two_product, t
 from fmq_theory.kernels.jit import kernel
 from fmq_theory.kernels.prefix import BLOCK
 
-__all__ = ["equal_cost_nodes", "node_rows", "place_within", "rank_near", "tie_ends"]
+__all__ = ["cut_blocks", "equal_cost_nodes", "node_rows", "place_within", "rank_near", "tie_ends"]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 Points = NDArray[np.floating]
 
 
@@ -131,7 +132,57 @@ def tie_ends(points: Points) -> IndexArray:
 
 
 @kernel
-def cut_block(
+def cut_blocks(
+    points: Points,
+    index: IndexArray,
+    bounds: FloatArray,
+    is_alive: BoolArray,
+    is_kept: BoolArray,
+    parts: NDArray[np.uint8],
+) -> tuple[IndexArray, FloatArray, BoolArray]:
+    """Cuts blocks into parts; drops nodes that are not kept and border on none that is alive.
+
+    Args:
+        points: shape ``[m]``.
+        index: nodes, shape ``[N]``.
+        bounds: two numbers a block, which its parts inherit, shape ``[2, N - 1]``.
+        is_alive: of blocks, shape ``[N - 1]``.
+        is_kept: of nodes, shape ``[N]``.
+        parts: of blocks that are alive, >= 1, shape ``[N - 1]``.
+
+    Returns:
+        index, bounds and is_alive of the new nodes.
+    """
+    num_blocks = is_alive.size
+    most = 1
+    for t in range(num_blocks):
+        most += parts[t] if is_alive[t] else 1
+    new = np.empty(most, dtype=np.int64)
+    new_bounds = np.empty((2, most))
+    new_alive = np.zeros(most, dtype=np.bool_)
+    new[0] = 0
+    count = 1
+    for t in range(num_blocks):
+        start, stop = index[t], index[t + 1]
+        alive = is_alive[t] and points[start] != points[stop - 1]
+        pieces = parts[t] if alive else 1
+        for piece in range(1, pieces + 1):
+            place = stop
+            if piece < pieces:
+                place = place_within(points, stop, start + (stop - start) * piece // pieces)
+                if place <= new[count - 1] or place >= stop:
+                    continue
+            elif not (t == num_blocks - 1 or is_kept[t + 1] or is_alive[t] or is_alive[t + 1]):
+                continue
+            new[count] = place
+            new_bounds[0, count - 1], new_bounds[1, count - 1] = bounds[0, t], bounds[1, t]
+            new_alive[count - 1] = alive
+            count += 1
+    return new[:count].copy(), new_bounds[:, : count - 1].copy(), new_alive[: count - 1].copy()
+
+
+@kernel
+def cut_by_cost(
     points: Points, mass: FloatArray, start: int, stop: int, largest: float, nodes: IndexArray, count: int
 ) -> int:
     """Appends nodes after ``start`` up to ``stop``, as far apart as a cost of ``largest`` allows."""
@@ -162,8 +213,10 @@ def nodes_within(points: Points, mass: FloatArray, blocks: FloatArray, largest: 
     count, stride = block + 1, block + 1
     while block < num_blocks:
         if count + BLOCK >= nodes.size:
+            # By a loop: numba compiles two seconds of error messages for a slice that takes an array.
             longer = np.empty(2 * nodes.size, dtype=np.int64)
-            longer[:count] = nodes[:count]
+            for t in range(count):
+                longer[t] = nodes[t]
             nodes = longer
         # The most whole blocks that cost no more; the last stride is a guess.
         inside, outside = block, num_blocks + 1
@@ -183,7 +236,7 @@ def nodes_within(points: Points, mass: FloatArray, blocks: FloatArray, largest: 
             stride = inside - block
             block = inside
         else:
-            count = cut_block(points, mass, start, stop, largest, nodes, count)
+            count = cut_by_cost(points, mass, start, stop, largest, nodes, count)
             stride = 1
             block += 1
     kept = 1

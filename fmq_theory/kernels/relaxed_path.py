@@ -34,8 +34,10 @@ FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
 
 UNIT_ROUNDING = 2.0**-53
-# W R**2 of a frame, in penalties. A cell of the optimum has W R**2 of about 2, a frame of five cells 200.
-WIDEST_FRAME = 512.0
+# W R**2 of a frame, in penalties. A cell of the optimum has W R**2 of about 2, a frame of four cells 100.
+WIDEST_FRAME = 128.0
+# So few nodes take no time in double-double either, and then have no rounding to speak of.
+FEW_NODES = 64
 # Rows in double-double between two attempts at a frame.
 WIDE_ROWS = 64
 LONGEST_BATCH = 4096
@@ -214,7 +216,7 @@ def relaxed_values(
     while s < num_nodes:
         # The leftmost best start of all steps to come is not before ``low``.
         wanted = min(num_nodes, s + max(WIDE_ROWS, 3 * (s - low)))
-        most = WIDEST_FRAME * penalty
+        most = WIDEST_FRAME * penalty if num_nodes > FEW_NODES else 0.0
         frame_end, origin, radius, is_good = frame_of(rows, edges, is_reversed, low, s, wanted, most)
         if not is_good:
             frame_end = min(num_nodes, s + WIDE_ROWS)
