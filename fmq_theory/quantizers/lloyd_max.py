@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from fmq_theory.codebook import Codebook, Codebooks
 from fmq_theory.errors import ConvergenceError, SchemeError
 from fmq_theory.kernels.cells import cell_means
-from fmq_theory.kernels.optimum_rows import optimum_rows
 from fmq_theory.kernels.partition import optimal_partition
-from fmq_theory.kernels.pruned_optimum import pruned_optimum
+from fmq_theory.kernels.pruned_optimum import optimum_rows, pruned_optimum
 from fmq_theory.kernels.row_codebooks import codebooks_of_cells
 from fmq_theory.kernels.threads import run_blocks
 from fmq_theory.quantizers.lloyd_max_law import optimal_levels
@@ -88,8 +87,8 @@ class LloydMax(Scheme):
         """
         data = source.data
         second = float(data.blocks[-1, 3])
-        boundaries, cost, lower_bound, _ = pruned_optimum(
-            data.points, data.mass, data.blocks, num_levels, 0.0, self.gap
+        boundaries, cost, lower_bound = pruned_optimum(
+            data.points, data.mass, data.blocks, num_levels, self.gap
         )
         if not self._is_proven(num_levels, cost, lower_bound, second):
             # Clusters far narrower than their distance: the search that visits every point resolves them.
@@ -118,7 +117,7 @@ class LloydMax(Scheme):
 
         def fill(start: int, stop: int) -> None:
             part = rows[start:stop]
-            boundaries, costs[start:stop], books.lower_bound[start:stop] = optimum_rows(
+            boundaries, _, costs[start:stop], books.lower_bound[start:stop] = optimum_rows(
                 part.points, part.blocks, num_levels, self.gap
             )
             codebooks_of_cells(

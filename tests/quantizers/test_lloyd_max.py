@@ -276,8 +276,8 @@ class TestData:
         def halves(prefix: np.ndarray, num_cells: int) -> tuple[np.ndarray, float, float]:
             return np.array([0, 2, prefix.shape[0] - 1]), 1.0, 0.5
 
-        def pruned(points: np.ndarray, *_: object) -> tuple[np.ndarray, float, float, float]:
-            return np.array([0, 2, points.size]), 1.0, 0.5, 0.0
+        def pruned(points: np.ndarray, *_: object) -> tuple[np.ndarray, float, float]:
+            return np.array([0, 2, points.size]), 1.0, 0.5
 
         monkeypatch.setattr(lloyd_max, "pruned_optimum", pruned)
         assert SCHEME.design(Empirical(np.arange(5.0)), 2).num_levels == 2  # every point is visited instead
