@@ -120,46 +120,49 @@ def place_within(points: Points, stop: int, place: int) -> int:
 @kernel
 def tie_ends(points: Points) -> IndexArray:
     """All places that split no run of ties, 0 and m included."""
-    ends = np.empty(points.size + 1, dtype=np.int64)
-    ends[0] = 0
-    count = 1
+    count = 2
+    for i in range(1, points.size):
+        count += points[i - 1] != points[i]
+    ends = np.empty(count, dtype=np.int64)
+    ends[0], ends[count - 1] = 0, points.size
+    place = 0
     for i in range(1, points.size):
         if points[i - 1] != points[i]:
-            ends[count] = i
-            count += 1
-    ends[count] = points.size
-    return ends[: count + 1].copy()
+            place += 1
+            ends[place] = i
+    return ends
 
 
 @kernel
 def cut_blocks(
     points: Points,
     index: IndexArray,
-    bounds: FloatArray,
+    least: FloatArray,
+    greatest: FloatArray,
     is_alive: BoolArray,
     is_kept: BoolArray,
     parts: NDArray[np.uint8],
-) -> tuple[IndexArray, FloatArray, BoolArray]:
+) -> tuple[IndexArray, FloatArray, FloatArray, BoolArray]:
     """Cuts blocks into parts; drops nodes that are not kept and border on none that is alive.
 
     Args:
         points: shape ``[m]``.
         index: nodes, shape ``[N]``.
-        bounds: two numbers a block, which its parts inherit, shape ``[2, N - 1]``.
+        least: a number for each block, which its parts inherit, shape ``[N - 1]``.
+        greatest: another.
         is_alive: of blocks, shape ``[N - 1]``.
         is_kept: of nodes, shape ``[N]``.
         parts: of blocks that are alive, >= 1, shape ``[N - 1]``.
 
     Returns:
-        index, bounds and is_alive of the new nodes.
+        index, least, greatest and is_alive of the new nodes.
     """
     num_blocks = is_alive.size
     most = 1
     for t in range(num_blocks):
         most += parts[t] if is_alive[t] else 1
-    new = np.empty(most, dtype=np.int64)
-    new_bounds = np.empty((2, most))
-    new_alive = np.zeros(most, dtype=np.bool_)
+    new, new_alive = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.bool_)
+    new_least, new_greatest = np.empty(most), np.empty(most)
     new[0] = 0
     count = 1
     for t in range(num_blocks):
@@ -175,10 +178,10 @@ def cut_blocks(
             elif not (t == num_blocks - 1 or is_kept[t + 1] or is_alive[t] or is_alive[t + 1]):
                 continue
             new[count] = place
-            new_bounds[0, count - 1], new_bounds[1, count - 1] = bounds[0, t], bounds[1, t]
+            new_least[count - 1], new_greatest[count - 1] = least[t], greatest[t]
             new_alive[count - 1] = alive
             count += 1
-    return new[:count].copy(), new_bounds[:, : count - 1].copy(), new_alive[: count - 1].copy()
+    return new[:count], new_least[: count - 1], new_greatest[: count - 1], new_alive[: count - 1]
 
 
 @kernel

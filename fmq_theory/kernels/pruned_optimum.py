@@ -76,12 +76,12 @@ def prune(
     rounding = sums_rounding(points, data[2], num_cells)
     boundaries, cost = polished(*data, boundaries, 0.0)
     lower = 0.0
-    means = np.stack(least_and_greatest_means(rows, edges, penalty))
+    least, greatest = least_and_greatest_means(rows, edges, penalty)
     is_alive = np.ones(index.size - 1, dtype=np.bool_)
     upper = cost + penalty * num_cells
     while True:
         num_nodes = index.size
-        of_block = block_slack(rows, edges, means[0], means[1], is_alive)
+        of_block = block_slack(rows, edges, least, greatest, is_alive)
         largest = float(of_block.max())
         parts = np.full(num_nodes - 1, PARTS, dtype=np.uint8)
         is_kept = np.ones(num_nodes, dtype=np.bool_)
@@ -92,8 +92,8 @@ def prune(
             np.maximum(of_block[:-1], of_block[1:], out=slack[1:-1])
             value, parent = np.empty(num_nodes), np.empty(num_nodes, dtype=np.int32)
             relaxed_values(index, rows, edges, slack, penalty, False, value, parent)
-            least = float(value[-1])
-            lower = max(lower, bound_of_cells(least, penalty, num_cells))
+            bound = float(value[-1])
+            lower = max(lower, bound_of_cells(bound, penalty, num_cells))
             path = path_to(parent, num_nodes - 1)
             found = path.size - 1
             if found == num_cells:
@@ -107,21 +107,25 @@ def prune(
                 return boundaries, cost, lower, index[path]
             if cost - lower <= gap * cost:
                 return boundaries, cost, lower, index[:0]
-            missing = (upper - least) / penalty
+            missing = (upper - bound) / penalty
             if missing > HOPELESS:
                 parts[:] = min(MOST_PARTS, max(2, math.ceil(math.sqrt(missing / ENOUGH))))
             else:
-                back = np.empty(num_nodes)
-                relaxed_values(index, rows, edges, slack, penalty, True, back, parent[:0])
-                through = value
-                through += back[::-1]
-                through += slack
+                through = np.empty(num_nodes)
+                relaxed_values(index, rows, edges, slack, penalty, True, through, parent[:0])
+                value += through[::-1]
+                value += slack
                 # A boundary moved to an end is dropped, and its penalty with it.
-                through[0] = least + penalty - of_block[0]
-                through[-1] = least + penalty - of_block[-1]
-                is_kept = through <= upper * (1.0 + 1e-12) + rounding
+                value[0] = bound + penalty - of_block[0]
+                value[-1] = bound + penalty - of_block[-1]
+                is_kept = value <= upper * (1.0 + 1e-12) + rounding
                 is_alive &= is_kept[:-1] | is_kept[1:]
-        index, means, is_alive = cut_blocks(points, index, means, is_alive, is_kept, parts)
+                del through
+            del value, parent, slack
+        del rows, edges, of_block  # before there are new ones: this is the peak of memory
+        index, least, greatest, is_alive = cut_blocks(
+            points, index, least, greatest, is_alive, is_kept, parts
+        )
         rows, edges = node_rows(*data, index)
 
 

@@ -34,7 +34,7 @@ FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
 
 UNIT_ROUNDING = 2.0**-53
-# W R**2 of a frame, in penalties. A cell of the optimum has W R**2 of about 2, a frame of four cells 100.
+# Of a frame, in penalties; see ``frame_of``. A cell of the optimum has W R**2 of about 2, four have 100.
 WIDEST_FRAME = 128.0
 # So few nodes take no time in double-double either, and then have no rounding to speak of.
 FEW_NODES = 64
@@ -130,21 +130,23 @@ def frame_of(
 ) -> tuple[int, float, float, bool]:
     """End, origin and R of a frame of the steps low .. end-1, step < end <= wanted, and whether it will do.
 
-    The longest of a few with W R**2 <= most; the shortest, step + 1, where none is.
+    The origin is the mean, so that S1 is small where R is great. It will do where S2 + R (W S2)**(1/2),
+    which is W R**2 at most and estimated here, is <= most. The longest of a few such frames; the shortest,
+    up to ``step``, where none will do.
     """
     last = rows.shape[0] - 1
     end = wanted
     while True:
-        if is_reversed:
-            x, y = edges[last - low, 0], edges[last + 1 - end, 1]
-            mass = rows[last - low, 0] - rows[last + 1 - end, 0]
-        else:
-            x, y = edges[low, 1], edges[end - 1, 0]
-            mass = rows[end - 1, 0] - rows[low, 0]
-        radius = 0.5 * abs(y - x)
-        is_good = mass * radius * radius <= most
-        if is_good or end <= step + 1:
-            return end, 0.5 * x + 0.5 * y, radius * (1.0 + 4.0 * UNIT_ROUNDING), is_good
+        left, right = (last + 1 - end, last - low) if is_reversed else (low, end - 1)
+        x, y = edges[left, 1], edges[right, 0]
+        mass = rows[right, 0] - rows[left, 0]
+        first = rows[right, 1] - rows[left, 1]
+        origin = min(max(first / mass, x), y)
+        radius = max(origin - x, y - origin) * (1.0 + 4.0 * UNIT_ROUNDING)
+        second = max(0.0, rows[right, 3] - rows[left, 3] - first * origin)
+        spread = min(mass * radius * radius, second + radius * np.sqrt(mass * second))
+        if spread <= most or end <= step + 1:
+            return end, origin, radius, spread <= most
         end = step + (end - step) // 2
 
 
@@ -298,10 +300,11 @@ def relaxed_values(
                             out[0, j], out[1, j] = found[0, k], found[1, k]
                             out[2, j], out[3, j] = found[2, k], found[3, k]
                     if is_top:
-                        # Rows that a start within the batch would serve better are left to the next one.
+                        # Rows that a start within the batch serves better are left to the next one; the
+                        # first of them lies between this lane and the one before.
                         for k in range(1, LANES):
                             if target[0, column + k] > target[0, column] + penalty:
-                                e = min(s + k * stride, e)
+                                e = min(s + (k + 1) * stride, e)
                                 break
                         end = min(end, e)
                         is_top = False
@@ -320,7 +323,7 @@ def relaxed_values(
                 least = min(least, total)
                 done += 1
             low = int(out[2, done - 1 - s])
-            size = min(2 * (done - s), LONGEST_BATCH)
+            size = min(max(2 * (done - s), size // 2), LONGEST_BATCH)
             s = done
 
 
