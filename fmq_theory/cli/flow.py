@@ -1,21 +1,20 @@
 """``fmq flow``: from quantized weights to samples."""
 
-import os
 import re
+import shlex
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from fmq_theory.cli.errors import reported_errors
+from fmq_theory.cli.flow_folder import FlowFolder
 from fmq_theory.cli.options import read_bits, read_names
 from fmq_theory.cli.start import leave_torch_out_of_pot, let_idle_threads_sleep
 
 if TYPE_CHECKING:
     from fmq_theory.flow import FlowModel
-    from fmq_theory.flow.cell_store import CellStore
     from fmq_theory.flow.experiment import FlowReport
     from fmq_theory.flow.settings import FlowSettings
 
@@ -25,8 +24,7 @@ __all__ = ["flow"]
 DEFAULT_SCHEMES = ("uniform", "uniform_clipped", "equal_mass", "pwl", "log2", "lloyd_max")
 SAMPLERS = ("euler", "midpoint", "heun")
 _LAYERS_OF = ("equal_mass", 3)
-_CELLS = "cells.jsonl"
-_REPORT = "flow.json"
+_PLACES = ("out", "json_path", "csv_path", "no_plot", "resume", "force")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -114,7 +112,8 @@ def flow(
 
     For each scheme and bit-width the quantized samples are compared with the full-precision ones from the
     same noise: error, PSNR, SSIM, latent variance, Fréchet distance; and the error with its bounds g0 to g4.
-    OUT holds figures, flow.json (which fmq claims --fidelity reads), rows.csv, and the finished cells.
+    OUT holds report.md, the figures, flow.json (which fmq claims --fidelity reads), rows.csv, and the
+    finished cells.
 
     \b
     Examples:
@@ -128,21 +127,36 @@ def flow(
         raise click.UsageError("--resume keeps finished cells and --force throws them away: choose one")
     leave_torch_out_of_pot()
     let_idle_threads_sleep()
-    sys.path.append(
-        str(Path.cwd())
-    )  # so that factories beside the user are found by an installed fmq as well
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # an installed fmq does not look for factories beside the user
     with reported_errors():
         from fmq_theory.flow.settings import FlowSettings
 
         settings = FlowSettings(samples, seeds, steps, sampler, granularity, seed, ladder_samples)
         loaded, subject, short = _load(checkpoint, model)
-        folder = _Folder(out, short, json_path, csv_path, no_plot, resume, force)
+        folder = FlowFolder(out, short, json_path, csv_path, no_plot, resume, force)
         folder.check()
         named = features or ("digits" if checkpoint is None and model is None else "none")
         report = _run(loaded, subject, schemes, bits, settings, named, data_name, folder)
-        folder.write(report)
+        folder.write(report, _command_line())
     if report.failed:
         raise SystemExit(1)
+
+
+def _command_line() -> str:
+    """What the user asked for, without where the results go."""
+    context = click.get_current_context()
+    words = ["fmq", "flow"]
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if not given or name in _PLACES:
+            continue
+        value: object = context.params[name]
+        parts = cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
+        text = ",".join(map(str, parts))
+        words += [text] if isinstance(parameter, click.Argument) else [parameter.opts[0], text]
+    return shlex.join(words)
 
 
 def _load(checkpoint: Path | None, model: str | None) -> "tuple[FlowModel, str, str]":
@@ -166,7 +180,7 @@ def _run(
     settings: "FlowSettings",
     features: str,
     data_name: str | None,
-    folder: "_Folder",
+    folder: "FlowFolder",
 ) -> "FlowReport":
     from fmq_theory.flow.experiment import run_experiment
     from fmq_theory.flow.fidelity import build_features
@@ -189,101 +203,3 @@ def _run(
     except KeyboardInterrupt:
         click.echo(f"stopped; {len(store)} cells are kept in {folder.path}: go on with --resume", err=True)
         raise SystemExit(130) from None
-
-
-@dataclass(slots=True)
-class _Folder:
-    """The results' folder: refused before the work begins, filled at its end.
-
-    A folder that the user did not name is in the current one under a name made of the input; a finished run
-    in it is replaced, an unfinished one is not.
-    """
-
-    out: Path | None
-    short: str
-    json_path: Path | None
-    csv_path: Path | None
-    no_plot: bool
-    resume: bool
-    force: bool
-
-    @property
-    def path(self) -> Path:
-        """Where it is."""
-        return self.out or Path(f"fmq-flow-{self.short}")
-
-    def check(self) -> None:
-        """Makes the folder, or refuses one that holds results which nobody gave up.
-
-        Raises:
-            OutputError: with what to pass.
-        """
-        from fmq_theory.errors import OutputError
-        from fmq_theory.report import check_writable
-
-        path = self.path
-        if path.exists() and not path.is_dir():
-            raise OutputError(f"output {path}", "it is a file", "name a folder")
-        finished, begun = (path / _REPORT).exists(), (path / _CELLS).exists()
-        if begun and not finished and not (self.resume or self.force):
-            raise OutputError(
-                f"output {path}", "it holds a run that was stopped", "pass --resume to go on, or --force"
-            )
-        if finished and self.out is not None and not (self.resume or self.force):
-            raise OutputError(
-                f"output {path}",
-                "it holds a finished run",
-                "pass --resume to add cells, or --force to replace it",
-            )
-        if not path.exists():
-            check_writable(path, overwrite=True)
-            path.mkdir()
-        elif not os.access(path, os.W_OK):
-            raise OutputError(f"output {path}", "the folder is not writable", "choose another folder")
-        for named in (self.json_path, self.csv_path):
-            if named is not None:
-                check_writable(named, overwrite=self.force)
-
-    def store(
-        self, model: "FlowModel", settings: "FlowSettings", features: str, data_name: str | None
-    ) -> "CellStore":
-        """The finished cells of a run with the same weights and settings, or none."""
-        from fmq_theory import __version__
-        from fmq_theory.flow.cell_store import CellStore
-        from fmq_theory.flow.experiment import weights_digest
-
-        store = CellStore(
-            self.path / _CELLS,
-            {
-                "fmq_theory": __version__,
-                "weights": weights_digest(model),
-                **settings.as_json(),
-                "features": features,
-                "data": data_name,
-            },
-        )
-        if self.resume:
-            store.resume()
-            click.echo(f"{len(store)} cells kept from before", err=True)
-        else:
-            # The report of the run before would pass for this one's if this one is stopped.
-            (self.path / _REPORT).unlink(missing_ok=True)
-            store.start()
-        return store
-
-    def write(self, report: "FlowReport") -> None:
-        """Prints the tables, writes the files, says where they are and what to run next."""
-        from fmq_theory.report.flow_files import write_flow_csv, write_flow_json
-        from fmq_theory.report.flow_tables import print_flow
-
-        print_flow(report)
-        json_path, csv_path = self.json_path or self.path / _REPORT, self.csv_path or self.path / "rows.csv"
-        write_flow_csv(report, csv_path)
-        if not self.no_plot:
-            from fmq_theory.report.flow_figures import write_flow_figures
-
-            names = ", ".join(path.name for path in write_flow_figures(report, self.path))
-            click.echo(f"Figures in {self.path}: {names}")
-        write_flow_json(report, json_path)
-        click.echo(f"JSON: {json_path}   CSV: {csv_path}")
-        click.echo(f"Next: fmq claims --fidelity {json_path} judges the paper's claims on these samples.")

@@ -3,9 +3,10 @@
 import csv
 import dataclasses
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from fmq_theory.claims.flow_verdict import MEASURES, flow_verdict, winners_at_bits, winners_within_budget
 from fmq_theory.flow.experiment import FlowReport
@@ -17,13 +18,17 @@ from fmq_theory.report.machine_readable import environment, plain_values
 __all__ = ["flow_as_json", "write_flow_csv", "write_flow_json"]
 
 _NESTED = ("bounds", "tightness", "intervals", "ladder")
+_LINE_BY_LINE = ("rows", "layers", "winners_at_bits", "winners_at_effective_bits", "verdict")
+_WORDS = ("assumptions", "grade")
+_DIGITS = 8
+"""Significant digits; samples differ in the last ones from machine to machine."""
 
 
 def flow_as_json(report: FlowReport) -> dict[str, Any]:
     """The report as plain JSON values: None is null, an infinite quantity the string "inf"."""
-    full = report.full
+    full, rows = report.full, flow_rows(report)
     latent = full.latent
-    return plain_values(
+    return _rounded(
         {
             "format": "fmq-flow-1",
             "subject": report.subject,
@@ -42,7 +47,8 @@ def flow_as_json(report: FlowReport) -> dict[str, Any]:
                 "latent_dimensions": None if latent is None else latent.dimensions,
                 "frechet_to_data": full.frechet_to_data,
             },
-            "rows": [dataclasses.asdict(row) for row in flow_rows(report)],
+            "rungs": _rungs(rows),
+            "rows": [_without_words(dataclasses.asdict(row)) for row in rows],
             "layers_of": report.layers_of,
             "layers": [dataclasses.asdict(layer) for layer in report.layers],
             "winners_at_bits": _winners(report, within_budget=False),
@@ -54,8 +60,15 @@ def flow_as_json(report: FlowReport) -> dict[str, Any]:
 
 
 def write_flow_json(report: FlowReport, path: Path) -> None:
-    """Writes the report to ``path``, whole or not at all."""
-    write_text_atomically(path, json.dumps(flow_as_json(report), indent=1, allow_nan=False) + "\n")
+    """Writes the report to ``path``, whole or not at all: a line a row."""
+    parts: list[str] = []
+    for key, value in flow_as_json(report).items():
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        if key in _LINE_BY_LINE:
+            lines = ",\n".join(f"  {json.dumps(item, allow_nan=False, ensure_ascii=False)}" for item in value)
+            text = f"[\n{lines}\n ]"
+        parts.append(f" {json.dumps(key)}: {text}")
+    write_text_atomically(path, "{\n" + ",\n".join(parts) + "\n}\n")
 
 
 def write_flow_csv(report: FlowReport, path: Path) -> None:
@@ -89,3 +102,27 @@ def _winners(report: FlowReport, *, within_budget: bool) -> list[dict[str, Any]]
         for measure in MEASURES
         for winner in find(report, measure)
     ]
+
+
+def _rungs(rows: Sequence[FlowRow]) -> dict[str, Any]:
+    """What each rung assumes and how sure it is; the same in every row, so it is said once."""
+    ladder = next((row.ladder for row in rows if row.ladder), None)
+    return {} if ladder is None else {key: ladder[key] for key in _WORDS if key in ladder}
+
+
+def _without_words(row: dict[str, Any]) -> dict[str, Any]:
+    ladder = row["ladder"]
+    if ladder is not None:
+        row["ladder"] = {key: value for key, value in ladder.items() if key not in _WORDS}
+    return row
+
+
+def _rounded(value: Any) -> Any:
+    """JSON values with as many digits as mean something."""
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in cast("dict[str, Any]", value).items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(item) for item in cast("list[Any]", value)]
+    if isinstance(value, float) and math.isfinite(value):
+        return float(f"{value:.{_DIGITS}g}")
+    return plain_values(value)

@@ -42,13 +42,16 @@ def test_a_checkpoint_becomes_a_folder_of_results() -> None:
     folder = Path("fmq-flow-net")
     names = {path.name for path in folder.iterdir()}
     figures = {f"{name}{suffix}" for name in FIGURES for suffix in (".svg", ".png")}
-    assert names == {"flow.json", "rows.csv", "cells.jsonl", *figures}
+    assert names == {"flow.json", "rows.csv", "cells.jsonl", "report.md", *figures}
     data = json.loads((folder / "flow.json").read_text())
     assert [(row["scheme"], row["bits"]) for row in data["rows"]] == [
         ("uniform", 2), ("uniform", 3), ("lloyd_max", 2), ("lloyd_max", 3),
     ]  # fmt: skip
     assert data["subject"] == "net.pt (tests.flow.tiny_models:pictures)"
     assert data["rows"][0]["frechet"] > 0
+    page = (folder / "report.md").read_text()
+    line = "--schemes uniform,lloyd_max --bits 2,3 --samples 4 --seeds 2 --steps 2 --features identity`"
+    assert f"`fmq flow net.pt --model tests.flow.tiny_models:pictures {line}" in page
     for expected in ("Verdict", "At equal bits", "fmq claims --fidelity", "Bound / error"):
         assert expected in result.output
 
@@ -69,7 +72,7 @@ def test_named_files_and_no_figures() -> None:
     assert result.exit_code == 0, result.output
     assert Path("here.json").is_file()
     assert Path("here.csv").is_file()
-    assert {path.name for path in Path("out").iterdir()} == {"cells.jsonl"}
+    assert {path.name for path in Path("out").iterdir()} == {"cells.jsonl", "report.md"}
 
 
 def test_resume_uses_kept_cells_and_adds_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from fmq_theory.report import flow_figures
 from fmq_theory.report.flow_fidelity_figures import latent_figure, samples_figure, similarity_figure
 from fmq_theory.report.flow_files import flow_as_json, write_flow_csv, write_flow_json
 from fmq_theory.report.flow_ladder_figures import error_figure, ladder_figure
+from fmq_theory.report.flow_markdown import flow_markdown
 from fmq_theory.report.flow_tables import print_flow
 from fmq_theory.report.looks import look
 from tests.claims.made_flow_report import BITS, SCHEMES, made_cell, made_report
@@ -98,6 +99,19 @@ def test_tables_print_every_scheme_the_ladder_the_verdict_and_the_notes(
         "3 by 3",
     ):
         assert expected in text
+
+
+def test_page_has_the_command_the_verdict_and_every_row() -> None:
+    text = flow_markdown(made_report(), "fmq flow net.pt", ["similarity.svg"])
+    assert "`fmq flow net.pt`" in text
+    assert "![similarity](similarity.svg)" in text
+    assert "lloyd_max wins at 2-4, 8 bits" in text
+    rows = [line for line in text.splitlines() if line.startswith(f"| {look('uniform').label} |")]
+    assert len(rows) == 2 * len(BITS)  # fidelity and ladder
+    assert rows[0].split("|")[6].strip().startswith("15.00 ± ")
+    assert "(± " in rows[0]
+    assert "inf" not in rows[0]
+    assert "`first.weight`" in text
 
 
 def test_similarity_figure_shows_measured_points_over_both_kinds_of_bits() -> None:

@@ -1,0 +1,121 @@
+"""Where ``fmq flow`` keeps what it finds."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from fmq_theory.flow import FlowModel
+    from fmq_theory.flow.cell_store import CellStore
+    from fmq_theory.flow.experiment import FlowReport
+    from fmq_theory.flow.settings import FlowSettings
+
+__all__ = ["FlowFolder"]
+
+CELLS = "cells.jsonl"
+REPORT = "flow.json"
+
+
+@dataclass(slots=True)
+class FlowFolder:
+    """The results' folder: refused before the work begins, filled at its end.
+
+    A folder that the user did not name is in the current one under a name made of the input; a finished run
+    in it is replaced, an unfinished one is not.
+    """
+
+    out: Path | None
+    short: str
+    json_path: Path | None
+    csv_path: Path | None
+    no_plot: bool
+    resume: bool
+    force: bool
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self.out or Path(f"fmq-flow-{self.short}")
+
+    def check(self) -> None:
+        """Makes the folder, or refuses one that holds results which nobody gave up.
+
+        Raises:
+            OutputError: with what to pass.
+        """
+        from fmq_theory.errors import OutputError
+        from fmq_theory.report import check_writable
+
+        path = self.path
+        if path.exists() and not path.is_dir():
+            raise OutputError(f"output {path}", "it is a file", "name a folder")
+        finished, begun = (path / REPORT).exists(), (path / CELLS).exists()
+        if begun and not finished and not (self.resume or self.force):
+            raise OutputError(
+                f"output {path}", "it holds a run that was stopped", "pass --resume to go on, or --force"
+            )
+        if finished and self.out is not None and not (self.resume or self.force):
+            raise OutputError(
+                f"output {path}",
+                "it holds a finished run",
+                "pass --resume to add cells, or --force to replace it",
+            )
+        if not path.exists():
+            check_writable(path, overwrite=True)
+            path.mkdir()
+        elif not os.access(path, os.W_OK):
+            raise OutputError(f"output {path}", "the folder is not writable", "choose another folder")
+        for named in (self.json_path, self.csv_path):
+            if named is not None:
+                check_writable(named, overwrite=self.force)
+
+    def store(
+        self, model: "FlowModel", settings: "FlowSettings", features: str, data_name: str | None
+    ) -> "CellStore":
+        """The finished cells of a run with the same weights and settings, or none."""
+        from fmq_theory import __version__
+        from fmq_theory.flow.cell_store import CellStore
+        from fmq_theory.flow.experiment import weights_digest
+
+        store = CellStore(
+            self.path / CELLS,
+            {
+                "fmq_theory": __version__,
+                "weights": weights_digest(model),
+                **settings.as_json(),
+                "features": features,
+                "data": data_name,
+            },
+        )
+        if self.resume:
+            store.resume()
+            click.echo(f"{len(store)} cells kept from before", err=True)
+        else:
+            # The report of the run before would pass for this one's if this one is stopped.
+            (self.path / REPORT).unlink(missing_ok=True)
+            store.start()
+        return store
+
+    def write(self, report: "FlowReport", command: str) -> None:
+        """Prints the tables, writes the files, says where they are and what to run next."""
+        from fmq_theory.report import write_text_atomically
+        from fmq_theory.report.flow_files import write_flow_csv, write_flow_json
+        from fmq_theory.report.flow_markdown import flow_markdown
+        from fmq_theory.report.flow_tables import print_flow
+
+        print_flow(report)
+        json_path, csv_path = self.json_path or self.path / REPORT, self.csv_path or self.path / "rows.csv"
+        write_flow_csv(report, csv_path)
+        figures: list[str] = []
+        if not self.no_plot:
+            from fmq_theory.report.flow_figures import write_flow_figures
+
+            figures = [path.name for path in write_flow_figures(report, self.path)]
+            click.echo(f"Figures in {self.path}: {', '.join(figures)}")
+        write_text_atomically(self.path / "report.md", flow_markdown(report, command, figures))
+        write_flow_json(report, json_path)
+        click.echo(f"JSON: {json_path}   CSV: {csv_path}")
+        click.echo(f"Next: fmq claims --fidelity {json_path} judges the paper's claims on these samples.")
