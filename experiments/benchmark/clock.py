@@ -10,9 +10,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from experiments.benchmark.contender import Contender, installed_version
+from numba.core.errors import NumbaError
 
-__all__ = ["Pace", "Timing", "held_threads", "in_turn"]
+from experiments.benchmark.contender import Contender, installed_version
+from fmq_theory.errors import FmqError
+
+__all__ = ["BREAKS", "Pace", "Timing", "held_threads", "in_turn"]
+
+
+# What a contender may raise. Its rows then fail, and the run goes on.
+BREAKS = (
+    FmqError,
+    NumbaError,
+    ArithmeticError,
+    AssertionError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True, slots=True)

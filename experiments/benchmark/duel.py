@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from experiments.benchmark.checks import Findings
-from experiments.benchmark.clock import Pace, Timing, in_turn
+from experiments.benchmark.clock import BREAKS, Pace, Timing, in_turn
 from experiments.benchmark.contender import Contender
 from experiments.benchmark.datasets import LAWS, Dataset
-from experiments.benchmark.rows import Goal, GoalRow, TimeRow, judged
-from fmq_theory.errors import FmqError
+from experiments.benchmark.rows import Goal, GoalRow, TimeRow, judged, unjudged
 
 __all__ = ["Duel", "Outcome"]
 
@@ -60,8 +59,9 @@ class Duel:
         try:
             timings = {timing.name: timing for timing in in_turn(present, data, tiny, pace)}
             findings = self.check(data, {name: timing.result for name, timing in timings.items()})
-        except (FmqError, ArithmeticError, LookupError, MemoryError, TypeError, ValueError) as error:
-            return self._broken(f"{type(error).__name__}: {error}")
+        except BREAKS as error:
+            why = f"{type(error).__name__}: {error}"
+            return Outcome([self._unjudged(goal, why, failed=True) for goal in self.goals], [])
         return Outcome(
             [self._judged(goal, timings, findings) for goal in self.goals],
             [self._time(contender, timings.get(contender.name), findings) for contender in self.contenders],
@@ -70,7 +70,8 @@ class Duel:
     def _judged(self, goal: Goal, timings: Mapping[str, Timing], findings: Findings) -> GoalRow:
         known = [timings[name] for name in goal.references if name in timings]
         if not known:
-            return self._unjudged(goal, f"{', '.join(goal.references)}: not installed", findings.problems)
+            missing = f"{', '.join(goal.references)}: not installed"
+            return self._unjudged(goal, "; ".join((missing, *findings.problems)), bool(findings.problems))
         reference = min(known, key=lambda timing: timing.seconds)
         return judged(
             goal,
@@ -83,25 +84,9 @@ class Duel:
             problems=findings.problems,
         )
 
-    def _unjudged(self, goal: Goal, note: str, problems: Sequence[str] = (), failed: bool = False) -> GoalRow:
-        return GoalRow(
-            topic=self.topic,
-            what=self.what,
-            law=LAWS[self.dataset.law],
-            goal=goal.words,
-            ours=None,
-            reference=", ".join(goal.references),
-            reference_value=None,
-            unit="ms",
-            ratio=None,
-            met=False if failed or problems else None,
-            by=None,
-            note="; ".join((note, *problems)),
-            failed=failed or bool(problems),
-        )
-
-    def _broken(self, why: str) -> Outcome:
-        return Outcome([self._unjudged(goal, why, failed=True) for goal in self.goals], [])
+    def _unjudged(self, goal: Goal, why: str, failed: bool) -> GoalRow:
+        where = {"topic": self.topic, "what": self.what, "law": LAWS[self.dataset.law]}
+        return unjudged(goal, **where, why=why, failed=failed)
 
     def _time(self, contender: Contender, timing: Timing | None, findings: Findings) -> TimeRow:
         where = self.topic, self.what, LAWS[self.dataset.law], contender.name, contender.threads

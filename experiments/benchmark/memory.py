@@ -11,12 +11,13 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from experiments.benchmark.clock import Pace, held_threads
 from experiments.benchmark.datasets import LAWS, Law
 from experiments.benchmark.duel import Outcome
 from experiments.benchmark.ours import JOBS
-from experiments.benchmark.rows import Goal, GoalRow, judged
+from experiments.benchmark.rows import Goal, judged, unjudged
 from experiments.benchmark.words import count
 
 __all__ = ["Memory", "extra_memory", "forget_peak", "peak_resident_bytes"]
@@ -40,39 +41,22 @@ class Memory:
     def run(self, pace: Pace) -> Outcome:  # noqa: ARG002
         """Extra memory over input, in a process of its own."""
         goal = Goal(f"≤ {HIGHEST:g} × the input", ("input",), HIGHEST)
-        what = f"{self.job}, n = {count(self.size)}"
+        where: dict[str, Any] = {
+            "topic": TOPIC,
+            "what": f"{self.job}, n = {count(self.size)}",
+            "law": LAWS[self.law],
+        }
         command = [sys.executable, "-m", __name__, self.job, self.law, str(self.size)]
         done = subprocess.run(  # noqa: S603
             command, cwd=_ROOT, capture_output=True, text=True, check=False, timeout=_LIMIT_S
         )
         if done.returncode != 0:
             why = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
-            row = GoalRow(
-                TOPIC,
-                what,
-                LAWS[self.law],
-                goal.words,
-                None,
-                "input",
-                None,
-                "MB",
-                None,
-                False,
-                None,
-                why,
-                True,
-            )
+            row = unjudged(goal, **where, why=why, unit="MB", failed=True)
             return Outcome([row], [])
         extra, size = json.loads(done.stdout.splitlines()[-1])
         row = judged(
-            goal,
-            topic=TOPIC,
-            what=what,
-            law=LAWS[self.law],
-            ours=max(extra, 1) / 1e6,
-            reference="input",
-            reference_value=size / 1e6,
-            unit="MB",
+            goal, **where, ours=max(extra, 1) / 1e6, reference="input", reference_value=size / 1e6, unit="MB"
         )
         return Outcome([row], [])
 

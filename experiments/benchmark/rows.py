@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["Goal", "GoalRow", "TimeRow", "as_json", "judged"]
+__all__ = ["Goal", "GoalRow", "TimeRow", "as_json", "judged", "unjudged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,15 @@ def judged(
         "; ".join(problems),
         bool(problems),
     )
+
+
+def unjudged(
+    goal: Goal, *, topic: str, what: str, law: str, why: str, unit: str = "ms", failed: bool = False
+) -> GoalRow:
+    """The row of a goal without numbers: a peer is missing, or a run broke, which fails it."""
+    met = False if failed else None
+    reference = ", ".join(goal.references)
+    return GoalRow(topic, what, law, goal.words, None, reference, None, unit, None, met, None, why, failed)
 
 
 def as_json(row: GoalRow | TimeRow) -> dict[str, Any]:

@@ -6,10 +6,11 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from experiments.benchmark.clock import Pace
 from experiments.benchmark.duel import Outcome
-from experiments.benchmark.rows import Goal, GoalRow, judged
+from experiments.benchmark.rows import Goal, GoalRow, judged, unjudged
 
 __all__ = ["Startup"]
 
@@ -51,35 +52,11 @@ class Startup:
                     timeout=_LIMIT_S,
                 )
                 goal = Goal(f"≤ {most:g} s", ("goal",), 1.0)
+                where: dict[str, Any] = {"topic": TOPIC, "what": what, "law": ""}
                 if done.returncode != 0:
                     why = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
-                    rows.append(
-                        GoalRow(
-                            TOPIC,
-                            what,
-                            "",
-                            goal.words,
-                            None,
-                            "goal",
-                            None,
-                            "ms",
-                            None,
-                            False,
-                            None,
-                            why,
-                            True,
-                        )
-                    )
+                    rows.append(unjudged(goal, **where, why=why, failed=True))
                     continue
-                rows.append(
-                    judged(
-                        goal,
-                        topic=TOPIC,
-                        what=what,
-                        law="",
-                        ours=1e3 * float(done.stdout),
-                        reference="goal",
-                        reference_value=1e3 * most,
-                    )
-                )
+                ours, most_ms = 1e3 * float(done.stdout), 1e3 * most
+                rows.append(judged(goal, **where, ours=ours, reference="goal", reference_value=most_ms))
         return Outcome(rows, [])

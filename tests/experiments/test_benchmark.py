@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numba.core.errors import TypingError
 
 from experiments.benchmark import checks, command, memory
 from experiments.benchmark.cases import FULL, QUICK, TINY, Case, cases
@@ -18,8 +19,8 @@ from experiments.benchmark.contender import Contender
 from experiments.benchmark.datasets import Dataset
 from experiments.benchmark.document import goals_as_text, markdown, times_as_text
 from experiments.benchmark.duel import Duel
-from experiments.benchmark.growth import fitted_exponent
-from experiments.benchmark.ours import JOBS, ours
+from experiments.benchmark.growth import Growth, fitted_exponent
+from experiments.benchmark.ours import JOBS, Job, ours
 from experiments.benchmark.peers import Labels
 from experiments.benchmark.published import SORT, published_equal_mass
 from experiments.benchmark.rows import Goal, judged
@@ -141,6 +142,21 @@ def test_an_error_in_a_contender_is_a_failed_row() -> None:
     duel = dataclasses.replace(duels("equal mass")[0], contenders=(Contender("ours", broken), SORT))
     rows = duel.run(PACE).goals
     assert all(row.failed and "boom" in row.note for row in rows)
+    assert rows[0].met is False
+
+
+def test_an_error_at_one_size_fails_the_growth(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken_at_200(x: Any) -> None:
+        if x.size == 200:
+            raise TypingError("a kernel does not compile")
+
+    monkeypatch.setitem(JOBS, "broken", Job(broken_at_200))
+    (row,) = Growth("broken", "gaussian", (100, 200)).run(PACE).goals
+    assert row.failed
+    assert "does not compile" in row.note
+    (row,) = Growth("broken", "gaussian", (100, 300)).run(PACE).goals
+    assert not row.failed
+    assert row.ratio is not None
 
 
 def test_the_published_copy_is_the_published_algorithm() -> None:
