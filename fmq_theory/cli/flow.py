@@ -73,6 +73,12 @@ _PLACES = ("out", "json_path", "csv_path", "no_plot", "resume", "force")
     show_default=True,
     help="Samples for which bounds are worked out; 0 for none.",
 )
+@click.option(
+    "--ladder-pieces",
+    type=click.IntRange(1, 100),
+    help="Of each segment between the two paths, where constants are taken.  [default: 8 for samples of "
+    "a few numbers, 1 from 64 on]",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Root of all randomness.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the results; has a default name.")
 @click.option("--no-plot", is_flag=True, help="Write no figures.")
@@ -97,6 +103,7 @@ def flow(
     features: str | None,
     data_name: str | None,
     ladder_samples: int,
+    ladder_pieces: int | None,
     seed: int,
     out: Path | None,
     no_plot: bool,
@@ -130,10 +137,11 @@ def flow(
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # an installed fmq does not look for factories beside the user
     with reported_errors():
-        from fmq_theory.flow.settings import FlowSettings
+        from fmq_theory.flow.settings import FlowSettings, pieces_for
 
-        settings = FlowSettings(samples, seeds, steps, sampler, granularity, seed, ladder_samples)
         loaded, subject, short = _load(checkpoint, model)
+        pieces = ladder_pieces or pieces_for(loaded.sample_shape)
+        settings = FlowSettings(samples, seeds, steps, sampler, granularity, seed, ladder_samples, pieces)
         folder = FlowFolder(out, short, json_path, csv_path, no_plot, resume, force)
         folder.check()
         named = features or ("digits" if checkpoint is None and model is None else "none")

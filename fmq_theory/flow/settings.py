@@ -1,12 +1,16 @@
 """What a flow experiment is asked for."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from fmq_theory.errors import FlowError
 from fmq_theory.flow.samplers import get_sampler
 
-__all__ = ["FlowSettings"]
+__all__ = ["FlowSettings", "pieces_for"]
+
+_MOST_PIECES = 8
+_NUMBERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +55,14 @@ class FlowSettings:
         values = asdict(self)
         del values["rows"]
         return values
+
+
+def pieces_for(sample_shape: tuple[int, ...]) -> int:
+    """Pieces of a segment that suit samples of this shape: 8 for a few numbers, 1 from 64 numbers on.
+
+    A constant at the middle of a segment is a fair estimate of its mean there, not of its largest value. In
+    one dimension the error itself grows by that mean, and a bound by one middle would break as often as not.
+    In many dimensions the error does not point where the Jacobian is largest, which leaves room; and each
+    piece costs a Jacobian.
+    """
+    return max(1, min(_MOST_PIECES, _NUMBERS // math.prod(sample_shape)))

@@ -14,7 +14,7 @@ from fmq_theory.flow.cell_store import CellStore
 from fmq_theory.flow.experiment import FlowReport, run_experiment, weights_digest
 from fmq_theory.flow.fidelity import FeatureMap, build_features
 from fmq_theory.flow.flow_rows import flow_rows, spread_of
-from fmq_theory.flow.settings import FlowSettings
+from fmq_theory.flow.settings import FlowSettings, pieces_for
 from fmq_theory.flow.shared_noise import draw_noise, run_samples
 from tests.flow import tiny_models
 from tests.flow.random_fields import one_thread
@@ -240,6 +240,21 @@ def test_the_step_of_later_rows_is_named_with_them() -> None:
 def test_settings_that_make_no_run(changes: dict[str, object]) -> None:
     with pytest.raises(FlowError):
         replace(SETTINGS, **changes)  # type: ignore[arg-type]
+
+
+def test_pieces_suit_the_samples() -> None:
+    assert [pieces_for(shape) for shape in ((1,), (2,), (16,), (1, 8, 8), (1, 32, 32))] == [8, 8, 4, 1, 1]
+
+
+def test_control_one_piece_in_one_dimension_breaks_a_rung_and_eight_do_not() -> None:
+    """Where a constant is only sampled, a broken rung is told."""
+    broken: list[list[str]] = []
+    for pieces in (1, 8):
+        found = _run(tiny_models.line(), replace(SETTINGS, ladder_samples=6, ladder_pieces=pieces))
+        counts = [(row.ladder or {})["broken_count"] for row in flow_rows(found)]
+        broken.append([rung for count in counts for rung, times in count.items() if times])
+    assert broken[0]
+    assert not broken[1]
 
 
 def test_digest_sees_every_weight() -> None:

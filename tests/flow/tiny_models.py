@@ -18,6 +18,18 @@ class Plane(nn.Module):
         return self.last(torch.tanh(self.first(torch.cat([x, t[:, None]], dim=1))))
 
 
+class Line(nn.Module):
+    """A field of the line, far from affine."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(2, 24)
+        self.last = nn.Linear(24, 1)
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        return self.last(torch.sin(4.0 * self.first(torch.cat([x, t[:, None]], dim=1))))
+
+
 class Pictures(nn.Module):
     """Images of 4 by 4 with a label: two convolutions."""
 
@@ -59,6 +71,10 @@ def _made(module: type[nn.Module], **options: bool) -> nn.Module:
 
 def plane() -> FlowModel:
     return FlowModel(_made(Plane), sample_shape=(2,), data_range=4.0, latent_layer="first")
+
+
+def line() -> FlowModel:
+    return FlowModel(_made(Line), sample_shape=(1,), data_range=4.0)
 
 
 def pictures() -> FlowModel:
