@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from fmq_theory.checkpoint.number_types import safetensors_type
 from fmq_theory.checkpoint.packed_tensor import CodebookType, pack
-from fmq_theory.checkpoint.packed_weight import PackedWeight
+from fmq_theory.checkpoint.packed_weight import SUBMODULE, PackedWeight
 from fmq_theory.checkpoint.quantized_file import QuantizedFile
 from fmq_theory.checkpoint.recipe import Planned, Recipe, matches
 from fmq_theory.errors import CheckpointError, FmqError, WeightsError
@@ -28,17 +28,34 @@ __all__ = ["PACKED", "load_packed", "quantize_module", "resident_bytes"]
 
 
 class _Packed(nn.Module):
-    """Mixed into a layer whose ``weight`` is a submodule ``PackedWeight`` instead of a parameter."""
+    """Mixed into a layer whose ``weight`` is made of ``packed_weight`` instead of being a parameter.
+
+    In a state dict the packed weight is called ``weight.codes`` and so on, as in a quantized file.
+    """
+
+    packed_weight: PackedWeight
 
     @property
     def weight(self) -> Any:
         """The weights, dequantized now."""
         return self.packed_weight.dequantize()
 
-    @property
-    def packed_weight(self) -> PackedWeight:
-        """What they are made from."""
-        return cast(PackedWeight, self._modules["weight"])
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        ours, stored = f"{prefix}{SUBMODULE}.", f"{prefix}weight."
+        for key in [key for key in state_dict if key.startswith(stored)]:
+            state_dict[ours + key.removeprefix(stored)] = state_dict.pop(key)
+        super()._load_from_state_dict(  # pyright: ignore[reportUnknownMemberType]
+            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
 
 
 class PackedLinear(_Packed, nn.Linear):
@@ -258,7 +275,7 @@ def _replaced(root: nn.Module, name: str, layer: nn.Module, weight: PackedWeight
         packed = kind.__new__(kind)
         packed.__dict__ = layer.__dict__.copy()
         packed.__dict__["_parameters"] = {k: v for k, v in layer._parameters.items() if k != "weight"}
-        packed.__dict__["_modules"] = {**layer._modules, "weight": weight}
+        packed.__dict__["_modules"] = {**layer._modules, SUBMODULE: weight}
     parent, _, child = name.removesuffix("weight").removesuffix(".").rpartition(".")
     if not child:
         return packed

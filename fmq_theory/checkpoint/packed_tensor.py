@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fmq_theory.checkpoint.entropy_coding import decompress_codes
 from fmq_theory.checkpoint.level_rules import LEVELS, RULES, levels_of, stored_numbers
 from fmq_theory.checkpoint.number_types import torch_type
 from fmq_theory.errors import CheckpointError, FmqError, WeightsError
@@ -144,6 +145,38 @@ class PackedTensor:
         Raises:
             CheckpointError: a field is missing or wrong, or an array does not fit.
         """
+        found = cls._described(thing, config, codes, codebook, scales)
+        found._check(thing)
+        return found
+
+    @classmethod
+    def from_coded(
+        cls,
+        thing: str,
+        config: Any,
+        data: NDArray[np.uint8],
+        codebook: Reals,
+        scales: torch.Tensor | None = None,
+    ) -> "PackedTensor":
+        """``from_config`` where the codes are entropy-coded.
+
+        Raises:
+            CheckpointError: see ``from_config`` and ``decompress_codes``.
+        """
+        found = cls._described(thing, config, data, codebook, scales)
+        size, bits = math.prod(found.layout.shape), found.bits
+        if not (size > 0 and 1 <= bits <= 8):
+            raise _damaged(thing, f"it has {bits} bits, shape {found.layout.shape}")
+        rows = found.num_rows
+        codes = decompress_codes(data, bits, rows, size // rows, thing)
+        found = replace(found, codes=codes)
+        found._check(thing)
+        return found
+
+    @classmethod
+    def _described(
+        cls, thing: str, config: Any, codes: NDArray[np.uint8], codebook: Reals, scales: torch.Tensor | None
+    ) -> "PackedTensor":
         try:
             shape = tuple(operator.index(side) for side in config["shape"])
             layout = Layout.of(shape, config["strategy"], config["axis"] or 0, config["group_size"])
@@ -162,8 +195,15 @@ class PackedTensor:
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             cause = f"lacks {error}" if isinstance(error, KeyError) else f"is wrong ({error})"
             raise _damaged(thing, f"its entry in the quantization_config {cause}") from error
-        found._check(thing)
         return found
+
+    @property
+    def num_rows(self) -> int:
+        """Rows that the layout asks for."""
+        if self.layout.granularity == "channel":
+            return self.layout.shape[cast(int, self.layout.axis)]
+        size = math.prod(self.layout.shape)
+        return size // (self.layout.group_size or size)
 
     def _check(self, thing: str) -> None:
         size = math.prod(self.layout.shape)
@@ -171,9 +211,7 @@ class PackedTensor:
             raise _damaged(
                 thing, f"it has {self.bits} bits, levels by {self.rule!r}, shape {self.layout.shape}"
             )
-        rows = size // (self.layout.group_size or size)
-        if self.layout.granularity == "channel":
-            rows = self.layout.shape[cast(int, self.layout.axis)]
+        rows = self.num_rows
         if self.codes.shape != (rows, packed_size(size // rows, self.bits)):
             raise _damaged(thing, f"its codes have shape {self.codes.shape}, which does not fit")
         wanted = _NUMBERS.get(self.rule)

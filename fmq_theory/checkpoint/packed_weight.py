@@ -12,7 +12,10 @@ from fmq_theory.checkpoint.number_types import torch_type
 from fmq_theory.checkpoint.packed_tensor import PackedTensor, Scales
 from fmq_theory.quantizers.layout import Layout
 
-__all__ = ["PackedWeight", "decode_on_device"]
+__all__ = ["SUBMODULE", "PackedWeight", "decode_on_device"]
+
+SUBMODULE = "packed_weight"
+"""Name of a packed weight in its layer; in a state dict it is "weight", as in a quantized file."""
 
 
 class PackedWeight(nn.Module):
@@ -90,6 +93,13 @@ class PackedWeight(nn.Module):
             if buffer is not None:
                 self._buffers[name] = buffer.to(probe.device)
         return self
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        if prefix.endswith(f"{SUBMODULE}."):
+            prefix = f"{prefix.removesuffix(f'{SUBMODULE}.')}weight."
+        super()._save_to_state_dict(  # pyright: ignore[reportUnknownMemberType]
+            destination, prefix, keep_vars
+        )
 
     def _packed(self) -> PackedTensor:
         return self._with(_array(self.codes), _array(self.codebook))

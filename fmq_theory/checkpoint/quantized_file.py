@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fmq_theory.checkpoint.container import Container, checksum, open_container
+from fmq_theory.checkpoint.entropy_coding import CODING
 from fmq_theory.checkpoint.number_types import from_bytes, torch_type
 from fmq_theory.checkpoint.packed_tensor import PackedTensor
 from fmq_theory.checkpoint.shards import find_checkpoint
@@ -112,6 +113,8 @@ class QuantizedFile:
     def packed(self, name: str) -> PackedTensor:
         """A quantized tensor as it is stored; its codes are a view into the map of the file.
 
+        Entropy-coded ones are decoded into memory.
+
         Raises:
             CheckpointError: it is damaged, or there is no quantized tensor of that name.
         """
@@ -129,12 +132,11 @@ class QuantizedFile:
         if (spec := container.specs.get(name + SCALES)) is not None and name + SCALES in self._parts(name):
             scales = from_bytes(container.bytes_of(spec.name), spec.dtype, spec.shape)
         numbers = np.array(container.bytes_of(name + CODEBOOK)).view(_CODEBOOK_TYPES[codebook.dtype])
+        entry, data = self._entries[name], container.bytes_of(name + CODES)
+        if entry.get("coding") == CODING:
+            return PackedTensor.from_coded(thing, entry, data, numbers.reshape(codebook.shape), scales)
         return PackedTensor.from_config(
-            thing,
-            self._entries[name],
-            container.bytes_of(name + CODES).reshape(codes.shape),
-            numbers.reshape(codebook.shape),
-            scales,
+            thing, entry, data.reshape(codes.shape), numbers.reshape(codebook.shape), scales
         )
 
     def codes(self, name: str) -> NDArray[np.uint8]:

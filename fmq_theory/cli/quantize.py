@@ -12,8 +12,8 @@ from fmq_theory.cli.quantize_report import report_written, write_plan
 from fmq_theory.cli.start import leave_torch_out_of_pot
 
 if TYPE_CHECKING:
-    from fmq_theory.checkpoint.packed_file import OnNonfinite
     from fmq_theory.checkpoint.packed_tensor import CodebookType
+    from fmq_theory.checkpoint.quantizing_job import OnNonfinite
     from fmq_theory.checkpoint.recipe import Misfit
 
 __all__ = ["quantize", "read_config"]
@@ -80,6 +80,11 @@ SCHEMES = (
     help="Type of the stored levels.  [default: what they were computed in, which loses nothing]",
 )
 @click.option(
+    "--entropy-coding",
+    is_flag=True,
+    help="Code the codes with Zstandard where that takes less; pays for uneven codes (ecq, uniform).",
+)
+@click.option(
     "--on-nonfinite",
     type=click.Choice(("stop", "skip")),
     default="stop",
@@ -110,6 +115,7 @@ def quantize(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     codebook_dtype: "CodebookType | None",
+    entropy_coding: bool,
     on_nonfinite: "OnNonfinite",
     resume: bool,
     force: bool,
@@ -158,6 +164,7 @@ def quantize(
                     out,
                     planned,
                     codebook_type=codebook_dtype,
+                    entropy_coding=entropy_coding,
                     overwrite=force,
                     resume=resume,
                     on_nonfinite=on_nonfinite,

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ def report_written(written: "WrittenCheckpoint", json_path: str | None) -> None:
             f"  {effective - bits:.1f} of these bits are codebooks; --granularity tensor, or --scheme nf4 or "
             "uniform_clipped, have smaller ones"
         )
+    _say_coding(config["tensors"].values())
     _list("Kept as they were", [(tensor.name, tensor.reason) for tensor in written.kept])
     _list("Left out", [(tensor.name, tensor.reason) for tensor in written.left_out])
     if written.reused:
@@ -49,6 +51,21 @@ def report_written(written: "WrittenCheckpoint", json_path: str | None) -> None:
     click.echo(
         f"Next: fmq_theory.checkpoint.load({str(written.path)!r}) gives the state dict; "
         f"fmq dequantize {written.path} -o plain.safetensors makes a file for other tools."
+    )
+
+
+def _say_coding(tensors: Iterable[Mapping[str, Any]]) -> None:
+    """Bits that entropy coding took beside the entropy, where it was asked for."""
+    coded = [(entry, _size(entry["shape"])) for entry in tensors if "entropy_bits" in entry]
+    if not coded:
+        return
+    total = sum(size for _, size in coded)
+    entropy = sum(entry["entropy_bits"] * size for entry, size in coded) / total
+    smaller = sum(1 for entry, _ in coded if entry.get("coding"))
+    stored = sum(entry["code_bits"] * size for entry, size in coded) / total
+    click.echo(
+        f"  entropy coding made {smaller} of {len(coded)} tensors smaller: {stored:.3f} bits a code; "
+        f"the index entropy is {entropy:.3f}"
     )
 
 

@@ -13,12 +13,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fmq_theory.checkpoint import load, load_packed, quantize_module, write_quantized
+from fmq_theory.checkpoint import load, load_field, load_packed, quantize_module, write_quantized
 from fmq_theory.checkpoint.modules import PACKED, PackedEmbedding, PackedLinear, resident_bytes
 from fmq_theory.checkpoint.packed_tensor import pack
 from fmq_theory.checkpoint.packed_weight import PackedWeight, decode_on_device
-from fmq_theory.checkpoint.recipe import Recipe
+from fmq_theory.checkpoint.recipe import Recipe, recipes_for
 from fmq_theory.errors import CheckpointError, WeightsError
+from fmq_theory.flow import TorchField, build_model, load_digits, quantize_field, sample
 from fmq_theory.quantizers import quantize
 from fmq_theory.quantizers.block_scaled import quantize_blocks
 
@@ -148,7 +149,7 @@ def test_a_shared_weight_stays_shared() -> None:
     net = Tied()
     before = resident_bytes(net)
     quantize_module(net, "nf4")
-    assert dict(net.embed.named_children())["weight"] is dict(net.head.named_children())["weight"]
+    assert net.embed.get_submodule("packed_weight") is net.head.get_submodule("packed_weight")
     assert resident_bytes(net) < before / 2
     assert torch.equal(net.embed.weight, net.head.weight)
 
@@ -164,6 +165,13 @@ def test_state_dict_round_trip() -> None:
     assert not torch.equal(other(x), net(x))
     other.load_state_dict(state)
     assert torch.equal(other(x), net(x))
+    for key in ("1.weight.codes", "1.bias"):
+        with pytest.raises(RuntimeError, match="Missing key"):
+            other.load_state_dict({k: v for k, v in state.items() if k != key})
+    with pytest.raises(RuntimeError, match="Unexpected key"):
+        other.load_state_dict(state | {"1.weight": torch.ones(2)})
+    called = torch.func.functional_call(net, dict(other.named_buffers()), (x,))
+    assert torch.equal(called, net(x))
     buffer = io.BytesIO()
     torch.save(net, buffer)
     buffer.seek(0)
@@ -224,6 +232,28 @@ def test_refusals() -> None:
         quantize_module(bad)
     with pytest.raises(CheckpointError):  # max_norm changes the weight on use: left as it is
         quantize_module(nn.Embedding(30, 24, max_norm=1.0))
+
+
+def test_the_same_pictures_as_from_the_dequantized_model(tmp_path: Path) -> None:
+    """The bundled digits at 4 bits: in memory, from the file by any reader, and packed."""
+    model, factory = load_digits(), "fmq_theory.flow.digits:build"
+    save_file(model.module.state_dict(), tmp_path / "digits.safetensors")
+    recipes, _ = recipes_for(tmp_path / "digits.safetensors", Recipe("", "lloyd_max", 4, "tensor", None))
+    write_quantized(tmp_path / "digits.safetensors", tmp_path / "q", recipes)
+    names = {recipe.name for recipe in recipes}
+
+    def pictures(field: TorchField) -> Tensor:
+        return sample(field, model.noise(4, torch.Generator().manual_seed(2)), 3, "euler").end
+
+    whole = model.field(4, torch.Generator().manual_seed(1))
+    wanted = pictures(
+        quantize_field(whole, "lloyd_max", 4, "tensor", include=lambda name, _: name in names).field
+    )
+    again = load_field(tmp_path / "q", factory, 4, seed=1)
+    assert torch.equal(pictures(again), wanted)
+    packed = load_packed(build_model(factory).module, tmp_path / "q")
+    assert torch.equal(pictures(TorchField.of(packed, (1, 8, 8), whole.condition)), wanted)
+    assert not torch.equal(pictures(whole), wanted)  # control
 
 
 # --- types and devices ---------------------------------------------------------------------------------

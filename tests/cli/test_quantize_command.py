@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -237,59 +236,60 @@ def test_every_published_checkpoint(shared_checkpoints: Path) -> None:
 # --- kills ---------------------------------------------------------------------------------------------
 
 
-def _start(*arguments: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-c", _FMQ, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"FMQ_THREADS": "1"},
-    )
+_WORK = Path(".small.safetensors.fmq-work")
 
 
-def _parts() -> int:
-    return len(list(Path(".small.safetensors.fmq-work").glob("*.safetensors")))
+def _start(*arguments: str) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-c", _FMQ, *arguments]
+    nowhere = subprocess.DEVNULL
+    return subprocess.Popen(command, stdout=nowhere, stderr=nowhere, env=os.environ | {"FMQ_THREADS": "1"})
+
+
+def _at_work(process: "subprocess.Popen[bytes]", fresh: float) -> None:
+    """Waits until a run has begun its work, which renews its folder, or is over."""
+    while process.poll() is None and not (_WORK.exists() and _WORK.stat().st_ctime > fresh):
+        time.sleep(0.002)
 
 
 @pytest.mark.slow
 def test_twenty_kills_at_random_moments() -> None:
     """Never a corrupt output, nothing finished is done again, and in the end the file of a run in peace."""
     g = torch.Generator().manual_seed(0)
-    save_file(
-        {f"layer{i:02}.weight": torch.randn(256, 2048, generator=g) for i in range(24)}, "big.safetensors"
-    )
-    command = ("quantize", "big.safetensors", "--bits", "5", "-o")
+    state = {f"layer{i:02}.weight": torch.randn(256, 1024, generator=g) for i in range(40)}
+    save_file(state, "big.safetensors")
+    command = ("quantize", "big.safetensors", "--bits", "5", "--force", "--resume", "-o", "small.safetensors")
+    process = _start(*command)
+    _at_work(process, 0.0)
     began = time.monotonic()
-    process = _start(*command, "whole.safetensors")
     assert process.wait(600) == 0
-    whole = time.monotonic() - began
-    wanted = Path("whole.safetensors").read_bytes()
+    working = time.monotonic() - began
+    wanted = Path("small.safetensors").read_bytes()
     Path("small.safetensors").write_text("old")
     rng = random.Random(20261120)
-    kills, most = 0, 0
+    kills, finished, reused = 0, 0, 0
     while kills < 20:
-        process = _start(*command, "small.safetensors", "--force", "--resume")
-        time.sleep(rng.uniform(0.2, 0.6) * whole)
-        before = most
+        fresh = time.time()
+        process = _start(*command)
+        _at_work(process, fresh)
+        time.sleep(rng.uniform(0.0, 0.3 if kills % 2 else 1.0) * working)
         if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            process.wait(60)
+            process.kill()
             kills += 1
+        process.wait(60)
         output = Path("small.safetensors").read_bytes()
-        if output == wanted:  # a run came to its end: begin anew
+        names = {path.name for path in Path().iterdir()}
+        assert names <= {"big.safetensors", "m.safetensors", "small.safetensors", _WORK.name}
+        if output == wanted:  # it came to its end: begin anew
             Path("small.safetensors").write_text("old")
-            most = 0
+            finished = 0
             continue
         assert output == b"old"
-        assert sorted(p.name for p in Path().iterdir()) == [
-            ".small.safetensors.fmq-work", "big.safetensors", "m.safetensors", "small.safetensors",
-            "whole.safetensors",
-        ]  # fmt: skip
-        most = _parts()
-        assert most >= before  # nothing that was finished is lost
-    kept = _parts()
-    process = _start(*command, "small.safetensors", "--force", "--resume", "--json")
-    report = json.loads(process.communicate(timeout=600)[0])
-    assert report["reused"] == kept
+        kept = len(list(_WORK.glob("*.safetensors")))
+        assert kept >= finished  # nothing that was finished is lost
+        finished, reused = kept, max(reused, kept)
+    assert reused > 0  # control: some kill hit a run in the middle
+    json_path = ("--json", "done.json")
+    assert _start(*command, *json_path).wait(600) == 0
+    assert json.loads(Path("done.json").read_text())["reused"] == finished
     assert Path("small.safetensors").read_bytes() == wanted
-    assert not Path(".small.safetensors.fmq-work").exists()
+    assert not _WORK.exists()

@@ -1,0 +1,264 @@
+"""The work of ``write_quantized``: one checkpoint on its way, tensor by tensor."""
+
+import json
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fmq_theory.checkpoint.container import Spec, checksum, write_container
+from fmq_theory.checkpoint.entropy_coding import CODING, compress_codes, index_entropy
+from fmq_theory.checkpoint.naming import Entry
+from fmq_theory.checkpoint.number_types import bytes_of, safetensors_type
+from fmq_theory.checkpoint.packed_tensor import CodebookType, PackedTensor, pack
+from fmq_theory.checkpoint.quantized_file import CHECKSUMS, CODEBOOK, CODES, CONFIG, METHOD, SCALES
+from fmq_theory.checkpoint.recipe import KeptTensor, Recipe, nonfinite, unusable
+from fmq_theory.checkpoint.tensors import StoredTensor
+from fmq_theory.checkpoint.tied import tied_axes
+from fmq_theory.checkpoint.work_folder import Part, WorkFolder, digest
+from fmq_theory.errors import CheckpointError, FmqError, WeightsError
+from fmq_theory.quantizers import quantize
+from fmq_theory.quantizers.block_scaled import BlockScheme, quantize_blocks
+
+__all__ = ["Job", "OnNonfinite", "Progress"]
+
+OnNonfinite = Literal["stop", "skip"]
+Progress = Callable[[float, str], None]
+Bytes = NDArray[np.uint8]
+Arrays = dict[str, tuple[str, tuple[int, ...], Bytes]]
+
+_VERSION = 1
+_NUMPY_TYPES = (torch.float16, torch.float32, torch.float64)
+# Share of the time that quantizing takes, as opposed to putting the file together.
+_QUANTIZING = 0.95
+
+
+@dataclass(slots=True)
+class Job:
+    """One checkpoint on its way."""
+
+    entries: dict[str, Entry]
+    tied: list[Entry]
+    recipes: dict[str, Recipe]
+    kept: dict[str, KeptTensor]
+    codebook_type: CodebookType | None
+    entropy_coding: bool
+    on_nonfinite: OnNonfinite
+    threads: int
+    progress: Progress
+    reused: int = 0
+
+    def check(self, path: Path) -> None:
+        """Refuses what cannot come to an end, before any work is done."""
+        thing = f"checkpoint {str(path)!r}"
+        if not self.recipes:
+            raise CheckpointError(thing, "the plan quantizes none of its tensors", "plan at least one")
+        for name, recipe in self.recipes.items():
+            entry = self.entries.get(name)
+            if entry is None:
+                raise CheckpointError(
+                    f"tensor {name!r} of the plan", f"{thing} has no such tensor", "make a plan for this file"
+                )
+            if reason := unusable(entry, min_ndim=1):
+                raise CheckpointError(f"tensor {name!r} of the plan", reason, "take it out of the plan")
+            try:
+                recipe.check(entry.stored.shape)
+            except FmqError as error:
+                raise error.renamed(f"tensor {name!r}: {error.thing}") from error
+            for end in (CODES, CODEBOOK, SCALES):
+                if name + end in self.entries:
+                    raise CheckpointError(
+                        f"tensor {name + end!r}",
+                        f"its name is that of a part of the quantized {name!r}",
+                        "rename it, or quantize the checkpoint from which this one came",
+                    )
+        for entry in (*self.entries.values(), *self.tied):
+            if not entry.stored.strided:
+                raise CheckpointError(
+                    f"tensor {entry.name!r}",
+                    "it is sparse or quantized, which safetensors cannot hold",
+                    "make it dense first",
+                )
+            if entry.name not in self.recipes:
+                safetensors_type(entry.name, entry.stored.dtype)
+
+    def quantize_all(self, work: WorkFolder) -> dict[str, Part]:
+        """Every tensor of the plan, in the order of the file."""
+        names = [name for name in self.entries if name in self.recipes]
+        total = sum(math.prod(self.entries[name].stored.shape) for name in names)
+        done, parts, began = 0, dict[str, Part](), time.monotonic()
+        for name in names:
+            rate = done / max(time.monotonic() - began, 1e-3) / 1e6
+            self.progress(_QUANTIZING * done / total, f"{name} ({rate:.1f} million weights/s)")
+            if (part := self._quantize(name, work)) is not None:
+                parts[name] = part
+            done += math.prod(self.entries[name].stored.shape)
+        if not parts:
+            raise CheckpointError(
+                "checkpoint", "every tensor of the plan holds nan or inf", "use one from before that"
+            )
+        return parts
+
+    def _quantize(self, name: str, work: WorkFolder) -> Part | None:
+        tensor = self.entries[name].stored.load().detach()
+        recipe = self.recipes[name]
+        dtype = safetensors_type(name, tensor.dtype)
+        settings = recipe.as_json() | {
+            "name": "",
+            "shape": list(tensor.shape),
+            "dtype": dtype,
+            "codebook_type": self.codebook_type,
+            "entropy_coding": self.entropy_coding,
+            "version": _VERSION,
+        }
+        key = digest(bytes_of(tensor), settings)
+        if (part := work.get(key)) is not None:
+            self.reused += 1
+            return part
+        weights = cast("Any", tensor if tensor.dtype in _NUMPY_TYPES else tensor.float()).numpy()
+        if reason := nonfinite(weights):
+            if self.on_nonfinite == "stop":
+                raise WeightsError(
+                    f"tensor {name!r}",
+                    reason,
+                    "use a checkpoint from before the training diverged, or pass --on-nonfinite skip",
+                )
+            self.kept[name] = KeptTensor(name, tuple(tensor.shape), reason)
+            return None
+        try:
+            packed = self._packed(tensor, weights, recipe, dtype)
+        except FmqError as error:
+            raise error.renamed(f"tensor {name!r}: {error.thing}") from error
+        arrays, config = _arrays(packed), packed.config()
+        if self.entropy_coding:
+            config |= self._coded(packed, arrays)
+        return work.put(key, arrays, config)
+
+    def _coded(self, packed: PackedTensor, arrays: Arrays) -> dict[str, Any]:
+        """Codes the codes in ``arrays`` if that takes less; what the config says of it."""
+        rows = np.ascontiguousarray(packed.layout.rows(packed.unpacked_codes()))
+        codes = compress_codes(rows, packed.bits, self.threads)
+        least = min(codes.size, packed.codes.size)
+        entropy = index_entropy(rows, packed.bits, self.threads)
+        found: dict[str, Any] = {"entropy_bits": entropy, "code_bits": 8.0 * least / rows.size}
+        if codes.size < packed.codes.size:
+            arrays[CODES] = ("U8", (codes.size,), codes)
+            saved = 8.0 * (packed.codes.size - codes.size) / rows.size
+            found |= {"coding": CODING, "effective_bits": packed.effective_bits - saved}
+        return found
+
+    def _packed(self, tensor: torch.Tensor, weights: Any, recipe: Recipe, dtype: str) -> PackedTensor:
+        if BlockScheme.parse(recipe.scheme) is not None:
+            quantized = quantize_blocks(
+                tensor,
+                recipe.scheme,
+                recipe.bits,
+                group_size=cast(int, recipe.group_size),
+                threads=self.threads,
+            )
+        else:
+            quantized = quantize(
+                tensor,
+                recipe.scheme,
+                recipe.bits,
+                recipe.granularity,
+                group_size=recipe.group_size,
+                threads=self.threads,
+            )
+        return pack(quantized, dtype, self.codebook_type, weights, self.threads)
+
+    def config(self, parts: dict[str, Part]) -> dict[str, Any]:
+        """The quantization_config."""
+        tensors = {name: part.config for name, part in parts.items()}
+        weights = {name: math.prod(entry["shape"]) for name, entry in tensors.items()}
+        total = sum(weights.values())
+        for name, entry in self.entries.items():
+            if name not in parts:
+                reason = unusable(entry) or (
+                    self.kept[name].reason if name in self.kept else "not in the plan"
+                )
+                self.kept[name] = KeptTensor(name, entry.stored.shape, reason)
+        self.kept = {name: tensor for name, tensor in self.kept.items() if name not in parts}
+        return {
+            "quant_method": METHOD,
+            "version": _VERSION,
+            **{key: _common(entry[key] for entry in tensors.values()) for key in _OF_ALL},
+            "modules_to_not_convert": sorted(
+                name.removesuffix(".weight") for name in self.kept if not unusable(self.entries[name])
+            ),
+            "effective_bits": math.fsum(tensors[n]["effective_bits"] * weights[n] for n in tensors) / total,
+            "mse": math.fsum(tensors[n]["mse"] * weights[n] for n in tensors) / total,
+            "tensors": tensors,
+            "tied": self._ties(),
+        }
+
+    def _ties(self) -> dict[str, Any]:
+        ties: dict[str, Any] = {}
+        for entry in self.tied:
+            first = next(e for e in self.entries.values() if e.stored.storage == entry.stored.storage)
+            axes = tied_axes(first.stored.load(), entry.stored.load())
+            if axes is None:
+                self.entries[entry.name] = entry  # another arrangement of the same numbers: kept apart
+                self.kept[entry.name] = KeptTensor(entry.name, entry.stored.shape, entry.excluded)
+            else:
+                ties[entry.name] = {"of": first.name, "axes": list(axes)}
+        return ties
+
+    def assemble(self, parts: dict[str, Part], config: dict[str, Any], path: Path) -> int:
+        """Puts the file together; the size of it."""
+        specs: list[Spec] = []
+        source: dict[str, tuple[Part, str] | StoredTensor] = {}
+        checksums: dict[str, int] = {}
+        for name, entry in self.entries.items():
+            if name in parts:
+                for key, spec in parts[name].specs.items():
+                    specs.append(Spec(name + key, spec.dtype, spec.shape))
+                    source[name + key] = parts[name], key
+                    checksums[name + key] = parts[name].checksums[key]
+            else:
+                stored = entry.stored
+                specs.append(Spec(name, safetensors_type(name, stored.dtype), stored.shape))
+                source[name] = stored
+        for name, origin in source.items():
+            if isinstance(origin, StoredTensor):
+                checksums[name] = checksum(bytes_of(origin.load()))
+        metadata = {"format": "pt", CONFIG: json.dumps(config), CHECKSUMS: json.dumps(checksums)}
+
+        def read(name: str) -> Iterator[Bytes]:
+            origin = source[name]
+            self.progress(_QUANTIZING, "writing")
+            yield (
+                bytes_of(origin.load()) if isinstance(origin, StoredTensor) else origin[0].bytes_of(origin[1])
+            )
+
+        return write_container(path, specs, metadata, read)
+
+
+# What the config says once where all tensors agree, and leaves null otherwise.
+_OF_ALL = ("scheme", "bits", "strategy", "group_size")
+
+
+def _common(values: Iterable[Any]) -> Any:
+    counted = Counter(values)
+    return next(iter(counted)) if len(counted) == 1 else None
+
+
+def _arrays(packed: PackedTensor) -> Arrays:
+    """Type, shape and bytes of what is stored, by the end of its key."""
+    names = {2: "F16", 4: "F32", 8: "F64"}
+    codebook = packed.codebook
+    arrays = {
+        CODES: ("U8", packed.codes.shape, packed.codes.reshape(-1)),
+        CODEBOOK: (names[codebook.dtype.itemsize], codebook.shape, codebook.reshape(-1).view(np.uint8)),
+    }
+    if packed.scales is not None:
+        numbers = packed.scales.numbers
+        arrays[SCALES] = (safetensors_type(SCALES, numbers.dtype), tuple(numbers.shape), bytes_of(numbers))
+    return arrays
