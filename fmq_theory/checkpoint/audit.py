@@ -1,16 +1,17 @@
 """The audit of a checkpoint: what every scheme costs at every bit-width, tensor by tensor and in all."""
 
 import math
-from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
 from fmq_theory.checkpoint.audit_advice import advise
-from fmq_theory.checkpoint.audit_backends import BACKENDS, AuditError, on_dask, on_processes
-from fmq_theory.checkpoint.audit_result import Audit, TensorAudit, totals_of
+from fmq_theory.checkpoint.audit_backends import BACKENDS, AuditError
+from fmq_theory.checkpoint.audit_result import Audit, totals_of
+from fmq_theory.checkpoint.audit_run import AuditRun, Progress, Wanted, changed_meanwhile
 from fmq_theory.checkpoint.audit_store import AuditStore, audit_key, file_state
-from fmq_theory.checkpoint.audit_tensor import AuditSettings, OnNonfinite, audit_entry
+from fmq_theory.checkpoint.audit_tensor import AuditSettings, OnNonfinite
 from fmq_theory.checkpoint.files import open_checkpoint
 from fmq_theory.checkpoint.naming import Entry, classify
 from fmq_theory.checkpoint.recipe import matches, unusable
@@ -36,8 +37,6 @@ AUDIT_SCHEMES = (
 """What is measured unless other schemes are named; NF4 exists at 4 bits only."""
 
 _MOST_NAMED = 4
-
-Progress = Callable[[int, int, str], None]
 
 
 def audit(
@@ -88,26 +87,25 @@ def audit(
     path = Path(path)
     settings = _settings(schemes, bits, granularity, group_size, on_nonfinite, jobs, backend, scheduler)
     with open_checkpoint(path) as stored:
-        chosen, skipped = _select(path, classify(stored), settings, include, exclude)
-        state = file_state(path)
-        config = _config(settings)
-        store = None if resume is None else AuditStore.open(resume, audit_key(state, _with_version(config)))
-        finished = {e.name: done for e in chosen if store is not None and (done := store.get(e.name))}
-        reused = len(finished)
-        run = _Run(path, settings, chosen, jobs, backend, scheduler, progress)
-        for name, outcome in run.outcomes(finished):
-            if isinstance(outcome, SkippedTensor):
-                skipped[name] = (outcome.shape, outcome.reason)
-                continue
-            finished[name] = outcome
-            if store is not None:
-                store.put(outcome)
-        order = [entry.name for entry in classify(stored)]
+        entries = classify(stored)
+        chosen, skipped = _select(path, entries, settings, include, exclude)
+        order = [entry.name for entry in entries]
+        wanted = [Wanted.of(entry) for entry in chosen]
+    state, config = file_state(path), _config(settings)
+    store = None if resume is None else AuditStore.open(resume, audit_key(state, _with_version(config)))
+    finished = {w.name: done for w in wanted if store is not None and (done := store.get(w.name))}
+    reused = len(finished)
+    run = AuditRun(path, settings, wanted, jobs, scheduler, progress)
+    for name, outcome in run.outcomes(finished):
+        if isinstance(outcome, SkippedTensor):
+            skipped[name] = (outcome.shape, outcome.reason)
+            continue
+        finished[name] = outcome
+        if store is not None:
+            store.put(outcome)
     if file_state(path) != state:
-        raise CheckpointError(
-            f"checkpoint {str(path)!r}", "it changed while it was read", "start the audit again"
-        )
-    tensors = tuple(finished[entry.name] for entry in chosen if entry.name in finished)
+        raise changed_meanwhile(path)
+    tensors = tuple(finished[w.name] for w in wanted if w.name in finished)
     if not tensors:
         raise _nothing(path, skipped)
     totals = totals_of(tensors, settings.bits)
@@ -242,47 +240,3 @@ def _nothing(path: Path, skipped: Skipped) -> CheckpointError:
         f"none of its {len(skipped)} tensors is left to measure ({examples})",
         "ask for other tensors, or pass another file",
     )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Run:
-    """The tensors that are not finished yet, on whatever does the work."""
-
-    path: Path
-    settings: AuditSettings
-    chosen: Sequence[Entry]
-    jobs: int
-    backend: str
-    scheduler: str | None
-    progress: Progress
-
-    def outcomes(
-        self, finished: dict[str, TensorAudit]
-    ) -> Generator[tuple[str, TensorAudit | SkippedTensor]]:
-        sizes = {entry.name: math.prod(entry.stored.shape) for entry in self.chosen}
-        total = sum(sizes.values())
-        todo = [entry for entry in self.chosen if entry.name not in finished]
-        done = total - sum(sizes[entry.name] for entry in todo)
-        self.progress(done, total, "")
-        if self.backend == "local" and (self.jobs == 1 or len(todo) < 2):
-            for entry in todo:
-                yield entry.name, audit_entry(entry, self.settings, self._part(done, total, entry.name))
-                done += sizes[entry.name]
-            return
-        # The largest first, so that no worker is left with one at the end.
-        todo.sort(key=lambda entry: -sizes[entry.name])
-        names = {entry.full_name: entry.name for entry in todo}
-        for full_name, outcome in self._distributed(list(names)):
-            name = names[full_name]
-            done += sizes[name]
-            self.progress(done, total, name)
-            yield name, outcome
-
-    def _part(self, before: int, total: int, name: str) -> Callable[[int], None]:
-        """What is told of a tensor that is being measured."""
-        return lambda count: self.progress(before + count, total, name)
-
-    def _distributed(self, names: Sequence[str]) -> Iterable[tuple[str, TensorAudit | SkippedTensor]]:
-        if self.scheduler is not None:
-            return on_dask(self.path, names, self.settings, self.scheduler)
-        return on_processes(self.path, names, self.settings, self.jobs)
