@@ -50,7 +50,7 @@ def label_ends(axes: Axes, labels: Sequence[EndLabel], *, height: float, size: f
             va="center", ha="left", annotation_clip=False,
             arrowprops={
                 "arrowstyle": "-", "color": label.colour, "linewidth": 0.5, "shrinkA": 1, "shrinkB": 3,
-                "alpha": 0.7,
+                "alpha": 0.7, "relpos": (0.0, 0.5),
             },
         )  # fmt: skip
 

@@ -48,7 +48,7 @@ def _table(rows: Sequence[FlowRow], columns: Sequence[Column]) -> list[str]:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def _layers(report: FlowReport) -> list[str]:
