@@ -11,11 +11,12 @@ from rich.text import Text
 
 __all__ = ["weights_progress"]
 
+_WINDOW = 600.0  # seconds; a part of a large tensor may take half a minute
 _UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 class _Rate(Column):
-    """Weights a second, over the last half minute."""
+    """Weights a second, over the last minutes."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
@@ -44,7 +45,12 @@ def weights_progress(title: str) -> Generator[Callable[[int, int, str], None]]:
         TextColumn("left"),
     )
     with Progress(
-        *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        speed_estimate_period=_WINDOW,
     ) as bars:
         task = bars.add_task(title, total=None)
 
