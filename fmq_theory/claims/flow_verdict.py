@@ -15,6 +15,7 @@ from fmq_theory.metrics import mean_estimate
 __all__ = ["MEASURES", "Winner", "flow_verdict", "winners_at_bits", "winners_within_budget"]
 
 MEASURES = {"psnr_db": "PSNR", "ssim": "SSIM"}
+_NEAR_DB = 30.0
 _ATTRIBUTE = {"psnr_db": "psnr", "ssim": "ssim"}
 
 
@@ -227,14 +228,14 @@ def _ladder(rows: Sequence[FlowRow]) -> list[str]:
         if count
     ]
     sentences.append(f"Broken rungs: {', '.join(broken)}." if broken else "No rung is broken.")
-    gaps = [
-        float((row.ladder or {})["response_error"])
-        for row in climbed
-        if row.psnr_db is not None and row.psnr_db > 30.0 and (row.ladder or {})["response_error"] is not None
-    ]
-    if gaps:
+    near = [row.ladder or {} for row in climbed if row.psnr_db is not None and row.psnr_db > _NEAR_DB]
+    near = [ladder for ladder in near if ladder["response_error"] is not None]
+    if near:
+        sizes = [float(ladder["response_rms_ratio"]) for ladder in near]
+        gaps = [100.0 * float(ladder["response_error"]) for ladder in near]
         sentences.append(
-            f"Linear response where PSNR exceeds 30 dB: off by {100 * statistics.median(gaps):.0f} % of the "
-            f"rms error in the median, {100 * max(gaps):.0f} % at most."
+            f"Linear response where PSNR exceeds {_NEAR_DB:g} dB: its rms is {min(sizes):.2f} to "
+            f"{max(sizes):.2f} of the error's; sample by sample it is off by {statistics.median(gaps):.0f} % "
+            f"of the rms error in the median, {max(gaps):.0f} % at most."
         )
     return sentences

@@ -33,6 +33,7 @@ def made_cell(scheme: str, bits: int, **changes: Any) -> Cell:
         "tightness": {rung: None if value is None else value / error for rung, value in bounds.items()},
         "broken_count": dict.fromkeys(("g0", "g1", "g2", "g4", "secant"), 0),
         "response_error": 0.05 * bits,
+        "response_rms_ratio": 1.0 + 0.01 * bits,
         "lipschitz_max": 20.0,
         "log_norm_max": 5.0,
         "theta_lipschitz": 70.0,
