@@ -79,22 +79,29 @@ class WorkFolder:
             OutputError: the disk refused.
         """
         with self._reported():
-            if not resume:
-                shutil.rmtree(self.path, ignore_errors=True)
             self.path.mkdir(exist_ok=True)
-            self._clear_temporary()
-        try:
+            lock = (self.path / "lock").open("w")
+        with lock:  # closing it lets go, and so does a kill
+            if not _locked(lock.fileno()):
+                raise OutputError(
+                    f"output {self.output}",
+                    "another run is writing it",
+                    "wait for it, or choose another output",
+                )
             with self._reported():
-                yield
-        except BaseException:
-            self._clear_temporary()
-            if not len(self):
-                shutil.rmtree(self.path, ignore_errors=True)
-            raise
-        shutil.rmtree(self.path, ignore_errors=True)
+                self._clear("*.tmp" if resume else "*[!k]")  # all but the lock
+            finished = False
+            try:
+                with self._reported():
+                    yield
+                finished = True
+            finally:
+                self._clear("*.tmp")
+                if finished or not len(self):
+                    shutil.rmtree(self.path, ignore_errors=True)
 
-    def _clear_temporary(self) -> None:
-        for left in self.path.glob("*.tmp"):
+    def _clear(self, pattern: str) -> None:
+        for left in self.path.glob(pattern):
             shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
     def __len__(self) -> int:
@@ -145,6 +152,19 @@ class WorkFolder:
                 error.strerror or str(error),
                 f"free some space or choose another place{remedy}",
             ) from error
+
+
+def _locked(handle: int) -> bool:
+    """Whether the lock is ours now; where the system has none, it always is."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def sync_folder(path: Path) -> None:

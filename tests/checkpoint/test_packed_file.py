@@ -4,7 +4,6 @@ import json
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,51 +14,17 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from fmq_theory.checkpoint import QuantizedFile, load, read_state, read_tensors, write_quantized
-from fmq_theory.checkpoint.number_types import bytes_of
-from fmq_theory.checkpoint.recipe import KeptTensor, Recipe, matches, recipes_for
-from fmq_theory.checkpoint.work_folder import WorkFolder
+from fmq_theory.checkpoint.recipe import Recipe, recipes_for
 from fmq_theory.errors import CheckpointError, FmqError, OutputError, SchemeError, WeightsError
 from fmq_theory.quantizers import quantize
 from fmq_theory.quantizers.block_scaled import quantize_blocks
-
-Maker = Callable[..., Path]
-
-
-def _state() -> dict[str, torch.Tensor]:
-    """Every kind of tensor that a checkpoint holds."""
-    g = torch.Generator().manual_seed(3)
-    return {
-        "conv.weight": torch.randn(8, 16, 3, 3, generator=g),
-        "conv.bias": torch.randn(8, generator=g),
-        "half.weight": torch.randn(6, 40, generator=g).to(torch.bfloat16),
-        "double.weight": torch.randn(6, 200, generator=g, dtype=torch.float64),
-        "steps": torch.tensor(17),
-        "mask": torch.tensor([True, False, True]),
-        "empty": torch.empty(0, 4),
-        "spectral": torch.randn(3, 4, generator=g, dtype=torch.complex64),
-        "e8": torch.randn(5, 3, generator=g).to(torch.float8_e5m2),
-        "nan": torch.tensor([1.0, float("nan"), -0.0]),
-        "ids": torch.arange(5),
-    }
+from tests.checkpoint.mixed_checkpoint import mixed_checkpoint, mixed_state, recipe, same
+from tests.checkpoint.mixed_checkpoint import written as write
 
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    path = tmp_path / "model.safetensors"
-    save_file(_state(), path)
-    return path
-
-
-def _recipe(name: str = "conv.weight", scheme: str = "lloyd_max", bits: int = 4, **more: object) -> Recipe:
-    return Recipe(name, scheme, bits, str(more.get("granularity", "channel")), more.get("group_size"))  # type: ignore[arg-type]
-
-
-def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
-    return a.dtype == b.dtype and a.shape == b.shape and bool((bytes_of(a) == bytes_of(b)).all())
-
-
-def _written(path: Path, out: Path, *recipes: Recipe, **options: object):
-    return write_quantized(path, out, recipes, **options)  # type: ignore[arg-type]
+    return mixed_checkpoint(tmp_path)
 
 
 # --- what comes back -----------------------------------------------------------------------------------
@@ -68,15 +33,15 @@ def _written(path: Path, out: Path, *recipes: Recipe, **options: object):
 @pytest.mark.parametrize("out", ["small.safetensors", "small"])
 def test_quantized_tensors_as_dequantized_and_all_others_to_the_bit(tmp_path, checkpoint, out: str) -> None:
     names = ("conv.weight", "half.weight", "double.weight")
-    written = _written(checkpoint, tmp_path / out, *(_recipe(name) for name in names))
-    found, state = load(tmp_path / out), _state()
+    written = write(checkpoint, tmp_path / out, *(recipe(name) for name in names))
+    found, state = load(tmp_path / out), mixed_state()
     assert found.keys() == state.keys()
     for name, tensor in state.items():
         wanted = tensor
         if name in names:
             wanted = torch.from_numpy(np.array(quantize(tensor, bits=4).dequantize())).to(tensor.dtype)
-            assert not _same(found[name], tensor)
-        assert _same(found[name], wanted), name
+            assert not same(found[name], tensor)
+        assert same(found[name], wanted), name
     assert written.path.stat().st_size == written.num_bytes
     assert {t.name: t.reason for t in written.kept}["conv.bias"] == "fewer than 2 dimensions"
     assert not list(tmp_path.glob(".*"))  # nothing is left over
@@ -85,7 +50,7 @@ def test_quantized_tensors_as_dequantized_and_all_others_to_the_bit(tmp_path, ch
 
 
 def test_the_file_is_safetensors_with_the_keys_of_the_format(tmp_path: Path, checkpoint: Path) -> None:
-    _written(checkpoint, tmp_path / "small", _recipe(bits=3))
+    write(checkpoint, tmp_path / "small", recipe(bits=3))
     tensors = load_file(tmp_path / "small" / "model.safetensors")
     assert tensors["conv.weight.codes"].shape == (8, 16 * 9 * 3 // 8)
     assert tensors["conv.weight.codes"].dtype == torch.uint8
@@ -102,8 +67,8 @@ def test_the_file_is_safetensors_with_the_keys_of_the_format(tmp_path: Path, che
     assert (entry["dtype"], entry["axis"], entry["group_size"]) == ("F32", 0, None)
     bytes_ = tensors["conv.weight.codes"].nbytes + tensors["conv.weight.codebook"].nbytes
     assert entry["effective_bits"] == pytest.approx(bytes_ * 8 / 1152)
-    assert entry["mse"] == quantize(_state()["conv.weight"], bits=3).mse
-    _written(checkpoint, tmp_path / "mixed", _recipe(bits=3), _recipe("half.weight", "uniform", 5))
+    assert entry["mse"] == quantize(mixed_state()["conv.weight"], bits=3).mse
+    write(checkpoint, tmp_path / "mixed", recipe(bits=3), recipe("half.weight", "uniform", 5))
     with QuantizedFile(tmp_path / "mixed") as file:
         assert (file.config["scheme"], file.config["bits"], file.config["strategy"]) == (
             None,
@@ -123,7 +88,7 @@ def test_any_bits_and_any_lengths_through_the_file(tmp_path_factory, bits, shape
     folder = tmp_path_factory.mktemp("p")
     weights = torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
     save_file({"w": weights}, folder / "in.safetensors")
-    _written(folder / "in.safetensors", folder / "out.safetensors", _recipe("w", scheme, bits))
+    write(folder / "in.safetensors", folder / "out.safetensors", recipe("w", scheme, bits))
     found = quantize(weights, scheme, bits)
     with QuantizedFile(folder / "out.safetensors") as file:
         assert np.array_equal(file.codes("w"), found.codes)
@@ -147,7 +112,7 @@ def test_the_file_is_as_small_as_effective_bits_say(tmp_path, scheme, granularit
     weights = torch.randn(256, 1024, generator=torch.Generator().manual_seed(0))
     save_file({"w": weights}, tmp_path / "in.safetensors")
     recipe = Recipe("w", scheme, bits, granularity, group_size)
-    written = _written(tmp_path / "in.safetensors", tmp_path / "out.safetensors", recipe)
+    written = write(tmp_path / "in.safetensors", tmp_path / "out.safetensors", recipe)
     if scheme.startswith("block:"):
         wanted = quantize_blocks(weights, scheme, bits, group_size=group_size)
     else:
@@ -160,8 +125,8 @@ def test_the_file_is_as_small_as_effective_bits_say(tmp_path, scheme, granularit
 
 @pytest.mark.parametrize("kind", ["float16", "float32"])
 def test_type_of_the_codebooks(tmp_path: Path, checkpoint: Path, kind: str) -> None:
-    written = _written(checkpoint, tmp_path / "out", _recipe(), codebook_type=kind)
-    found, weights = load(tmp_path / "out")["conv.weight"], _state()["conv.weight"]
+    written = write(checkpoint, tmp_path / "out", recipe(), codebook_type=kind)
+    found, weights = load(tmp_path / "out")["conv.weight"], mixed_state()["conv.weight"]
     with QuantizedFile(tmp_path / "out") as file:
         assert str(file.packed("conv.weight").codebook.dtype) == kind
     measured = float(((found - weights).double() ** 2).mean())
@@ -173,7 +138,7 @@ def test_tied_tensors_stay_one(tmp_path: Path) -> None:
     small = torch.randn(7)
     state = {"a": base, "b": base, "c": base.t(), "d": base[:, :], "x": small, "y": small, "z": base[:10]}
     torch.save({"state_dict": state}, tmp_path / "m.pt")
-    written = _written(tmp_path / "m.pt", tmp_path / "out", _recipe("a"))
+    written = write(tmp_path / "m.pt", tmp_path / "out", recipe("a"))
     found = load(tmp_path / "out")
     assert found.keys() == state.keys()
     assert found["b"].data_ptr() == found["a"].data_ptr()
@@ -188,32 +153,32 @@ def test_tied_tensors_stay_one(tmp_path: Path) -> None:
 def test_the_same_numbers_in_another_shape_are_kept_apart(tmp_path: Path) -> None:
     base = torch.randn(20, 30)
     torch.save({"a": base, "b": base.view(30, 20)}, tmp_path / "m.pt")
-    _written(tmp_path / "m.pt", tmp_path / "out", _recipe("a"))
+    write(tmp_path / "m.pt", tmp_path / "out", recipe("a"))
     assert torch.equal(load(tmp_path / "out")["b"], base.view(30, 20))
 
 
 def test_what_is_not_the_model_is_left_out_and_said(tmp_path: Path) -> None:
     state = {"model": {"w": torch.randn(9, 99)}, "optimizer": {"m": torch.randn(9, 99)}}
     torch.save(state, tmp_path / "m.ckpt")
-    written = _written(tmp_path / "m.ckpt", tmp_path / "out", _recipe("w"))
+    written = write(tmp_path / "m.ckpt", tmp_path / "out", recipe("w"))
     assert list(load(tmp_path / "out")) == ["w"]
     assert [(t.name, t.reason) for t in written.left_out] == [("optimizer.m", "state of the optimizer")]
 
 
 def test_every_published_checkpoint(tmp_path: Path, shared_checkpoints: Path) -> None:
     for path in sorted(shared_checkpoints.glob("*.p*t*")):
-        recipes, kept = recipes_for(path, _recipe("", "nf4"))
+        recipes, kept = recipes_for(path, recipe("", "nf4"))
         out = tmp_path / f"{path.stem}.safetensors"
         written = write_quantized(path, out, recipes, kept=kept)
         found, state = load(out), read_state(path)
         assert found.keys() == state.keys()
         assert {t.name for t in written.kept} | {r.name for r in recipes} == state.keys()
         assert all(t.reason for t in written.kept)
-        for recipe in recipes:
-            wanted = quantize(state[recipe.name], "nf4").dequantize()
-            assert np.array_equal(found[recipe.name].numpy(), wanted)
+        for planned in recipes:
+            wanted = quantize(state[planned.name], "nf4").dequantize()
+            assert np.array_equal(found[planned.name].numpy(), wanted)
         for tensor in written.kept:
-            assert _same(found[tensor.name], state[tensor.name])
+            assert same(found[tensor.name], state[tensor.name])
         with QuantizedFile(out) as file:
             stored = sum(file.packed(name).num_bytes for name in file.quantized)
         others = sum(state[t.name].nbytes for t in written.kept)
@@ -225,7 +190,7 @@ def test_every_published_checkpoint(tmp_path: Path, shared_checkpoints: Path) ->
 
 def _refused(error: type[FmqError], match: str, tmp_path: Path, checkpoint: Path, *recipes: Recipe) -> None:
     with pytest.raises(error, match=match):
-        _written(checkpoint, tmp_path / "out", *recipes)
+        write(checkpoint, tmp_path / "out", *recipes)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model.safetensors"]
 
 
@@ -234,17 +199,17 @@ def test_plans_that_do_not_fit(tmp_path: Path, checkpoint: Path) -> None:
         _refused(error, match, tmp_path, checkpoint, *recipes)
 
     refused(CheckpointError, "quantizes none")
-    refused(CheckpointError, "'nobody' of the plan.*no such tensor", _recipe("nobody"))
-    refused(CheckpointError, "'ids' of the plan: no real numbers", _recipe("ids"))
-    refused(CheckpointError, "'spectral' of the plan: complex", _recipe("spectral"))
-    refused(SchemeError, "nf4 has 16 levels", _recipe(scheme="nf4", bits=3))
-    refused(SchemeError, "no such scheme", _recipe(scheme="magic"))
-    refused(SchemeError, "groups", _recipe(scheme="block:lloyd_max"))
+    refused(CheckpointError, "'nobody' of the plan.*no such tensor", recipe("nobody"))
+    refused(CheckpointError, "'ids' of the plan: no real numbers", recipe("ids"))
+    refused(CheckpointError, "'spectral' of the plan: complex", recipe("spectral"))
+    refused(SchemeError, "nf4 has 16 levels", recipe(scheme="nf4", bits=3))
+    refused(SchemeError, "no such scheme", recipe(scheme="magic"))
+    refused(SchemeError, "groups", recipe(scheme="block:lloyd_max"))
     refused(
         WeightsError,
         r"tensor 'conv\.weight': group_size = 64 .* does not divide the 144",
-        _recipe("half.weight"),
-        _recipe(granularity="group", group_size=64),
+        recipe("half.weight"),
+        recipe(granularity="group", group_size=64),
     )
 
 
@@ -255,26 +220,26 @@ def test_nan_is_named_with_counts_or_kept(tmp_path: Path) -> None:
     save_file({"bad": bad, "good": torch.randn(6, 60)}, path)
     match = "tensor 'bad': 2 of its 360 numbers are nan and 1 are infinite"
     with pytest.raises(WeightsError, match=match):
-        _written(path, tmp_path / "out", _recipe("bad"), _recipe("good"))
+        write(path, tmp_path / "out", recipe("bad"), recipe("good"))
     assert not (tmp_path / "out").exists()
-    written = _written(path, tmp_path / "out", _recipe("bad"), _recipe("good"), on_nonfinite="skip")
+    written = write(path, tmp_path / "out", recipe("bad"), recipe("good"), on_nonfinite="skip")
     assert [t.reason for t in written.kept] == ["2 of its 360 numbers are nan and 1 are infinite"]
     assert written.config["modules_to_not_convert"] == ["bad"]
-    assert _same(load(tmp_path / "out")["bad"], bad)
+    assert same(load(tmp_path / "out")["bad"], bad)
     with pytest.raises(CheckpointError, match="every tensor of the plan holds nan"):
-        _written(path, tmp_path / "none", _recipe("bad"), on_nonfinite="skip")
+        write(path, tmp_path / "none", recipe("bad"), on_nonfinite="skip")
 
 
 def test_a_quantized_checkpoint_is_not_quantized_again(tmp_path: Path, checkpoint: Path) -> None:
-    _written(checkpoint, tmp_path / "out", _recipe())
+    write(checkpoint, tmp_path / "out", recipe())
     with pytest.raises(CheckpointError, match="quantized already"):
-        _written(tmp_path / "out", tmp_path / "again", _recipe())
+        write(tmp_path / "out", tmp_path / "again", recipe())
 
 
 def test_names_that_collide(tmp_path: Path) -> None:
     save_file({"w": torch.randn(4, 50), "w.codes": torch.zeros(3)}, tmp_path / "model.safetensors")
     match = r"'w\.codes'.*name is that of a part"
-    _refused(CheckpointError, match, tmp_path, tmp_path / "model.safetensors", _recipe("w"))
+    _refused(CheckpointError, match, tmp_path, tmp_path / "model.safetensors", recipe("w"))
 
 
 def test_tensors_that_safetensors_cannot_hold(tmp_path: Path) -> None:
@@ -285,7 +250,7 @@ def test_tensors_that_safetensors_cannot_hold(tmp_path: Path) -> None:
     ):
         torch.save({"w": torch.randn(4, 50), "s": value}, path)
         with pytest.raises(CheckpointError, match=match):
-            _written(path, tmp_path / "out", _recipe("w"))
+            write(path, tmp_path / "out", recipe("w"))
 
 
 def test_an_output_that_exists_stays(tmp_path: Path, checkpoint: Path) -> None:
@@ -294,19 +259,20 @@ def test_an_output_that_exists_stays(tmp_path: Path, checkpoint: Path) -> None:
     (tmp_path / "folder" / "notes").write_text("mine")
     for out in ("old.safetensors", "folder"):
         with pytest.raises(OutputError, match="--force"):
-            _written(checkpoint, tmp_path / out, _recipe())
-        _written(checkpoint, tmp_path / out, _recipe(), overwrite=True)
-        assert len(load(tmp_path / out)) == len(_state())
+            write(checkpoint, tmp_path / out, recipe())
+        write(checkpoint, tmp_path / out, recipe(), overwrite=True)
+        assert len(load(tmp_path / out)) == len(mixed_state())
     assert (tmp_path / "folder" / "notes").read_text() == "mine"
     (tmp_path / "none").mkdir()
-    _written(checkpoint, tmp_path / "none", _recipe())  # an empty folder is as good as none
+    write(checkpoint, tmp_path / "none", recipe())  # an empty folder is as good as none
     with pytest.raises(OutputError, match="folder does not exist"):
-        _written(checkpoint, tmp_path / "x" / "y", _recipe())
+        write(checkpoint, tmp_path / "x" / "y", recipe())
     (tmp_path / "plain").write_text("old")
     with pytest.raises(OutputError, match="it is a file"):
-        _written(checkpoint, tmp_path / "plain", _recipe(), overwrite=True)
+        write(checkpoint, tmp_path / "plain", recipe(), overwrite=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     """A limit on the size of files stands in for it; the finished tensors stay for --resume.
 
@@ -331,100 +297,8 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     assert "OutputError" in done.stderr
     assert "4 finished tensors are kept for --resume" in done.stderr
     assert (tmp_path / "out.safetensors").read_text() == "old"
-    plan = [_recipe(f"w{i}", "uniform", granularity="tensor") for i in range(4)]
-    written = _written(path, tmp_path / "out.safetensors", *plan, overwrite=True, resume=True)
+    plan = [recipe(f"w{i}", "uniform", granularity="tensor") for i in range(4)]
+    written = write(path, tmp_path / "out.safetensors", *plan, overwrite=True, resume=True)
     assert written.reused == 4
     assert len(load(tmp_path / "out.safetensors")) == 4
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 100_000
-
-
-# --- going on ------------------------------------------------------------------------------------------
-
-
-class _StopError(Exception):
-    pass
-
-
-def _stop_at(share: float) -> Callable[[float, str], None]:
-    def progress(done: float, _what: str) -> None:
-        if done >= share:
-            raise _StopError
-
-    return progress
-
-
-def test_a_stopped_run_goes_on_and_takes_over_only_what_is_the_same(tmp_path: Path) -> None:
-    path = tmp_path / "m.safetensors"
-    state = {f"w{i}": torch.randn(8, 100, generator=torch.Generator().manual_seed(i)) for i in range(6)}
-    save_file(state, path)
-    plan = [_recipe(f"w{i}") for i in range(6)]
-    with pytest.raises(_StopError):
-        _written(path, tmp_path / "out", *plan, progress=_stop_at(0.5))
-    assert not (tmp_path / "out").exists()
-    work = WorkFolder(tmp_path / "out")
-    assert len(work) == 4
-    damaged = sorted(work.path.glob("*.safetensors"))[0]
-    damaged.write_bytes(damaged.read_bytes()[:-1] + b"\xff\xff")
-    state["w1"] = state["w1"] + 1.0  # the input changed
-    save_file(state, path)
-    plan[2] = _recipe("w2", bits=5)  # so did the plan
-    written = _written(path, tmp_path / "out", *plan, resume=True)
-    assert written.reused in (1, 2)  # one of the four may be the damaged one
-    assert not work.path.exists()
-    for i, recipe in enumerate(plan):
-        wanted = quantize(state[f"w{i}"], bits=recipe.bits).dequantize()
-        assert np.array_equal(load(tmp_path / "out")[f"w{i}"].numpy(), wanted)
-
-
-def test_without_resume_nothing_is_taken_over(tmp_path: Path, checkpoint: Path) -> None:
-    """Negative control of the test above."""
-    plan = [_recipe(), _recipe("half.weight"), _recipe("double.weight")]
-    with pytest.raises(_StopError):
-        _written(checkpoint, tmp_path / "out", *plan, progress=_stop_at(0.5))
-    assert len(WorkFolder(tmp_path / "out")) > 0
-    assert _written(checkpoint, tmp_path / "out", *plan).reused == 0
-
-
-def test_the_same_input_gives_the_same_file(tmp_path: Path, checkpoint: Path) -> None:
-    for threads in (1, 3):
-        _written(checkpoint, tmp_path / f"{threads}.safetensors", _recipe(), threads=threads)
-    assert (tmp_path / "1.safetensors").read_bytes() == (tmp_path / "3.safetensors").read_bytes()
-
-
-# --- which tensors -------------------------------------------------------------------------------------
-
-
-def test_patterns(checkpoint: Path) -> None:
-    assert matches("a.b", (), ())
-    assert matches("a.b", ("a*",), ())
-    assert not matches("a.b", ("b*",), ())
-    assert not matches("a.b", (), ("*.b",))
-    recipes, kept = recipes_for(checkpoint, _recipe("", "uniform"), exclude=("half*",))
-    assert {r.name for r in recipes} == {"double.weight", "conv.weight"}
-    assert KeptTensor("half.weight", (6, 40), "not asked for") in kept
-    with pytest.raises(CheckpointError, match=r"--include 'x\*': it fits no tensor"):
-        recipes_for(checkpoint, _recipe(""), include=("x*",))
-    with pytest.raises(CheckpointError, match=r"--exclude 'x\*': it fits no tensor"):
-        recipes_for(checkpoint, _recipe(""), exclude=("x*",))
-    with pytest.raises(CheckpointError, match="none of its tensors is left"):
-        recipes_for(checkpoint, _recipe(""), include=("ids",))
-
-
-def test_groups_that_do_not_divide(tmp_path: Path, checkpoint: Path) -> None:
-    wanted = _recipe("", "uniform", granularity="group", group_size=48)
-    with pytest.raises(
-        WeightsError, match=r"of 2 tensors .*'half\.weight' has 40.*divides all of them \(8\)"
-    ):
-        recipes_for(checkpoint, wanted, exclude=("e8",))
-    recipes, kept = recipes_for(checkpoint, wanted, misfit="keep")
-    assert [r.name for r in recipes] == ["conv.weight"]
-    assert {t.name: t.reason for t in kept}["half.weight"] == "48 does not divide the 40 weights of a channel"
-    by_name = {r.name: r for r in recipes_for(checkpoint, wanted, misfit="channel")[0]}
-    assert by_name["half.weight"].granularity == "channel"
-    assert by_name["conv.weight"].group_size == 48
-
-
-def test_tensors_that_would_not_become_smaller_are_kept(checkpoint: Path) -> None:
-    recipes, kept = recipes_for(checkpoint, _recipe("", "lloyd_max", 6))
-    assert {r.name for r in recipes}.isdisjoint({"half.weight"})
-    assert {t.name: t.reason for t in kept}["half.weight"] == "quantized it would not be smaller"
