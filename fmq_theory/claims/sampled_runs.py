@@ -45,6 +45,7 @@ class SampledRow:
         bounds: of the error, by rung; empty without a ladder.
         ladder_error: rms error of the samples that the bounds speak of.
         secant: the bound that assumes nothing.
+        rounding: rms error that rounding alone may make of those samples.
     """
 
     scheme: str
@@ -53,6 +54,7 @@ class SampledRow:
     bounds: Mapping[str, float]
     ladder_error: float | None
     secant: float | None
+    rounding: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ def _row(row: Mapping[str, Any]) -> SampledRow:
         known,
         _number(ladder, "error_rms"),
         _number(cast("Mapping[str, Any]", ladder.get("bounds") or {}), "secant"),
+        _number(ladder, "rounding_rms") or 0.0,
     )
 
 

@@ -154,7 +154,8 @@ def _ladder_of(reference: Reference, quantized: TorchField, settings: FlowSettin
         )
     except FlowError as error:
         return {"note": f"no ladder: {error.thing}: {error.cause}"}
-    return {"ladder": {**found.summary(), "curves": _curves(found)}}
+    rounding = _rms(found.rounding)[-1]
+    return {"ladder": {**found.summary(), "rounding_rms": rounding, "curves": _curves(found)}}
 
 
 def _curves(found: Ladder) -> Mapping[str, Any]:

@@ -82,6 +82,13 @@ def test_a_claim_that_fails_is_refuted(tmp_path: Path, key: str, changes: dict[s
     assert _judged(key, _file(tmp_path, _all_rows(**changes))).verdict is Verdict.REFUTED
 
 
+def test_an_error_of_the_size_of_rounding_breaks_no_rung(tmp_path: Path) -> None:
+    for rounding, verdict in ((0.2, Verdict.SUPPORTED), (0.05, Verdict.REFUTED)):
+        ladder = {"error_rms": 1.0, "rounding_rms": rounding, "bounds": {"secant": 1.2}}
+        rows = _all_rows(ladder=ladder, bounds={"g0": 9.0, "g1": 30.0, "g2": 20.0, "g4": 0.9})
+        assert _judged("C20", _file(tmp_path, rows, f"run-{rounding}")).verdict is verdict
+
+
 def test_samples_decide_p7(tmp_path: Path) -> None:
     for ours, verdict in ((18.0, Verdict.SUPPORTED), (11.5, Verdict.REFUTED)):
         rows = [
