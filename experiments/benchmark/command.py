@@ -35,7 +35,8 @@ def measure(chosen: Iterable[Case], extent: Extent) -> dict[str, Any]:
         times += map(as_json, outcome.times)
         name = getattr(case, "what", getattr(case, "job", ""))
         print(f"{case.topic}, {name}: {time.perf_counter() - start:.1f} s", file=sys.stderr, flush=True)
-    return {"machine": machine, "pace": asdict(extent.pace), "goals": goals, "times": times}
+    quick = not extent.slow_peers
+    return {"machine": machine, "quick": quick, "pace": asdict(extent.pace), "goals": goals, "times": times}
 
 
 def _positive(text: str) -> int:

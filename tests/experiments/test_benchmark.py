@@ -367,6 +367,12 @@ def test_tables_show_what_the_rows_hold() -> None:
     assert markdown(changed) != text
 
 
+def test_document_shows_the_saved_numbers() -> None:
+    saved = json.loads(command.RESULTS.read_text(encoding="utf-8"))
+    assert command.DOCUMENT.read_text(encoding="utf-8") == markdown(saved)
+    assert not any(row["failed"] for row in saved["goals"])
+
+
 @pytest.mark.parametrize(
     ("size", "words"),
     [(10**6, "10⁶"), (5 * 10**7, "5·10⁷"), (4096, "4,096"), (120_000, "12·10⁴"), (2000, "2,000")],
