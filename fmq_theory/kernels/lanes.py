@@ -13,7 +13,14 @@ from numba.core import cgutils  # pyright: ignore[reportMissingTypeStubs]
 from numba.extending import intrinsic  # pyright: ignore[reportMissingTypeStubs]
 from numpy.typing import NDArray
 
-__all__ = ["LANES", "TINY_MASS", "best_starts"]
+__all__ = [
+    "LANES",
+    "TINY_MASS",
+    "best_starts",
+    "best_starts_and_bounds",
+    "best_starts_and_bounds_of_counts",
+    "best_starts_of_counts",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -42,37 +49,22 @@ def _splat(builder: Any, scalar: Any) -> Any:
     return builder.shuffle_vector(one, nothing, zeros)
 
 
-def _lower_best_starts(
-    typing_context: Any,
-    value: Any,
-    mass: Any,
-    first: Any,
-    second: Any,
-    offset: Any,
-    low: Any,
-    high: Any,
-    row_mass: Any,
-    row_first: Any,
-    row_second: Any,
-    row: Any,
-    tolerance: Any,
-    out: Any,
-    column: Any,
-) -> Any:
-    """For rows j = row .. row+7: min over low <= t < high of value[offset+t] + cost(t, j).
+def _loop_over_starts(arguments: int, has_bounds: bool, is_count: bool) -> Any:
+    """Writes the loop over the starts: eight rows and what is known of each stay in registers.
 
-    cost(t, j) = (s_j - s_t) - (f_j - f_t)**2 / (m_j - m_t), no less than 0, from running sums m, f, s
-    (``mass``, ``first``, ``second`` of the starts; ``row_mass`` ... of the rows) about an origin.
+    Vector instructions, which LLVM turns into those of the processor, because its own loop vectorizer keeps
+    the results in memory, at five times the cost.
 
-    Writes to columns column .. column+7 of the four rows of ``out``: the minimum; its start, as
-    offset + t; a start not after any whose total is within ``tolerance`` of the minimum; one not before.
-    The third moves to t only where the total is lower than all before by more than the tolerance, so it
-    never passes a t0 whose total is within the tolerance of the minimum: that total less the tolerance
-    is at most the minimum. The fourth is the last t within the tolerance of the minimum so far.
-
-    Written as vector instructions, which LLVM turns into those of the processor, because its own loop
-    vectorizer keeps the four results in memory, at five times the cost.
+    Args:
+        arguments: the number before those for ``out`` and ``column``.
+        has_bounds: whether to look for bounds of the best starts too.
+        is_count: whether all masses are counts, so that no difference of two is lost to rounding.
     """
+
+    def at_least(builder: Any, vector: Any, least: float) -> Any:
+        if is_count:
+            return vector
+        return builder.select(builder.fcmp_ordered(">", vector, _constant(least)), vector, _constant(least))
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         def array(position: int) -> Any:
@@ -86,9 +78,9 @@ def _lower_best_starts(
         row_mass, row_first, row_second = (
             builder.load(vector_at(array(position).data, row), align=8) for position in (7, 8, 9)
         )
-        tolerance = _splat(builder, args[11])
-        results = [_cgutils.alloca_once(builder, _VECTOR) for _ in range(4)]
-        for result, start in zip(results, (np.inf, 0.0, 0.0, 0.0), strict=True):
+        starts = (np.inf, 0.0, 0.0, 0.0) if has_bounds else (np.inf, 0.0)
+        results = [_cgutils.alloca_once(builder, _VECTOR) for _ in starts]
+        for result, start in zip(results, starts, strict=True):
             builder.store(_constant(start), result)
         with _cgutils.for_range_slice(builder, low, high, _INDEX(1), intp=_INDEX, inc=True) as (t, _):
             step = builder.add(t, offset)
@@ -96,41 +88,102 @@ def _lower_best_starts(
             before = _splat(builder, builder.load(builder.gep(value, [step])))
             moments = (_splat(builder, builder.load(builder.gep(p, [t]))) for p in (mass, first, second))
             start_mass, start_first, start_second = moments
-            weight = builder.fsub(row_mass, start_mass)
-            positive = builder.fcmp_ordered(">", weight, _constant(TINY_MASS))
-            weight = builder.select(positive, weight, _constant(TINY_MASS))
+            weight = at_least(builder, builder.fsub(row_mass, start_mass), TINY_MASS)
             moment = builder.fsub(row_first, start_first)
             square = builder.fdiv(builder.fmul(moment, moment), weight)
             cost = builder.fsub(builder.fsub(row_second, start_second), square)
-            positive = builder.fcmp_ordered(">", cost, _constant(0.0))
-            total = builder.fadd(before, builder.select(positive, cost, _constant(0.0)))
-            best, argument, leftmost, rightmost = (builder.load(result) for result in results)
-            better = builder.fcmp_ordered("<", total, best)
-            far_better = builder.fcmp_ordered("<", builder.fadd(total, tolerance), best)
-            best = builder.select(better, total, best)
-            near = builder.fcmp_ordered("<=", total, builder.fadd(best, tolerance))
-            chosen = (
-                best,
-                builder.select(better, here, argument),
-                builder.select(far_better, here, leftmost),
-                builder.select(near, here, rightmost),
-            )
+            total = builder.fadd(before, at_least(builder, cost, 0.0))
+            known = [builder.load(result) for result in results]
+            better = builder.fcmp_ordered("<", total, known[0])
+            best = builder.select(better, total, known[0])
+            chosen = [best, builder.select(better, here, known[1])]
+            if has_bounds:
+                tolerance = _splat(builder, args[11])
+                far_better = builder.fcmp_ordered("<", builder.fadd(total, tolerance), known[0])
+                near = builder.fcmp_ordered("<=", total, builder.fadd(best, tolerance))
+                chosen.append(builder.select(far_better, here, known[2]))
+                chosen.append(builder.select(near, here, known[3]))
             for result, new in zip(results, chosen, strict=True):
                 builder.store(new, result)
-        out = array(12)
+        out = array(arguments)
         width = _cgutils.unpack_tuple(builder, out.shape, 2)[1]
-        place = args[13]
+        place = args[arguments + 1]
         for result in results:
             builder.store(builder.load(result), vector_at(out.data, place), align=8)
             place = builder.add(place, width)
         return context.get_dummy_value()
 
-    reals = _types.Array(_types.float64, 1, "C")
-    table = _types.Array(_types.float64, 2, "C")
-    index = _types.int64
-    starts = (reals, reals, reals, reals, index, index, index)
-    rows = (reals, reals, reals, index, _types.float64, table, index)
-    return _types.void(*starts, *rows), generate
+    return generate
 
 
-best_starts: Callable[..., None] = cast(Any, intrinsic)(_lower_best_starts)
+_REALS = _types.Array(_types.float64, 1, "C")
+_TABLE = _types.Array(_types.float64, 2, "C")
+_WHOLE = _types.int64
+_STARTS = (_REALS, _REALS, _REALS, _REALS, _WHOLE, _WHOLE, _WHOLE)
+_ROWS = (_REALS, _REALS, _REALS, _WHOLE)
+
+
+def _best_starts(is_count: bool) -> Any:
+    def lower(
+        typing_context: Any,
+        value: Any,
+        mass: Any,
+        first: Any,
+        second: Any,
+        offset: Any,
+        low: Any,
+        high: Any,
+        row_mass: Any,
+        row_first: Any,
+        row_second: Any,
+        row: Any,
+        out: Any,
+        column: Any,
+    ) -> Any:
+        """For rows j = row .. row+7: min over low <= t < high of value[offset+t] + cost(t, j).
+
+        cost(t, j) = (s_j - s_t) - (f_j - f_t)**2 / (m_j - m_t) from running sums m, f, s (``mass``,
+        ``first``, ``second`` of the starts; ``row_mass`` ... of the rows) about an origin; no less than 0
+        where masses are no counts. Writes to columns column .. column+7 of two rows of ``out``: the
+        minimum; its start, as offset + t.
+        """
+        return _types.void(*_STARTS, *_ROWS, _TABLE, _WHOLE), _loop_over_starts(11, False, is_count)
+
+    return cast(Any, intrinsic)(lower)
+
+
+def _best_starts_and_bounds(is_count: bool) -> Any:
+    def lower(
+        typing_context: Any,
+        value: Any,
+        mass: Any,
+        first: Any,
+        second: Any,
+        offset: Any,
+        low: Any,
+        high: Any,
+        row_mass: Any,
+        row_first: Any,
+        row_second: Any,
+        row: Any,
+        tolerance: Any,
+        out: Any,
+        column: Any,
+    ) -> Any:
+        """``best_starts``, and in two more rows of ``out`` bounds of the starts that may be the best.
+
+        A start not after any whose total is within ``tolerance`` of the minimum: it moves to t only where
+        the total is lower than all before by more than the tolerance, so it never passes a t0 whose
+        total is within the tolerance of the minimum: that total less the tolerance is at most the
+        minimum. And a start not before any such: the last t within the tolerance of the minimum so far.
+        """
+        types_of_all = (*_STARTS, *_ROWS, _types.float64, _TABLE, _WHOLE)
+        return _types.void(*types_of_all), _loop_over_starts(12, True, is_count)
+
+    return cast(Any, intrinsic)(lower)
+
+
+best_starts: Callable[..., None] = _best_starts(is_count=False)
+best_starts_of_counts: Callable[..., None] = _best_starts(is_count=True)
+best_starts_and_bounds: Callable[..., None] = _best_starts_and_bounds(is_count=False)
+best_starts_and_bounds_of_counts: Callable[..., None] = _best_starts_and_bounds(is_count=True)

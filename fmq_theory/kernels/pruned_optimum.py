@@ -18,13 +18,14 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from fmq_theory.kernels.batches import path_to
 from fmq_theory.kernels.few_points import FEW_POINTS, NODES, NODES_PER_CELL, few_points_optimum
 from fmq_theory.kernels.lloyd import polished
 from fmq_theory.kernels.node_rows import cut_blocks, equal_cost_nodes, node_rows
 from fmq_theory.kernels.node_slack import block_slack, least_and_greatest_means
 from fmq_theory.kernels.partition import partition_cost, splice
 from fmq_theory.kernels.penalty_search import SAME, bound_of_cells, node_search
-from fmq_theory.kernels.relaxed_path import path_to, relaxed_values
+from fmq_theory.kernels.relaxed_path import relaxed_values
 
 __all__ = ["optimum_rows", "pruned_optimum"]
 
@@ -191,7 +192,7 @@ def pruned_optimum(
         index, rows, edges, roots = equal_cost_nodes(points, mass, blocks, wanted)
         if index.size > 4 * num_cells:
             guess = 2.0 * (roots / num_cells) ** 3
-            path, _, penalty = node_search(index, rows, edges, num_cells, guess, True)
+            path, _, penalty = node_search(index, rows, edges, np.empty((3, 0)), 0.0, num_cells, guess, True)
             data, nodes = (points, mass, blocks), (index, rows, edges)
             boundaries, cost, lower = best_by_pruning(data, nodes, penalty, index[path], gap)
             return boundaries, cost, min(cost, lower)

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fmq_theory.kernels.batches import path_to
 from fmq_theory.kernels.node_rows import node_rows
 from fmq_theory.kernels.node_slack import block_slack, least_and_greatest_means
 from fmq_theory.kernels.prefix import block_prefix
-from fmq_theory.kernels.relaxed_path import path_to, relaxed_values
+from fmq_theory.kernels.relaxed_path import relaxed_values
 
 NO_MASS = np.empty(0)
 

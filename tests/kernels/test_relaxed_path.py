@@ -5,12 +5,20 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from fmq_theory.kernels.batches import path_to
 from fmq_theory.kernels.jit import kernel
-from fmq_theory.kernels.lanes import LANES, TINY_MASS, best_starts
+from fmq_theory.kernels.lanes import (
+    LANES,
+    TINY_MASS,
+    best_starts,
+    best_starts_and_bounds,
+    best_starts_and_bounds_of_counts,
+    best_starts_of_counts,
+)
 from fmq_theory.kernels.link_path import cheapest_path
 from fmq_theory.kernels.node_rows import node_rows
 from fmq_theory.kernels.prefix import block_prefix
-from fmq_theory.kernels.relaxed_path import path_to, relaxed_values
+from fmq_theory.kernels.relaxed_path import relaxed_values
 from tests.kernels.oracles import exact_costs
 
 NO_MASS = np.empty(0)
@@ -27,9 +35,15 @@ def starts_of_eight(
     tolerance: float,
     out: np.ndarray,
 ) -> None:
-    best_starts(
-        value, sums[0], sums[1], sums[2], offset, low, high, sums[0], sums[1], sums[2], row, tolerance, out, 2
-    )
+    """All four versions: four, four, two and two rows of ``out``."""
+    m, f, s = sums[0], sums[1], sums[2]
+    four, two = out[:4], out[8:10]
+    best_starts_and_bounds(value, m, f, s, offset, low, high, m, f, s, row, tolerance, four, 2)
+    four = out[4:8]
+    best_starts_and_bounds_of_counts(value, m, f, s, offset, low, high, m, f, s, row, tolerance, four, 2)
+    best_starts(value, m, f, s, offset, low, high, m, f, s, row, two, 2)
+    two = out[10:]
+    best_starts_of_counts(value, m, f, s, offset, low, high, m, f, s, row, two, 2)
 
 
 def least_values(
@@ -66,7 +80,7 @@ def test_eight_rows_against_numpy() -> None:
     sums = np.cumsum(rng.random((3, 60)) + 0.1, axis=1)
     sums[2] += 50.0 * sums[0]
     value = np.abs(np.arange(100.0) - 30.0) + rng.random(100)
-    out = np.zeros((4, 12))
+    out = np.zeros((12, 12))
     offset, low, high, row, tolerance = 7, 3, 41, 44, 0.4
     starts_of_eight(value, sums, offset, low, high, row, tolerance, out)
     t = np.arange(low, high)[:, None]
@@ -76,6 +90,8 @@ def test_eight_rows_against_numpy() -> None:
     found = out[:, 2 : 2 + LANES]
     np.testing.assert_allclose(found[0], total.min(axis=0), rtol=1e-15)
     np.testing.assert_array_equal(found[1], total.argmin(axis=0) + low + offset)
+    np.testing.assert_array_equal(found[4:8], found[:4])
+    np.testing.assert_array_equal(found[8:], found[[0, 1, 0, 1]])
     near = total <= total.min(axis=0) + tolerance
     assert (found[2] <= near.argmax(axis=0) + low + offset).all()
     assert (found[3] >= high - 1 - near[::-1].argmax(axis=0) + offset).all()
@@ -86,10 +102,14 @@ def test_eight_rows_against_numpy() -> None:
 def test_a_mass_lost_to_rounding_costs_nothing() -> None:
     sums = np.zeros((3, 16))
     sums[:, 4:] = np.array([[1.0], [-3.0], [9.0]])
-    out = np.zeros((4, 12))
+    out = np.zeros((12, 12))
     starts_of_eight(np.ones(16), sums, 0, 5, 7, 8, 0.0, out)
     assert TINY_MASS > 0.0
-    np.testing.assert_array_equal(out[0, 2 : 2 + LANES], np.ones(LANES))
+    np.testing.assert_array_equal(out[[0, 8], 2 : 2 + LANES], np.ones((2, LANES)))
+    # Control: the versions for counts do not look.
+    assert (
+        not np.isfinite(out[[4, 10], 2 : 2 + LANES] - 1.0).all() or (out[[4, 10], 2 : 2 + LANES] != 1.0).any()
+    )
 
 
 @pytest.mark.parametrize("penalty", [1e-12, 1e-3, 0.3, 50.0])
