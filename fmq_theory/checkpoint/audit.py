@@ -13,10 +13,10 @@ from fmq_theory.checkpoint.audit_run import AuditRun, Progress, Wanted, changed_
 from fmq_theory.checkpoint.audit_store import AuditStore, audit_key, file_state
 from fmq_theory.checkpoint.audit_tensor import AuditSettings, OnNonfinite
 from fmq_theory.checkpoint.files import open_checkpoint
-from fmq_theory.checkpoint.naming import Entry, classify
-from fmq_theory.checkpoint.recipe import matches, unusable
+from fmq_theory.checkpoint.naming import Entry, check_patterns, classify, matches
+from fmq_theory.checkpoint.recipe import MIN_NDIM, misfit_error
 from fmq_theory.checkpoint.tensors import SkippedTensor
-from fmq_theory.errors import CheckpointError, WeightsError
+from fmq_theory.errors import CheckpointError
 from fmq_theory.kernels.threads import default_threads
 from fmq_theory.quantizers import get_scheme
 from fmq_theory.quantizers.layout import Layout
@@ -35,8 +35,6 @@ AUDIT_SCHEMES = (
     "nf4",
 )
 """What is measured unless other schemes are named; NF4 exists at 4 bits only."""
-
-_MOST_NAMED = 4
 
 
 def audit(
@@ -184,18 +182,13 @@ def _select(
     exclude: Sequence[str],
 ) -> tuple[list[Entry], Skipped]:
     """The tensors to measure, and the others with the reason."""
-    for option, patterns in (("--include", include), ("--exclude", exclude)):
-        for pattern in patterns:
-            if not any(matches(entry.name, [pattern], ()) for entry in entries):
-                raise CheckpointError(
-                    f"{option} {pattern!r}", f"it fits no tensor of {str(path)!r}", _like(entries)
-                )
+    check_patterns(entries, include, exclude)
     chosen: list[Entry] = []
     skipped: Skipped = {}
     misfits: list[tuple[str, int]] = []
     for entry in entries:
         shape = entry.stored.shape
-        reason = entry.excluded or unusable(entry)
+        reason = entry.excluded or entry.stored.unusable(MIN_NDIM)
         if not reason and not matches(entry.name, include, exclude):
             reason = "not asked for"
         if reason:
@@ -206,27 +199,10 @@ def _select(
         if settings.group_size is not None and channel % settings.group_size:
             misfits.append((entry.name, channel))
     if misfits:
-        raise _misfit(misfits, settings.group_size or 0)
+        raise misfit_error(misfits, settings.group_size or 0, "--exclude for them, or --granularity channel")
     if not chosen:
         raise _nothing(path, skipped)
     return chosen, skipped
-
-
-def _like(entries: Sequence[Entry]) -> str:
-    names = ", ".join(repr(entry.name) for entry in entries[:_MOST_NAMED])
-    return f"its names are like {names}" if names else "it holds no tensors"
-
-
-def _misfit(misfits: Sequence[tuple[str, int]], group_size: int) -> WeightsError:
-    named = ", ".join(f"{name!r} has {size}" for name, size in misfits[:_MOST_NAMED])
-    more = f" and {len(misfits) - _MOST_NAMED} more" if len(misfits) > _MOST_NAMED else ""
-    common = math.gcd(group_size, *(size for _, size in misfits))
-    fitting = f"--group-size {common}, " if common > 1 else ""
-    return WeightsError(
-        f"group size {group_size}",
-        f"it does not divide the channels of {len(misfits)} tensors ({named}{more})",
-        f"pass {fitting}--exclude for them, or --granularity channel",
-    )
 
 
 def _nothing(path: Path, skipped: Skipped) -> CheckpointError:

@@ -5,10 +5,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from fmq_theory.bounds.high_rate_rows import HighRateRows
@@ -16,7 +15,7 @@ from fmq_theory.checkpoint.audit_result import AuditCell, TensorAudit, ratios_of
 from fmq_theory.checkpoint.files import open_checkpoint
 from fmq_theory.checkpoint.naming import Entry, classify
 from fmq_theory.checkpoint.tails import spread_of
-from fmq_theory.checkpoint.tensors import SkippedTensor
+from fmq_theory.checkpoint.tensors import SkippedTensor, as_numpy, nonfinite
 from fmq_theory.errors import CheckpointError, FmqError, WeightsError
 from fmq_theory.quantizers.grid import grid_of_rows
 from fmq_theory.quantizers.layout import Layout
@@ -26,7 +25,6 @@ __all__ = ["AuditSettings", "OnNonfinite", "audit_entry", "audit_stored"]
 
 OnNonfinite = Literal["stop", "skip"]
 
-_NUMPY_TYPES = (torch.float16, torch.float32, torch.float64)
 # Bytes that a part of a tensor may take: its weights twice, their sums, and codebooks of 256 levels.
 _PART_BYTES = 96 * 2**20
 
@@ -99,28 +97,17 @@ def audit_entry(
     """
     start = time.perf_counter()
     shape = entry.stored.shape
-    array = _numbers(entry)
-    finite = np.isfinite(array)
-    if not finite.all():
-        counts = f"{int(np.isnan(array).sum())} of its {array.size} numbers are nan and "
-        counts += f"{int(np.isinf(array).sum())} are infinite"
+    array = as_numpy(entry.stored.load())
+    if reason := nonfinite(array):
         if settings.on_nonfinite == "skip":
-            return SkippedTensor(entry.name, shape, counts)
+            return SkippedTensor(entry.name, shape, reason)
         raise WeightsError(
-            f"tensor {entry.name!r}", counts, "pass --on-nonfinite skip to leave such tensors out"
+            f"tensor {entry.name!r}", reason, "pass --on-nonfinite skip to leave such tensors out"
         )
-    del finite
     try:
         return _measured(entry, array, settings, progress, start)
     except FmqError as error:
         raise error.renamed(f"tensor {entry.name!r}: {error.thing}") from error
-
-
-def _numbers(entry: Entry) -> NDArray[np.floating]:
-    tensor = entry.stored.load().detach()
-    if tensor.dtype not in _NUMPY_TYPES:
-        tensor = tensor.to(torch.float32)  # exact: bfloat16 and the 8-bit formats are subsets
-    return cast("NDArray[np.floating]", cast("Any", tensor).numpy())
 
 
 def _measured(

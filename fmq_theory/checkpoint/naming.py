@@ -1,15 +1,18 @@
 """Which tensors of a file are the model's weights, and what they are called."""
 
+import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fmq_theory.checkpoint.tensors import StoredTensor
+from fmq_theory.errors import CheckpointError
 
-__all__ = ["Entry", "classify"]
+__all__ = ["Entry", "check_patterns", "classify", "matches"]
 
 CONTAINERS = frozenset({"model", "state_dict", "model_state_dict"})
 # Running averages of the weights: a second model, which only its name selects.
 AVERAGES = frozenset({"shadow_params", "ema", "ema_state_dict", "ema_model", "model_ema", "ema_params"})
+_MOST_NAMED = 4
 BARE = "weights"  # a file that holds one tensor and no name
 # A state dict without a container may lie beside the state of its optimizer.
 NOT_WEIGHTS = frozenset(
@@ -75,6 +78,32 @@ def classify(tensors: Sequence[StoredTensor]) -> list[Entry]:
         if tensor.storage is not None:
             numbers.setdefault(tensor.storage, name)
     return entries
+
+
+def matches(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
+    """Whether some pattern of ``include`` (any name if there are none) and none of ``exclude`` fits.
+
+    Patterns are those of a shell: ``*`` fits dots too.
+    """
+    wanted = not include or any(fnmatch.fnmatchcase(name, pattern) for pattern in include)
+    return wanted and not any(fnmatch.fnmatchcase(name, pattern) for pattern in exclude)
+
+
+def check_patterns(entries: Sequence[Entry], include: Sequence[str], exclude: Sequence[str]) -> None:
+    """Refuses a pattern that fits no name: it is misspelt.
+
+    Raises:
+        CheckpointError: with some of the names.
+    """
+    for option, patterns in (("--include", include), ("--exclude", exclude)):
+        for pattern in patterns:
+            if not any(fnmatch.fnmatchcase(entry.name, pattern) for entry in entries):
+                names = ", ".join(repr(entry.name) for entry in entries[:_MOST_NAMED])
+                raise CheckpointError(
+                    f"{option} {pattern!r}",
+                    "it fits no tensor",
+                    f"the names are like {names}" if names else "the file holds no tensors",
+                )
 
 
 def _inside(keys: tuple[str, ...], containers: frozenset[str]) -> bool:

@@ -1,6 +1,5 @@
 """Writing a quantized checkpoint, tensor by tensor: whole under its name, or not at all."""
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from fmq_theory.checkpoint.quantized_file import CONFIG
 from fmq_theory.checkpoint.quantizing_job import Job, OnNonfinite, Progress
 from fmq_theory.checkpoint.recipe import KeptTensor, Planned, Recipe
 from fmq_theory.checkpoint.shards import find_checkpoint
-from fmq_theory.checkpoint.tensors import SkippedTensor, StoredTensor
+from fmq_theory.checkpoint.tensors import SkippedTensor
 from fmq_theory.checkpoint.work_folder import WorkFolder
 from fmq_theory.errors import CheckpointError
 from fmq_theory.kernels.threads import default_threads
@@ -121,7 +120,7 @@ def write_quantized(
         place.file,
         config,
         num_bytes,
-        sum(_num_bytes(entry.stored) for entry in job.entries.values()),
+        sum(entry.stored.num_bytes for entry in job.entries.values()),
         tuple(job.kept.values()),
         tuple(
             SkippedTensor(entry.full_name, entry.stored.shape, entry.excluded)
@@ -130,7 +129,3 @@ def write_quantized(
         ),
         job.reused,
     )
-
-
-def _num_bytes(stored: StoredTensor) -> int:
-    return math.prod(stored.shape) * stored.dtype.itemsize

@@ -19,8 +19,8 @@ from fmq_theory.checkpoint.naming import Entry
 from fmq_theory.checkpoint.number_types import bytes_of, safetensors_type
 from fmq_theory.checkpoint.packed_tensor import CodebookType, PackedTensor, pack
 from fmq_theory.checkpoint.quantized_file import CHECKSUMS, CODEBOOK, CODES, CONFIG, METHOD, SCALES
-from fmq_theory.checkpoint.recipe import KeptTensor, Recipe, nonfinite, unusable
-from fmq_theory.checkpoint.tensors import StoredTensor
+from fmq_theory.checkpoint.recipe import MIN_NDIM, KeptTensor, Recipe
+from fmq_theory.checkpoint.tensors import StoredTensor, as_numpy, nonfinite
 from fmq_theory.checkpoint.tied import tied_axes
 from fmq_theory.checkpoint.work_folder import Part, WorkFolder, digest
 from fmq_theory.errors import CheckpointError, FmqError, WeightsError
@@ -35,7 +35,6 @@ Bytes = NDArray[np.uint8]
 Arrays = dict[str, tuple[str, tuple[int, ...], Bytes]]
 
 _VERSION = 1
-_NUMPY_TYPES = (torch.float16, torch.float32, torch.float64)
 # Share of the time that quantizing takes, as opposed to putting the file together.
 _QUANTIZING = 0.95
 
@@ -66,7 +65,7 @@ class Job:
                 raise CheckpointError(
                     f"tensor {name!r} of the plan", f"{thing} has no such tensor", "make a plan for this file"
                 )
-            if reason := unusable(entry, min_ndim=1):
+            if reason := entry.stored.unusable():
                 raise CheckpointError(f"tensor {name!r} of the plan", reason, "take it out of the plan")
             try:
                 recipe.check(entry.stored.shape)
@@ -122,7 +121,7 @@ class Job:
         if (part := work.get(key)) is not None:
             self.reused += 1
             return part
-        weights = cast("Any", tensor if tensor.dtype in _NUMPY_TYPES else tensor.float()).numpy()
+        weights = as_numpy(tensor)
         if reason := nonfinite(weights):
             if self.on_nonfinite == "stop":
                 raise WeightsError(
@@ -181,7 +180,7 @@ class Job:
         total = sum(weights.values())
         for name, entry in self.entries.items():
             if name not in parts:
-                reason = unusable(entry) or (
+                reason = entry.stored.unusable(MIN_NDIM) or (
                     self.kept[name].reason if name in self.kept else "not in the plan"
                 )
                 self.kept[name] = KeptTensor(name, entry.stored.shape, reason)
@@ -191,7 +190,9 @@ class Job:
             "version": _VERSION,
             **{key: _common(entry[key] for entry in tensors.values()) for key in _OF_ALL},
             "modules_to_not_convert": sorted(
-                name.removesuffix(".weight") for name in self.kept if not unusable(self.entries[name])
+                name.removesuffix(".weight")
+                for name in self.kept
+                if not self.entries[name].stored.unusable(MIN_NDIM)
             ),
             "effective_bits": math.fsum(tensors[n]["effective_bits"] * weights[n] for n in tensors) / total,
             "mse": math.fsum(tensors[n]["mse"] * weights[n] for n in tensors) / total,
@@ -229,7 +230,7 @@ class Job:
         for name, origin in source.items():
             if isinstance(origin, StoredTensor):
                 checksums[name] = checksum(bytes_of(origin.load()))
-        metadata = {"format": "pt", CONFIG: json.dumps(config), CHECKSUMS: json.dumps(checksums)}
+        metadata = {"format": "pt", CONFIG: _compact(config), CHECKSUMS: _compact(checksums)}
 
         def read(name: str) -> Iterator[Bytes]:
             origin = source[name]
@@ -243,6 +244,10 @@ class Job:
 
 # What the config says once where all tensors agree, and leaves null otherwise.
 _OF_ALL = ("scheme", "bits", "strategy", "group_size")
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _common(values: Iterable[Any]) -> Any:

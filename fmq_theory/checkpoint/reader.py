@@ -4,20 +4,16 @@ import difflib
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from fmq_theory.checkpoint.files import open_checkpoint
 from fmq_theory.checkpoint.naming import Entry, classify
-from fmq_theory.checkpoint.tensors import Checkpoint, NamedTensor, SkippedTensor
+from fmq_theory.checkpoint.tensors import Checkpoint, NamedTensor, SkippedTensor, as_numpy, nonfinite
 from fmq_theory.errors import CheckpointError, WeightsError
 
 __all__ = ["iter_tensors", "read_tensors"]
-
-_NUMPY_TYPES = (torch.float16, torch.float32, torch.float64)
 
 
 def read_tensors(path: Path | str, *, names: Sequence[str] = (), min_ndim: int = 2) -> Checkpoint:
@@ -72,10 +68,7 @@ def _by_default(
 ) -> list[Entry]:
     chosen: list[Entry] = []
     for entry in entries:
-        reason = entry.excluded or _unusable(entry)
-        if not reason and len(entry.stored.shape) < min_ndim:
-            reason = f"fewer than {min_ndim} dimensions"
-        if reason:
+        if reason := entry.excluded or entry.stored.unusable(min_ndim):
             skipped.append(SkippedTensor(entry.name, entry.stored.shape, reason))
         else:
             chosen.append(entry)
@@ -104,7 +97,7 @@ def _by_name(path: Path, entries: Iterable[Entry], names: Sequence[str]) -> list
         entry = known.get(name)
         if entry is None:
             raise _unknown(path, name, known)
-        if reason := _unusable(entry):
+        if reason := entry.stored.unusable():
             raise CheckpointError(
                 f"tensor {name!r} of {str(path)!r}", f"it is left out: {reason}", "name another one"
             )
@@ -123,33 +116,13 @@ def _unknown(path: Path, name: str, known: dict[str, Entry]) -> CheckpointError:
     return CheckpointError(f"tensor {name!r} of {str(path)!r}", "there is no tensor of that name", remedy)
 
 
-def _unusable(entry: Entry) -> str:
-    """Why no codebook can be made for a tensor, whoever asks; empty if one can."""
-    stored = entry.stored
-    if not stored.strided:
-        return "sparse or already quantized"
-    if stored.dtype.is_complex:
-        return "complex numbers"
-    if stored.dtype == torch.bool:
-        return "booleans"
-    if not stored.dtype.is_floating_point:
-        return "integers"
-    if 0 in stored.shape:
-        return "empty"
-    return "" if stored.shape else "a single number"
-
-
 def _numbers(entry: Entry) -> NDArray[np.floating]:
     """The numbers of a tensor as numpy holds them, all finite."""
-    tensor = entry.stored.load().detach()
-    if tensor.dtype not in _NUMPY_TYPES:
-        tensor = tensor.to(torch.float32)  # exact: bfloat16 and the 8-bit formats are subsets
-    array = cast("NDArray[np.floating]", cast("Any", tensor).numpy())
-    if not np.isfinite(array).all():
-        nans, infs = int(np.isnan(array).sum()), int(np.isinf(array).sum())
+    array = as_numpy(entry.stored.load())
+    if reason := nonfinite(array):
         raise WeightsError(
             f"tensor {entry.name!r}",
-            f"{nans} of its {array.size} numbers are nan and {infs} are infinite",
+            reason,
             "use a checkpoint from before the training diverged, or name other tensors",
         )
     return array

@@ -1,38 +1,36 @@
 """Which tensors of a checkpoint are quantized, and how: settled before any work is done."""
 
-import fnmatch
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
 from fmq_theory.checkpoint.files import open_checkpoint
-from fmq_theory.checkpoint.naming import Entry, classify
+from fmq_theory.checkpoint.naming import Entry, check_patterns, classify, matches
+from fmq_theory.checkpoint.tensors import as_numpy, nonfinite
 from fmq_theory.errors import CheckpointError, FmqError, SchemeError, WeightsError
 from fmq_theory.quantizers import get_scheme
 from fmq_theory.quantizers.block_scaled import BlockScheme
 from fmq_theory.quantizers.layout import Layout
 
 __all__ = [
+    "MIN_NDIM",
     "KeptTensor",
     "Misfit",
     "Planned",
     "Recipe",
-    "matches",
-    "nonfinite",
+    "misfit_error",
     "nonfinite_names",
     "recipes_for",
     "uniform_recipes",
-    "unusable",
     "wanted_names",
 ]
 
 Misfit = Literal["error", "channel", "keep"]
+MIN_NDIM = 2
+"""Tensors of fewer dimensions are quantized only where a plan names them."""
+
 _MOST_NAMED = 4
 
 
@@ -103,29 +101,6 @@ class KeptTensor:
     reason: str
 
 
-def matches(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
-    """Whether some pattern of ``include`` (any name if there are none) and none of ``exclude`` fits.
-
-    Patterns are those of a shell: ``*`` fits dots too.
-    """
-    wanted = not include or any(fnmatch.fnmatchcase(name, pattern) for pattern in include)
-    return wanted and not any(fnmatch.fnmatchcase(name, pattern) for pattern in exclude)
-
-
-def unusable(entry: Entry, min_ndim: int = 2) -> str:
-    """Why a tensor is not quantized unless its name is in a plan; empty if it is."""
-    stored = entry.stored
-    if not stored.strided:
-        return "sparse or already quantized"
-    if stored.dtype.is_complex:
-        return "complex numbers"
-    if not stored.dtype.is_floating_point:
-        return "no real numbers"
-    if 0 in stored.shape or not stored.shape:
-        return "empty" if 0 in stored.shape else "a single number"
-    return f"fewer than {min_ndim} dimensions" if len(stored.shape) < min_ndim else ""
-
-
 def recipes_for(
     path: Path,
     wanted: Recipe,
@@ -172,20 +147,20 @@ def uniform_recipes(
         FmqError: the recipe is none.
     """
     entries = list(entries)
-    _check_patterns(entries, include, exclude)
+    check_patterns(entries, include, exclude)
     recipes: list[Recipe] = []
     kept: list[KeptTensor] = []
-    misfits: list[tuple[Entry, int]] = []
+    misfits: list[tuple[str, int]] = []
     for entry in entries:
         shape = entry.stored.shape
-        reason = unusable(entry)
+        reason = entry.stored.unusable(MIN_NDIM)
         if not reason and not matches(entry.name, include, exclude):
             reason = "not asked for"
         size = math.prod(shape[1:])
         if not reason and wanted.group_size is not None and size % wanted.group_size:
-            misfits.append((entry, size))
+            misfits.append((entry.name, size))
             reason = f"{wanted.group_size} does not divide the {size} weights of a channel"
-        if reason and not (misfit == "channel" and misfits and misfits[-1][0] is entry):
+        if reason and not (misfit == "channel" and misfits and misfits[-1][0] == entry.name):
             kept.append(KeptTensor(entry.name, shape, reason))
             continue
         recipe = _by_channel(wanted, entry.name) if reason else Recipe(entry.name, *_fields(wanted))
@@ -195,7 +170,8 @@ def uniform_recipes(
             recipe.check(shape)
             recipes.append(recipe)
     if misfits and misfit == "error":
-        raise _misfit_error(misfits, wanted)
+        otherwise = "--misfit channel (a codebook for each of their channels) or --misfit keep"
+        raise misfit_error(misfits, wanted.group_size or 0, otherwise)
     if not recipes:
         wanted.check((1 << 20, 1 << 20))  # a wrong scheme is the better reason
         reasons = {tensor.reason: tensor.name for tensor in reversed(kept)}
@@ -216,21 +192,13 @@ def wanted_names(path: Path, include: Sequence[str] = (), exclude: Sequence[str]
     """
     with open_checkpoint(path) as stored:
         entries = [entry for entry in classify(stored) if not entry.excluded]
-    _check_patterns(entries, include, exclude)
-    names = [e.name for e in entries if not unusable(e) and matches(e.name, include, exclude)]
+    check_patterns(entries, include, exclude)
+    names = [e.name for e in entries if not e.stored.unusable(MIN_NDIM) and matches(e.name, include, exclude)]
     if not names:
         raise CheckpointError(
             f"checkpoint {str(path)!r}", "none of its tensors is left to quantize", "ask for other tensors"
         )
     return names
-
-
-def nonfinite(weights: NDArray[np.floating]) -> str:
-    """How many numbers are nan or infinite, in words; empty where none is."""
-    if np.isfinite(weights).all():
-        return ""
-    nans, infs = int(np.isnan(weights).sum()), int(np.isinf(weights).sum())
-    return f"{nans} of its {weights.size} numbers are nan and {infs} are infinite"
 
 
 def nonfinite_names(path: Path, names: Sequence[str]) -> set[str]:
@@ -239,24 +207,13 @@ def nonfinite_names(path: Path, names: Sequence[str]) -> set[str]:
     Raises:
         CheckpointError: the file cannot be read.
     """
+    wanted = set(names)
     with open_checkpoint(path) as stored:
         return {
             entry.name
             for entry in classify(stored)
-            if entry.name in set(names)
-            and not entry.excluded
-            and not bool(torch.isfinite(entry.stored.load().float()).all())
+            if entry.name in wanted and not entry.excluded and nonfinite(as_numpy(entry.stored.load()))
         }
-
-
-def _check_patterns(entries: Sequence[Entry], include: Sequence[str], exclude: Sequence[str]) -> None:
-    for option, patterns in (("--include", include), ("--exclude", exclude)):
-        for pattern in patterns:
-            if not any(fnmatch.fnmatchcase(entry.name, pattern) for entry in entries):
-                names = ", ".join(repr(entry.name) for entry in entries[:_MOST_NAMED])
-                raise CheckpointError(
-                    f"{option} {pattern!r}", "it fits no tensor", f"the names are like {names}"
-                )
 
 
 def _fields(recipe: Recipe) -> tuple[str, int, str, int | None]:
@@ -280,13 +237,20 @@ def _would_grow(recipe: Recipe, entry: Entry) -> bool:
     return (columns * recipe.bits + 7) // 8 + numbers * max(4, width if width == 8 else 4) >= columns * width
 
 
-def _misfit_error(misfits: Sequence[tuple[Entry, int]], wanted: Recipe) -> FmqError:
-    named = ", ".join(f"{entry.name!r} has {size}" for entry, size in misfits[:_MOST_NAMED])
+def misfit_error(misfits: Sequence[tuple[str, int]], group_size: int, otherwise: str) -> FmqError:
+    """The error about groups that do not divide.
+
+    Args:
+        misfits: name, and weights of a channel, of each such tensor.
+        group_size: what does not divide them.
+        otherwise: what can be passed instead of a group size that fits.
+    """
+    named = ", ".join(f"{name!r} has {size}" for name, size in misfits[:_MOST_NAMED])
     more = f" and {len(misfits) - _MOST_NAMED} more" if len(misfits) > _MOST_NAMED else ""
-    common = math.gcd(*(size for _, size in misfits), wanted.group_size or 0)
-    fitting = f"a group size that divides all of them ({common}), or " if common > 1 else ""
+    common = math.gcd(group_size, *(size for _, size in misfits))
+    fitting = f"--group-size {common}, which divides all of them, or " if common > 1 else ""
     return WeightsError(
-        f"group size {wanted.group_size}",
+        f"group size {group_size}",
         f"it does not divide the channels of {len(misfits)} tensors ({named}{more})",
-        f"pass {fitting}--misfit channel (a codebook for each of their channels) or --misfit keep",
+        f"pass {fitting}{otherwise}",
     )

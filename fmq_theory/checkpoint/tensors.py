@@ -1,14 +1,18 @@
 """What a checkpoint holds: the tensors that can be quantized, and the rest with the reason."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-__all__ = ["Checkpoint", "NamedTensor", "SkippedTensor", "StoredTensor"]
+__all__ = ["Checkpoint", "NamedTensor", "SkippedTensor", "StoredTensor", "as_numpy", "nonfinite"]
+
+_NUMPY_TYPES = (torch.float16, torch.float32, torch.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,3 +77,40 @@ class StoredTensor:
     strided: bool
     storage: tuple[int, ...] | None
     load: Callable[[], torch.Tensor]
+
+    @property
+    def num_bytes(self) -> int:
+        """What its numbers take where they are stored densely."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def unusable(self, min_ndim: int = 1) -> str:
+        """Why no codebook is made for it; empty if one can be."""
+        if not self.strided:
+            return "sparse or already quantized"
+        if self.dtype.is_complex:
+            return "complex numbers"
+        if self.dtype == torch.bool:
+            return "booleans"
+        if not self.dtype.is_floating_point:
+            return "integers"
+        if 0 in self.shape:
+            return "empty"
+        if not self.shape:
+            return "a single number"
+        return f"fewer than {min_ndim} dimensions" if len(self.shape) < min_ndim else ""
+
+
+def as_numpy(tensor: torch.Tensor) -> NDArray[np.floating]:
+    """Its numbers as numpy holds them: float32, without rounding, where numpy lacks the type."""
+    tensor = tensor.detach()
+    if tensor.dtype not in _NUMPY_TYPES:
+        tensor = tensor.to(torch.float32)  # exact: bfloat16 and the 8-bit formats are subsets
+    return cast("NDArray[np.floating]", cast("Any", tensor).numpy())
+
+
+def nonfinite(weights: NDArray[np.floating]) -> str:
+    """How many numbers are nan or infinite, in words; empty where none is."""
+    if np.isfinite(weights).all():
+        return ""
+    nans, infs = int(np.isnan(weights).sum()), int(np.isinf(weights).sum())
+    return f"{nans} of its {weights.size} numbers are nan and {infs} are infinite"

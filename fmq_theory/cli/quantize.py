@@ -156,7 +156,7 @@ def quantize(
             write_plan(asked, out, force=force)
             return
         OutputPlace(out).check(overwrite=force)
-        planned, kept, _ = asked.settle()
+        planned, kept, plan = asked.settle()
         try:
             with progress_bar("quantizing") as progress:
                 written = write_quantized(
@@ -175,7 +175,7 @@ def quantize(
         except KeyboardInterrupt:
             click.echo("stopped; finished tensors are kept: go on with --resume", err=True)
             raise SystemExit(130) from None
-        report_written(written, json_path)
+        report_written(written, json_path, plan)
 
 
 def _base_config(checkpoint: Path) -> dict[str, Any] | None:

@@ -110,7 +110,7 @@ class Asked:
         return recipes_for(self.checkpoint, wanted, self.include, self.exclude, self.misfit)
 
     def _for_budget(self, budget: float) -> "Plan":
-        from fmq_theory.checkpoint.allocate import plan_for_budget, read_sensitivities
+        from fmq_theory.checkpoint.budget import plan_for_budget, read_sensitivities
         from fmq_theory.checkpoint.recipe import wanted_names
         from fmq_theory.report import progress_bar
 

@@ -1,8 +1,9 @@
 """What ``fmq quantize`` says of the file that it wrote."""
 
 import json
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,9 @@ import click
 
 if TYPE_CHECKING:
     from fmq_theory.checkpoint.packed_file import WrittenCheckpoint
+    from fmq_theory.checkpoint.plan import Plan
+    from fmq_theory.checkpoint.recipe import KeptTensor
+    from fmq_theory.checkpoint.tensors import SkippedTensor
     from fmq_theory.cli.quantize_plan import Asked
 
 __all__ = ["report_written", "write_plan"]
@@ -17,8 +21,14 @@ __all__ = ["report_written", "write_plan"]
 _MOST_LISTED = 5
 
 
-def report_written(written: "WrittenCheckpoint", json_path: str | None) -> None:
-    """Prints the summary, or the JSON that was asked for, and what to do next."""
+def report_written(written: "WrittenCheckpoint", json_path: str | None, plan: "Plan | None") -> None:
+    """Prints the summary, or the JSON that was asked for, and what to do next.
+
+    Args:
+        written: what was done.
+        json_path: of a file; "-" prints the JSON instead of the summary.
+        plan: if there was one.
+    """
     from fmq_theory.report import write_text_atomically
 
     text = json.dumps(_as_json(written), indent=1, ensure_ascii=False)
@@ -32,14 +42,16 @@ def report_written(written: "WrittenCheckpoint", json_path: str | None) -> None:
     click.echo(f"Quantized: {len(config['tensors'])} tensors, {weights:,} weights ({', '.join(how)})")
     effective = config["effective_bits"]
     click.echo(f"  mean squared error {config['mse']:.4g}, {effective:.3f} bits a weight, codebooks counted")
+    if plan is not None:
+        _say_plan(plan)
     if (bits := config["bits"]) and effective > bits + 1:
         click.echo(
             f"  {effective - bits:.1f} of these bits are codebooks; --granularity tensor, or --scheme nf4 or "
             "uniform_clipped, have smaller ones"
         )
     _say_coding(config["tensors"].values())
-    _list("Kept as they were", [(tensor.name, tensor.reason) for tensor in written.kept])
-    _list("Left out", [(tensor.name, tensor.reason) for tensor in written.left_out])
+    _list("Kept as they were", written.kept)
+    _list("Left out", written.left_out)
     if written.reused:
         click.echo(f"Taken over from the run before: {written.reused} tensors")
     share = written.num_bytes / max(written.original_bytes, 1)
@@ -93,13 +105,30 @@ def write_plan(asked: "Asked", path: Path | None, *, force: bool) -> None:
     click.echo(f"Next: fmq quantize {asked.checkpoint} -o OUT --plan {path}")
 
 
-def _list(title: str, reasons: list[tuple[str, str]]) -> None:
-    counted = Counter(reason for _, reason in reasons)
-    if reasons:
-        click.echo(f"{title}: {len(reasons)} tensors")
+def _say_plan(plan: "Plan") -> None:
+    """How near the plan is to the best one, and what treating all tensors alike would cost."""
+    if plan.optimality_gap is not None:
+        above = "the least possible" if plan.optimality_gap == 0.0 else f"{plan.optimality_gap:.1g} above it"
+        click.echo(f"  the error of the plan is {above} at this size: proven, for the choices it had")
+    single: dict[str, Any] | None = plan.config.get("best_single")
+    if single is not None and plan.config["objective"] > 0.0:
+        group = f" of {single['group_size']}" if single["group_size"] else ""
+        click.echo(
+            f"  the best single choice of that size, {single['scheme']} at {single['bits']} bits by "
+            f"{single['granularity']}{group}, has {single['objective'] / plan.config['objective']:.2f} times "
+            "its error"
+        )
+
+
+def _list(title: str, tensors: Sequence["KeptTensor | SkippedTensor"]) -> None:
+    counted = Counter(tensor.reason for tensor in tensors)
+    if tensors:
+        click.echo(f"{title}: {len(tensors)} tensors")
     for reason, count in counted.most_common(_MOST_LISTED):
-        example = next(name for name, other in reasons if other == reason)
-        click.echo(f"  {count} x {reason} ({example}{', ...' if count > 1 else ''})")
+        alike = [tensor for tensor in tensors if tensor.reason == reason]
+        numbers = sum(_size(tensor.shape) for tensor in alike)
+        example = f"{alike[0].name}{', ...' if count > 1 else ''}"
+        click.echo(f"  {count} x {reason} ({example}): {numbers:,} numbers")
 
 
 def _as_json(written: "WrittenCheckpoint") -> dict[str, Any]:
@@ -114,8 +143,5 @@ def _as_json(written: "WrittenCheckpoint") -> dict[str, Any]:
     }
 
 
-def _size(shape: list[int]) -> int:
-    size = 1
-    for side in shape:
-        size *= side
-    return size
+def _size(shape: Sequence[int]) -> int:
+    return math.prod(shape)

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from fmq_theory.checkpoint.audit_result import Audit, AuditCell, AuditRatio, TensorAudit
 from fmq_theory.checkpoint.plan import Plan, TensorPlan
 from fmq_theory.report.audit_svg import histogram_svg, rate_distortion_svg
-from fmq_theory.report.audit_table import audit_notes
+from fmq_theory.report.audit_words import ABSENT, audit_notes, crossover_words, percent
 from fmq_theory.report.files import write_text_atomically
 from fmq_theory.report.looks import look
 from fmq_theory.report.machine_readable import environment, plain_values
@@ -24,7 +24,6 @@ _TEMPLATE = "audit.html.j2"
 # Colours of the heat map at its ends: equal mass better, uniform better; both far lighter than the ink.
 _COOL, _WARM = (122, 182, 224), (240, 160, 90)
 _FULL_COLOUR = 3.0  # |log2 rho| at the end of the scale
-_ABSENT = "–"
 
 
 def write_audit_html(audit: Audit, path: Path, plan: Plan | None = None) -> None:
@@ -58,6 +57,7 @@ def audit_html(audit: Audit, plan: Plan | None = None) -> str:
         plan=plan,
         heat=[(tensor, [_heat(ratio, tensor) for ratio in tensor.ratios]) for tensor in audit.tensors],
         notes=audit_notes(audit),
+        crossover=crossover_words(audit.totals),
         rate_distortion=rate_distortion_svg(audit),
         histogram=histogram_svg(audit),
         data=_embedded(_data(audit, schemes)),
@@ -65,17 +65,8 @@ def audit_html(audit: Audit, plan: Plan | None = None) -> str:
     )
 
 
-def percent(share: float | None) -> str:
-    """Two significant digits in per cent."""
-    if share is None:
-        return _ABSENT
-    value = 100.0 * share
-    places = max(0, min(6, 1 - math.floor(math.log10(value)))) if value > 0.0 else 0
-    return f"{value:.{places}f} %"
-
-
 def _number(value: float | None, places: int = 2) -> str:
-    return _ABSENT if value is None else f"{value:.{places}f}"
+    return ABSENT if value is None else f"{value:.{places}f}"
 
 
 def _label(scheme: str) -> str:
@@ -101,7 +92,7 @@ def _heat(ratio: AuditRatio, tensor: TensorAudit) -> dict[str, str]:
     """Words and background of a ratio: the further from 1, the stronger."""
     rho = ratio.rho_em
     if rho is None:
-        return {"words": _ABSENT, "colour": "", "told": "no ratio", "kind": "none"}
+        return {"words": ABSENT, "colour": "", "told": "no ratio", "kind": "none"}
     if tensor.weights_per_codebook <= 2**ratio.bits:
         return {"words": "exact", "colour": "", "told": "a level for every weight", "kind": "exact"}
     strength = 1.0 if rho == 0.0 else min(1.0, abs(math.log2(rho)) / _FULL_COLOUR)

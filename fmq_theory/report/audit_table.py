@@ -1,6 +1,5 @@
 """An audit in a terminal: the whole model, its worst layers, what was left out, and what follows."""
 
-import math
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -8,15 +7,20 @@ from rich.markup import escape
 from rich.table import Table
 
 from fmq_theory.checkpoint.audit_result import Audit, AuditTotals, TensorAudit
+from fmq_theory.report.audit_words import (
+    ABSENT,
+    audit_notes,
+    crossover_words,
+    percent,
+    skipped_by_reason,
+)
 from fmq_theory.report.looks import look
 
-__all__ = ["audit_notes", "print_audit", "skipped_by_reason"]
+__all__ = ["print_audit"]
 
-_ABSENT = "–"
 _PIPE_WIDTH = 150
 _WIDE = 120
 _NARROW_BITS = 4  # as many bit-widths fit a terminal of 80 characters
-_MOST_NAMED = 3
 
 
 def print_audit(audit: Audit) -> None:
@@ -46,18 +50,6 @@ def print_audit(audit: Audit) -> None:
     console.print(f"\n[bold]What follows.[/bold] {escape(audit.advice['text'])}", highlight=False)
 
 
-def skipped_by_reason(audit: Audit) -> list[str]:
-    """What was left out, a line a reason, with some names."""
-    groups: dict[str, list[str]] = {}
-    for name, _, reason in audit.skipped:
-        groups.setdefault(reason, []).append(name)
-    return [
-        f"left out, {reason}: {', '.join(names[:_MOST_NAMED])}"
-        + (f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else "")
-        for reason, names in groups.items()
-    ]
-
-
 def _per(granularity: str, group_size: int | None) -> str:
     return f"group of {group_size}" if granularity == "group" else granularity
 
@@ -77,7 +69,7 @@ def _model_table(totals: AuditTotals, bits: Sequence[int]) -> Table:
     for scheme in schemes:
         cells = [totals.cell(scheme, b) for b in bits]
         told = [
-            _ABSENT if cell is None else f"{_percent(cell.relative_error)} ({cell.effective_bits:.1f})"
+            ABSENT if cell is None else f"{percent(cell.relative_error)} ({cell.effective_bits:.1f})"
             for cell in cells
         ]
         table.add_row(look(scheme).label, *told, end_section=scheme == schemes[-1])
@@ -88,12 +80,7 @@ def _model_table(totals: AuditTotals, bits: Sequence[int]) -> Table:
     if any(ratio.rho_em is not None for ratio in totals.ratios):
         told = [_ratio(ratios[b].rho_em, inside=ratios[b].rho_em_in_band) for b in bits]
         table.add_row("ρ_EM: equal mass / uniform", *told)
-        star = totals.crossover_bits
-        table.caption = "* in the paper's band 0.25–0.40; " + (
-            "equal mass and uniform do not cross in this range"
-            if star is None
-            else f"crossover b* = {star:.2f} bits: above it uniform beats equal mass"
-        )
+        table.caption = f"* in the paper's band 0.25–0.40; {crossover_words(totals)}"
     return table
 
 
@@ -114,10 +101,10 @@ def _layers_table(audit: Audit, *, wide: bool) -> Table:
         table.add_row(
             escape(tensor.name),
             *more,
-            _percent(layer["share_of_error"]),
-            _percent(layer["share_of_weights"]),
-            _percent(layer["relative_error"]),
-            _ABSENT if star is None else f"{star:.2f}",
+            percent(layer["share_of_error"]),
+            percent(layer["share_of_weights"]),
+            percent(layer["relative_error"]),
+            ABSENT if star is None else f"{star:.2f}",
             _tail(tensor, wide=wide),
         )
     return table
@@ -131,33 +118,5 @@ def _tail(tensor: TensorAudit, *, wide: bool) -> str:
     return words if tail.theory_applies else f"{words}; no law"
 
 
-def audit_notes(audit: Audit) -> list[str]:
-    """What a reader of the numbers has to know."""
-    notes: list[str] = []
-    without = [tensor for tensor in audit.tensors if not tensor.spread.tail.theory_applies]
-    if without:
-        reason = without[0].spread.tail.reason
-        notes.append(
-            f"theory about laws does not apply to {len(without)} of {len(audit.tensors)} tensors "
-            f"({without[0].name}: {reason}); measured errors are exact all the same"
-        )
-    lossless = [tensor for tensor in audit.tensors if tensor.lossless_bits is not None]
-    if lossless:
-        most = audit.config["bits"][-1]
-        notes.append(
-            f"{len(lossless)} of {len(audit.tensors)} tensors have codebooks of at most 2^{most} weights: "
-            "there some schemes are exact by construction, at the price of codebooks as large as the weights"
-        )
-    return notes
-
-
-def _percent(share: float | None) -> str:
-    if share is None:
-        return _ABSENT
-    value = 100.0 * share
-    places = max(0, min(6, 1 - math.floor(math.log10(value)))) if value > 0.0 else 0
-    return f"{value:.{places}f}%"  # two significant digits
-
-
 def _ratio(value: float | None, *, inside: bool | None) -> str:
-    return _ABSENT if value is None else f"{value:.3f}{'*' if inside else ' '}"
+    return ABSENT if value is None else f"{value:.3f}{'*' if inside else ' '}"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from fmq_theory.checkpoint import QuantizedFile, load, read_state, read_tensors, write_quantized
-from fmq_theory.checkpoint.recipe import Recipe, recipes_for
+from fmq_theory.checkpoint.recipe import Recipe, nonfinite_names, recipes_for
 from fmq_theory.errors import CheckpointError, FmqError, OutputError, SchemeError, WeightsError
 from fmq_theory.quantizers import quantize
 from fmq_theory.quantizers.block_scaled import quantize_blocks
@@ -200,7 +200,7 @@ def test_plans_that_do_not_fit(tmp_path: Path, checkpoint: Path) -> None:
 
     refused(CheckpointError, "quantizes none")
     refused(CheckpointError, "'nobody' of the plan.*no such tensor", recipe("nobody"))
-    refused(CheckpointError, "'ids' of the plan: no real numbers", recipe("ids"))
+    refused(CheckpointError, "'ids' of the plan: integers", recipe("ids"))
     refused(CheckpointError, "'spectral' of the plan: complex", recipe("spectral"))
     refused(SchemeError, "nf4 has 16 levels", recipe(scheme="nf4", bits=3))
     refused(SchemeError, "no such scheme", recipe(scheme="magic"))
@@ -228,6 +228,13 @@ def test_nan_is_named_with_counts_or_kept(tmp_path: Path) -> None:
     assert same(load(tmp_path / "out")["bad"], bad)
     with pytest.raises(CheckpointError, match="every tensor of the plan holds nan"):
         write(path, tmp_path / "none", recipe("bad"), on_nonfinite="skip")
+
+
+def test_large_doubles_are_finite(tmp_path: Path) -> None:
+    """A double may exceed float32 without being infinite."""
+    state = {"w": 1e300 * torch.randn(4, 50, dtype=torch.float64), "v": torch.full((2, 2), float("inf"))}
+    save_file(state, tmp_path / "m.safetensors")
+    assert nonfinite_names(tmp_path / "m.safetensors", ["w", "v"]) == {"v"}
 
 
 def test_a_quantized_checkpoint_is_not_quantized_again(tmp_path: Path, checkpoint: Path) -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fmq_theory.checkpoint.recipe import KeptTensor, matches, recipes_for
+from fmq_theory.checkpoint.naming import matches
+from fmq_theory.checkpoint.recipe import KeptTensor, recipes_for
 from fmq_theory.errors import CheckpointError, WeightsError
 from tests.checkpoint.mixed_checkpoint import mixed_checkpoint, recipe
 
@@ -33,7 +34,7 @@ def test_patterns(checkpoint: Path) -> None:
 def test_groups_that_do_not_divide(tmp_path: Path, checkpoint: Path) -> None:
     wanted = recipe("", "uniform", granularity="group", group_size=48)
     with pytest.raises(
-        WeightsError, match=r"of 2 tensors .*'half\.weight' has 40.*divides all of them \(8\)"
+        WeightsError, match=r"of 2 tensors .*'half\.weight' has 40.*--group-size 8, which divides all"
     ):
         recipes_for(checkpoint, wanted, exclude=("e8",))
     recipes, kept = recipes_for(checkpoint, wanted, misfit="keep")

@@ -158,6 +158,10 @@ def test_a_budget_is_met_by_the_file() -> None:
     )["quantization_config"]
     assert alone["effective_bits"] <= 3.6
     assert config["mse"] < alone["mse"]
+    said = done("quantize", "m.safetensors", "-o", "u", "--budget", "3.6").output
+    assert "the best single choice of that size, " in said
+    assert float(said.split(" has ")[1].split(" times")[0]) >= 1.0
+    assert "proven, for the choices it had" in said
     Path("s.json").write_text('{"first.weight": 1e6}')
     done(
         "quantize", "m.safetensors", "--budget", "3.6", "--sensitivities", "s.json", "--plan-only", "-o", "p"
@@ -194,7 +198,7 @@ def test_bad_input_ends_in_one_line() -> None:
     refused("groups need a size", "quantize", "m.safetensors", *common, "--granularity", "group")
     refused("does not exist", "quantize", "m.safetensors", "-o", "no/where/x")
     refused(
-        "of 1 tensors ('second.weight' has 192); pass a group size that divides all of them (64)",
+        "of 1 tensors ('second.weight' has 192); pass --group-size 64, which divides all of them",
         "quantize", "m.safetensors", *common, "--group-size", "128", "--scheme", "nf4",
     )  # fmt: skip
     Path("x.safetensors").write_text("old")

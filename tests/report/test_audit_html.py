@@ -12,9 +12,10 @@ import torch
 from safetensors.torch import save_file
 
 from fmq_theory.checkpoint.audit import audit
-from fmq_theory.checkpoint.audit_result import Audit
+from fmq_theory.checkpoint.audit_result import Audit, AuditCell, AuditTotals, ratios_of
 from fmq_theory.checkpoint.plan import Plan, TensorPlan
-from fmq_theory.report.audit_html import audit_html, percent, write_audit_html
+from fmq_theory.report.audit_html import audit_html, write_audit_html
+from fmq_theory.report.audit_words import crossover_words, percent
 
 CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 EVIL = "</script><img src=x onerror=alert(1)>"
@@ -78,10 +79,32 @@ def test_written_whole(found: Audit, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("share", "words"),
-    [(None, "–"), (0.0, "0 %"), (0.38, "38 %"), (0.076, "7.6 %"), (0.00084, "0.084 %"), (1.0, "100 %")],
+    [(None, "–"), (0.0, "0%"), (0.38, "38%"), (0.076, "7.6%"), (0.00084, "0.084%"), (1.0, "100%")],
 )
 def test_percent(share: float | None, words: str) -> None:
     assert percent(share) == words
+
+
+def _totals(rho: dict[int, float]) -> AuditTotals:
+    """Sums in which equal mass has these ratios to uniform."""
+    cells = [
+        AuditCell(scheme, b, 8, sse, sse / 8, 0.1, None, 1.0, b + 0.5, False)
+        for b, value in rho.items()
+        for scheme, sse in (("uniform", 1.0), ("equal_mass", value))
+    ]
+    ratios, star = ratios_of(cells, list(rho))
+    return AuditTotals(1, 8, 1.0, tuple(cells), ratios, star, ())
+
+
+def test_words_about_the_crossover_agree_with_the_ratios() -> None:
+    assert "do not cross" in crossover_words(_totals({2: 0.3, 3: 0.9}))
+    plain = crossover_words(_totals({2: 0.5, 3: 2.0, 4: 4.0}))
+    assert plain == "crossover b* = 2.50 bits: above it uniform beats equal mass"
+    # Short channels: codebooks hold the weights themselves.
+    for last in (0.2, 0.0):
+        again = crossover_words(_totals({2: 0.5, 3: 2.0, 4: last}))
+        assert "up to 3 bits; at 4 bits" in again
+        assert "4.5 effective bits" in again
 
 
 # --- in a browser ---------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from fmq_theory.checkpoint import iter_tensors
-from fmq_theory.checkpoint.allocate import (
+from fmq_theory.checkpoint.budget import (
     BudgetError,
     best_single,
     plan_for_budget,

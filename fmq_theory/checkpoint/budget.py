@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fmq_theory.checkpoint.allocation import MOST_STATES, BudgetError, allocate
+from fmq_theory.checkpoint.knapsack import MOST_STATES, BudgetError, allocate
 from fmq_theory.checkpoint.options import Option, Progress, Search, TensorOptions, build_options
 from fmq_theory.checkpoint.plan import Plan, PlanError, TensorPlan
 from fmq_theory.checkpoint.sensitivities import check_sensitivity, read_sensitivities

@@ -1,0 +1,70 @@
+"""Sentences and numbers of an audit that the terminal and the page share."""
+
+import math
+
+from fmq_theory.checkpoint.audit_result import Audit, AuditTotals
+
+__all__ = ["ABSENT", "audit_notes", "crossover_words", "percent", "skipped_by_reason"]
+
+ABSENT = "–"
+_MOST_NAMED = 3
+
+
+def percent(share: float | None) -> str:
+    """Two significant digits in per cent."""
+    if share is None:
+        return ABSENT
+    value = 100.0 * share
+    places = max(0, min(6, 1 - math.floor(math.log10(value)))) if value > 0.0 else 0
+    return f"{value:.{places}f}%"
+
+
+def crossover_words(totals: AuditTotals) -> str:
+    """Where uniform overtakes equal mass, and where it falls behind again because channels are short."""
+    star = totals.crossover_bits
+    if star is None:
+        return "equal mass and uniform do not cross within these bits"
+    beyond = [ratio for ratio in totals.ratios if ratio.bits > star and ratio.rho_em is not None]
+    again = next((ratio.bits for ratio in beyond if (ratio.rho_em or 0.0) < 1.0), None)
+    cell = None if again is None else totals.cell("equal_mass", again)
+    if cell is None:
+        return f"crossover b* = {star:.2f} bits: above it uniform beats equal mass"
+    return (
+        f"crossover b* = {star:.2f} bits: above it uniform beats equal mass, up to {cell.bits - 1} bits; at "
+        f"{cell.bits} bits the codebooks of equal mass hold so many of the weights one by one, at "
+        f"{cell.effective_bits:.1f} effective bits, that it is better again"
+    )
+
+
+def skipped_by_reason(audit: Audit) -> list[str]:
+    """What was left out, a line a reason, with some names and how many numbers these tensors hold."""
+    groups: dict[str, list[tuple[str, int]]] = {}
+    for name, shape, reason in audit.skipped:
+        groups.setdefault(reason, []).append((name, math.prod(shape)))
+    lines: list[str] = []
+    for reason, tensors in groups.items():
+        names = ", ".join(name for name, _ in tensors[:_MOST_NAMED])
+        more = f" and {len(tensors) - _MOST_NAMED} more" if len(tensors) > _MOST_NAMED else ""
+        count = sum(size for _, size in tensors)
+        lines.append(f"left out, {reason}: {names}{more} ({count:,} number{'s' if count != 1 else ''})")
+    return lines
+
+
+def audit_notes(audit: Audit) -> list[str]:
+    """What a reader of the numbers has to know."""
+    notes: list[str] = []
+    without = [tensor for tensor in audit.tensors if not tensor.spread.tail.theory_applies]
+    if without:
+        reason = without[0].spread.tail.reason
+        notes.append(
+            f"theory about laws does not apply to {len(without)} of {len(audit.tensors)} tensors "
+            f"({without[0].name}: {reason}); measured errors are exact all the same"
+        )
+    lossless = [tensor for tensor in audit.tensors if tensor.lossless_bits is not None]
+    if lossless:
+        most = audit.config["bits"][-1]
+        notes.append(
+            f"{len(lossless)} of {len(audit.tensors)} tensors have at most 2^{most} weights a codebook: some "
+            "schemes are exact there by construction, at the price of codebooks as large as the weights"
+        )
+    return notes
