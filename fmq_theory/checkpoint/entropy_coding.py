@@ -84,6 +84,6 @@ def _library() -> Any:
         import zstandard
     except ImportError as error:
         raise CheckpointError(
-            "entropy-coded codes", "the library zstandard is not installed", "pip install zstandard"
+            "entropy-coded codes", "zstandard is not installed", "pip install 'fmq_theory[entropy]'"
         ) from error
     return cast("Any", zstandard)

@@ -17,6 +17,7 @@ from fmq_theory.sources.weights import as_weights
 __all__ = ["Empirical"]
 
 _CHUNK = 2**20  # points whose powers are in memory at once
+_FAR = 2.0**300  # in units of the points, of which none is beyond 2**100
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, init=False)
@@ -213,14 +214,22 @@ class Empirical(Source):
             a, b, about = np.broadcast_arrays(a, b, about)
         starts = self.data.rank(a.ravel())
         stops = np.maximum(starts, self.data.rank(b.ravel()))
-        mass, first, second = self.data.moments(starts, stops, self.data.to_z(about.ravel()))
         total, exponent = self.total_mass, self.data.exponent
         with np.errstate(over="ignore", under="ignore"):
-            return PartialMoments(
-                (mass / total).reshape(a.shape),
-                np.ldexp(first / total, exponent).reshape(a.shape),
-                np.ldexp(second / total, 2 * exponent).reshape(a.shape),
-            )
+            centre = self.data.to_z(about.ravel())
+            is_far = np.abs(centre) > _FAR
+            mass, first, second = self.data.moments(starts, stops, np.where(is_far, 0.0, centre))
+            share = mass / total
+            first = np.ldexp(first / total, exponent)
+            second = np.ldexp(second / total, 2 * exponent)
+            if is_far.any():
+                # From so far away all points are one: the distance is right to 2**-200, and its square is
+                # not lost in units in which it is no float64.
+                is_far &= mass > 0.0
+                away = self.data.origin - about.ravel()[is_far]
+                first[is_far] = share[is_far] * away
+                second[is_far] = share[is_far] * away * away
+            return PartialMoments(share.reshape(a.shape), first.reshape(a.shape), second.reshape(a.shape))
 
     def density_power_integral(self, beta: float) -> float:
         """Estimate of the integral of f**beta, f the unknown density, from spacings."""

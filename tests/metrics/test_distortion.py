@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import integrate
@@ -74,6 +74,7 @@ finite = st.floats(-1e6, 1e6, allow_subnormal=False)
     weights=hnp.arrays(np.float64, st.integers(1, 60), elements=finite),
     levels=st.lists(finite, min_size=1, max_size=9),
 )
+@example(weights=np.array([2.2e-223, 0.0]), levels=[1.0])  # squares of the weights' own unit are no float64
 def test_data_against_brute_force_and_t1(weights: np.ndarray, levels: list[float]) -> None:
     source, codebook = Empirical(weights), Codebook.nearest(levels)
     brute = math.fsum((x - codebook.decode(codebook.encode(x))) ** 2 for x in weights) / weights.size

@@ -235,6 +235,18 @@ class TestMoments:
         assert standard.variance() == pytest.approx(1.0, rel=1e-14)
         assert Empirical(x * scale).mean() == pytest.approx(1.1 * scale, rel=1e-12)
 
+    @pytest.mark.parametrize("scale", [1e-300, 2e-223, 1e-160, 1e-100, 1.0, 1e100])
+    @pytest.mark.parametrize("about", [1e-150, 1.0, -1e90, 1e150])
+    def test_moments_about_a_distant_point(self, scale: float, about: float) -> None:
+        points = [0.0, scale, 3.0 * scale]
+        found = Empirical(points).partial_moments(-math.inf, math.inf, about=about)
+        first, second = (sum((Fraction(x) - Fraction(about)) ** p for x in points) / 3 for p in (1, 2))
+        assert float(found.mass) == 1.0
+        assert float(found.first) == pytest.approx(float(first), rel=1e-15)
+        assert float(found.second) == pytest.approx(float(second), rel=1e-14, abs=5e-324)
+        nothing = Empirical(points).partial_moments(5.0 * scale, math.inf, about=about)
+        assert (float(nothing.mass), float(nothing.first), float(nothing.second)) == (0.0, 0.0, 0.0)
+
     def test_moments_beyond_float64_are_infinite(self) -> None:
         source = Empirical([-1e300, 2e300])
         assert source.moment(2) == math.inf
