@@ -14,7 +14,7 @@ from fmq_theory.kernels.penalty_search import node_search
 from fmq_theory.kernels.prefix import BLOCK
 from fmq_theory.kernels.relaxed_path import fill_frame
 
-__all__ = ["FEW_POINTS", "NODES", "NODES_PER_CELL", "few_points_optimum"]
+__all__ = ["FEW_POINTS", "LARGEST_GAP", "NODES", "NODES_PER_CELL", "few_points_optimum"]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from fmq_theory.codebook import Codebook, Codebooks
 from fmq_theory.errors import ConvergenceError, SchemeError
 from fmq_theory.kernels.cells import cell_means
+from fmq_theory.kernels.few_points import LARGEST_GAP
 from fmq_theory.kernels.partition import optimal_partition
 from fmq_theory.kernels.pruned_optimum import optimum_rows, pruned_optimum
 from fmq_theory.kernels.row_codebooks import codebooks_of_cells
@@ -22,8 +23,8 @@ from fmq_theory.sources.source import Source
 __all__ = ["LloydMax"]
 
 # How far the lower bound, which allows for its own rounding, may lie below the cost: relative, with
-# room for sums over K cells, and in units of the second moment, whose sum has about 32 digits.
-RELATIVE_GAP = 1e-12
+# room for sums over K cells, and in units of the second moment, whose sum has about 32 digits. A row of
+# few points is searched in float64, and comes with ``LARGEST_GAP`` at most.
 RELATIVE_GAP_PER_SQUARED_LEVEL = 1e-15
 ROUNDING_GAP = 1e-24
 
@@ -139,5 +140,5 @@ class LloydMax(Scheme):
     def _is_proven(
         self, num_levels: int, cost: _Numbers, lower_bound: _Numbers, second: _Numbers
     ) -> NDArray[np.bool_]:
-        relative = max(self.gap, RELATIVE_GAP + RELATIVE_GAP_PER_SQUARED_LEVEL * num_levels**2)
+        relative = max(self.gap, LARGEST_GAP + RELATIVE_GAP_PER_SQUARED_LEVEL * num_levels**2)
         return np.asarray(cost - lower_bound <= relative * cost + ROUNDING_GAP * second)

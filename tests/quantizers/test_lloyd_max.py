@@ -308,6 +308,23 @@ class TestGap:
         assert near.mse <= exact.mse * (1.0 + near.optimality_gap)
         assert near.mse >= exact.mse * (1.0 - 1e-12)
 
+    def test_short_rows_are_solved_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        solved: list[float] = []
+        one_row = LloydMax.design_with_bound
+
+        def watched(scheme: LloydMax, source: Empirical, num_levels: int) -> tuple[Codebook, float]:
+            solved.append(source.support[1])
+            return one_row(scheme, source, num_levels)
+
+        monkeypatch.setattr(LloydMax, "design_with_bound", watched)
+        rng = np.random.default_rng(12)
+        x = np.concatenate((rng.standard_normal((20, 1000)), rng.standard_t(3.0, (20, 1000))))
+        quantize(x, "lloyd_max", 4)
+        assert solved == []
+        # Control: a row that needs a frame of its own is solved again, and seen.
+        quantize(np.concatenate((x, 1e200 * x[:1])), "lloyd_max", 4)
+        assert solved == [1e200 * x[0].max()]
+
     def test_other_schemes_prove_nothing(self) -> None:
         assert quantize(np.arange(100.0), "uniform", 3).optimality_gap is None
 
