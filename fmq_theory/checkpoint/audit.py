@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 from fmq_theory.checkpoint.audit_advice import advise
-from fmq_theory.checkpoint.audit_backends import BACKENDS, AuditError
 from fmq_theory.checkpoint.audit_result import Audit, totals_of
 from fmq_theory.checkpoint.audit_run import AuditRun, Progress, Wanted, changed_meanwhile
 from fmq_theory.checkpoint.audit_store import AuditStore, audit_key, file_state
@@ -16,13 +15,14 @@ from fmq_theory.checkpoint.files import open_checkpoint
 from fmq_theory.checkpoint.naming import Entry, check_patterns, classify, matches
 from fmq_theory.checkpoint.recipe import MIN_NDIM, misfit_error
 from fmq_theory.checkpoint.tensors import SkippedTensor
-from fmq_theory.errors import CheckpointError
+from fmq_theory.checkpoint.workers import check_workers
+from fmq_theory.errors import CheckpointError, FmqError
 from fmq_theory.kernels.threads import default_threads
 from fmq_theory.quantizers import get_scheme
 from fmq_theory.quantizers.layout import Layout
 from fmq_theory.quantizers.tensor import checked_bits
 
-__all__ = ["AUDIT_SCHEMES", "audit"]
+__all__ = ["AUDIT_SCHEMES", "AuditError", "audit"]
 
 AUDIT_SCHEMES = (
     "uniform",
@@ -35,6 +35,10 @@ AUDIT_SCHEMES = (
     "nf4",
 )
 """What is measured unless other schemes are named; NF4 exists at 4 bits only."""
+
+
+class AuditError(FmqError, ValueError):
+    """An audit of nothing, or by no rule."""
 
 
 def audit(
@@ -79,7 +83,8 @@ def audit(
         WeightsError: groups that do not divide channels (all such tensors are told of before any work), or
             a tensor with nan or inf.
         SchemeError: an unknown scheme, granularity or bits out of 1..8.
-        AuditError: a backend that does not work.
+        AuditError: nothing to measure, or an unknown rule.
+        WorkersError: a backend that does not work.
         OutputError: ``resume`` cannot be written.
     """
     path = Path(path)
@@ -138,16 +143,7 @@ def _settings(
         raise AuditError("audit", "no scheme or no bit-width is named", "name at least one of each")
     if on_nonfinite not in get_args(OnNonfinite):
         raise AuditError(f"on_nonfinite {on_nonfinite!r}", "no such rule", "choose stop or skip")
-    if backend not in BACKENDS:
-        raise AuditError(f"backend {backend!r}", "no such backend", f"choose one of {', '.join(BACKENDS)}")
-    if (backend == "dask") != (scheduler is not None):
-        raise AuditError(
-            f"backend {backend!r} with scheduler {scheduler!r}",
-            "dask needs the address of a scheduler, and nothing else has one",
-            "pass --backend dask --scheduler tcp://HOST:PORT, or neither",
-        )
-    if jobs < 1:
-        raise AuditError(f"jobs = {jobs}", "it is not positive", "pass for example 2")
+    check_workers(backend, scheduler, jobs)
     Layout.of((1, group_size or 1), granularity, 0, group_size)
     return AuditSettings(
         schemes=tuple(dict.fromkeys(schemes)),

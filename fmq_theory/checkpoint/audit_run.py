@@ -5,12 +5,12 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fmq_theory.checkpoint.audit_backends import on_dask, on_processes
 from fmq_theory.checkpoint.audit_result import TensorAudit
-from fmq_theory.checkpoint.audit_tensor import AuditSettings, audit_entry
+from fmq_theory.checkpoint.audit_tensor import AuditSettings, audit_entry, audit_stored
 from fmq_theory.checkpoint.files import open_checkpoint
 from fmq_theory.checkpoint.naming import Entry, classify
 from fmq_theory.checkpoint.tensors import SkippedTensor
+from fmq_theory.checkpoint.workers import on_dask, on_processes
 from fmq_theory.errors import CheckpointError
 
 __all__ = ["AuditRun", "Progress", "Wanted", "changed_meanwhile"]
@@ -101,9 +101,10 @@ class AuditRun:
         return lambda count: self.progress(before + count, total, name)
 
     def _distributed(self, names: Sequence[str]) -> Iterable[tuple[str, TensorAudit | SkippedTensor]]:
+        tasks = [(self.path.absolute(), name, self.settings) for name in names]
         if self.scheduler is not None:
-            return on_dask(self.path, names, self.settings, self.scheduler)
-        return on_processes(self.path, names, self.settings, self.jobs)
+            return on_dask(_named, tasks, self.scheduler)
+        return on_processes(_named, tasks, self.jobs)
 
 
 def changed_meanwhile(path: Path) -> CheckpointError:
@@ -111,3 +112,8 @@ def changed_meanwhile(path: Path) -> CheckpointError:
     return CheckpointError(
         f"checkpoint {str(path)!r}", "it changed while it was read", "start the audit again"
     )
+
+
+def _named(task: tuple[Path, str, AuditSettings]) -> tuple[str, TensorAudit | SkippedTensor]:
+    path, name, settings = task
+    return name, audit_stored(path, name, settings)

@@ -13,10 +13,10 @@ from safetensors.torch import save_file
 
 from fmq_theory.bounds import predict
 from fmq_theory.checkpoint import read_tensors
-from fmq_theory.checkpoint.audit import AUDIT_SCHEMES, audit
+from fmq_theory.checkpoint.audit import AUDIT_SCHEMES, AuditError, audit
 from fmq_theory.checkpoint.audit_advice import frontier
-from fmq_theory.checkpoint.audit_backends import AuditError
 from fmq_theory.checkpoint.audit_result import Audit, TensorAudit, totals_of
+from fmq_theory.checkpoint.workers import WorkersError
 from fmq_theory.errors import CheckpointError, SchemeError, WeightsError
 from fmq_theory.quantizers import quantize
 from fmq_theory.sources import Empirical
@@ -245,15 +245,11 @@ def test_refusals_before_the_file_is_opened(tmp_path: Path) -> None:
         audit(missing, granularity="row")
     with pytest.raises(SchemeError, match="group"):
         audit(missing, granularity="group")
-    for arguments in (
-        {"jobs": 0},
-        {"backend": "dask"},
-        {"scheduler": "tcp://x:1"},
-        {"backend": "ray"},
-        {"bits": ()},
-    ):
-        with pytest.raises(AuditError):
+    for arguments in ({"jobs": 0}, {"backend": "dask"}, {"scheduler": "tcp://x:1"}, {"backend": "ray"}):
+        with pytest.raises(WorkersError):
             audit(missing, **arguments)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(AuditError):
+        audit(missing, bits=())
     with pytest.raises(CheckpointError, match="no such file"):
         audit(missing)
 

@@ -1,0 +1,1 @@
+"""What every experiment shares: description, store of finished cells, workers, tables, command."""

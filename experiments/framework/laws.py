@@ -1,0 +1,40 @@
+"""The laws of weights that experiments draw from, by the names that tables and figures show."""
+
+from fmq_theory.sources import SymmetricSource, make
+
+__all__ = ["LAWS", "law", "law_label"]
+
+LAWS: dict[str, tuple[str, dict[str, float]]] = {
+    "uniform": ("uniform", {}),
+    "gaussian": ("gaussian", {}),
+    "logistic": ("logistic", {}),
+    "laplace": ("laplace", {}),
+    "gg(1/2)": ("generalized-gaussian", {"beta": 0.5}),
+    "gamma(1/2)": ("gamma", {"shape": 0.5}),
+    "t(10)": ("student-t", {"df": 10.0}),
+    "t(5)": ("student-t", {"df": 5.0}),
+    "t(4)": ("student-t", {"df": 4.0}),
+    "t(3)": ("student-t", {"df": 3.0}),
+    "t(5/2)": ("student-t", {"df": 2.5}),
+}
+"""Family and parameters, from the lightest tail to the heaviest."""
+
+_LABELS = {
+    "uniform": "uniform",
+    "gaussian": "Gaussian",
+    "logistic": "logistic",
+    "laplace": "Laplace",
+    "gg(1/2)": "generalized Gaussian, β = 1/2",
+    "gamma(1/2)": "two-sided Gamma, shape 1/2",
+}
+
+
+def law(name: str) -> SymmetricSource:
+    """The law with variance 1."""
+    family, parameters = LAWS[name]
+    return make(family, **parameters).standard_deviation_one()
+
+
+def law_label(name: str) -> str:
+    """The law in words."""
+    return _LABELS.get(name, f"Student-t, ν = {name.removeprefix('t(').removesuffix(')')}")

@@ -1,0 +1,124 @@
+"""One function on many tasks by several processes, of this machine or of a Dask cluster."""
+
+import importlib
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+from fmq_theory.errors import FmqError
+
+__all__ = ["BACKENDS", "WorkersError", "check_workers", "on_dask", "on_processes"]
+
+BACKENDS = ("local", "dask")
+_CONNECT_SECONDS = 30
+# How often a task is tried again after the worker that had it died.
+_RETRIES = 3
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class WorkersError(FmqError, RuntimeError):
+    """Workers that cannot be as asked, cannot be reached, or died."""
+
+
+def check_workers(backend: str, scheduler: str | None, jobs: int) -> None:
+    """Refuses, before any work, what cannot be run.
+
+    Raises:
+        WorkersError: an unknown backend, a scheduler without one or the reverse, or no job.
+    """
+    if backend not in BACKENDS:
+        raise WorkersError(f"backend {backend!r}", "no such backend", f"choose one of {', '.join(BACKENDS)}")
+    if (backend == "dask") != (scheduler is not None):
+        raise WorkersError(
+            f"backend {backend!r} with scheduler {scheduler!r}",
+            "dask needs the address of a scheduler, and nothing else has one",
+            "pass --backend dask --scheduler tcp://HOST:PORT, or neither",
+        )
+    if jobs < 1:
+        raise WorkersError(f"jobs = {jobs}", "it is not positive", "pass for example 2")
+
+
+def on_processes(work: Callable[[T], R], tasks: Sequence[T], jobs: int) -> Generator[R]:
+    """``work`` of each task, in the order in which they are finished, by ``jobs`` processes of this machine.
+
+    Args:
+        work: picklable by its name; what it raises arrives here.
+        tasks: picklable.
+        jobs: at least 1.
+
+    Raises:
+        WorkersError: a process died.
+    """
+    import joblib  # pyright: ignore[reportMissingTypeStubs]
+
+    library = cast("Any", joblib)
+    calls = (library.delayed(work)(task) for task in tasks)
+    parallel = library.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
+    try:
+        yield from cast("Iterable[R]", parallel(calls))
+    except BrokenProcessPool as error:
+        raise WorkersError(
+            "workers",
+            "a process died, perhaps for want of memory",
+            "pass a smaller --jobs; what is finished is kept where the run can be resumed",
+        ) from error
+
+
+def on_dask(work: Callable[[T], R], tasks: Sequence[T], scheduler: str) -> Generator[R]:
+    """The same by the workers of a Dask cluster, which must see the same files under the same paths.
+
+    A task whose worker died is given to another one.
+
+    Args:
+        work: picklable by its name, of a module that the workers can import.
+        tasks: the longest first.
+        scheduler: address, as in tcp://host:8786.
+
+    Raises:
+        WorkersError: distributed is not installed, the scheduler does not answer, or a task's workers died
+            again and again.
+    """
+    with _client(scheduler) as (library, client):
+        submit = cast("Callable[..., Any]", client.submit)
+        # pure=False, because a file may change under the same name.
+        futures = [submit(work, task, pure=False, retries=_RETRIES) for task in tasks]
+        try:
+            for future in library.as_completed(futures, loop=client.loop):
+                yield _result(future, library.KilledWorker)
+        finally:
+            client.cancel(futures)
+
+
+def _result(future: Any, killed_worker: type[Exception]) -> Any:
+    try:
+        return future.result()
+    except killed_worker as error:
+        raise WorkersError(
+            "workers", f"they died again and again ({error})"[:160], "give them more memory"
+        ) from error
+
+
+@contextmanager
+def _client(scheduler: str) -> Generator[tuple[Any, Any]]:
+    """The library and a client of the cluster."""
+    try:
+        library = cast("Any", importlib.import_module("distributed"))
+    except ImportError as error:
+        raise WorkersError(
+            "backend 'dask'", "distributed is not installed", "pip install 'fmq_theory[cluster]'"
+        ) from error
+    try:
+        client = library.Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise WorkersError(
+            f"scheduler {scheduler!r}",
+            f"it does not answer ({error})"[:160],
+            "start it, or correct the address",
+        ) from error
+    try:
+        yield library, client
+    finally:
+        client.close()
