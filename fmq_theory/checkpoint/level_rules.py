@@ -21,16 +21,12 @@ Reals = NDArray[np.floating]
 LEVELS = "levels"
 # The rule that spaces the levels of a scheme.
 _RULE_OF = {"uniform": "uniform", "uniform_clipped": "uniform", "log2": "log2", "nf4": "nf4", "fp4": "fp4"}
-# Of the range: levels rebuilt from rounded ends are off by as much where the ends are not weights.
-_CLOSE = 2.0**-20
 
 
 def stored_numbers(scheme: str, codebooks: Reals, used: NDArray[np.int64], bits: int) -> tuple[str, Reals]:
     """The rule and the numbers to store, shape ``[R, N]``: as few as the scheme allows.
 
-    Levels that a rule does not give back are stored themselves. Ends that are weights, or no wider than the
-    codebooks' type, give every level back to the bit; those of ``uniform_clipped`` are rounded, which moves
-    a level by a unit in its last place.
+    The rule gives every level back to the bit; where it does not, the levels themselves are stored.
 
     Args:
         scheme: its name.
@@ -44,9 +40,8 @@ def stored_numbers(scheme: str, codebooks: Reals, used: NDArray[np.int64], bits:
         return LEVELS, full
     rebuilt = levels_of(rule, numbers, bits, codebooks.dtype)
     in_use = cast("NDArray[np.bool_]", np.arange(full.shape[1]) < used[:, None])
-    far = np.where(in_use, np.abs(rebuilt[:, : full.shape[1]] - full), 0.0)
-    span = np.max(np.abs(full), axis=1, keepdims=True) if scheme == "uniform_clipped" else 0.0
-    return (rule, numbers) if bool(np.all(far <= _CLOSE * span)) else (LEVELS, full)
+    same = (rebuilt[:, : full.shape[1]] == full) | ~in_use
+    return (rule, numbers) if bool(same.all()) else (LEVELS, full)
 
 
 def levels_of(rule: str, numbers: Reals, bits: int, dtype: np.dtype[np.floating]) -> Reals:

@@ -108,8 +108,10 @@ def write_plan(asked: "Asked", path: Path | None, *, force: bool) -> None:
 def _say_plan(plan: "Plan") -> None:
     """How near the plan is to the best one, and what treating all tensors alike would cost."""
     if plan.optimality_gap is not None:
-        above = "the least possible" if plan.optimality_gap == 0.0 else f"{plan.optimality_gap:.1g} above it"
-        click.echo(f"  the error of the plan is {above} at this size: proven, for the choices it had")
+        click.echo(
+            f"  the error of the plan is at most {plan.optimality_gap:.1g} above the least possible at this "
+            "size (relatively; proven, for the choices it had)"
+        )
     single: dict[str, Any] | None = plan.config.get("best_single")
     if single is not None and plan.config["objective"] > 0.0:
         group = f" of {single['group_size']}" if single["group_size"] else ""

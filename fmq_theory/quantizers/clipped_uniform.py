@@ -69,6 +69,11 @@ class ClippedUniform(Scheme):
         nearest_levels(books.levels, books.thresholds, books.used)
         return books
 
+    def stored_levels(self, levels: _FloatArray, dtype: type[np.floating]) -> NDArray[np.floating]:
+        """Equally spaced between the rounded ends, which other than those of min-max are no weights."""
+        ends = levels[:, [0, -1]].astype(dtype).astype(np.float64)
+        return uniform_levels(ends[:, 0], ends[:, 1], levels.shape[1]).astype(dtype)
+
     def side_numbers(self, num_levels: int) -> int:
         """The two outer levels."""
         return min(2, num_levels)

@@ -88,6 +88,6 @@ def quantize_patterns(
     table = np.zeros(values.size, dtype=np.uint8)
     table[finite] = scheme.encode(codebook, values[finite])
     codes = encode16(patterns.bits, table, threads)
-    levels = books.levels[0].astype(np.float32).astype(np.float64)
+    levels = scheme.stored_levels(books.levels, np.float32)[0].astype(np.float64)
     residual = points.astype(np.float64) - levels[scheme.encode(codebook, points.astype(np.float64))]
     return books, codes[None], float(np.sum(counts * residual * residual))

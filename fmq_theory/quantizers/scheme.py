@@ -157,6 +157,15 @@ class Scheme(abc.ABC):
         """
         return num_levels
 
+    def stored_levels(self, levels: NDArray[np.float64], dtype: type[np.floating]) -> NDArray[np.floating]:
+        """Levels in the type of stored numbers: what comes of the ``side_numbers`` once they are rounded.
+
+        Args:
+            levels: of each row, shape ``[R, K]``.
+            dtype: of what is stored.
+        """
+        return levels.astype(dtype)
+
     def _finite_variance(self, source: Source) -> float:
         """Var X, for a scheme that minimises the mean squared error or a cost with it.
 

@@ -103,7 +103,7 @@ def quantize(
     """Quantize a tensor of weights with a codebook for each channel, each group, or the whole.
 
     Sums are in float64 or better, whatever the type of the weights; levels are rounded once, to the
-    type of the codebooks.
+    type of the codebooks (those that a rule spaces are spaced between rounded ends).
 
     Args:
         weights: numpy array, array-like or torch tensor of real numbers, any shape.
@@ -130,7 +130,7 @@ def quantize(
         counted = quantize_patterns(patterns, scheme, num_levels, threads)
         if counted is not None:
             books, codes, error = counted
-            codebooks = books.levels.astype(np.float32)
+            codebooks = scheme.stored_levels(books.levels, np.float32)
             return _packed(scheme, bits, layout, books, codes, codebooks, error, codes.size)
     values = finite_weights(weights, granularity, axis, group_size)
     layout = Layout.of(values.shape, granularity, axis, group_size)
@@ -145,7 +145,7 @@ def quantize(
         index, _, thing = error.thing.removeprefix("row ").partition(": ")
         raise error.renamed(f"{layout.row_name(int(index))}: {thing}") from error
     # Rounding to float32 cannot overflow: no level is larger than the largest weight.
-    codebooks = books.levels.astype(_codebook_type(weights))
+    codebooks = scheme.stored_levels(books.levels, _codebook_type(weights))
     error = _squared_error(rows, codes, codebooks, importance, threads)
     total = rows.size if importance is None else math.fsum(importance.sum(axis=1))
     return _packed(scheme, bits, layout, books, codes, codebooks, error, total)

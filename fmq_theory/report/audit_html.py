@@ -13,7 +13,7 @@ from markupsafe import Markup
 from fmq_theory.checkpoint.audit_result import Audit, AuditCell, AuditRatio, TensorAudit
 from fmq_theory.checkpoint.plan import Plan, TensorPlan
 from fmq_theory.report.audit_svg import histogram_svg, rate_distortion_svg
-from fmq_theory.report.audit_words import ABSENT, audit_notes, crossover_words, percent
+from fmq_theory.report.audit_words import ABSENT, audit_notes, counted, crossover_words, percent
 from fmq_theory.report.files import write_text_atomically
 from fmq_theory.report.looks import look
 from fmq_theory.report.machine_readable import environment, plain_values
@@ -40,7 +40,9 @@ def audit_html(audit: Audit, plan: Plan | None = None) -> str:
     """
     jinja = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     filters = cast("dict[str, Any]", jinja.filters)  # pyright: ignore[reportUnknownMemberType]
-    filters.update(percent=percent, number=_number, label=_label, breakable=_breakable)
+    filters.update(
+        percent=percent, counted=counted, choice=_choice, number=_number, label=_label, breakable=_breakable
+    )
     text = files("fmq_theory.report").joinpath("templates", _TEMPLATE).read_text("utf-8")
     planned = {} if plan is None else {tensor.name: tensor for tensor in plan.tensors}
     schemes = list(dict.fromkeys(cell.scheme for cell in audit.totals.cells))
@@ -55,6 +57,7 @@ def audit_html(audit: Audit, plan: Plan | None = None) -> str:
         ],
         layers=[_layer(tensor, audit, planned.get(tensor.name)) for tensor in audit.tensors],
         plan=plan,
+        planned=[] if plan is None else _treated_alike(plan),
         heat=[(tensor, [_heat(ratio, tensor) for ratio in tensor.ratios]) for tensor in audit.tensors],
         notes=audit_notes(audit),
         crossover=crossover_words(audit.totals),
@@ -74,8 +77,9 @@ def _label(scheme: str) -> str:
 
 
 def _breakable(name: str) -> Markup:
-    """A name that may be broken after its dots."""
-    return Markup(".<wbr>").join(name.split("."))
+    """A name that may be broken after its dots and colons."""
+    dotted = [Markup(":<wbr>").join(part.split(":")) for part in name.split(".")]
+    return Markup(".<wbr>").join(dotted)
 
 
 def _layer(tensor: TensorAudit, audit: Audit, planned: TensorPlan | None) -> dict[str, Any]:
@@ -86,6 +90,34 @@ def _layer(tensor: TensorAudit, audit: Audit, planned: TensorPlan | None) -> dic
     share = cell.sse / total.sse if cell is not None and total is not None and total.sse > 0.0 else None
     ratio = next((ratio for ratio in tensor.ratios if ratio.bits == bits), None)
     return {"tensor": tensor, "cell": cell, "share": share, "ratio": ratio, "plan": planned}
+
+
+def _choice(planned: TensorPlan) -> str:
+    size = f" {planned.group_size}" if planned.group_size else ""
+    return f"{planned.scheme}, {planned.granularity}{size}"
+
+
+def _treated_alike(plan: Plan) -> list[dict[str, Any]]:
+    """The plan by its choices, those of the most weights first."""
+    groups: dict[tuple[str, int], list[TensorPlan]] = {}
+    for tensor in plan.tensors:
+        groups.setdefault((_choice(tensor), tensor.bits), []).append(tensor)
+    total = sum(tensor.weights for tensor in plan.tensors)
+    found: list[dict[str, Any]] = []
+    for (words, bits), tensors in groups.items():
+        weights = sum(tensor.weights for tensor in tensors)
+        cost = math.fsum(tensor.effective_bits * tensor.weights for tensor in tensors)
+        found.append(
+            {
+                "words": words,
+                "bits": bits,
+                "tensors": len(tensors),
+                "weights": weights,
+                "share": weights / total,
+                "effective_bits": cost / weights,
+            }
+        )
+    return sorted(found, key=lambda group: -group["weights"])
 
 
 def _heat(ratio: AuditRatio, tensor: TensorAudit) -> dict[str, str]:

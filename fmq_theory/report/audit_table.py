@@ -10,6 +10,7 @@ from fmq_theory.checkpoint.audit_result import Audit, AuditTotals, TensorAudit
 from fmq_theory.report.audit_words import (
     ABSENT,
     audit_notes,
+    counted,
     crossover_words,
     percent,
     skipped_by_reason,
@@ -33,8 +34,8 @@ def print_audit(audit: Audit) -> None:
     totals, config = audit.totals, audit.config
     reused = f", {audit.reused} of them finished before" if audit.reused else ""
     console.print(
-        f"{escape(audit.path)}: {totals.tensors} tensors{reused}, {totals.weights:,} weights, a codebook per "
-        f"{_per(config['granularity'], config['group_size'])}",
+        f"{escape(audit.path)}: {counted(totals.tensors, 'tensor')}{reused}, {totals.weights:,} weights, "
+        f"a codebook per {_per(config['granularity'], config['group_size'])}",
         highlight=False,
     )
     bits = _shown(config["bits"], wide=wide)
@@ -91,7 +92,9 @@ def _layers_table(audit: Audit, *, wide: bool) -> Table:
     table = Table(title=f"Worst layers: {look(scheme).label} at {bits} bits", title_justify="left")
     table.add_column("tensor", overflow="fold")
     extra = ["shape", "weights"] if wide else []
-    for heading in (*extra, "of error", "of weights", "error", "b*", "tail"):
+    starred = any(ratio.rho_em is not None for ratio in audit.totals.ratios)
+    headings = (*extra, "of error", "of weights", "error", *(["b*"] if starred else []), "tail")
+    for heading in headings:
         table.add_column(heading, justify="left" if heading == "tail" else "right", no_wrap=True)
     tensors = {tensor.name: tensor for tensor in audit.tensors}
     for layer in audit.advice["worst"]:
@@ -104,7 +107,7 @@ def _layers_table(audit: Audit, *, wide: bool) -> Table:
             percent(layer["share_of_error"]),
             percent(layer["share_of_weights"]),
             percent(layer["relative_error"]),
-            ABSENT if star is None else f"{star:.2f}",
+            *([ABSENT if star is None else f"{star:.2f}"] if starred else []),
             _tail(tensor, wide=wide),
         )
     return table

@@ -4,10 +4,15 @@ import math
 
 from fmq_theory.checkpoint.audit_result import Audit, AuditTotals
 
-__all__ = ["ABSENT", "audit_notes", "crossover_words", "percent", "skipped_by_reason"]
+__all__ = ["ABSENT", "audit_notes", "counted", "crossover_words", "percent", "skipped_by_reason"]
 
 ABSENT = "–"
 _MOST_NAMED = 3
+
+
+def counted(number: int, thing: str) -> str:
+    """The number and the thing, in the plural unless it is one."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def percent(share: float | None) -> str:
@@ -46,7 +51,7 @@ def skipped_by_reason(audit: Audit) -> list[str]:
         names = ", ".join(name for name, _ in tensors[:_MOST_NAMED])
         more = f" and {len(tensors) - _MOST_NAMED} more" if len(tensors) > _MOST_NAMED else ""
         count = sum(size for _, size in tensors)
-        lines.append(f"left out, {reason}: {names}{more} ({count:,} number{'s' if count != 1 else ''})")
+        lines.append(f"left out, {reason}: {names}{more} ({counted(count, 'number')})")
     return lines
 
 

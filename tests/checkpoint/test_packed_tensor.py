@@ -53,11 +53,7 @@ def test_dequantized_is_what_quantize_gives_to_the_bit(data, seed, scheme, granu
     again = packed.dequantize().numpy()
     assert packed.num_bytes <= found.codes.size + found.codebooks.nbytes
     assert np.array_equal(packed.unpacked_codes(), found.codes)
-    if scheme == "uniform_clipped":  # its ends are not weights, and are rounded
-        scale = np.abs(weights).max()
-        assert np.max(np.abs(again - found.dequantize())) <= 2e-7 * scale
-    else:
-        assert np.array_equal(_bits(again), _bits(found.dequantize()))
+    assert np.array_equal(_bits(again), _bits(found.dequantize()))
     measured = np.mean((weights.astype(np.float64) - again) ** 2)
     assert packed.mse == pytest.approx(measured, rel=1e-6, abs=1e-30)
 

@@ -67,7 +67,9 @@ def test_plan_is_shown_when_given(found: Audit, plan: Plan) -> None:
     assert "kept as it is" not in audit_html(found)
     page = audit_html(found, plan)
     assert page.count("kept as it is") == 3
-    assert "lloyd_max, channel" in page
+    assert page.count("lloyd_max, channel") == 2  # in the sums and beside its layer
+    row = page.split('<th scope="row">lloyd_max, channel</th>')[1].split("</tr>")[0]
+    assert re.findall(r"<td>(.*?)</td>", row) == ["3", "1", "2,400", "100%", "3.40"]
 
 
 def test_written_whole(found: Audit, tmp_path: Path) -> None:
