@@ -3,16 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.kernels.batches import UNIT_ROUNDING
+from fmq_theory.kernels.batches import UNIT_ROUNDING, path_to
 from fmq_theory.kernels.cells import cell_cost
-from fmq_theory.kernels.double_double import two_sum
 from fmq_theory.kernels.jit import kernel
 from fmq_theory.kernels.lanes import LANES
 from fmq_theory.kernels.node_rows import node_rows, tie_ends
 from fmq_theory.kernels.partition import partition_cost
-from fmq_theory.kernels.penalty_search import node_search
-from fmq_theory.kernels.prefix import BLOCK
-from fmq_theory.kernels.relaxed_path import fill_frame
+from fmq_theory.kernels.penalty_search import SAME, node_search
+from fmq_theory.kernels.point_path import exact_sums, least_cost_of_cells, least_path_value
 
 __all__ = ["FEW_POINTS", "LARGEST_GAP", "NODES", "NODES_PER_CELL", "few_points_optimum"]
 
@@ -27,47 +25,12 @@ NODES_PER_CELL = 24
 FEW_POINTS = 8
 # Of few points, this many a cell find the penalty.
 NODES_OF_FEW = 10
-# The most that rounding may do to a cell of a frame, in penalties, and to the bound, relative.
-ROUNDING = 1e-11
+# Penalties tried before nodes are chosen instead.
+MOST_PENALTIES = 12
+# Of the penalty of a row, in the guess for the next one.
+NEWEST = 0.2
+# The most that rounding may do to the bound, relative.
 LARGEST_GAP = 3e-11
-
-
-@kernel
-def fill_frame_of_points(points: Points, blocks: FloatArray, origin: float, frame: FloatArray) -> float:
-    """Fills in sums of z - origin and (z - origin)**2 over the first points.
-
-    Returns a bound of what rounding does to a cell. With u = 2**-53, S1 and S2 the greatest sums and B1, B2
-    those of the magnitudes within a block of 64, a sum is off by at most u (2 S1 + B1), u (2 S2 + 3 B2): its
-    part within the block is compensated. A difference of two is off by twice that and its own rounding. As
-    in ``relaxed_path.py``, with R the greatest distance from the origin, a cell then is off by
-    u (8 S2 + 6 B2 + R (12 S1 + 4 B1)).
-    """
-    num_points = points.size
-    num_blocks = blocks.shape[0] - 1
-    starts = np.empty((3, num_blocks + 1))
-    zero = num_blocks - num_blocks
-    greatest = fill_frame(blocks, zero, num_blocks + 1, origin, zero != 0, starts[0], starts[1], starts[2])
-    first, second = frame[1], frame[2]
-    in_block = 0.0
-    for b in range(num_blocks):
-        f = f_lo = s = s_lo = 0.0
-        in_block = max(in_block, starts[2, b + 1] - starts[2, b])
-        for i in range(BLOCK * b, min(BLOCK * (b + 1), num_points)):
-            first[i], second[i] = starts[1, b] + (f + f_lo), starts[2, b] + (s + s_lo)
-            z = np.float64(points[i]) - origin
-            f, error = two_sum(f, z)
-            f_lo += error
-            s, error = two_sum(s, z * z)
-            s_lo += error
-    last = num_points
-    first[last], second[last] = starts[1, num_blocks], starts[2, num_blocks]
-    low, high = np.float64(points[0]), np.float64(points[-1])
-    radius = max(high - origin, origin - low)
-    of_block = np.sqrt(BLOCK * in_block)
-    off = 8.0 * second[last] + 6.0 * in_block + radius * (12.0 * (greatest + of_block) + 4.0 * of_block)
-    # And what the double-double sums are off by, as in ``rounding_of_sums``.
-    largest = max(abs(low), abs(high))
-    return 1.001 * UNIT_ROUNDING * off + (last + 256.0) * 2.0**-101 * last * largest * largest
 
 
 @kernel
@@ -88,42 +51,62 @@ def thinned(num_points: int, wanted: int) -> IndexArray:
 
 
 @kernel
-def optimum_in_frame(
+def optimum_of_points(
     points: Points,
     blocks: FloatArray,
-    places: IndexArray,
+    spread: float,
     num_cells: int,
     penalty: float,
-    frame: FloatArray,
-    thin: FloatArray,
+    work: FloatArray,
+    parent: NDArray[np.int32],
 ) -> tuple[IndexArray, float, float]:
-    """The optimum of a row whose points fit in one frame: a few places find the penalty, then all are nodes.
+    """The optimum of a row without masses from few penalties, all points being nodes.
 
     Args:
-        points: sorted, without masses, shape ``[m]``.
+        points: sorted, shape ``[m]``.
         blocks: ``block_prefix`` of the row.
-        places: where to look for the penalty; shape ``[0]`` for nowhere.
-        num_cells: K.
+        spread: sum of squares about the mean.
+        num_cells: K > 1.
         penalty: a guess, > 0.
-        frame: workspace whose first row counts up from 0, shape ``[3, m + 9]``.
-        thin: workspace, shape ``[3, P + 8]``, P the number of places.
+        work: workspace, shape ``[5, m + 9]``, whose last two rows are ``inverse`` and ``backward`` of
+            ``least_path_value``.
+        parent: workspace, shape ``[m + 9]``.
 
     Returns:
-        the path ``[K + 1]``, shape ``[0]`` where the points do not fit; a lower bound; the penalty.
+        the path ``[K + 1]``, shape ``[0]`` where none was found; a lower bound; the penalty.
     """
     num_points = points.size
-    zero = num_points - num_points
-    no_rows, no_index = np.empty((zero, 6)), np.empty(zero, dtype=np.int64)
+    zero = num_points - num_points  # no literal: numba would compile the callees once more for it
     origin = blocks[-1, 1] / num_points
-    charge = fill_frame_of_points(points, blocks, origin, frame)
-    if places.size > 0:
-        for i in range(3):
-            for k in range(places.size):
-                thin[i, k] = frame[i, places[k]]
-        _, _, penalty = node_search(no_index, no_rows, no_rows, thin, charge, num_cells, penalty, zero == 0)
-    if not charge <= ROUNDING * penalty:
-        return no_index, 0.0, penalty
-    return node_search(no_index, no_rows, no_rows, frame, charge, num_cells, penalty, zero != 0)
+    # No sum about the mean is above (m spread)**(1/2) / 2.
+    reach = 1.01 * np.sqrt(num_points * spread) + 8.0 * UNIT_ROUNDING * num_points * abs(origin)
+    first, second, value = work[0], work[1], work[2]
+    total, moved = exact_sums(points, origin, reach, first, second)
+    fewer, more = zero, zero
+    fewer_cost, more_cost = 0.0, 0.0
+    for _ in range(MOST_PENALTIES):
+        least = least_path_value(first, second, work[3], work[4], penalty, value, parent)
+        path = path_to(parent, num_points)
+        found = path.size - 1
+        if found == num_cells:
+            return path, least_cost_of_cells(least, total, moved, penalty, num_cells), penalty
+        cost = (least + total) - penalty * found
+        if found > num_cells:
+            more, more_cost = found, cost
+        else:
+            fewer, fewer_cost = found, cost
+        if fewer > 0 and more > 0:
+            # Where these are K - 1 and K + 1, K cells are the best for this penalty.
+            chord = (fewer_cost - more_cost) / (more - fewer)
+            if abs(chord - penalty) <= SAME * penalty:
+                break  # no penalty singles out K cells, or rounding hides it
+            penalty = chord
+        else:
+            # C(k) is about 1 / k**2, so the penalty is about 1 / k**3. One cell off is half a step away.
+            penalty *= (found / num_cells) ** (1.5 if abs(found - num_cells) == 1 else 3.0)
+        if not penalty > 0.0:
+            break
+    return path[:0], 0.0, penalty
 
 
 @kernel
@@ -134,7 +117,6 @@ def optimum_of_nodes(
     index = tie_ends(points)
     zero = index.size - index.size
     rows, edges = node_rows(points, mass, blocks, index)
-    no_frame = np.empty((3, zero))
     places = thinned(index.size - 1, NODES_OF_FEW * num_cells)
     if not is_good_guess and num_cells + 1 < places.size < index.size // 2:
         few_rows, few_edges = np.empty((places.size, 6)), np.empty((places.size, 2))
@@ -145,8 +127,8 @@ def optimum_of_nodes(
                 few_rows[k, i] = rows[places[k], i]
             # The neighbours of a node do not depend on the other nodes.
             few_edges[k, 0], few_edges[k, 1] = edges[places[k], 0], edges[places[k], 1]
-        _, _, penalty = node_search(few, few_rows, few_edges, no_frame, 0.0, num_cells, penalty, zero == 0)
-    path, bound, penalty = node_search(index, rows, edges, no_frame, 0.0, num_cells, penalty, zero != 0)
+        _, _, penalty = node_search(few, few_rows, few_edges, num_cells, penalty, zero == 0)
+    path, bound, penalty = node_search(index, rows, edges, num_cells, penalty, zero != 0)
     cost = partition_cost(rows, path)
     for k in range(path.size):
         path[k] = index[path[k]]
@@ -180,12 +162,10 @@ def few_points_optimum(
     used = np.empty(num_rows, dtype=np.int64)
     cost, lower = np.zeros(num_rows), np.zeros(num_rows)
     is_plain = mass.shape[1] == 0
-    places = thinned(num_points, NODES_OF_FEW * num_cells)
-    if places.size > num_points // 2 or places.size <= num_cells + 1:
-        places = places[zero:zero]
-    frame, thin = np.zeros((3, num_points + 1 + LANES)), np.zeros((3, places.size + LANES))
-    for i in range(num_points + 1):
-        frame[0, i] = i
+    work = np.zeros((5, num_points + 1 + LANES))
+    parent = np.empty(num_points + 1 + LANES, dtype=np.int32)
+    for i in range(work.shape[1]):
+        work[3, i], work[4, i] = 1.0 / i, 1.0 / (num_points - i)
     share = 0.0
     for r in range(num_rows):
         distinct = 1
@@ -212,8 +192,8 @@ def few_points_optimum(
         is_done = False
         is_tried = is_plain and 2 * distinct > num_points
         if is_tried:
-            path, bound, penalty = optimum_in_frame(
-                points[r], blocks[r], places, num_cells, penalty, frame, thin
+            path, bound, penalty = optimum_of_points(
+                points[r], blocks[r], total, num_cells, penalty, work, parent
             )
             is_done = path.size > 0
             for k in range(1, path.size - 1):
@@ -232,5 +212,5 @@ def few_points_optimum(
             for k in range(num_cells + 1):
                 boundaries[r, k] = path[k]
         if penalty > 0.0 and total > 0.0:
-            share = penalty / total
+            share += (NEWEST if share > 0.0 else 1.0) * (penalty / total - share)
     return boundaries, used, cost, lower

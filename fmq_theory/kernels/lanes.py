@@ -20,6 +20,8 @@ __all__ = [
     "best_starts_and_bounds",
     "best_starts_and_bounds_of_counts",
     "best_starts_of_counts",
+    "constant",
+    "splat",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -37,11 +39,12 @@ _INDEX = _ir.IntType(64)
 _VECTOR = _ir.VectorType(_REAL, LANES)
 
 
-def _constant(value: float) -> Any:
+def constant(value: float) -> Any:
+    """The number in every lane."""
     return _ir.Constant(_VECTOR, [value] * LANES)
 
 
-def _splat(builder: Any, scalar: Any) -> Any:
+def splat(builder: Any, scalar: Any) -> Any:
     """The scalar in every lane."""
     nothing = _ir.Constant(_VECTOR, _ir.Undefined)
     one = builder.insert_element(nothing, scalar, _ir.Constant(_ir.IntType(32), 0))
@@ -64,7 +67,7 @@ def _loop_over_starts(arguments: int, has_bounds: bool, is_count: bool) -> Any:
     def at_least(builder: Any, vector: Any, least: float) -> Any:
         if is_count:
             return vector
-        return builder.select(builder.fcmp_ordered(">", vector, _constant(least)), vector, _constant(least))
+        return builder.select(builder.fcmp_ordered(">", vector, constant(least)), vector, constant(least))
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         def array(position: int) -> Any:
@@ -81,12 +84,12 @@ def _loop_over_starts(arguments: int, has_bounds: bool, is_count: bool) -> Any:
         starts = (np.inf, 0.0, 0.0, 0.0) if has_bounds else (np.inf, 0.0)
         results = [_cgutils.alloca_once(builder, _VECTOR) for _ in starts]
         for result, start in zip(results, starts, strict=True):
-            builder.store(_constant(start), result)
+            builder.store(constant(start), result)
         with _cgutils.for_range_slice(builder, low, high, _INDEX(1), intp=_INDEX, inc=True) as (t, _):
             step = builder.add(t, offset)
-            here = _splat(builder, builder.sitofp(step, _REAL))
-            before = _splat(builder, builder.load(builder.gep(value, [step])))
-            moments = (_splat(builder, builder.load(builder.gep(p, [t]))) for p in (mass, first, second))
+            here = splat(builder, builder.sitofp(step, _REAL))
+            before = splat(builder, builder.load(builder.gep(value, [step])))
+            moments = (splat(builder, builder.load(builder.gep(p, [t]))) for p in (mass, first, second))
             start_mass, start_first, start_second = moments
             weight = at_least(builder, builder.fsub(row_mass, start_mass), TINY_MASS)
             moment = builder.fsub(row_first, start_first)
@@ -98,7 +101,7 @@ def _loop_over_starts(arguments: int, has_bounds: bool, is_count: bool) -> Any:
             best = builder.select(better, total, known[0])
             chosen = [best, builder.select(better, here, known[1])]
             if has_bounds:
-                tolerance = _splat(builder, args[11])
+                tolerance = splat(builder, args[11])
                 far_better = builder.fcmp_ordered("<", builder.fadd(total, tolerance), known[0])
                 near = builder.fcmp_ordered("<=", total, builder.fadd(best, tolerance))
                 chosen.append(builder.select(far_better, here, known[2]))

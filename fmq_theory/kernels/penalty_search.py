@@ -3,11 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.kernels.batches import UNIT_ROUNDING, advance, path_to
+from fmq_theory.kernels.batches import UNIT_ROUNDING, path_to
 from fmq_theory.kernels.jit import kernel
-from fmq_theory.kernels.lanes import LANES
 from fmq_theory.kernels.partition import partition_cost, splice
-from fmq_theory.kernels.prefix import BLOCK
 from fmq_theory.kernels.relaxed_path import relaxed_values
 
 __all__ = ["SAME", "bound_of_cells", "node_search"]
@@ -28,24 +26,10 @@ def bound_of_cells(least: float, penalty: float, num_cells: int) -> float:
 
 
 @kernel
-def frame_cost(frame: FloatArray, path: IndexArray) -> float:
-    """Cost of a partition from the sums of a frame."""
-    total = 0.0
-    for k in range(path.size - 1):
-        begin, end = path[k], path[k + 1]
-        mass, first = frame[0, end] - frame[0, begin], frame[1, end] - frame[1, begin]
-        second = frame[2, end] - frame[2, begin]
-        total += max(0.0, second - first * first / mass)
-    return total
-
-
-@kernel
 def node_search(
     index: IndexArray,
     rows: FloatArray,
     edges: FloatArray,
-    frame: FloatArray,
-    charge: float,
     num_cells: int,
     penalty: float,
     is_centred: bool,
@@ -56,9 +40,6 @@ def node_search(
         index: the nodes, shape ``[N]``, N > K + 1.
         rows: running sums at the nodes, shape ``[N, 6]``.
         edges: of ``node_rows``, shape ``[N, 2]``.
-        frame: sums of counts at all nodes in one frame, shape ``[3, N]`` and eight columns more, instead of
-            the three above; ``[3, 0]`` for none.
-        charge: see ``advance``; of that frame.
         num_cells: K > 1.
         penalty: a guess, > 0.
         is_centred: whether to move from the rim of the interval of penalties that give K to its middle.
@@ -67,15 +48,14 @@ def node_search(
         its path of nodes, shape ``[K + 1]``; a lower bound of the cost of all such partitions; a penalty
         that gives it, if there is one.
     """
-    has_frame = frame.shape[1] > 0
-    num_nodes = frame.shape[1] - LANES if has_frame else rows.shape[0]
+    num_nodes = rows.shape[0]
     zero = num_nodes - num_nodes  # no literal: numba would compile the callees once more for it
     slack = np.zeros(num_nodes)
     value = np.empty(num_nodes)
     parent = np.empty(num_nodes, dtype=np.int32)
     fewer: IndexArray = np.array([0, num_nodes - 1])
     more: IndexArray = np.arange(num_nodes, dtype=np.int64)
-    fewer_cost, more_cost = frame_cost(frame, fewer) if has_frame else partition_cost(rows, fewer), 0.0
+    fewer_cost, more_cost = partition_cost(rows, fewer), 0.0
     high, low = np.inf, 0.0
     best = np.empty(0, dtype=np.int64)
     middle = penalty
@@ -83,33 +63,11 @@ def node_search(
     tries = 0  # of penalties beside one that gave K
     on_chord = False
     for step in range(MAX_SOLVES):
-        if has_frame:
-            value[0] = 0.0
-            advance(
-                value,
-                parent,
-                slack,
-                penalty,
-                frame[0],
-                frame[1],
-                frame[2],
-                charge,
-                zero == 0,
-                rows,
-                zero == 0,
-                zero != 0,
-                zero,
-                num_nodes,
-                zero + 1,
-                zero,
-                zero + BLOCK,
-            )
-        else:
-            relaxed_values(index, rows, edges, slack, penalty, zero != 0, value, parent)
+        relaxed_values(index, rows, edges, slack, penalty, zero != 0, value, parent)
         lower = max(lower, bound_of_cells(value[-1], penalty, num_cells))
         path = path_to(parent, num_nodes - 1)
         found = path.size - 1
-        cost = frame_cost(frame, path) if has_frame else partition_cost(rows, path)
+        cost = partition_cost(rows, path)
         if best.size > 0:
             # The interval of penalties for K is about 3 / K wide; keep away from its rim.
             if tries == 1:

@@ -192,7 +192,7 @@ def pruned_optimum(
         index, rows, edges, roots = equal_cost_nodes(points, mass, blocks, wanted)
         if index.size > 4 * num_cells:
             guess = 2.0 * (roots / num_cells) ** 3
-            path, _, penalty = node_search(index, rows, edges, np.empty((3, 0)), 0.0, num_cells, guess, True)
+            path, _, penalty = node_search(index, rows, edges, num_cells, guess, True)
             data, nodes = (points, mass, blocks), (index, rows, edges)
             boundaries, cost, lower = best_by_pruning(data, nodes, penalty, index[path], gap)
             return boundaries, cost, min(cost, lower)

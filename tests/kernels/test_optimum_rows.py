@@ -1,16 +1,12 @@
 """The optimum of many rows equals that of each."""
 
-from fractions import Fraction
-
 import numpy as np
 import pytest
 
-from fmq_theory.kernels.few_points import fill_frame_of_points
 from fmq_theory.kernels.prefix import block_prefix
 from fmq_theory.kernels.pruned_optimum import optimum_rows, pruned_optimum
 from fmq_theory.kernels.row_codebooks import block_prefix_of_rows
 from fmq_theory.kernels.threads import run_blocks
-from tests.kernels.oracles import exact_cost
 
 NO_MASS = np.empty(0)
 
@@ -65,26 +61,3 @@ def test_a_gap_is_kept() -> None:
     assert (cost - lower <= 1e-2 * cost).all()
     # Control: the gap is used, so the costs are not those of the optimum throughout.
     assert (cost > exact).any()
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_sums_of_a_frame_are_off_by_less_than_their_bound(dtype: type) -> None:
-    """Every cell of the frame against rational arithmetic."""
-    rng = np.random.default_rng(1)
-    share = []
-    for points in (rng.standard_normal(150), rng.standard_t(1, 150), 3.0 + rng.random(130), np.arange(64.0)):
-        points = np.sort(points).astype(dtype)
-        frame = np.zeros((3, points.size + 9))
-        frame[0] = np.arange(points.size + 9)
-        charge = fill_frame_of_points(points, block_prefix(points, NO_MASS), float(points.mean()), frame)
-        assert 0.0 < charge < 1e-10 * exact_cost(points, np.ones(points.size))
-        worst = 0.0
-        for start in range(0, points.size, 7):
-            for stop in range(start + 1, points.size + 1, 5):
-                mass, first, second = frame[:, stop] - frame[:, start]
-                exact = exact_cost(points[start:stop], np.ones(stop - start))
-                worst = max(worst, abs(float(Fraction(second - first * first / mass) - exact)))
-        share.append(worst / charge)
-    assert max(share) <= 1.0
-    # Control: the bound is not far above what happens.
-    assert max(share) > 1e-3

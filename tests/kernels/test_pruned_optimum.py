@@ -18,7 +18,6 @@ from fmq_theory.kernels.pruned_optimum import pruned_optimum
 from tests.kernels.oracles import exact_cost, least_cost, least_cost_by_recursion
 
 NO_MASS = np.empty(0)
-NO_FRAME = np.empty((3, 0))
 KINDS = ("normal", "lattice", "t2", "clusters", "powers", "even", "offset")
 
 
@@ -208,7 +207,7 @@ def test_a_poor_guess_of_the_penalty_changes_nothing(data: list[int], num_cells:
     _, expected, _ = optimal_partition(prefix_moments(values, counts.astype(float)), num_cells)
     index = tie_ends(points)
     rows, edges = node_rows(points, NO_MASS, block_prefix(points, NO_MASS), index)
-    path, lower, _ = node_search(index, rows, edges, NO_FRAME, 0.0, num_cells, guess, False)
+    path, lower, _ = node_search(index, rows, edges, num_cells, guess, False)
     assert partition_cost(rows, path) == pytest.approx(expected, rel=1e-10, abs=1e-26)
     assert lower <= expected * (1.0 + 1e-13)
 
@@ -219,7 +218,7 @@ def test_a_penalty_that_does_not_give_k_is_corrected(wrong: float) -> None:
     points = draw_points("t2", 30_000, np.random.default_rng(5)).astype(np.float32)
     blocks = block_prefix(points, NO_MASS)
     index, rows, edges, roots = equal_cost_nodes(points, NO_MASS, blocks, 600)
-    path, _, penalty = node_search(index, rows, edges, NO_FRAME, 0.0, 24, 2.0 * (roots / 24) ** 3, True)
+    path, _, penalty = node_search(index, rows, edges, 24, 2.0 * (roots / 24) ** 3, True)
     _, cost, lower = room.best_by_pruning(
         (points, NO_MASS, blocks), (index, rows, edges), wrong * penalty, index[path], 0.0
     )
@@ -253,7 +252,7 @@ def test_control_a_node_discarded_wrongly_is_seen() -> None:
     kept = nodes[np.abs(nodes - best[4]) > 3]
     rows = prefix_rows(points, NO_MASS, blocks, kept)
     edges = np.column_stack((points[np.maximum(kept - 1, 0)], points[np.minimum(kept, points.size - 1)]))
-    path, bound, _ = node_search(kept, rows, edges, NO_FRAME, 0.0, 8, cost / 4.0, False)
+    path, bound, _ = node_search(kept, rows, edges, 8, cost / 4.0, False)
     worse = partition_cost(rows, path)
     assert worse > cost * (1.0 + 1e-9)
     assert bound > cost * (1.0 + 1e-9)  # so a bound from wrongly discarded nodes would be false
