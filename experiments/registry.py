@@ -10,6 +10,9 @@ __all__ = ["EXPERIMENTS", "ExperimentError", "get_experiment"]
 
 EXPERIMENTS: dict[str, str] = {
     "rate_distortion": "experiments.figures.rate_distortion",
+    "equal_mass_rates": "experiments.figures.equal_mass_rates",
+    "ratio_map": "experiments.figures.ratio_map",
+    "real_layers": "experiments.figures.real_layers",
 }
 """Name and module, in the order in which they run. Modules are imported when they are asked for."""
 

@@ -15,6 +15,7 @@ __all__ = [
     "Row",
     "TensorRow",
     "crossing",
+    "crossing_of",
     "in_band",
     "nonnegative_mean",
     "ratio_row",
@@ -155,3 +156,15 @@ def crossing(bits: Sequence[int], rho_em: Sequence[float | None]) -> float | Non
     """
     known = [(b, rho) for b, rho in zip(bits, rho_em, strict=True) if rho]
     return crossover_bits([b for b, _ in known], [rho for _, rho in known])
+
+
+def crossing_of(rows: Sequence[RatioRow]) -> tuple[float, float | None, float | None] | None:
+    """b*, and where the ends of rho_em's interval pass 1: the upper end first; None without a b*."""
+    bits = [row.bits for row in rows]
+    star = crossing(bits, [row.rho_em for row in rows])
+    if star is None:
+        return None
+    low, high = (
+        crossover_bits(bits, [getattr(row, end) for row in rows]) for end in ("rho_em_hi", "rho_em_lo")
+    )
+    return star, low, high

@@ -3,9 +3,8 @@
 from functools import cache
 from pathlib import Path
 
-from fmq_theory.bounds import crossover_bits
 from fmq_theory.claims.claim import Inputs, Values
-from fmq_theory.claims.comparison import Comparison, crossing
+from fmq_theory.claims.comparison import Comparison, crossing_of
 from fmq_theory.claims.on_law import compare_law
 from fmq_theory.metrics import Estimate
 from fmq_theory.sources import Source, make
@@ -62,12 +61,7 @@ def crossovers() -> dict[str, Estimate]:
     """B* of each layer: where rho_em passes 1, and where the ends of its interval do."""
     found: dict[str, Estimate] = {}
     for layer in LAYERS:
-        rows = comparison(layer).ratios
-        bits = [row.bits for row in rows]
-        star = crossing(bits, [row.rho_em for row in rows])
-        if star is None:
-            continue
-        low = crossover_bits(bits, [row.rho_em_hi for row in rows])
-        high = crossover_bits(bits, [row.rho_em_lo for row in rows])
-        found[layer] = Estimate(star, low, high, _REPEATS, 0.95)
+        star = crossing_of(comparison(layer).ratios)
+        if star is not None:
+            found[layer] = Estimate(*star, _REPEATS, 0.95)
     return found

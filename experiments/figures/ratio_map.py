@@ -1,0 +1,177 @@
+"""The two ratios behind the paper's ρ over bits, tails and sizes of layers, and where they lie in its band.
+
+ρ_EM = D_EM / D_U and ρ_W2 = D_LM / D_U, measured on drawn layers, with the theory's predictions: the
+exact D_EM of the law over the high-rate error of uniform, and 3 C_PD / E[R²].
+"""
+
+# matplotlib types its keyword arguments as unknown.
+# pyright: reportUnknownMemberType=false
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import TwoSlopeNorm
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from experiments.framework.experiment import Cell, Experiment, rng_of
+from experiments.framework.laws import law, law_label
+from experiments.framework.table import Row, Table
+from fmq_theory.bounds import BAND, predicted_crossover_bits, rho_em, rho_w2_high_rate
+from fmq_theory.claims import compare_law
+from fmq_theory.claims.comparison import crossing_of
+
+__all__ = ["EXPERIMENT", "place_in_band"]
+
+_RATIOS = {"rho_em": "$ρ_{EM}$: equal mass / uniform", "rho_w2": "$ρ_{W2}$: Lloyd–Max / uniform"}
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings: laws from light tails to heavy ones, weights a layer, samples of each."""
+
+    laws: tuple[str, ...] = ("uniform", "gaussian", "logistic", "laplace", "t(10)", "t(5)", "t(4)", "t(3)")
+    sizes: tuple[int, ...] = (1024, 16_384, 262_144, 4_194_304)
+    bits: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8)
+    repeats: tuple[int, ...] = (100, 40, 16, 8)
+    seed: int = 0
+
+    @classmethod
+    def quick(cls) -> "Config":
+        """Two sizes, four laws."""
+        return cls(laws=("gaussian", "laplace", "t(5)", "t(3)"), sizes=(1024, 16_384), repeats=(16, 8))
+
+
+def cells(config: Config) -> Sequence[Cell]:
+    """One a law and size, the largest layers first."""
+    pairs = sorted(zip(config.sizes, config.repeats, strict=True), reverse=True)
+    return [{"law": name, "n": n, "repeats": repeats} for n, repeats in pairs for name in config.laws]
+
+
+def rows(config: Config, cell: Cell) -> Sequence[Row]:
+    """Kind "ratio": both ratios at each bit-width. Kind "crossover": b*."""
+    source, n = law(cell["law"]), int(cell["n"])
+    seed = int(rng_of(config, cell).integers(2**32))
+    found = compare_law(
+        source, cell["law"], bits=config.bits, schemes=(), n=n, repeats=cell["repeats"], seed=seed, workers=1
+    )
+    of_theory = rho_w2_high_rate(source, n)
+    made: list[Row] = []
+    for row in found.ratios:
+        values = {
+            f"{name}{end}": getattr(row, f"{name}{end}") for name in _RATIOS for end in ("", "_lo", "_hi")
+        }
+        made.append(
+            {
+                **cell,
+                "kind": "ratio",
+                "bits": row.bits,
+                **values,
+                **{
+                    f"{name}_band": place_in_band(*(values[name + end] for end in ("_lo", "_hi")))
+                    for name in _RATIOS
+                },
+                "rho_em_predicted": rho_em(source, 2**row.bits, n),
+                "rho_w2_predicted": of_theory,
+            }
+        )
+    star, low, high = crossing_of(found.ratios) or (None, None, None)
+    made.append(
+        {
+            **cell,
+            "kind": "crossover",
+            "crossover": star,
+            "crossover_lo": low,
+            "crossover_hi": high,
+            "crossover_predicted": predicted_crossover_bits(source, n),
+        }
+    )
+    return made
+
+
+def place_in_band(low: float | None, high: float | None) -> str:
+    """Where an interval lies: inside the paper's band, below it, above it, or undecided."""
+    if low is None or high is None:
+        return "undecided"
+    if high < BAND[0]:
+        return "below"
+    if low > BAND[1]:
+        return "above"
+    return "inside" if BAND[0] <= low and high <= BAND[1] else "undecided"
+
+
+def plot(table: Table) -> Mapping[str, Figure]:
+    """A map of each ratio for each size; cells in the band are framed."""
+    sizes, laws = sorted(table.values("n")), table.values("law")
+    bits = sorted(table.values("bits"))
+    figure = Figure(figsize=(1.2 + 3.0 * len(sizes), 1.2 + 0.62 * len(laws)), layout="constrained")
+    panels = figure.subplots(2, len(sizes), squeeze=False, sharex=True, sharey=True)
+    for line, (name, title) in enumerate(_RATIOS.items()):
+        for axes, n in zip(panels[line], sizes, strict=True):
+            _map(axes, table.where(n=n), name, laws, bits)
+            if line == 0:
+                axes.set_title(f"n = {n:,} weights", loc="left", fontsize=9)
+            else:
+                axes.set_xlabel("bits per weight b")
+        panels[line][0].set_ylabel(title, fontsize=8)
+    figure.suptitle(
+        f"Framed: in the paper's band {BAND[0]:.2f}–{BAND[1]:.2f}; dotted: the interval reaches out. "
+        "Right: b*.",
+        x=0.01, ha="left", fontsize=8,
+    )  # fmt: skip
+    return {"": figure}
+
+
+def _map(axes: Axes, table: Table, name: str, laws: Sequence[str], bits: Sequence[int]) -> None:
+    grid = np.full((len(laws), len(bits)), np.nan)
+    ratios = {(row["law"], row["bits"]): row for row in table.where(kind="ratio")}
+    for i, of_law in enumerate(laws):
+        for j, b in enumerate(bits):
+            row = ratios.get((of_law, b), {})
+            value = row.get(name)
+            if value is None:
+                continue
+            grid[i, j] = math.log2(value)
+            axes.text(j, i, _short(value), ha="center", va="center", fontsize=6.5,
+                      color="white" if abs(grid[i, j]) > 3.2 else "black")  # fmt: skip
+            if BAND[0] <= value <= BAND[1]:
+                decided = row[f"{name}_band"] == "inside"
+                axes.add_patch(
+                    Rectangle((j - 0.46, i - 0.46), 0.92, 0.92, fill=False, edgecolor="black",
+                              linewidth=1.2, linestyle="-" if decided else ":")
+                )  # fmt: skip
+    axes.imshow(grid, cmap="PuOr_r", norm=TwoSlopeNorm(0.0, -5.0, 5.0), aspect="auto", alpha=0.85)
+    axes.grid(visible=False)
+    axes.set_xticks(range(len(bits)), [str(b) for b in bits])
+    axes.set_yticks(range(len(laws)), [law_label(one) for one in laws])
+    axes.tick_params(length=0)
+    if name == "rho_em":
+        for row in table.where(kind="crossover"):
+            star = row.get("crossover")
+            text = "–" if star is None else f"{star:.1f}"
+            axes.text(
+                len(bits) - 0.4,
+                laws.index(row["law"]),
+                text,
+                fontsize=7,
+                va="center",
+                ha="left",
+                clip_on=False,
+            )
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}" if value < 0.995 else f"{value:.1f}" if value < 99.5 else f"{value:.0f}"
+
+
+EXPERIMENT = Experiment(
+    "ratio_map",
+    "ρ_EM and ρ_W2 over bits, tails and sizes; the paper's band 0.25–0.40; the crossover b*.",
+    Config,
+    cells,
+    rows,
+    plot,
+)
