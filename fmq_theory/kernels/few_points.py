@@ -82,6 +82,7 @@ def optimum_of_points(
     reach = 1.01 * np.sqrt(num_points * spread) + 8.0 * UNIT_ROUNDING * num_points * abs(origin)
     first, second, value = work[0], work[1], work[2]
     total, moved = exact_sums(points, origin, reach, first, second)
+    path: IndexArray = np.empty(zero, dtype=np.int64)
     fewer, more = zero, zero
     fewer_cost, more_cost = 0.0, 0.0
     for _ in range(MOST_PENALTIES):
