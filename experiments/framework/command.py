@@ -106,7 +106,8 @@ def run(
                 click.echo(f"  {outcome.failed} cells failed; the first: {errors[0]}", err=True)
             elif publish:
                 write_table(PUBLISHED / "results", experiment.name, outcome.table.rows, outcome.table.about)
-                write_figures(experiment, read_table(folder, experiment.name), PUBLISHED / "figures")
+                table = read_table(folder, experiment.name)
+                write_figures(experiment, table, PUBLISHED / "figures", vector_only=True)
         store.close()
     if status:
         raise SystemExit(status)
@@ -125,7 +126,12 @@ def plot(names: Sequence[str], source: Path | None, out: Path | None) -> None:
             folder = source or _newest(experiment.name)
             target = out or (PUBLISHED / "figures" if folder == PUBLISHED / "results" else folder)
             target.mkdir(parents=True, exist_ok=True)
-            figures = write_figures(experiment, read_table(folder, experiment.name), target)
+            figures = write_figures(
+                experiment,
+                read_table(folder, experiment.name),
+                target,
+                vector_only=target.parent == PUBLISHED,
+            )
             click.echo(f"{experiment.name}: {', '.join(_shown(figure) for figure in figures) or 'no figure'}")
 
 

@@ -13,13 +13,15 @@ from fmq_theory.report.style import figure_style
 __all__ = ["write_figures"]
 
 
-def write_figures(experiment: Experiment, table: Table, folder: Path) -> list[Path]:
-    """Draws every figure of an experiment as SVG and PNG; gives the SVG files."""
+def write_figures(
+    experiment: Experiment, table: Table, folder: Path, *, vector_only: bool = False
+) -> list[Path]:
+    """Draws every figure of an experiment as SVG, and as PNG unless told otherwise; gives the SVG files."""
     folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
     with figure_style():
         for part, figure in experiment.plot(table).items():
-            for suffix in (".svg", ".png"):
+            for suffix in (".svg",) if vector_only else (".svg", ".png"):
                 path = folder / f"{experiment.name}{'-' if part else ''}{part}{suffix}"
                 # No date in the file: the same table gives the same bytes.
                 metadata = {"Date": None} if suffix == ".svg" else {}
