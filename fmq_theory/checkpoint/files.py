@@ -218,6 +218,8 @@ def _gist(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if len(lines) > 1 and lines[0].startswith("Weights only load failed"):
         lines = lines[1:]  # the advice to switch the protection off
+    if lines and lines[0].endswith("WeightsUnpickler error:"):
+        lines = lines[1:]  # the advice to write to the authors of torch
     return lines[0].split(". ", 1)[0][:120] if lines else type(error).__name__
 
 

@@ -65,6 +65,12 @@ def audit_notes(audit: Audit) -> list[str]:
             f"theory about laws does not apply to {len(without)} of {len(audit.tensors)} tensors "
             f"({without[0].name}: {reason}); measured errors are exact all the same"
         )
+    short = [tensor for tensor in audit.tensors if tensor.dtype.startswith("float8")]
+    if short:
+        notes.append(
+            f"{len(short)} of {len(audit.tensors)} tensors are stored in 8 bits already ({short[0].name}: "
+            f"{short[0].dtype}); errors are those beyond that rounding, and scales, if any, are not known"
+        )
     lossless = [tensor for tensor in audit.tensors if tensor.lossless_bits is not None]
     if lossless:
         most = audit.config["bits"][-1]

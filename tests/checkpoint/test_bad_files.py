@@ -48,6 +48,15 @@ def test_a_pickle_that_needs_code_is_refused_and_not_run(tmp_path: Path, form: s
         assert trap.exists()
 
 
+def test_the_cause_is_told_and_not_the_advice_of_a_library(tmp_path: Path) -> None:
+    """torch's own message tells to switch the protection off, or to file an issue."""
+    path = tmp_path / "m.pt"
+    path.write_bytes(b"\xf0" * 100)
+    with pytest.raises(CheckpointError, match="Unsupported operand 240") as caught:
+        read_tensors(path)
+    assert "issue" not in str(caught.value)
+
+
 def test_a_pickled_model_is_refused(tmp_path: Path) -> None:
     torch.save(torch.nn.Linear(3, 3), tmp_path / "m.pt")
     with pytest.raises(CheckpointError, match="would run code"):

@@ -122,6 +122,17 @@ def test_nan_is_named_with_its_count_and_can_be_skipped(tmp_path: Path) -> None:
     assert "3 of its 32 numbers are nan" in result.output
 
 
+def test_eight_bits_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    state = {"plain": torch.randn(4, 64), "ids": torch.zeros(4, 4, dtype=torch.int8)}
+    save_file({**state, "eight": torch.randn(4, 64).to(torch.float8_e4m3fn)}, path)
+    said = " ".join(_run(str(path), *FAST).output.split())
+    assert "1 of 2 tensors are stored in 8 bits already (eight: float8_e4m3fn)" in said
+    assert "left out, integers: ids (16 numbers)" in said
+    save_file(state, path)
+    assert "8 bits already" not in _run(str(path), *FAST).output
+
+
 def test_resume_does_not_measure_again(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     first = _run(str(model), *FAST, "--resume")

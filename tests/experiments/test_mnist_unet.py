@@ -2,15 +2,18 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from experiments.models.mnist_unet import NO_CLASS, MnistUNet, build
 from experiments.training.images import LabelledImages, read_images
-from fmq_theory.checkpoint import load_flow
+from fmq_theory.checkpoint import load, load_flow, load_packed, read_state, write_quantized
+from fmq_theory.checkpoint.recipe import Recipe, recipes_for
 from fmq_theory.errors import CheckpointError
 from fmq_theory.flow import FlowModel, TorchField, sample, velocity_error
+from fmq_theory.quantizers import quantize
 
 FACTORY = "experiments.models.mnist_unet:build"
 # Stated in the description of the checkpoint, for 1,000 test images.
@@ -98,3 +101,39 @@ def test_checkpoint_of_another_model_is_refused(shared_checkpoints: Path) -> Non
 
 def test_latent_layer_answers_with_the_middle(model: FlowModel) -> None:
     assert model.latent_layer == build().latent_layer == "midcoder"
+
+
+@pytest.mark.parametrize(("scheme", "bits"), [("uniform_clipped", 4), ("lloyd_max", 4)])
+def test_pictures_from_a_quantized_file_are_those_of_weights_quantized_in_memory(
+    shared_checkpoints: Path, tmp_path: Path, scheme: str, bits: int
+) -> None:
+    """Bit for bit; other weights give other pictures, so that the comparison could fail."""
+    path, small = shared_checkpoints / "mnist_unet.pt", tmp_path / "small.safetensors"
+    recipes, kept = recipes_for(path, Recipe("", scheme, bits, "channel", None))
+    write_quantized(path, small, recipes, kept=kept)
+    original = read_state(path)
+    in_memory = dict(original)
+    for recipe in recipes:
+        found = quantize(original[recipe.name], scheme, bits)
+        in_memory[recipe.name] = torch.from_numpy(np.array(found.dequantize()))
+    pictures = _pictures(load(small))
+    assert torch.equal(pictures, _pictures(in_memory))
+    assert not torch.equal(pictures, _pictures(original))
+    packed = load_packed(MnistUNet().eval(), small)
+    assert torch.equal(pictures, _drawn(packed))
+
+
+def _pictures(state: dict[str, torch.Tensor]) -> torch.Tensor:
+    network = MnistUNet().eval()
+    network.load_state_dict(state)
+    return _drawn(network)
+
+
+@torch.no_grad()
+def _drawn(network: torch.nn.Module) -> torch.Tensor:
+    """Three Euler steps for two labels."""
+    x = torch.randn(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    labels = torch.tensor([3, 7])
+    for step in range(3):
+        x = x + network(x, torch.full((2,), step / 3), labels) / 3
+    return x
