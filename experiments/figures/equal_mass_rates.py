@@ -11,15 +11,14 @@ between neighbours, over samples with its 95 % interval.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from experiments.framework.experiment import Cell, Experiment, rng_of
 from experiments.framework.laws import LAWS, law, law_label
+from experiments.framework.panels import law_colours
 from experiments.framework.table import Row, Table
 from fmq_theory.bounds import equal_mass_distortion, equal_mass_high_rate
 from fmq_theory.metrics import mean_estimate
@@ -111,7 +110,7 @@ def plot(table: Table) -> Mapping[str, Figure]:
     figure = Figure(figsize=(10.4, 4.8), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.05))
     laws = table.values("law")
-    colours = dict(zip(laws, _colours(len(laws)), strict=True))
+    colours = law_colours(laws)
     _values_panel(left, table.where(kind="value"), colours)
     _orders_panel(right, table.where(kind="order"), colours)
     return {"": figure}
@@ -156,11 +155,12 @@ def _orders_panel(axes: Axes, table: Table, colours: Mapping[str, str]) -> None:
         rotation=90, ha="right", va="bottom", xycoords=("data", "axes fraction"),
     )  # fmt: skip
     axes.plot([], [], color="0.2", linewidth=2.0, label="T5, as K grows")
-    for of, marker, face in (("law", "s", "0.3"), ("samples", "o", "white")):
+    kinds = (("law", "s", "0.3", "least to greatest slope"), ("samples", "o", "white", "95 %"))
+    for of, marker, face, bar in kinds:
         fit = table.where(of=of).rows[0]
         axes.plot(
             [], [], linestyle="", marker=marker, color="0.3", markerfacecolor=face,
-            label=f"{of}, b = {fit['from']}–{fit['to']}",
+            label=f"{of}, b = {fit['from']}–{fit['to']}\n(bar: {bar})",
         )  # fmt: skip
     axes.set_yticks(range(len(names)), [law_label(name) for name in names])
     axes.set_xlim(left=0.0)
@@ -168,11 +168,6 @@ def _orders_panel(axes: Axes, table: Table, colours: Mapping[str, str]) -> None:
     axes.set_xlabel("order p in D ~ 2^(−p b)")
     axes.set_title("Fitted orders", loc="left")
     axes.legend(loc="center right", fontsize=8)
-
-
-def _colours(count: int) -> list[str]:
-    """From dark violet (light tails) to orange (heavy ones): ever lighter, so that grey tells them too."""
-    return [to_hex(mpl.colormaps["plasma"](share)) for share in np.linspace(0.0, 0.82, count)]
 
 
 EXPERIMENT = Experiment(

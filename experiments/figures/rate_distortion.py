@@ -1,30 +1,44 @@
 """Error against bits for every law and scheme: measured, exact, bounded from above, and Shannon's limit.
 
-What is drawn is 4^b D / σ², on which a square law 2^(-2b) is a horizontal line.
+What is drawn is 4^b D / σ², on which a square law 2^(-2b) is a horizontal line; how far above the exact error
+the proven bounds and the high-rate predictions are; and the README's figure. The README's table is of the
+same rows.
 """
 
 # matplotlib types its keyword arguments as unknown.
 # pyright: reportUnknownMemberType=false
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from experiments.framework.experiment import Cell, Experiment
 from experiments.framework.laws import LAWS, law, law_label
+from experiments.framework.panels import error_bars, grid, label_curves
 from experiments.framework.table import Row, Table
-from fmq_theory.claims import compare_law
+from fmq_theory.claims import Comparison, compare_law
+from fmq_theory.claims.comparison import RatioRow, crossing
+from fmq_theory.claims.comparison import Row as SchemeRow
+from fmq_theory.report.comparison_figure import comparison_figure
 from fmq_theory.report.looks import look
 
-__all__ = ["EXPERIMENT"]
+__all__ = ["EXPERIMENT", "MAIN_LAW", "README_SCHEMES", "comparison_of"]
+
+MAIN_LAW = "t(4)"
+README_SCHEMES = ("uniform", "uniform_clipped", "equal_mass", "panter_dite", "lloyd_max")
+"""What the README's figure shows: the law, and the schemes."""
 
 _COLUMNS = (
     "distortion_hat", "distortion_lo", "distortion_hi", "distortion_exact", "bound_upper", "high_rate",
     "order_predicted", "entropy_bits", "effective_bits",
 )  # fmt: skip
+_NEAR = (0.4, 12.0)
+"""What is drawn of bounds over errors; those of log2 and of few levels are further off, in the table."""
+_RATIO_COLUMNS = tuple(field.name for field in fields(RatioRow))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +52,7 @@ class Config:
     )  # fmt: skip
     bits: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8)
     n: int = 1_000_000
-    repeats: int = 10
+    repeats: int = 20
     seed: int = 0
 
     @classmethod
@@ -58,7 +72,8 @@ def cells(config: Config) -> Sequence[Cell]:
 
 
 def rows(config: Config, cell: Cell) -> Sequence[Row]:
-    """One a scheme and bit-width; a scheme without a codebook of that size has none."""
+    """Kind "error": one a scheme and bit-width, where there is a codebook of that size. Kind "ratio": both
+    ratios to uniform, one a bit-width."""
     found = compare_law(
         law(cell["law"]),
         law_label(cell["law"]),
@@ -69,47 +84,67 @@ def rows(config: Config, cell: Cell) -> Sequence[Row]:
         seed=config.seed,
         workers=1,
     )
+    about = {"law": cell["law"], "n": config.n, "repeats": config.repeats}
     shannon = dict(found.shannon)
-    return [
+    errors: list[Row] = [
         {
-            "law": cell["law"],
-            "scheme": row.scheme,
-            "bits": row.bits,
-            **{name: getattr(row, name) for name in _COLUMNS},
-            "shannon_lower": shannon.get(row.bits),
-            "n": config.n,
-            "repeats": config.repeats,
+            **about, "kind": "error", "scheme": row.scheme, "bits": row.bits,
+            **{name: getattr(row, name) for name in _COLUMNS}, "shannon_lower": shannon.get(row.bits),
         }
         for row in found.rows
         if row.distortion_hat is not None
+    ]  # fmt: skip
+    ratios = [
+        {**about, "kind": "ratio", **{name: getattr(row, name) for name in _RATIO_COLUMNS}}
+        for row in found.ratios
     ]
+    return [*errors, *ratios]
+
+
+def comparison_of(table: Table, name: str) -> Comparison:
+    """What ``compare_law`` found on a law, from the rows of the table."""
+    part = table.where(law=name)
+    errors = part.where(kind="error")
+    ratios = tuple(
+        RatioRow(**{column: row[column] for column in _RATIO_COLUMNS}) for row in part.where(kind="ratio")
+    )
+    rows = tuple(
+        SchemeRow(
+            scheme=row["scheme"], bits=row["bits"], num_levels=2 ** row["bits"],
+            **{column: row[column] for column in _COLUMNS},
+        )
+        for row in errors
+        if row["scheme"] in README_SCHEMES
+    )  # fmt: skip
+    limits = {row["bits"]: row["shannon_lower"] for row in errors if row["shannon_lower"]}
+    return Comparison(
+        subject=f"{law_label(name)}, n = {part.values('n')[0]:,}",
+        config={},
+        rows=rows,
+        ratios=ratios,
+        crossover_bits=crossing([row.bits for row in ratios], [row.rho_em for row in ratios]),
+        verdict="",
+        shannon=tuple(sorted(limits.items())),
+    )
 
 
 def plot(table: Table) -> Mapping[str, Figure]:
-    """A panel a law; the last place holds the names."""
-    laws = table.values("law")
-    columns = min(4, len(laws) + 1)
-    lines = -(-(len(laws) + 1) // columns)
-    figure = Figure(figsize=(2.75 * columns, 2.45 * lines + 0.3), layout="constrained")
-    panels = figure.subplots(lines, columns, squeeze=False, sharex=True).ravel()
-    for axes, name in zip(panels, laws, strict=False):
-        _panel(axes, table.where(law=name))
-        axes.set_title(law_label(name), loc="left", fontsize=9)
-    for axes in panels[len(laws) :]:
-        axes.set_axis_off()
-    handles: dict[str, Any] = {}
-    for axes in panels[: len(laws)]:
-        handles |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    panels[len(laws)].legend(handles.values(), handles.keys(), loc="center left", fontsize=8.5)
-    for axes in panels[::columns]:
-        axes.set_ylabel("$4^b\\,D\\,/\\,σ^2$")
-    for axes in panels[max(0, len(laws) - columns) : len(laws)]:
-        axes.set_xlabel("bits per weight b")
-        axes.tick_params(labelbottom=True)
-    return {"": figure}
+    """The errors of every law, the bounds above them, and the README's figure."""
+    errors = table.where(kind="error")
+    laws = errors.values("law")
+    figures = {
+        "": grid(laws, law_label, lambda axes, name: _errors(axes, errors.where(law=name)), _name_errors),
+        "bounds": grid(
+            laws, law_label, lambda axes, name: _bounds(axes, errors.where(law=name)), _name_bounds
+        ),
+    }
+    if MAIN_LAW in laws:
+        figures["main"] = comparison_figure(comparison_of(table, MAIN_LAW))
+    return figures
 
 
-def _panel(axes: Axes, table: Table) -> None:
+def _errors(axes: Axes, table: Table) -> None:
+    ends: dict[str, tuple[float, float]] = {}
     for scheme in table.values("scheme"):
         part, seen = table.where(scheme=scheme), look(scheme)
         bits = part.numbers("bits")
@@ -118,24 +153,57 @@ def _panel(axes: Axes, table: Table) -> None:
             [number * factor for number, factor in zip(part.numbers(name), scale, strict=True)]
             for name in ("distortion_hat", "distortion_lo", "distortion_hi", "distortion_exact")
         )
-        spread = [
-            [max(0.0, min(value - low, 0.99 * value)) for value, low in zip(values, lows, strict=True)],
-            [max(0.0, high - value) for value, high in zip(values, highs, strict=True)],
-        ]
         axes.errorbar(
-            bits, values, yerr=spread, fmt=seen.marker, color=seen.colour, markersize=3.5, elinewidth=0.9,
-            capsize=1.5, label=f"{seen.label}", zorder=3,
+            bits, values, yerr=error_bars(values, lows, highs), fmt=seen.marker, color=seen.colour,
+            markersize=3.5, elinewidth=0.9, capsize=1.5, zorder=3,
         )  # fmt: skip
         axes.plot(bits, exact, color=seen.colour, linewidth=0.9)
+        ends[scheme] = (bits[-1], exact[-1])
     limits = {row["bits"]: row["shannon_lower"] for row in table if row["shannon_lower"]}
     bits = sorted(limits)
-    normed = [4.0**b * limits[b] for b in bits]
-    axes.plot(bits, normed, color="0.35", linewidth=2.2, alpha=0.55, label="Shannon bound")
-    axes.plot([], [], color="0.2", linewidth=0.9, label="lines: exact, on the law")
-    axes.plot([], [], color="0.2", marker="o", linestyle="", markersize=3.5, label="points: measured, 95 %")
+    axes.plot(bits, [4.0**b * limits[b] for b in bits], color="0.35", linewidth=2.2, alpha=0.55)
     axes.set_yscale("log")
-    axes.set_xticks(sorted(set(table.numbers("bits"))))
     axes.set_ylim(top=min(axes.get_ylim()[1], 3e4))
+    label_curves(axes, ends)
+
+
+def _name_errors(axes: Axes) -> None:
+    axes.plot([], [], color="0.2", marker="o", linestyle="", markersize=3.5, label="measured, 95 %")
+    axes.plot([], [], color="0.2", linewidth=0.9, label="exact, on the law")
+    axes.plot([], [], color="0.35", linewidth=2.2, alpha=0.55, label="Shannon bound")
+    axes.set_ylabel("$4^b\\,D\\,/\\,σ^2$")
+
+
+def _bounds(axes: Axes, table: Table) -> None:
+    """Over the exact error: 1 is as sharp as can be. What is infinite is not drawn."""
+    axes.axhline(1.0, color="0.3", linewidth=0.8)
+    ends: dict[str, tuple[float, float]] = {}
+    for scheme in table.values("scheme"):
+        part, seen = table.where(scheme=scheme), look(scheme)
+        bits, exact = part.numbers("bits"), part.numbers("distortion_exact")
+        for name, style, marker in (("bound_upper", "-", seen.marker), ("high_rate", (0, (4, 2)), "")):
+            ratio = [
+                value / one if math.isfinite(value) else math.nan
+                for value, one in zip(part.numbers(name), exact, strict=True)
+            ]
+            axes.plot(
+                bits, ratio, color=seen.colour, linestyle=style, marker=marker, markersize=3, linewidth=0.9
+            )
+            if name == "bound_upper" and math.isfinite(ratio[-1]):
+                ends[scheme] = (bits[-1], ratio[-1])
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(low, _NEAR[0]), min(high, _NEAR[1]))
+    label_curves(axes, ends)
+
+
+def _name_bounds(axes: Axes) -> None:
+    axes.plot([], [], color="0.2", marker="o", markersize=3, linewidth=0.9, label="proven upper bound")
+    axes.plot([], [], color="0.2", linestyle=(0, (4, 2)), linewidth=0.9, label="high-rate prediction")
+    axes.set_ylabel("over the exact error")
 
 
 EXPERIMENT = Experiment(

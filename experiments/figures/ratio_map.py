@@ -19,10 +19,12 @@ from matplotlib.patches import Rectangle
 
 from experiments.framework.experiment import Cell, Experiment, rng_of
 from experiments.framework.laws import law, law_label
+from experiments.framework.panels import error_bars, law_colours
 from experiments.framework.table import Row, Table
 from fmq_theory.bounds import BAND, predicted_crossover_bits, rho_em, rho_w2_high_rate
 from fmq_theory.claims import compare_law
 from fmq_theory.claims.comparison import crossing_of
+from fmq_theory.report.direct_labels import EndLabel, label_ends
 
 __all__ = ["EXPERIMENT", "place_in_band"]
 
@@ -104,7 +106,12 @@ def place_in_band(low: float | None, high: float | None) -> str:
 
 
 def plot(table: Table) -> Mapping[str, Figure]:
-    """A map of each ratio for each size; cells in the band are framed."""
+    """A map of each ratio for each size, and the crossover b* over sizes."""
+    return {"": _maps(table), "crossover": _crossovers(table.where(kind="crossover"))}
+
+
+def _maps(table: Table) -> Figure:
+    """Cells in the band are framed."""
     sizes, laws = sorted(table.values("n")), table.values("law")
     bits = sorted(table.values("bits"))
     figure = Figure(figsize=(1.2 + 3.0 * len(sizes), 1.2 + 0.62 * len(laws)), layout="constrained")
@@ -114,19 +121,20 @@ def plot(table: Table) -> Mapping[str, Figure]:
             _map(axes, table.where(n=n), name, laws, bits)
             if line == 0:
                 axes.set_title(f"n = {n:,} weights", loc="left", fontsize=9)
+                axes.text(len(bits) - 0.4, -0.68, "b*", fontsize=7.5, ha="left", va="center", clip_on=False)
             else:
                 axes.set_xlabel("bits per weight b")
-        panels[line][0].set_ylabel(title, fontsize=8)
+        panels[line][0].set_ylabel(title, fontsize=9)
     figure.suptitle(
-        f"Framed: in the paper's band {BAND[0]:.2f}–{BAND[1]:.2f}; dotted: the interval reaches out. "
-        "Right: b*.",
-        x=0.01, ha="left", fontsize=8,
+        f"Framed: in the paper's band {BAND[0]:.2f}–{BAND[1]:.2f}, with the whole 95 % interval; dotted: the "
+        "mean only. Violet: better than uniform; orange: worse.",
+        x=0.01, ha="left", fontsize=9,
     )  # fmt: skip
-    return {"": figure}
+    return figure
 
 
 def _map(axes: Axes, table: Table, name: str, laws: Sequence[str], bits: Sequence[int]) -> None:
-    grid = np.full((len(laws), len(bits)), np.nan)
+    cells_of = np.full((len(laws), len(bits)), np.nan)
     ratios = {(row["law"], row["bits"]): row for row in table.where(kind="ratio")}
     for i, of_law in enumerate(laws):
         for j, b in enumerate(bits):
@@ -134,16 +142,16 @@ def _map(axes: Axes, table: Table, name: str, laws: Sequence[str], bits: Sequenc
             value = row.get(name)
             if value is None:
                 continue
-            grid[i, j] = math.log2(value)
+            cells_of[i, j] = math.log2(value)
             axes.text(j, i, _short(value), ha="center", va="center", fontsize=6.5,
-                      color="white" if abs(grid[i, j]) > 3.2 else "black")  # fmt: skip
+                      color="white" if abs(cells_of[i, j]) > 3.2 else "black")  # fmt: skip
             if BAND[0] <= value <= BAND[1]:
                 decided = row[f"{name}_band"] == "inside"
                 axes.add_patch(
                     Rectangle((j - 0.46, i - 0.46), 0.92, 0.92, fill=False, edgecolor="black",
                               linewidth=1.2, linestyle="-" if decided else ":")
                 )  # fmt: skip
-    axes.imshow(grid, cmap="PuOr_r", norm=TwoSlopeNorm(0.0, -5.0, 5.0), aspect="auto", alpha=0.85)
+    axes.imshow(cells_of, cmap="PuOr_r", norm=TwoSlopeNorm(0.0, -5.0, 5.0), aspect="auto", alpha=0.85)
     axes.grid(visible=False)
     axes.set_xticks(range(len(bits)), [str(b) for b in bits])
     axes.set_yticks(range(len(laws)), [law_label(one) for one in laws])
@@ -151,20 +159,53 @@ def _map(axes: Axes, table: Table, name: str, laws: Sequence[str], bits: Sequenc
     if name == "rho_em":
         for row in table.where(kind="crossover"):
             star = row.get("crossover")
-            text = "–" if star is None else f"{star:.1f}"
-            axes.text(
-                len(bits) - 0.4,
-                laws.index(row["law"]),
-                text,
-                fontsize=7,
-                va="center",
-                ha="left",
-                clip_on=False,
-            )
+            text = "none" if star is None else f"{star:.1f}"
+            place = (len(bits) - 0.4, laws.index(row["law"]))
+            axes.text(*place, text, fontsize=7, va="center", ha="left", clip_on=False)
 
 
 def _short(value: float) -> str:
+    """Two digits or so; ``.004`` where two decimals would say nothing."""
+    if value < 0.0095:
+        return f"{value:.1g}".replace("0.", ".", 1) if value >= 0.001 else "<.001"
     return f"{value:.2f}" if value < 0.995 else f"{value:.1f}" if value < 99.5 else f"{value:.0f}"
+
+
+def _crossovers(table: Table) -> Figure:
+    """Where equal mass begins to be worse than uniform."""
+    figure = Figure(figsize=(6.6, 4.2), layout="constrained")
+    axes = figure.subplots()
+    ends: list[EndLabel] = []
+    names, largest = table.values("law"), max(table.values("n"))
+    for place, (name, colour) in enumerate(law_colours(names).items()):
+        part = table.that(lambda row, name=name: row["law"] == name and row["crossover"] is not None)
+        rows = sorted(part, key=lambda row: row["n"])
+        if not rows:
+            continue
+        part = Table(tuple(rows), table.about)
+        sizes, stars = part.numbers("n"), part.numbers("crossover")
+        # A bit to the left or right, so that bars of different laws are told apart.
+        shifted = [n * 1.06 ** (place - len(names) / 2) for n in sizes]
+        bars = error_bars(stars, part.numbers("crossover_lo"), part.numbers("crossover_hi"))
+        axes.errorbar(
+            shifted, stars, yerr=np.nan_to_num(bars), color=colour, marker="o", markersize=3.5, linewidth=0.9,
+            elinewidth=0.9, capsize=1.5,
+        )  # fmt: skip
+        if sizes[-1] == largest:
+            ends.append(EndLabel(law_label(name), shifted[-1], stars[-1], colour))
+        else:  # in larger layers there is no b* at these bits
+            axes.annotate(
+                law_label(name), (shifted[-1], stars[-1]), xytext=(6, 0), textcoords="offset points",
+                fontsize=8, color=colour, va="center",
+            )  # fmt: skip
+    axes.set_xscale("log")
+    axes.set_xticks(sorted(table.values("n")), [f"{n:,}" for n in sorted(table.values("n"))], minor=False)
+    axes.minorticks_off()
+    axes.set_xlabel("weights that share a codebook, n")
+    axes.set_ylabel("crossover b* (bits per weight)")
+    axes.set_title("Above b* equal mass is worse than min–max uniform (mean, 95 %)", loc="left")
+    label_ends(axes, ends, height=3.4, size=8.0)
+    return figure
 
 
 EXPERIMENT = Experiment(

@@ -8,25 +8,30 @@ channel fall where most layers are small.
 # matplotlib types its keyword arguments as unknown.
 # pyright: reportUnknownMemberType=false
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from experiments.framework.checkpoints import missing_note, stored_models
 from experiments.framework.experiment import Cell, Experiment
 from experiments.framework.table import Row, Table
 from fmq_theory.bounds import BAND
 from fmq_theory.checkpoint.audit import audit
+from fmq_theory.report.comparison_figure import as_fraction
+from fmq_theory.report.direct_labels import EndLabel, label_ends
+from fmq_theory.report.looks import Look, look
 
 __all__ = ["EXPERIMENT"]
 
 _GRANULARITIES = ("channel", "tensor")
 _SCHEMES = ("uniform", "equal_mass", "lloyd_max")
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#7F5539", "#E69F00", "#56B4E9")
+_RATIOS = {"rho_em": "equal_mass", "rho_w2": "lloyd_max"}
+_LOWEST = 2.0**-7
+"""What is drawn of the ratios; at zero a layer has as many levels as weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,59 +107,66 @@ def skipped(config: Config) -> Sequence[str]:
 
 
 def plot(table: Table) -> Mapping[str, Figure]:
-    """A line a layer; a thick one for the whole model."""
-    figure = Figure(figsize=(10.2, 6.4), layout="constrained")
-    panels = figure.subplots(2, 2, sharex=True, sharey="col")
+    """A column a model, a line a granularity: thin lines are layers, thick ones the whole model."""
     models = table.values("model")
+    figure = Figure(figsize=(1.6 + 2.1 * max(2, len(models)), 5.4), layout="constrained")
+    panels = figure.subplots(2, len(models), squeeze=False, sharex=True, sharey=True)
     for line, granularity in enumerate(_GRANULARITIES):
-        part = table.where(granularity=granularity)
-        _panel(panels[line][0], part, "rho_em", models)
-        _panel(panels[line][1], part, "rho_w2", models)
-        panels[line][0].set_ylabel("error relative to min–max uniform")
-        panels[line][0].set_title(f"$ρ_{{EM}}$: equal mass, a codebook a {granularity}", loc="left")
-        panels[line][1].set_title(f"$ρ_{{W2}}$: Lloyd–Max, a codebook a {granularity}", loc="left")
-    for axes in panels[1]:
-        axes.set_xlabel("bits per weight b")
-    handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(labels)), fontsize=8)
+        for axes, model in zip(panels[line], models, strict=True):
+            part = table.where(model=model, granularity=granularity)
+            for name, scheme in _RATIOS.items():
+                _ratio(axes, part, name, look(scheme))
+            axes.axhspan(*BAND, color="#F0E442", alpha=0.35, linewidth=0)
+            axes.axhline(1.0, color="0.3", linewidth=0.8)
+            if line == 0:
+                axes.set_title(f"{model}\n{len(part.values('tensor'))} tensors", loc="left", fontsize=8)
+            else:
+                axes.set_xlabel("bits per weight b")
+        panels[line][0].set_ylabel(f"a codebook a {granularity}:\nerror relative to min–max uniform")
+    last = panels[0][-1]
+    last.set_yscale("log", base=2)
+    last.yaxis.set_major_locator(LogLocator(base=2, numticks=14))
+    last.yaxis.set_major_formatter(FuncFormatter(as_fraction))
+    last.set_ylim(bottom=_LOWEST)
+    last.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for axes, granularity in zip(panels[:, -1], _GRANULARITIES, strict=True):
+        whole = table.where(model=models[-1], granularity=granularity).that(lambda row: row["tensor"] is None)
+        ends = [
+            EndLabel(text, *_end(whole, name), look(_RATIOS[name]).colour)
+            for name, text in (("rho_em", "ρ_EM, equal mass"), ("rho_w2", "ρ_W2, Lloyd–Max"))
+        ]
+        band = EndLabel("paper: 0.25–0.40", max(table.numbers("bits")), math.sqrt(BAND[0] * BAND[1]), "0.3")
+        label_ends(axes, [*ends, band], height=2.2, size=8.0)
     return {"": figure}
 
 
-def _panel(axes: Axes, table: Table, ratio: str, models: Sequence[str]) -> None:
-    axes.axhspan(*BAND, color="#F0E442", alpha=0.35, linewidth=0, label=f"paper: {BAND[0]:.2f}–{BAND[1]:.2f}")
-    axes.axhline(1.0, color="0.3", linewidth=0.8)
-    for model, colour in zip(models, _COLOURS * (1 + len(models) // len(_COLOURS)), strict=False):
-        part = table.where(model=model)
-        names = part.values("tensor")
-        for name in names:
-            layer = part.that(lambda row, name=name: row["tensor"] == name and not row["lossless"])
-            axes.plot(
-                layer.numbers("bits"),
-                _positive(layer.numbers(ratio)),
-                color=colour,
-                linewidth=0.5,
-                alpha=0.45,
-            )
-        whole = part.that(lambda row: row["tensor"] is None)
+def _ratio(axes: Axes, table: Table, name: str, seen: Look) -> None:
+    for tensor in table.values("tensor"):
+        layer = table.that(lambda row, tensor=tensor: row["tensor"] == tensor and not row["lossless"])
         axes.plot(
-            whole.numbers("bits"), _positive(whole.numbers(ratio)), color=colour, linewidth=2.0,
-            label=f"{model} ({len(names)} tensors; thick: whole model)",
+            layer.numbers("bits"), _positive(layer.numbers(name)),
+            color=seen.colour, linewidth=0.4, alpha=0.4,
         )  # fmt: skip
-    axes.set_yscale("log", base=2)
-    axes.yaxis.set_major_locator(LogLocator(base=2, numticks=14))
-    axes.yaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: f"{value:g}" if value >= 1 else f"1/{1 / value:g}")
-    )
-    axes.set_ylim(bottom=2.0**-7)
+    whole = table.that(lambda row: row["tensor"] is None)
+    axes.plot(
+        whole.numbers("bits"), _positive(whole.numbers(name)),
+        color=seen.colour, linewidth=1.8, marker=seen.marker, markersize=3.5, zorder=3,
+    )  # fmt: skip
 
 
-def _as_fraction(value: float, _place: float) -> str:
-    return f"{value:g}" if value >= 1 else f"1/{1 / value:g}"
+def _end(table: Table, name: str) -> tuple[float, float]:
+    """The last point that is drawn."""
+    points = [
+        (bits, ratio)
+        for bits, ratio in zip(table.numbers("bits"), table.numbers(name), strict=True)
+        if ratio > _LOWEST
+    ]
+    return points[-1] if points else (math.nan, math.nan)
 
 
 def _positive(values: Sequence[float]) -> list[float]:
     """A ratio of zero has no place on a log axis."""
-    return [value if value > 0.0 else float(np.nan) for value in values]
+    return [value if value > 0.0 else math.nan for value in values]
 
 
 EXPERIMENT = Experiment(

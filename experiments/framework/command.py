@@ -68,7 +68,11 @@ def run(
     force: bool,
     publish: bool,
 ) -> None:
-    """Compute the tables of the named experiments, or of all, and draw their figures."""
+    """Compute the tables of the named experiments, or of all, and draw their figures.
+
+    Experiments on checkpoints read the bundled model and the files of the folder that FMQ_CHECKPOINTS
+    names, by default ../shared/checkpoints; what is left out for want of a file is said.
+    """
     from experiments.framework.runner import Workers, run_experiment
     from fmq_theory.report.progress import progress_bar
 
@@ -123,14 +127,14 @@ def plot(names: Sequence[str], source: Path | None, out: Path | None) -> None:
     """Draw the figures again from the tables alone; nothing is computed."""
     with reported_errors():
         for experiment in _chosen(names):
-            folder = source or _newest(experiment.name)
+            folder = (source or _newest(experiment.name)).resolve()
             target = out or (PUBLISHED / "figures" if folder == PUBLISHED / "results" else folder)
             target.mkdir(parents=True, exist_ok=True)
             figures = write_figures(
                 experiment,
                 read_table(folder, experiment.name),
                 target,
-                vector_only=target.parent == PUBLISHED,
+                vector_only=target.resolve().parent == PUBLISHED,
             )
             click.echo(f"{experiment.name}: {', '.join(_shown(figure) for figure in figures) or 'no figure'}")
 

@@ -96,6 +96,7 @@ def run_experiment(
         "config": config_as_json(config),
         "cells": len(cells),
         "failed": failed,
+        "of_other_code": outdated,
         "seconds": round(seconds, 1),
         "skipped": list(experiment.skipped(config)),
         "code": code,

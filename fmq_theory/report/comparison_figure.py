@@ -18,7 +18,7 @@ from fmq_theory.report.files import write_atomically
 from fmq_theory.report.looks import look
 from fmq_theory.report.style import figure_style
 
-__all__ = ["comparison_figure", "write_comparison_figure"]
+__all__ = ["as_fraction", "comparison_figure", "write_comparison_figure"]
 
 
 _DASHES = (0, (4, 2))
@@ -108,7 +108,7 @@ def _ratio_panel(axes: Axes, comparison: Comparison) -> None:
             textcoords="offset points", fontsize=8,
         )  # fmt: skip
     axes.set_yscale("log", base=2)
-    axes.yaxis.set_major_formatter(FuncFormatter(_as_fraction))
+    axes.yaxis.set_major_formatter(FuncFormatter(as_fraction))
     axes.set_xlabel("bits per weight b")
     axes.set_ylabel("error relative to min–max uniform")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -142,7 +142,7 @@ def _spread(
     return [[max(0.0, length) for length in lengths] for lengths in (down, up)]
 
 
-def _as_fraction(value: float, _place: float) -> str:
+def as_fraction(value: float, _place: float) -> str:
     """``1/8``, ``4``: powers of two as one reads them."""
     return f"{value:g}" if value >= 1 else f"1/{1 / value:g}"
 

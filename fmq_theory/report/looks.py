@@ -7,30 +7,31 @@ __all__ = ["RUNG_LOOKS", "SCHEME_LOOKS", "Look", "RungLook", "look"]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Label, colour (Okabe-Ito, safe for colour-blind readers) and marker of one scheme."""
+    """Label, colour (Okabe-Ito, safe for colour-blind readers), marker, and a short label of one scheme."""
 
     label: str
     colour: str
     marker: str
+    short: str
 
 
 SCHEME_LOOKS = {
-    "uniform": Look("uniform (min–max)", "#0072B2", "s"),
-    "uniform_clipped": Look("uniform (best range)", "#56B4E9", "D"),
-    "equal_mass": Look("equal mass (paper's OT)", "#D55E00", "o"),
-    "pwl": Look("PWL", "#E69F00", "v"),
-    "log2": Look("log2", "#999999", "x"),
-    "panter_dite": Look("Panter–Dite", "#CC79A7", "P"),
-    "lloyd_max": Look("Lloyd–Max (W2 optimum)", "#009E73", "^"),
-    "ecq": Look("entropy-constrained", "#6B4FA0", "*"),
-    "nf4": Look("NF4", "#7F5539", "h"),
-    "fp4": Look("FP4", "#B08968", "p"),
+    "uniform": Look("uniform (min–max)", "#0072B2", "s", "uniform"),
+    "uniform_clipped": Look("uniform (best range)", "#56B4E9", "D", "best range"),
+    "equal_mass": Look("equal mass (paper's OT)", "#D55E00", "o", "equal mass"),
+    "pwl": Look("PWL", "#E69F00", "v", "PWL"),
+    "log2": Look("log2", "#999999", "x", "log2"),
+    "panter_dite": Look("Panter–Dite", "#CC79A7", "P", "Panter–Dite"),
+    "lloyd_max": Look("Lloyd–Max (W2 optimum)", "#009E73", "^", "Lloyd–Max"),
+    "ecq": Look("entropy-constrained", "#6B4FA0", "*", "ECQ"),
+    "nf4": Look("NF4", "#7F5539", "h", "NF4"),
+    "fp4": Look("FP4", "#B08968", "p", "FP4"),
 }
 
 
 def look(scheme: str) -> Look:
     """The look of a scheme; one that has none of its own (``power:0.5``) is black with its name."""
-    return SCHEME_LOOKS.get(scheme, Look(scheme, "#000000", "."))
+    return SCHEME_LOOKS.get(scheme, Look(scheme, "#000000", ".", scheme))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,10 @@
 """What the experiments compute: known orders, known ratios, and decisions that an interval bears."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from matplotlib.text import Annotation
 
 from experiments.figures import equal_mass_rates, ratio_map, real_layers
 from experiments.framework.table import Row, Table
@@ -76,7 +79,7 @@ def test_ratios_of_the_bundled_model_add_up() -> None:
         assert min(values) <= whole[name] <= max(values)
     assert all(row["rho_w2"] <= min(1.0, row["rho_em"]) + 1e-12 for row in layers)  # the optimum is one
     figure = real_layers.plot(Table(tuple({"tensor": None, "lossless": None, **row} for row in rows), {}))[""]
-    drawn = [np.asarray(line.get_ydata(), dtype=float) for line in figure.axes[2].get_lines()]
+    drawn = [np.asarray(line.get_ydata(), dtype=float) for line in figure.axes[1].get_lines()]
     assert any(np.isfinite(values).all() and values.size > 2 for values in drawn)
 
 
@@ -91,3 +94,32 @@ def test_only_layers_with_fewer_levels_than_weights_are_drawn() -> None:
     lines = [np.asarray(line.get_xydata(), dtype=float) for line in figure.axes[0].get_lines()]
     layer = [points for points in lines if points[:, 1].tolist() == [7.0]]
     assert [points[:, 0].tolist() for points in layer] == [[2.0]]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0004, "<.001"), (0.004, ".004"), (0.0097, "0.01"), (0.33, "0.33"), (12.34, "12.3")]
+)
+def test_ratios_are_written_short(value: float, text: str) -> None:
+    assert ratio_map._short(value) == text  # pyright: ignore[reportPrivateUsage]
+
+
+def test_a_law_without_a_crossover_in_large_layers_is_named_where_it_ends() -> None:
+    rows: list[dict[str, Any]] = [
+        {"law": name, "n": n, "kind": "crossover", "crossover": star, "crossover_lo": low,
+         "crossover_hi": None}
+        for name, n, star, low in (
+            ("uniform", 1024, 4.9, 4.8), ("uniform", 4096, None, None),
+            ("gaussian", 1024, 3.4, 3.3), ("gaussian", 4096, 3.8, 3.7),
+        )
+    ]  # fmt: skip
+    rows += [
+        {"law": name, "n": n, "kind": "ratio", "bits": b, "rho_em": 0.3, "rho_em_band": "inside",
+         "rho_w2": 0.2, "rho_w2_band": "below"}
+        for name in ("uniform", "gaussian") for n in (1024, 4096) for b in (2, 3)
+    ]  # fmt: skip
+    figures = ratio_map.plot(Table(tuple(rows), {}))
+    (axes,) = figures["crossover"].axes
+    places = {text.get_text(): text.xycoords for text in axes.texts if isinstance(text, Annotation)}
+    assert places == {"uniform": "data", "Gaussian": "axes fraction"}
+    framed = [len(axes.patches) for axes in figures[""].axes]
+    assert framed == [4, 4, 0, 0]  # rho_em is in the band everywhere, rho_w2 nowhere
