@@ -1,4 +1,8 @@
-"""The exact optimum of sorted rows of few points, such as the channels of a tensor, in one call."""
+"""The exact optimum of sorted rows of few points, such as the channels of a tensor.
+
+All points are nodes. One kernel call solves the rows for which float64 sums are precise enough, which are
+most of those without masses; the others are solved one by one, in frames as they are needed.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +16,7 @@ from fmq_theory.kernels.partition import partition_cost
 from fmq_theory.kernels.penalty_search import SAME, node_search
 from fmq_theory.kernels.point_path import exact_sums, least_cost_of_cells, least_path_value
 
-__all__ = ["FEW_POINTS", "LARGEST_GAP", "NODES", "NODES_PER_CELL", "few_points_optimum"]
+__all__ = ["FEW_POINTS", "LARGEST_GAP", "NODES", "NODES_PER_CELL", "few_points_optimum", "optimum_of_nodes"]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
@@ -23,7 +27,7 @@ NODES = 1024
 NODES_PER_CELL = 24
 # All points are nodes where there are at most as many times more.
 FEW_POINTS = 8
-# Of few points, this many a cell find the penalty.
+# Of few points with masses, this many a cell find the penalty.
 NODES_OF_FEW = 10
 # Penalties tried before nodes are chosen instead.
 MOST_PENALTIES = 12
@@ -31,23 +35,6 @@ MOST_PENALTIES = 12
 NEWEST = 0.2
 # The most that rounding may do to the bound, relative.
 LARGEST_GAP = 3e-11
-
-
-@kernel
-def thinned(num_points: int, wanted: int) -> IndexArray:
-    """About ``wanted`` of the places 0 .. m at equal distances, and closer together at both ends."""
-    most = max(1, num_points // wanted)
-    places = np.empty(num_points + 1, dtype=np.int64)
-    count = 0
-    half = num_points // 2
-    place = 0
-    while place < half:
-        places[count] = place
-        count += 1
-        place += min(most, 1 + place // 8)
-    for k in range(count):
-        places[count + k] = num_points - places[count - 1 - k]
-    return places[: 2 * count].copy()
 
 
 @kernel
@@ -111,107 +98,119 @@ def optimum_of_points(
 
 
 @kernel
-def optimum_of_nodes(
-    points: Points, mass: FloatArray, blocks: FloatArray, num_cells: int, penalty: float, is_good_guess: bool
-) -> tuple[IndexArray, float, float, float]:
-    """The optimum of one row in frames as they are needed: boundaries, cost, lower bound, penalty."""
-    index = tie_ends(points)
-    zero = index.size - index.size
-    rows, edges = node_rows(points, mass, blocks, index)
-    places = thinned(index.size - 1, NODES_OF_FEW * num_cells)
-    if not is_good_guess and num_cells + 1 < places.size < index.size // 2:
-        few_rows, few_edges = np.empty((places.size, 6)), np.empty((places.size, 2))
-        few = np.empty(places.size, dtype=np.int64)
-        for k in range(places.size):
-            few[k] = index[places[k]]
-            for i in range(6):
-                few_rows[k, i] = rows[places[k], i]
-            # The neighbours of a node do not depend on the other nodes.
-            few_edges[k, 0], few_edges[k, 1] = edges[places[k], 0], edges[places[k], 1]
-        _, _, penalty = node_search(few, few_rows, few_edges, num_cells, penalty, zero == 0)
-    path, bound, penalty = node_search(index, rows, edges, num_cells, penalty, zero != 0)
-    cost = partition_cost(rows, path)
-    for k in range(path.size):
-        path[k] = index[path[k]]
-    return path, cost, min(cost, bound), penalty
+def has_more_values(points: Points, most: int) -> bool:
+    """Whether sorted points have more than ``most`` >= 1 distinct values."""
+    distinct = 1
+    for i in range(1, points.size):
+        if points[i] != points[i - 1]:
+            distinct += 1
+            if distinct > most:
+                return True
+    return False
+
+
+@kernel
+def cost_of_one(points: Points, blocks: FloatArray) -> tuple[float, float]:
+    """The cost of all points as one cell, and a number below it by what rounding may have done."""
+    zero = points.size - points.size
+    total = cell_cost(blocks, zero, blocks.shape[0] - 1)
+    largest = max(abs(np.float64(points[0])), abs(np.float64(points[-1])))
+    # Of the double-double sums, as in ``relaxed_path.py``.
+    sums = (0.25 * points.size + 64.0) * 2.0**-101 * blocks[-1, 0] * largest * largest
+    return total, max(0.0, total * (1.0 - 16.0 * UNIT_ROUNDING) - sums)
 
 
 @kernel
 def few_points_optimum(
-    points: Points, mass: FloatArray, blocks: FloatArray, num_cells: int
-) -> tuple[IndexArray, IndexArray, FloatArray, FloatArray]:
-    """The exact weighted 1-D K-means partition of each row, with a node at every point.
+    points: Points, blocks: FloatArray, num_cells: int
+) -> tuple[IndexArray, FloatArray, FloatArray, FloatArray, NDArray[np.bool_]]:
+    """The exact 1-D K-means partition of each row, where float64 sums prove it.
 
-    A few nodes find the penalty of K cells, and one pass over all points mostly does the rest. The first
-    guess is that of the row before: the penalty is nearly the same share of the cost of a single cell in
-    all rows of a kind.
+    The first guess of a penalty is that of the rows before: it is nearly the same share of the cost of a
+    single cell in all rows of a kind.
 
     Args:
         points: sorted along the second axis, ties allowed, shape ``[R, C]``.
-        mass: positive, shape ``[R, C]``, or ``[R, 0]`` where all are 1.
         blocks: ``block_prefix`` of each row, shape ``[R, B, 6]``.
         num_cells: K >= 1.
 
     Returns:
-        boundaries ``[R, K + 1]``, which split no run of ties; the number of cells, at most that of the
-        distinct points, ``[R]``: boundaries behind the last repeat it; costs ``[R]``; lower bounds of the
-        cost of every such partition, equal to it up to rounding, ``[R]``.
+        boundaries ``[R, K + 1]``, which split no run of ties: those behind the last cell repeat its end,
+        where there are fewer distinct points than cells; costs ``[R]``; lower bounds of the cost of every
+        such partition, equal to it up to rounding, ``[R]``; a penalty that gives about K cells, or 0,
+        ``[R]``; the rows for which this holds, ``[R]``.
     """
     num_rows, num_points = points.shape
-    zero = num_rows - num_rows  # no literal: numba would compile the callees once more for it
-    boundaries = np.empty((num_rows, num_cells + 1), dtype=np.int64)
-    used = np.empty(num_rows, dtype=np.int64)
-    cost, lower = np.zeros(num_rows), np.zeros(num_rows)
-    is_plain = mass.shape[1] == 0
+    boundaries = np.full((num_rows, num_cells + 1), num_points, dtype=np.int64)
+    cost, lower, penalties = np.zeros(num_rows), np.zeros(num_rows), np.zeros(num_rows)
+    is_done = np.ones(num_rows, dtype=np.bool_)
     work = np.zeros((5, num_points + 1 + LANES))
     parent = np.empty(num_points + 1 + LANES, dtype=np.int32)
     for i in range(work.shape[1]):
         work[3, i], work[4, i] = 1.0 / i, 1.0 / (num_points - i)
+    mass = np.empty(num_points - num_points)
     share = 0.0
     for r in range(num_rows):
-        distinct = 1
-        for i in range(1, num_points):
-            distinct += points[r, i] != points[r, i - 1]
-        for k in range(num_cells + 1):
-            boundaries[r, k] = num_points
-        used[r] = min(num_cells, distinct)
-        total = cell_cost(blocks[r], zero, blocks.shape[1] - 1)
-        if distinct <= num_cells:
+        if not has_more_values(points[r], num_cells):
             index = tie_ends(points[r])
             for k in range(index.size):  # by a loop, for the reason given in ``node_rows.py``
                 boundaries[r, k] = index[k]
             continue
+        total, below = cost_of_one(points[r], blocks[r])
         if num_cells == 1:
-            boundaries[r, 0] = 0
-            # As much below the cost as its rounding, and that of the double-double sums, can be.
-            largest = max(abs(np.float64(points[r, 0])), abs(np.float64(points[r, -1])))
-            sums = (0.25 * num_points + 64.0) * 2.0**-101 * blocks[r, -1, 0] * largest * largest
-            cost[r] = total
-            lower[r] = max(0.0, total * (1.0 - 16.0 * UNIT_ROUNDING) - sums)
+            boundaries[r, 0], cost[r], lower[r] = 0, total, below
             continue
         penalty = share * total if share > 0.0 else 4.0 * total / np.float64(num_cells) ** 3
-        is_done = False
-        is_tried = is_plain and 2 * distinct > num_points
-        if is_tried:
-            path, bound, penalty = optimum_of_points(
-                points[r], blocks[r], total, num_cells, penalty, work, parent
-            )
-            is_done = path.size > 0
-            for k in range(1, path.size - 1):
-                is_done = is_done and points[r, path[k] - 1] != points[r, path[k]]
-            if is_done:
-                for k in range(num_cells + 1):
-                    boundaries[r, k] = path[k]
-                rows, _ = node_rows(points[r], mass[r], blocks[r], path)
-                cost[r] = partition_cost(rows, np.arange(path.size, dtype=np.int64))
-                lower[r] = min(cost[r], bound)
-                is_done = cost[r] - lower[r] <= LARGEST_GAP * cost[r]
-        if not is_done:
-            path, cost[r], lower[r], penalty = optimum_of_nodes(
-                points[r], mass[r], blocks[r], num_cells, penalty, is_tried
-            )
-            for k in range(num_cells + 1):
+        path, bound, penalty = optimum_of_points(
+            points[r], blocks[r], total, num_cells, penalty, work, parent
+        )
+        is_done[r] = path.size > 0
+        for k in range(1, path.size - 1):
+            is_done[r] = is_done[r] and points[r, path[k] - 1] != points[r, path[k]]
+        if is_done[r]:
+            for k in range(path.size):
                 boundaries[r, k] = path[k]
+            rows, _ = node_rows(points[r], mass, blocks[r], path)
+            cost[r] = partition_cost(rows, np.arange(path.size, dtype=np.int64))
+            lower[r] = min(cost[r], bound)
+            is_done[r] = cost[r] - lower[r] <= LARGEST_GAP * cost[r]
         if penalty > 0.0 and total > 0.0:
+            penalties[r] = penalty
             share += (NEWEST if share > 0.0 else 1.0) * (penalty / total - share)
-    return boundaries, used, cost, lower
+    return boundaries, cost, lower, penalties, is_done
+
+
+def optimum_of_nodes(
+    points: Points, mass: FloatArray, blocks: FloatArray, num_cells: int, penalty: float = 0.0
+) -> tuple[IndexArray, float, float]:
+    """The exact weighted 1-D K-means partition of one row of few points, whatever their scale.
+
+    Args:
+        points: sorted, ties allowed, shape ``[m]``.
+        mass: positive, shape ``[m]``, or ``[0]`` where all are 1.
+        blocks: ``block_prefix`` of the row.
+        num_cells: K >= 1.
+        penalty: a good guess, or 0.
+
+    Returns:
+        boundaries ``[min(K, number of distinct points) + 1]``, which split no run of ties; the cost; a
+        lower bound of the cost of every such partition, equal to it up to rounding.
+    """
+    index = tie_ends(points)
+    distinct = index.size - 1
+    if distinct <= num_cells:
+        return index, 0.0, 0.0
+    if num_cells == 1:
+        return np.array([0, points.size]), *cost_of_one(points, blocks)
+    rows, edges = node_rows(points, mass, blocks, index)
+    if not penalty > 0.0:
+        penalty = 4.0 * cost_of_one(points, blocks)[0] / num_cells**3
+        stride = distinct // (NODES_OF_FEW * num_cells)
+        if stride > 1:
+            # Nodes apart find the penalty; near the ends, where weights are few, all are nodes.
+            ends = np.arange(2 * num_cells)
+            few = np.unique(np.concatenate((ends, np.arange(0, distinct, stride), distinct - ends)))
+            _, _, penalty = node_search(index[few], rows[few], edges[few], num_cells, penalty, True)
+    path, bound, _ = node_search(index, rows, edges, num_cells, penalty, False)
+    cost = partition_cost(rows, path)
+    return index[path], cost, min(cost, bound)

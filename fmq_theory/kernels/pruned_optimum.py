@@ -19,7 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.kernels.batches import path_to
-from fmq_theory.kernels.few_points import FEW_POINTS, NODES, NODES_PER_CELL, few_points_optimum
+from fmq_theory.kernels.few_points import (
+    FEW_POINTS,
+    NODES,
+    NODES_PER_CELL,
+    few_points_optimum,
+    optimum_of_nodes,
+)
 from fmq_theory.kernels.lloyd import polished
 from fmq_theory.kernels.node_rows import cut_blocks, equal_cost_nodes, node_rows
 from fmq_theory.kernels.node_slack import block_slack, least_and_greatest_means
@@ -196,8 +202,25 @@ def pruned_optimum(
             data, nodes = (points, mass, blocks), (index, rows, edges)
             boundaries, cost, lower = best_by_pruning(data, nodes, penalty, index[path], gap)
             return boundaries, cost, min(cost, lower)
-    found, used, costs, bounds = few_points_optimum(points[None], mass[None], blocks[None], num_cells)
+    if mass.size > 0:
+        return optimum_of_nodes(points, mass, blocks, num_cells)
+    found, used, costs, bounds = optimum_of_short_rows(points[None], blocks[None], num_cells)
     return found[0, : used[0] + 1], float(costs[0]), float(bounds[0])
+
+
+def optimum_of_short_rows(
+    points: Points, blocks: FloatArray, num_cells: int
+) -> tuple[IndexArray, IndexArray, FloatArray, FloatArray]:
+    """``optimum_rows`` of rows of few points."""
+    boundaries, cost, lower, penalties, is_done = few_points_optimum(points, blocks, num_cells)
+    for r in np.flatnonzero(~is_done):
+        found, cost[r], lower[r] = optimum_of_nodes(
+            points[r], np.empty(0), blocks[r], num_cells, float(penalties[r])
+        )
+        boundaries[r] = points.shape[1]
+        boundaries[r, : found.size] = found
+    # A cell begins before the end; the first that does not is behind the last one.
+    return boundaries, (boundaries[:, :-1] < points.shape[1]).sum(axis=1), cost, lower
 
 
 def optimum_rows(
@@ -217,7 +240,7 @@ def optimum_rows(
     """
     num_rows, num_points = points.shape
     if num_points <= FEW_POINTS * (NODES + NODES_PER_CELL * num_cells):
-        return few_points_optimum(points, np.empty((num_rows, 0)), blocks, num_cells)
+        return optimum_of_short_rows(points, blocks, num_cells)
     boundaries = np.full((num_rows, num_cells + 1), num_points)
     used = np.empty(num_rows, dtype=np.int64)
     cost, lower = np.empty(num_rows), np.empty(num_rows)
