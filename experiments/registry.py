@@ -13,6 +13,9 @@ EXPERIMENTS: dict[str, str] = {
     "equal_mass_rates": "experiments.figures.equal_mass_rates",
     "ratio_map": "experiments.figures.ratio_map",
     "real_layers": "experiments.figures.real_layers",
+    "fidelity": "experiments.figures.fidelity",
+    "latent": "experiments.figures.latent",
+    "ladder": "experiments.figures.ladder",
 }
 """Name and module, in the order in which they run. Modules are imported when they are asked for."""
 

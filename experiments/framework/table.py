@@ -18,7 +18,7 @@ from fmq_theory.report import write_text_atomically
 __all__ = ["Row", "Table", "TableError", "provenance", "read_table", "write_table"]
 
 Row = Mapping[str, Any]
-"""Numbers, words, bools or None by the name of the column."""
+"""Numbers, words, bools or None by the name of the column. The column ``error`` says what failed."""
 
 _PACKAGES = ("fmq_theory", "numpy", "scipy", "numba", "torch", "POT")
 _DIGITS = 10

@@ -1,0 +1,185 @@
+"""How near the samples of a quantized model stay to those of the full-precision model from the same noise.
+
+PSNR, SSIM and the Fréchet distance over the bits of a code and over the bits that are really spent, with the
+codebooks counted; and the samples themselves.
+"""
+
+# matplotlib types its keyword arguments as unknown.
+# pyright: reportUnknownMemberType=false
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+
+from experiments.framework.experiment import Cell, Experiment
+from experiments.framework.flow_runs import flow_images, flow_report, flow_runs, skipped_runs
+from experiments.framework.table import Row, Table
+from fmq_theory.flow.cell import decode_images
+from fmq_theory.report.direct_labels import EndLabel, label_ends
+from fmq_theory.report.looks import look
+
+__all__ = ["EXPERIMENT"]
+
+_MEASURES = {"psnr_db": "PSNR (dB)", "ssim": "SSIM", "frechet": "Fréchet distance"}
+_SHOWN_BITS = (2, 3, 4)
+_SHOWN_IMAGES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings; those of the flows are the words of ``fmq flow`` in ``framework/flow_runs.py``."""
+
+    is_quick: bool = False
+    seed: int = 0
+
+    @classmethod
+    def quick(cls) -> "Config":
+        """The bundled model, few samples."""
+        return cls(is_quick=True)
+
+
+def cells(config: Config) -> Sequence[Cell]:
+    """One a model."""
+    return [{"model": run.name} for run in flow_runs(only_bundled=config.is_quick)]
+
+
+def rows(config: Config, cell: Cell) -> Sequence[Row]:
+    """One a scheme and bit-width."""
+    run = next(run for run in flow_runs() if run.name == cell["model"])
+    report = flow_report(run, quick=config.is_quick)
+    images = flow_images(run, quick=config.is_quick)
+    return [
+        {
+            "model": run.name,
+            "scheme": row["scheme"],
+            "bits": row["bits"],
+            "effective_bits": row["effective_bits"],
+            "mse": row["mse"],
+            "sample_error_rms": row["sample_error_rms"],
+            **{key: row[key] for key in _MEASURES},
+            **{
+                f"{key}_{end}": _interval(row, key)[place]
+                for key in ("psnr_db", "ssim")
+                for place, end in enumerate(("lo", "hi"))
+            },
+            "frechet_to_data": row["frechet_to_data"],
+            "features": report["features"],
+            "lossless_share": row["lossless_share"],
+            "samples": report["config"]["samples"] * report["config"]["seeds"],
+            "shape": "x".join(map(str, report["sample_shape"])),
+            "images": images.get((row["scheme"], row["bits"]), "") if row["bits"] in _SHOWN_BITS else None,
+        }
+        for row in report["rows"]
+    ]
+
+
+def _interval(row: Row, key: str) -> tuple[float | None, float | None]:
+    """The 95 % interval over samples."""
+    found = (row["intervals"].get(key) or {}).get("samples")
+    return (None, None) if found is None else (found[0], found[1])
+
+
+def skipped(config: Config) -> Sequence[str]:
+    """What this machine does not have."""
+    return [] if config.is_quick else skipped_runs()
+
+
+def plot(table: Table) -> Mapping[str, Figure]:
+    """The measures of every model; and a grid of samples for each model of images."""
+    figures = {"": _measures(table)}
+    for model in table.values("model"):
+        part = table.that(lambda row, model=model: row["model"] == model and bool(row["images"]))
+        if len(part):
+            figures[f"samples-{model}"] = _samples(part, model)
+    return figures
+
+
+def _measures(table: Table) -> Figure:
+    models = table.values("model")
+    columns = [(key, over) for key in _MEASURES for over in ("bits", "effective_bits")]
+    figure = Figure(figsize=(2.35 * len(columns) + 1.2, 2.3 * len(models) + 0.4), layout="constrained")
+    panels = figure.subplots(len(models), len(columns), squeeze=False)
+    for line, model in zip(panels, models, strict=True):
+        part = table.where(model=model)
+        for axes, (key, over) in zip(line, columns, strict=True):
+            if not any(math.isfinite(value) for value in part.numbers(key)):
+                axes.set_axis_off()
+                axes.text(0.5, 0.5, "no images", transform=axes.transAxes, ha="center", color="0.5")
+                continue
+            ends = _curves(axes, part, key, over)
+            axes.set_ylabel(_MEASURES[key])
+            if (key, over) == columns[-1]:
+                label_ends(axes, ends, height=1.7, size=7.0)
+        line[0].set_title(model, loc="left")
+    for axes, (_, over) in zip(panels[-1], columns, strict=True):
+        axes.set_xlabel("bits of a code" if over == "bits" else "effective bits")
+    return figure
+
+
+def _curves(axes: Axes, table: Table, key: str, over: str) -> list[EndLabel]:
+    ends: list[EndLabel] = []
+    for scheme in table.values("scheme"):
+        part, seen = table.where(scheme=scheme), look(scheme)
+        places, values = part.numbers(over), part.numbers(key)
+        lows, highs = part.numbers(f"{key}_lo"), part.numbers(f"{key}_hi")
+        known = [
+            (x, y, max(0.0, y - low), max(0.0, high - y))
+            for x, y, low, high in zip(places, values, lows, highs, strict=True)
+            if math.isfinite(y) and (key != "frechet" or y > 0.0)
+        ]
+        if not known:
+            continue
+        x, y, below, above = (list(column) for column in zip(*known, strict=True))
+        axes.errorbar(
+            x, y, yerr=np.nan_to_num([below, above]), marker=seen.marker, markersize=3.2, linewidth=1.0,
+            color=seen.colour, capsize=1.5, elinewidth=0.7,
+        )  # fmt: skip
+        ends.append(EndLabel(seen.label, x[-1], y[-1], seen.colour))
+    if key == "frechet":
+        axes.set_yscale("log")
+    if over == "bits":
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    else:  # a codebook of 256 levels for a channel of few weights costs more than the weights themselves
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_locator(FixedLocator([2, 3, 4, 6, 8, 16, 32, 64]))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    return ends
+
+
+def _samples(table: Table, model: str) -> Figure:
+    """Rows: schemes; columns: bits; the same noise everywhere."""
+    schemes, bits = table.values("scheme"), sorted(table.values("bits"))
+    shape = tuple(int(length) for length in str(table.rows[0]["shape"]).split("x"))
+    figure = Figure(figsize=(2.9 * len(bits) + 1.2, 0.56 * len(schemes) + 0.5), layout="constrained")
+    panels = figure.subplots(len(schemes), len(bits), squeeze=False)
+    for line, scheme in zip(panels, schemes, strict=True):
+        for axes, b in zip(line, bits, strict=True):
+            axes.set_axis_off()
+            for row in table.where(scheme=scheme, bits=b):
+                images = decode_images(row["images"], shape)[:_SHOWN_IMAGES]
+                strip = np.concatenate([np.pad(image[0], 1, constant_values=255) for image in images], axis=1)
+                axes.imshow(strip, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        line[0].text(
+            -0.03, 0.5, look(scheme).label, transform=line[0].transAxes, ha="right", va="center", fontsize=8,
+            color=look(scheme).colour,
+        )  # fmt: skip
+    for axes, b in zip(panels[0], bits, strict=True):
+        axes.set_title(f"{b} bits", fontsize=9)
+    figure.suptitle(f"{model}: samples from the same noise", x=0.01, ha="left", fontsize=9)
+    return figure
+
+
+EXPERIMENT = Experiment(
+    "fidelity",
+    "PSNR, SSIM and Fréchet distance over bits and effective bits, with the samples.",
+    Config,
+    cells,
+    rows,
+    plot,
+    skipped,
+)

@@ -1,0 +1,107 @@
+"""The latent of the quantized model: spread of its variance over dimensions, relative to full precision.
+
+The latent is what the middle layer answers at the step nearest t = 1/2. Each dimension has a variance over
+the samples; shown is the standard deviation of these variances over dimensions, and their mean.
+"""
+
+# matplotlib types its keyword arguments as unknown.
+# pyright: reportUnknownMemberType=false
+
+import math
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from experiments.figures.fidelity import Config, cells, skipped
+from experiments.framework.experiment import Cell, Experiment
+from experiments.framework.flow_runs import flow_report, flow_runs
+from experiments.framework.table import Row, Table
+from fmq_theory.report.direct_labels import EndLabel, label_ends
+from fmq_theory.report.looks import look
+
+__all__ = ["EXPERIMENT"]
+
+_RATIOS = {"latent_std_ratio": "standard deviation", "latent_mean_ratio": "mean"}
+
+
+def rows(config: Config, cell: Cell) -> Sequence[Row]:
+    """One a scheme and bit-width; intervals are over the seeds."""
+    run = next(run for run in flow_runs() if run.name == cell["model"])
+    report = flow_report(run, quick=config.is_quick)
+    full = report["full_precision"]
+    return [
+        {
+            "model": run.name,
+            "scheme": row["scheme"],
+            "bits": row["bits"],
+            "latent_std": row["latent_std"],
+            **{key: row[key] for key in _RATIOS},
+            **{
+                f"{key}_{end}": ((row["intervals"].get(key) or {}).get("seeds") or (None, None))[place]
+                for key in _RATIOS
+                for place, end in enumerate(("lo", "hi"))
+            },
+            "collapsed": row["latent_collapsed"],
+            "full_precision_std": full["latent_std"],
+            "dimensions": full["latent_dimensions"],
+            "seeds": report["config"]["seeds"],
+        }
+        for row in report["rows"]
+    ]
+
+
+def plot(table: Table) -> Mapping[str, Figure]:
+    """A row a model, a column a moment."""
+    models = table.values("model")
+    figure = Figure(figsize=(9.6, 2.5 * len(models) + 0.3), layout="constrained")
+    panels = figure.subplots(len(models), 2, sharex=True, squeeze=False)
+    for line, model in zip(panels, models, strict=True):
+        part = table.where(model=model)
+        for axes, (key, words) in zip(line, _RATIOS.items(), strict=True):
+            ends = _curves(axes, part, key)
+            axes.set_title(
+                f"{model}: {words} over {part.values('dimensions')[0]} dimensions", loc="left", fontsize=9
+            )
+        line[0].set_ylabel("relative to full precision")
+        label_ends(line[1], ends, height=1.9, size=7.5)
+    for axes in panels[-1]:
+        axes.set_xlabel("bits of a code")
+    return {"": figure}
+
+
+def _curves(axes: Axes, table: Table, key: str) -> list[EndLabel]:
+    axes.axhspan(0.5, 2.0, color="0.93", linewidth=0, zorder=0)
+    axes.axhline(1.0, color="0.3", linewidth=0.8)
+    ends: list[EndLabel] = []
+    for scheme in table.values("scheme"):
+        part, seen = table.where(scheme=scheme), look(scheme)
+        values = part.numbers(key)
+        spread = [
+            [max(0.0, min(value - low, 0.95 * value)) if math.isfinite(low) else 0.0
+             for value, low in zip(values, part.numbers(f"{key}_lo"), strict=True)],
+            [max(0.0, high - value) if math.isfinite(high) else 0.0
+             for value, high in zip(values, part.numbers(f"{key}_hi"), strict=True)],
+        ]  # fmt: skip
+        axes.errorbar(
+            part.numbers("bits"), values, yerr=spread, marker=seen.marker, markersize=3.5, linewidth=1.0,
+            color=seen.colour, capsize=1.5, elinewidth=0.7,
+        )  # fmt: skip
+        ends.append(EndLabel(seen.label, part.numbers("bits")[-1], values[-1], seen.colour))
+    axes.set_yscale("log", base=2)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_ylim(0.2, 8.0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return ends
+
+
+EXPERIMENT = Experiment(
+    "latent",
+    "Spread of the latent's variance over dimensions, relative to full precision.",
+    Config,
+    cells,
+    rows,
+    plot,
+    skipped,
+)

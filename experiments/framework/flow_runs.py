@@ -1,0 +1,133 @@
+"""Runs of ``fmq flow`` that several experiments draw from: each is made once, and resumed after a stop."""
+
+import contextlib
+import io
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.framework.checkpoints import BUNDLED, folder, missing_note
+from experiments.framework.experiment import folder_of_tree
+from experiments.reference_data import MNIST
+from experiments.train_classifier import main as train_classifier
+from fmq_theory.cli.flow import flow
+from fmq_theory.errors import FmqError
+
+__all__ = ["FlowRun", "flow_images", "flow_report", "flow_runs", "skipped_runs"]
+
+_RESULTS = folder_of_tree() / "experiments" / "results"
+_CLASSIFIER = _RESULTS / "mnist-classifier.safetensors"
+_SMALLER = ("--bits", "2,4", "--schemes", "uniform,equal_mass,lloyd_max", "--samples", "8", "--seeds", "2")
+_TRAINED = _RESULTS / "mnist-compact.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRun:
+    """One model, and the words of ``fmq flow`` beside its place.
+
+    Attributes:
+        name: short.
+        checkpoint: file; None for the bundled model.
+        options: of the full run.
+    """
+
+    name: str
+    checkpoint: Path | None
+    options: tuple[str, ...]
+
+    def words(self, *, quick: bool) -> list[str]:
+        """The arguments of ``fmq flow`` in the root of this checkout, without its output."""
+        place = [] if self.checkpoint is None else [_from_root(self.checkpoint)]
+        smaller = (
+            "--bits",
+            "2,4",
+            "--schemes",
+            "uniform,equal_mass,lloyd_max",
+            "--samples",
+            "8",
+            "--seeds",
+            "2",
+        )
+        return [*place, *self.options, *(smaller if quick else [])]
+
+
+def flow_runs(*, only_bundled: bool = False) -> Sequence[FlowRun]:
+    """What can be run here: the bundled digits, published models, one of one's own training."""
+    pendulum = ("--model", "experiments.models.pendulum:build", "--bits", "2-8", "--features", "identity",
+                "--ladder-samples", "16")  # fmt: skip
+    mnist = ("--bits", "2-8", "--features", _from_root(_CLASSIFIER))
+    known = [
+        FlowRun(BUNDLED, None, ("--data", "experiments.reference_data:digits")),
+        FlowRun(
+            "mnist_unet",
+            folder() / "mnist_unet.pt",
+            (
+                "--model",
+                "experiments.models.mnist_unet:build",
+                *mnist,
+                "--data",
+                "experiments.reference_data:mnist_32",
+            ),
+        ),
+        FlowRun("pendulum_policy_epoch100", folder() / "pendulum_policy_epoch100.pth", pendulum),
+        FlowRun("pendulum_policy_epoch600", folder() / "pendulum_policy_epoch600.pth", pendulum),
+        FlowRun("mnist_trained", _TRAINED, ("--model", "experiments.models.trained:compact_28", *mnist)),
+    ]
+    if only_bundled:
+        return known[:1]
+    return [run for run in known if run.checkpoint is None or run.checkpoint.exists()]
+
+
+def skipped_runs() -> Sequence[str]:
+    """What cannot be run here, and how it could."""
+    notes = [missing_note()] if missing_note() else []
+    if not _TRAINED.exists():
+        notes.append(
+            "a model trained on MNIST: make it with python -m experiments.train_digits --data mnist "
+            f"--data-path ../shared/data --out {_from_root(_TRAINED)}"
+        )
+    return notes
+
+
+def flow_report(run: FlowRun, *, quick: bool) -> dict[str, Any]:
+    """The JSON of the run; what is there already is not made again.
+
+    Raises:
+        FmqError: as ``fmq flow``.
+    """
+    place = _place(run, quick=quick)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if _from_root(_CLASSIFIER) in run.options and not _CLASSIFIER.exists():
+        _train_classifier()
+    report, words = place / "flow.json", place / "command.txt"
+    command = " ".join(run.words(quick=quick))
+    if not (report.exists() and words.exists() and words.read_text("utf-8") == command):
+        arguments = [*run.words(quick=quick), "--out", str(place), "--no-plot", "--resume"]
+        with contextlib.chdir(folder_of_tree()), contextlib.redirect_stdout(io.StringIO()):
+            flow.main(arguments, prog_name="fmq flow", standalone_mode=False)
+        words.write_text(command, encoding="utf-8")
+    return json.loads(report.read_text("utf-8"))
+
+
+def flow_images(run: FlowRun, *, quick: bool) -> dict[tuple[str, int], str]:
+    """The samples that the run kept, encoded, by scheme and bits."""
+    lines = (_place(run, quick=quick) / "cells.jsonl").read_text("utf-8").splitlines()[1:]
+    cells = [json.loads(line) for line in lines]
+    return {(cell["scheme"], cell["bits"]): cell["images"] for cell in cells if cell.get("images")}
+
+
+def _from_root(path: Path) -> str:
+    return os.path.relpath(path, folder_of_tree())
+
+
+def _place(run: FlowRun, *, quick: bool) -> Path:
+    return _RESULTS / ("flows-quick" if quick else "flows") / run.name
+
+
+def _train_classifier() -> None:
+    status = train_classifier(["--data", "mnist", "--data-path", str(MNIST), "--size", "32"])
+    if status:
+        raise FmqError("the classifier of MNIST", "it could not be trained", "see the message above")
