@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from fmq_theory.kernels.double_double import dd_add, dd_multiply, two_product, two_sum
 from fmq_theory.kernels.jit import kernel
 
-__all__ = ["BLOCK", "block_prefix", "prefix_from_moments", "prefix_moments", "prefix_rows"]
+__all__ = [
+    "BLOCK",
+    "block_prefix",
+    "fill_block_prefix",
+    "num_blocks",
+    "prefix_from_moments",
+    "prefix_moments",
+    "prefix_rows",
+]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
@@ -56,6 +64,12 @@ def _append_point(row: FloatArray, point: float, weight: float) -> None:
 
 
 @kernel
+def num_blocks(num_points: int) -> int:
+    """Blocks that hold so many points; the last may be shorter."""
+    return (num_points + BLOCK - 1) // BLOCK
+
+
+@kernel
 def block_prefix(points: Points, mass: FloatArray) -> FloatArray:
     """Row b holds the sums over the first min(64 b, m) points.
 
@@ -67,13 +81,19 @@ def block_prefix(points: Points, mass: FloatArray) -> FloatArray:
     Returns:
         shape ``[ceil(m / 64) + 1, 6]``: mass, first_hi, first_lo, second_hi, second_lo, mass_lo.
     """
+    blocks = np.zeros((num_blocks(points.size) + 1, 6))
+    fill_block_prefix(points, mass, blocks)
+    return blocks
+
+
+@kernel
+def fill_block_prefix(points: Points, mass: FloatArray, blocks: FloatArray) -> None:
+    """``block_prefix`` into ``blocks``, whose first row is zero."""
     num_points = points.size
-    num_blocks = (num_points + BLOCK - 1) // BLOCK
-    blocks = np.zeros((num_blocks + 1, 6))
     first, first_lo = np.empty(LANES), np.empty(LANES)
     second, second_lo = np.empty(LANES), np.empty(LANES)
     row = np.empty(6)
-    for b in range(num_blocks):
+    for b in range(blocks.shape[0] - 1):
         start = b * BLOCK
         stop = min(start + BLOCK, num_points)
         _copy(blocks[b], row)
@@ -98,7 +118,6 @@ def block_prefix(points: Points, mass: FloatArray) -> FloatArray:
                 row[3], row[4] = dd_add(row[3], row[4], second[lane], second_lo[lane])
             row[0] += BLOCK
         _copy(row, blocks[b + 1])
-    return blocks
 
 
 @kernel

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from fmq_theory.kernels.cells import cell_means, cell_moments
 from fmq_theory.kernels.jit import kernel
-from fmq_theory.kernels.prefix import block_prefix, prefix_rows
+from fmq_theory.kernels.prefix import fill_block_prefix, num_blocks, prefix_rows
 from fmq_theory.kernels.ranks import count_below
 
 __all__ = [
@@ -31,11 +31,9 @@ Points = NDArray[np.floating]
 def block_prefix_of_rows(points: Points) -> FloatArray:
     """``block_prefix`` of each row without masses, shape ``[R, B, 6]``."""
     no_mass = np.empty(0)
-    first = block_prefix(points[0], no_mass)
-    blocks = np.empty((points.shape[0], *first.shape))
-    blocks[0] = first
-    for r in range(1, points.shape[0]):
-        blocks[r] = block_prefix(points[r], no_mass)
+    blocks = np.zeros((points.shape[0], num_blocks(points.shape[1]) + 1, 6))
+    for r in range(points.shape[0]):
+        fill_block_prefix(points[r], no_mass, blocks[r])
     return blocks
 
 
@@ -241,10 +239,13 @@ def squared_errors(
     errors = np.empty(points.shape[0])
     for r in range(points.shape[0]):
         index[0] = 0
-        index[1:num_levels] = count_below(points[r], 0.0, 1.0, thresholds[r], False)
+        ranks = count_below(points[r], 0.0, 1.0, thresholds[r], False)
+        for k in range(1, num_levels):
+            index[k] = ranks[k - 1]
         index[num_levels] = num_points
         rows = prefix_rows(points[r], no_mass, blocks[r], index)
         mass, _, second = cell_moments(rows, cells[:-1], cells[1:], levels[r])
-        counts[r] = mass
         errors[r] = second.sum()
+        for k in range(num_levels):
+            counts[r, k] = mass[k]
     return errors

@@ -1,17 +1,21 @@
 """Where compiled kernels are kept."""
 
+import gc
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from numba.core import config
+from numba.core import config, event
+from numba.core.errors import NumbaError
 
+from fmq_theory.kernels import jit
 from fmq_theory.kernels.jit import cache_directory, kernel, sources_digest
 
 CODE = """
 import numpy as np
+from fmq_theory.kernels import jit
 from fmq_theory.kernels.jit import cache_directory
 from fmq_theory.kernels.wasserstein import w2_squared_sorted
 one = np.ones(1)
@@ -61,3 +65,40 @@ def test_division_by_zero_does_not_raise() -> None:
         return x / y
 
     assert divide(1.0, 0.0) == float("inf")
+
+
+@pytest.mark.parametrize("collected", [True, False])
+def test_garbage_collection_is_as_it_was_after_a_compilation(
+    monkeypatch: pytest.MonkeyPatch, collected: bool
+) -> None:
+    monkeypatch.setattr(jit, "cache_directory", lambda: None)  # what is on disk is not compiled
+    during: list[bool] = []
+
+    class Seen(event.Listener):
+        def on_start(self, event: event.Event) -> None:
+            during.append(gc.isenabled())
+
+        def on_end(self, event: event.Event) -> None:
+            during.append(gc.isenabled())
+
+    @kernel
+    def inner(x: float) -> float:
+        return 2.0 * x
+
+    @kernel
+    def outer(x: float) -> float:
+        return inner(x) + 1.0
+
+    was = gc.isenabled()
+    try:
+        (gc.enable if collected else gc.disable)()
+        with event.install_listener("numba:compile", Seen()):
+            assert outer(1.0) == 3.0
+        assert gc.isenabled() == collected
+        with pytest.raises(NumbaError):
+            outer("not a number")  # pyright: ignore[reportArgumentType]
+        assert gc.isenabled() == collected
+    finally:
+        (gc.enable if was else gc.disable)()
+    # Two compilations, one inside the other; the listeners are told in the order in which they came.
+    assert during == [False, False, False, collected]
