@@ -28,6 +28,7 @@ def measure(chosen: Iterable[Case], extent: Extent) -> dict[str, Any]:
     machine = describe(extent.pace.threads)
     goals: list[dict[str, Any]] = []
     times: list[dict[str, Any]] = []
+    begin = time.perf_counter()
     for case in chosen:
         start = time.perf_counter()
         outcome = case.run(extent.pace)
@@ -36,7 +37,17 @@ def measure(chosen: Iterable[Case], extent: Extent) -> dict[str, Any]:
         name = getattr(case, "what", getattr(case, "job", ""))
         print(f"{case.topic}, {name}: {time.perf_counter() - start:.1f} s", file=sys.stderr, flush=True)
     quick = not extent.slow_peers
-    return {"machine": machine, "quick": quick, "pace": asdict(extent.pace), "goals": goals, "times": times}
+    seconds = round(time.perf_counter() - begin, 1)
+    print(f"all: {seconds:.0f} s", file=sys.stderr)
+    pace = asdict(extent.pace)
+    return {
+        "machine": machine,
+        "quick": quick,
+        "seconds": seconds,
+        "pace": pace,
+        "goals": goals,
+        "times": times,
+    }
 
 
 def _positive(text: str) -> int:

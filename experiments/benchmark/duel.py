@@ -35,6 +35,7 @@ class Duel:
         reference_dataset: a second data set that the contenders named in ``on_reference`` are given:
             the float32 array beside the 16-bit one.
         on_reference: names of contenders.
+        left_out: why the references of a goal are not among the contenders; "" where they are.
     """
 
     topic: str
@@ -45,6 +46,7 @@ class Duel:
     check: Callable[[Any, Mapping[str, Any]], Findings]
     reference_dataset: Dataset | None = None
     on_reference: tuple[str, ...] = ()
+    left_out: str = ""
 
     def run(self, pace: Pace) -> Outcome:
         """Times, checks and judges."""
@@ -70,7 +72,7 @@ class Duel:
     def _judged(self, goal: Goal, timings: Mapping[str, Timing], findings: Findings) -> GoalRow:
         known = [timings[name] for name in goal.references if name in timings]
         if not known:
-            missing = f"{', '.join(goal.references)}: not installed"
+            missing = self.left_out or f"{', '.join(goal.references)}: not installed"
             return self._unjudged(goal, "; ".join((missing, *findings.problems)), bool(findings.problems))
         reference = min(known, key=lambda timing: timing.seconds)
         return judged(

@@ -1,9 +1,8 @@
 """The benchmark's harness, at tiny sizes: right results pass, wrong ones fail, missing peers are named."""
 
 import dataclasses
-import itertools
 import json
-import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,14 @@ import numpy as np
 import pytest
 from numba.core.errors import TypingError
 
-from experiments.benchmark import checks, command, memory
-from experiments.benchmark.cases import FULL, QUICK, TINY, Case, cases
-from experiments.benchmark.clock import Pace, in_turn
+from experiments.benchmark import checks, command
+from experiments.benchmark.cases import FULL, QUICK, TINY, Case, Extent, cases
+from experiments.benchmark.clock import Pace
 from experiments.benchmark.contender import Contender
 from experiments.benchmark.datasets import Dataset
 from experiments.benchmark.document import goals_as_text, markdown, times_as_text
 from experiments.benchmark.duel import Duel
-from experiments.benchmark.growth import Growth, fitted_exponent
+from experiments.benchmark.growth import Growth
 from experiments.benchmark.ours import JOBS, Job, ours
 from experiments.benchmark.peers import Labels
 from experiments.benchmark.published import SORT, published_equal_mass
@@ -57,6 +56,21 @@ def test_every_goal_of_the_table_has_a_case() -> None:
         sizes = {case.dataset.size for case in cases(extent) if isinstance(case, Duel)}
         assert {10**7, 4096 * 4096} <= sizes
     assert max(FULL.growth) == 5 * 10**7
+
+
+def test_a_quick_run_has_the_goals_of_a_full_run_and_says_which_it_does_not_judge() -> None:
+    def goals(extent: Extent) -> set[tuple[str, ...]]:
+        found = [case for case in cases(extent) if isinstance(case, Duel)]
+        return {(case.topic, case.what, goal.words) for case in found for goal in case.goals}
+
+    assert goals(QUICK) == goals(FULL)
+    for slow_peers, most in ((True, 0), (False, 2)):
+        extent = dataclasses.replace(TINY, slow_peers=slow_peers)
+        left_out = [case for case in cases(extent) if isinstance(case, Duel) and case.left_out]
+        assert len(left_out) == most
+        for case in left_out[:1]:
+            (row,) = case.run(PACE).goals
+            assert (row.met, row.failed, row.note) == (None, False, case.left_out)
 
 
 # --- a wrong result fails -------------------------------------------------------------------------
@@ -189,108 +203,6 @@ def test_a_missing_peer_is_named_and_not_fatal(
     assert both.run(PACE).goals[0].reference == "np.sort"
 
 
-# --- the clock ------------------------------------------------------------------------------------
-
-
-def test_contenders_run_in_turn_after_a_warm_up() -> None:
-    seen: list[tuple[str, Any, str]] = []
-
-    def contender(name: str, threads: int) -> Contender:
-        def run(data: Any) -> None:
-            seen.append((name, data, os.environ["FMQ_THREADS"]))
-
-        return Contender(name, run, threads=threads)
-
-    pace = Pace(budget_s=1e6, least=1, most=3, slow_s=60.0)
-    before = os.environ.get("FMQ_THREADS")
-    timings = in_turn([contender("a", 1), contender("b", 2)], "data", "tiny", pace)
-    assert os.environ.get("FMQ_THREADS") == before
-    warm = [("a", "tiny", "1"), ("b", "tiny", "2")]
-    once = [("a", "data", "1"), ("b", "data", "2")]
-    assert seen == warm + 4 * once
-    assert [timing.runs for timing in timings] == [3, 3]
-
-
-def test_a_slow_contender_is_called_once_and_the_others_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[str] = []
-    clock = itertools.count()
-    # Each reading of the clock is a second later, so every call lasts one second.
-    monkeypatch.setattr("experiments.benchmark.clock.time.perf_counter", lambda: float(next(clock)))
-    pace = Pace(budget_s=0.0, least=2, most=5, slow_s=0.5)
-    (timing,) = in_turn([Contender("slow", calls.append)], "data", "tiny", pace)
-    assert calls == ["tiny", "data"]
-    assert (timing.runs, timing.seconds) == (1, 1.0)
-    ours_too = Contender("slow, but ours", calls.append, only_once=False)
-    (timing,) = in_turn([ours_too], "data", "tiny", pace)
-    assert timing.runs == 2
-    (timing,) = in_turn(
-        [Contender("fast", calls.append)], "data", "tiny", dataclasses.replace(pace, slow_s=2.0)
-    )
-    assert timing.runs == 2
-
-
-def test_fresh_copies_are_made_for_every_call() -> None:
-    data = np.arange(5.0)[::-1].copy()
-
-    def sort_in_place(x: np.ndarray) -> float:
-        first = float(x[0])
-        x.sort()
-        return first
-
-    pace = Pace(budget_s=0.0, least=3, most=3, slow_s=60.0)
-    (timing,) = in_turn([Contender("in place", sort_in_place, np.copy)], data, data.copy(), pace)
-    assert timing.result == 4.0
-    assert data[0] == 4.0
-
-
-def test_threads_are_restored_after_an_error() -> None:
-    before = os.environ.get("FMQ_THREADS")
-    seen: list[str] = []
-
-    def fail(data: Any) -> None:
-        seen.append(os.environ["FMQ_THREADS"])
-        raise KeyError
-
-    with pytest.raises(KeyError):
-        in_turn([Contender("failing", fail, threads=7)], "data", "tiny", PACE)
-    assert seen == ["7"]
-    assert os.environ.get("FMQ_THREADS") == before
-
-
-def test_exponent_of_a_power() -> None:
-    sizes = (10, 100, 1000)
-    assert fitted_exponent(sizes, [3.0 * size**1.5 for size in sizes]) == pytest.approx(1.5)
-
-
-# --- memory ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux lowers the mark")
-def test_peak_memory_rises_with_an_allocation() -> None:
-    memory.forget_peak()
-    before = memory.peak_resident_bytes()
-    held = np.ones(8_000_000)
-    risen = memory.peak_resident_bytes() - before
-    del held
-    assert 60_000_000 < risen < 70_000_000
-    # The mark stays when the memory is given back, and can be lowered.
-    assert memory.peak_resident_bytes() - before == pytest.approx(risen, abs=5e6)
-    memory.forget_peak()
-    assert memory.peak_resident_bytes() - before < 30_000_000
-
-
-@pytest.mark.slow
-def test_memory_of_a_process_of_its_own() -> None:
-    (row,) = memory.Memory("W2 of two samples", "gaussian", 2_000_000).run(PACE).goals
-    assert not row.failed
-    assert row.reference_value == pytest.approx(16.0)
-    assert row.ours is not None
-    assert row.reference_value is not None
-    assert 0.5 < row.ours / row.reference_value < 3.0  # two sorted copies
-    (row,) = memory.Memory("no such job", "gaussian", 10).run(PACE).goals
-    assert row.failed
-
-
 # --- rows and tables ------------------------------------------------------------------------------
 
 
@@ -325,9 +237,11 @@ def test_command_keeps_the_numbers_and_writes_the_document(
     printed = capsys.readouterr()
     assert "≤ 0.65 × np.sort" in printed.out
     assert "equal mass, n = 2·10⁴, K = 4" in printed.err
+    assert re.search(r"^all: \d+ s$", printed.err, re.MULTILINE)
     results = json.loads((tmp_path / "new" / "performance.json").read_text("utf-8"))
     assert results == json.loads((tmp_path / "copy.json").read_text("utf-8"))
     assert (tmp_path / "performance.md").read_text("utf-8") == markdown(results)
+    assert "in a full run of 0.0 minutes" in markdown(results)
     # The same tables from the saved numbers, without a run.
     assert command.main(["--from", str(tmp_path / "copy.json")]) == 0
     assert capsys.readouterr().out == printed.out
