@@ -2,7 +2,12 @@
 
 Exact values come from partial moments of the law, measured ones from samples. An order is the slope of
 -log2 D over bits, by least squares. Over the exact values it is given with the least and the greatest slope
-between neighbours, over samples with its 95 % interval.
+between neighbours, over samples with its 95 % interval. That interval is nominal for ν <= 4: without a fourth
+moment the errors of samples have no variance, and a few samples are most often below their mean.
+
+T5 gives an order as K grows, and a formula at each K. Where the order is reached slowly (a logarithm for
+Gaussian, a power of it for generalized Gaussian tails) the fit is to be compared with the same fit of the
+formula.
 """
 
 # matplotlib types its keyword arguments as unknown.
@@ -25,7 +30,7 @@ from fmq_theory.metrics import mean_estimate
 from fmq_theory.report.direct_labels import EndLabel, label_ends
 from fmq_theory.sources.empirical import Empirical
 
-__all__ = ["EXPERIMENT", "fitted_order"]
+__all__ = ["EXPERIMENT", "fitted_order", "order_of_formula"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,7 @@ def plot(table: Table) -> Mapping[str, Figure]:
     laws = table.values("law")
     colours = law_colours(laws)
     _values_panel(left, table.where(kind="value"), colours)
-    _orders_panel(right, table.where(kind="order"), colours)
+    _orders_panel(right, table, colours)
     return {"": figure}
 
 
@@ -142,6 +147,10 @@ def _orders_panel(axes: Axes, table: Table, colours: Mapping[str, str]) -> None:
         of_law, of_samples = table.where(law=name, of="law"), table.where(law=name, of="samples")
         predicted = of_law.numbers("predicted")[0]
         axes.plot([predicted] * 2, [place - 0.38, place + 0.38], color="0.2", linewidth=2.0)
+        axes.plot(
+            [order_of_formula(table.where(law=name), of_law)], [place + 0.14], marker="D", markersize=7.0,
+            markerfacecolor="none", markeredgecolor="0.2", markeredgewidth=0.8, linestyle="",
+        )  # fmt: skip
         for part, offset, marker in ((of_law, 0.14, "s"), (of_samples, -0.14, "o")):
             order, low, high = (part.numbers(column)[0] for column in ("order", "order_lo", "order_hi"))
             spread = [[max(0.0, order - low)], [max(0.0, high - order)]]
@@ -151,11 +160,18 @@ def _orders_panel(axes: Axes, table: Table, colours: Mapping[str, str]) -> None:
             )  # fmt: skip
     axes.axvline(2.0, color="#D55E00", linewidth=0.9, linestyle=(0, (4, 2)))
     axes.annotate(
-        "paper's order", (2.0, 0.0), xytext=(-4, 0), textcoords="offset points", fontsize=8, color="#D55E00",
+        "paper's order", (2.0, 0.55), xytext=(-4, 0), textcoords="offset points", fontsize=8, color="#D55E00",
         rotation=90, ha="right", va="bottom", xycoords=("data", "axes fraction"),
     )  # fmt: skip
     axes.plot([], [], color="0.2", linewidth=2.0, label="T5, as K grows")
-    kinds = (("law", "s", "0.3", "least to greatest slope"), ("samples", "o", "white", "95 %"))
+    axes.plot(
+        [], [], color="0.2", marker="D", markersize=7.0, markerfacecolor="none", markeredgewidth=0.8,
+        linestyle="", label="T5's formula, fitted as the law",
+    )  # fmt: skip
+    kinds = (
+        ("law", "s", "0.3", "least to greatest slope"),
+        ("samples", "o", "white", "95 %, nominal for ν ≤ 4"),
+    )
     for of, marker, face, bar in kinds:
         fit = table.where(of=of).rows[0]
         axes.plot(
@@ -167,7 +183,14 @@ def _orders_panel(axes: Axes, table: Table, colours: Mapping[str, str]) -> None:
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlabel("order p in D ~ 2^(−p b)")
     axes.set_title("Fitted orders", loc="left")
-    axes.legend(loc="center right", fontsize=8)
+    axes.legend(loc="lower right", bbox_to_anchor=(0.95, 0.02), fontsize=7.5)
+
+
+def order_of_formula(table: Table, of_law: Table) -> float:
+    """The fit over the same bits, of what T5 predicts at each K."""
+    (fit,) = of_law.rows
+    inside = table.where(kind="value").that(lambda row: fit["from"] <= row["bits"] <= fit["to"])
+    return fitted_order(inside.column("bits"), inside.numbers("high_rate"))
 
 
 EXPERIMENT = Experiment(

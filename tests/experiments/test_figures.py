@@ -1,5 +1,6 @@
 """What the experiments compute: known orders, known ratios, and decisions that an interval bears."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,18 @@ def test_fitted_orders_are_those_of_t5(name: str, order: float) -> None:
     assert fit["predicted"] == pytest.approx(order)
     assert fit["order"] == pytest.approx(order, abs=0.01)
     assert fit["order_lo"] - 1e-12 <= fit["order"] <= fit["order_hi"] + 1e-12
+
+
+def test_the_formula_of_t5_has_the_order_of_a_gaussian_before_its_limit() -> None:
+    # T5b: D K ln K tends to a constant, so the order is near 1 + 1/ln K and reaches 1 as a logarithm does.
+    config = equal_mass_rates.Config(laws=("gaussian",), most_bits=16, window=(12, 16), n=2000, repeats=2)
+    table = Table(tuple(dict(row) for row in equal_mass_rates.rows(config, {"law": "gaussian"})), {})
+    of_law = table.where(of="law")
+    formula = equal_mass_rates.order_of_formula(table, of_law)
+    (fit,) = of_law.rows
+    assert formula == pytest.approx(1 + 1 / (14 * math.log(2)), abs=2e-3)
+    assert formula == pytest.approx(fit["order"], abs=5e-3)
+    assert abs(fit["order"] - fit["predicted"]) > 0.08  # the limit alone would not tell
 
 
 def test_samples_have_the_order_of_their_law_over_the_same_bits() -> None:
