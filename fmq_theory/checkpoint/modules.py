@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from fmq_theory.checkpoint.number_types import safetensors_type
 from fmq_theory.checkpoint.packed_tensor import CodebookType, pack
 from fmq_theory.checkpoint.packed_weight import SUBMODULE, PackedWeight
-from fmq_theory.checkpoint.quantized_file import QuantizedFile
+from fmq_theory.checkpoint.quantized_file import QuantizedFile, fitting_names
 from fmq_theory.checkpoint.recipe import Planned, Recipe, matches
 from fmq_theory.errors import CheckpointError, FmqError, WeightsError
 from fmq_theory.quantizers import quantize
@@ -191,23 +191,7 @@ def load_packed(module: nn.Module, path: Path | str, strict: bool = True) -> nn.
     with QuantizedFile(path) as file, torch.no_grad():
         layers = dict(_layers(module))
         own = cast("dict[str, Tensor]", module.state_dict(keep_vars=True))
-        missing = [name for name in own if name not in file.names]
-        unexpected = [name for name in file.names if name not in own]
-        if strict and (missing or unexpected):
-            raise CheckpointError(
-                f"checkpoint {str(file.path)!r}",
-                f"the module has {len(missing)} tensors that it lacks {missing[:3]}, and lacks "
-                f"{len(unexpected)} of its own {unexpected[:3]}",
-                "build the module that was quantized, or pass strict=False",
-            )
-        shared = [name for name in file.names if name in own]
-        for name in shared:
-            if file.shape(name) != tuple(own[name].shape):
-                raise CheckpointError(
-                    f"tensor {name!r} of {str(file.path)!r}",
-                    f"it has shape {list(file.shape(name))} and the module's {list(own[name].shape)}",
-                    "build the module that was quantized",
-                )
+        _, shared = fitting_names(file, own, strict=strict)
         weights: dict[str, PackedWeight] = {}
         for name in shared:
             target = file.ties.get(name, name)

@@ -20,8 +20,8 @@ from fmq_theory.checkpoint.shards import find_checkpoint
 from fmq_theory.errors import CheckpointError
 
 __all__ = [
-    "CHECKSUMS", "CODEBOOK", "CODES", "CONFIG", "METHOD", "SCALES", "LoadReport", "QuantizedFile", "load",
-    "load_into", "quantization_config",
+    "CHECKSUMS", "CODEBOOK", "CODES", "CONFIG", "METHOD", "SCALES", "LoadReport", "QuantizedFile",
+    "fitting_names", "load", "load_into", "quantization_config",
 ]  # fmt: skip
 
 METHOD = "fmq"
@@ -303,6 +303,42 @@ class LoadReport:
     unexpected: tuple[str, ...]
 
 
+def fitting_names(
+    file: QuantizedFile, own: Mapping[str, Tensor], *, strict: bool
+) -> tuple[LoadReport, list[str]]:
+    """What a module and a file lack of one another, and the tensors that both have.
+
+    Args:
+        file: the checkpoint.
+        own: the tensors of the module.
+        strict: each must have all of the other.
+
+    Raises:
+        CheckpointError: they do not fit.
+    """
+    names = set(file.names)
+    report = LoadReport(
+        tuple(name for name in own if name not in names),
+        tuple(name for name in file.names if name not in own),
+    )
+    if strict and (report.missing or report.unexpected):
+        raise CheckpointError(
+            f"checkpoint {str(file.path)!r}",
+            f"the module has {len(report.missing)} tensors that it lacks {list(report.missing[:3])}, and "
+            f"lacks {len(report.unexpected)} of its own {list(report.unexpected[:3])}",
+            "build the module that was quantized, or pass strict=False",
+        )
+    shared = [name for name in file.names if name in own]
+    for name in shared:
+        if file.shape(name) != tuple(own[name].shape):
+            raise CheckpointError(
+                f"tensor {name!r} of {str(file.path)!r}",
+                f"it has shape {list(file.shape(name))} and the module's {list(own[name].shape)}",
+                "build the module that was quantized",
+            )
+    return report, shared
+
+
 def load_into(module: nn.Module, path: Path | str, strict: bool = True) -> LoadReport:
     """Dequantizes a checkpoint into the parameters and buffers of a module, a tensor at a time.
 
@@ -316,27 +352,7 @@ def load_into(module: nn.Module, path: Path | str, strict: bool = True) -> LoadR
     """
     with QuantizedFile(path) as file, torch.no_grad():
         own = cast("dict[str, Tensor]", module.state_dict(keep_vars=True))
-        names = set(file.names)
-        report = LoadReport(
-            tuple(name for name in own if name not in names),
-            tuple(name for name in file.names if name not in own),
-        )
-        thing = f"checkpoint {str(file.path)!r}"
-        if strict and (report.missing or report.unexpected):
-            raise CheckpointError(
-                thing,
-                f"the module has {len(report.missing)} tensors that it lacks {list(report.missing[:3])}, and "
-                f"lacks {len(report.unexpected)} of its own {list(report.unexpected[:3])}",
-                "build the module that was quantized, or pass strict=False",
-            )
-        shared = [name for name in file.names if name in own]
-        for name in shared:
-            if file.shape(name) != tuple(own[name].shape):
-                raise CheckpointError(
-                    f"tensor {name!r} of {str(file.path)!r}",
-                    f"it has shape {list(file.shape(name))} and the module's {list(own[name].shape)}",
-                    "build the module that was quantized",
-                )
+        report, shared = fitting_names(file, own, strict=strict)
         for name in shared:
             own[name].copy_(file.dequantize(name))
     return report
