@@ -16,6 +16,10 @@ __all__ = ["MEASURES", "Winner", "flow_verdict", "winners_at_bits", "winners_wit
 
 MEASURES = {"psnr_db": "PSNR", "ssim": "SSIM"}
 _NEAR_DB = 30.0
+_NEAR = 0.25
+"""How far from the error a useful prediction may be."""
+_LOOSE = 1e4
+"""g0 over the error from which on g0 says nothing."""
 _ATTRIBUTE = {"psnr_db": "psnr", "ssim": "ssim"}
 
 
@@ -228,14 +232,53 @@ def _ladder(rows: Sequence[FlowRow]) -> list[str]:
         if count
     ]
     sentences.append(f"Broken rungs: {', '.join(broken)}." if broken else "No rung is broken.")
-    near = [row.ladder or {} for row in climbed if row.psnr_db is not None and row.psnr_db > _NEAR_DB]
-    near = [ladder for ladder in near if ladder["response_error"] is not None]
-    if near:
-        sizes = [float(ladder["response_rms_ratio"]) for ladder in near]
-        gaps = [100.0 * float(ladder["response_error"]) for ladder in near]
-        sentences.append(
-            f"Linear response where PSNR exceeds {_NEAR_DB:g} dB: its rms is {min(sizes):.2f} to "
-            f"{max(sizes):.2f} of the error's; sample by sample it is off by {statistics.median(gaps):.0f} % "
-            f"of the rms error in the median, {max(gaps):.0f} % at most."
-        )
-    return sentences
+    return sentences + _sharper_than_g0(climbed) + _response(climbed)
+
+
+def _sharper_than_g0(climbed: Sequence[FlowRow]) -> list[str]:
+    """How much the sharpest of g1, g2 and g4 gains where g0 is useless."""
+    gains: list[float] = []
+    for row in climbed:
+        error = (row.ladder or {})["error_rms"]
+        sharpest = min(_or_infinite(row.bounds[rung]) for rung in ("g1", "g2", "g4"))
+        g0 = _or_infinite(row.bounds["g0"])
+        if error and g0 > _LOOSE * error and math.isfinite(sharpest):
+            gains.append(g0 / sharpest)
+    if not gains:
+        return []
+    least = f"{min(gains):.2g}" if math.isfinite(min(gains)) else "infinitely many"
+    return [
+        f"Where g0 exceeds {_LOOSE:,.0f} times the error ({len(gains)} of {len(climbed)} rows), the sharpest "
+        f"of g1, g2 and g4 is at least {least} times tighter than g0."
+    ]
+
+
+def _response(climbed: Sequence[FlowRow]) -> list[str]:
+    """How near g3 is, where samples are near."""
+    near = [
+        (row, row.ladder or {})
+        for row in climbed
+        if row.psnr_db is not None
+        and row.psnr_db > _NEAR_DB
+        and (row.ladder or {})["response_error"] is not None
+    ]
+    if not near:
+        return []
+    sizes = [float(ladder["response_rms_ratio"]) for _, ladder in near]
+    gaps = [100.0 * float(ladder["response_error"]) for _, ladder in near]
+    far = [
+        f"{row.scheme} {row.bits} bits {size:.2f}"
+        for (row, _), size in zip(near, sizes, strict=True)
+        if abs(size - 1.0) > _NEAR
+    ]
+    within = f"within {100 * _NEAR:.0f} % in {len(near) - len(far)} of {len(near)} rows"
+    but = f" (not in {', '.join(far)})" if far else ""
+    return [
+        f"Linear response where PSNR exceeds {_NEAR_DB:g} dB: its rms is {min(sizes):.2f} to "
+        f"{max(sizes):.2f} of the error's, {within}{but}; sample by sample it is off "
+        f"by {statistics.median(gaps):.2g} % of the rms error in the median, {max(gaps):.2g} % at most."
+    ]
+
+
+def _or_infinite(value: float | None) -> float:
+    return math.inf if value is None else value

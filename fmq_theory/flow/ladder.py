@@ -77,7 +77,7 @@ def ladder(
     )
     bounds = {"g0": _global(path.times, theta * weight_change, overall).expand_as(error).clone()}
     bounds |= {rung: _carried(factor, sizes) for rung, factor in factors.items()}
-    response = linear_response(field, path, local, method, effort.rows)
+    response = linear_response(quantized, path, local, method, effort.rows)
     reach = torch.maximum(_row_norms(path.states), _row_norms(hat.states))
     return Ladder(
         sampler=method.name,

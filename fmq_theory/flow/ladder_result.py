@@ -20,7 +20,8 @@ ASSUMPTIONS: dict[str, str] = {
     "runs, one L_theta for all weights from theta to theta_q along the full-precision run",
     "g1": _STEP + "1 + h l, l from the norms L of the stages' Jacobians",
     "g2": _STEP + "sqrt(1 + 2 h beta + h^2 l^2), beta from the stages' logarithmic norms",
-    "g3": "first order in the change of the velocity; signed, a prediction and no bound",
+    "g3": "first order in the error, by the quantized field's Jacobians on the full-precision run; signed, "
+    "a prediction and no bound",
     "g4": _STEP + "||D Psi_q||, the sampler's own amplification",
     "secant": "d_n and the factor |Psi_q(y) - Psi_q(x)|/|y - x| are read off the runs: it explains only",
 }
@@ -92,8 +93,16 @@ class Ladder:
         return "certified" if self.certified or rung == "secant" else "estimated"
 
     def tightness(self, rung: str) -> Tensor:
-        """bound / measured, ``[N + 1, batch]``; nan where the error is 0 or rounding. For g3 |y| / |e|."""
-        value = self.response if rung == "g3" else self.bounds[rung]
+        """bound / measured, ``[N + 1, batch]``; nan where the error is 0 or rounding. For g3 |y| / |e|.
+
+        The bounds are theorems of exact arithmetic. One that lies below the error by no more than rounding
+        counts as equal to it, so that below 1 means broken.
+        """
+        if rung == "g3":
+            value = self.response
+        else:
+            bound = self.bounds[rung]
+            value = torch.maximum(bound, torch.minimum(bound * (1.0 + 1e-9) + self.rounding, self.error))
         missing = torch.full_like(self.error, math.nan)
         return torch.where(self.error > self.rounding, value / self.error, missing)
 

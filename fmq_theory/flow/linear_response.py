@@ -1,12 +1,23 @@
-r"""G3, linear response: what the error of the samples is to first order in the change of the velocity.
+r"""G3, linear response: what the error of the samples is to first order in the error itself.
 
-Along the full-precision path x_n of a sampler with the step Psi,
+x_n is the full-precision path of a sampler, Psi and Psi_q its steps with either field. Exactly
 
-    y_{n+1} = D Psi(x_n) y_n + d_n,    y_0 = 0,    d_n = Psi_q(x_n) - Psi(x_n),
+    e_{n+1} = [Psi_q(x_n + e_n) - Psi_q(x_n)] + d_n,    e_0 = 0,    d_n = Psi_q(x_n) - Psi(x_n).
 
-is the sampler's own form of y' = J y + (v_q - v). It is signed and no bound: e_n - y_n = O(|dtheta|^2).
-A tensor of weights l responds alone with the derivative (d Psi/d theta_l) dtheta_l in place of d_n; these
-responses add up to the derivative of the samples in the direction dtheta.
+The response replaces the bracket by its derivative at e = 0,
+
+    y_{n+1} = D Psi_q(x_n) y_n + d_n,    y_0 = 0,
+
+the sampler's own form of y' = J_q y + (v_q - v). Only the full-precision path is run. It is signed and no
+bound. A step leaves out |D^2 Psi_q| |e_n|^2/2, so e_n - y_n = O(|dtheta|^2), and nothing where the quantized
+field is affine. With the Jacobian of the full-precision field in place of J_q the order is 2 as well, but a
+step leaves out (J_q - J) e_n too, which is most of the gap when weights move much.
+
+A tensor of weights l responds alone with the derivative (d Psi/d theta_l) dtheta_l in place of d_n and D Psi
+in place of D Psi_q; these responses add up to the derivative of the samples in the direction dtheta.
+
+Reference: Hairer, Norsett, Wanner, Solving Ordinary Differential Equations I, section I.14 (Alekseev,
+Groebner); lemma S6c of ``proofs_check``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,13 +42,13 @@ def local_differences(quantized: VelocityField, path: Trajectory, sampler: str |
 
 
 def linear_response(
-    field: VelocityField, path: Trajectory, local: Tensor, sampler: str | Sampler, rows: int = 32
+    quantized: VelocityField, path: Trajectory, local: Tensor, sampler: str | Sampler, rows: int = 32
 ) -> Tensor:
     """y of the module's text, ``[steps + 1, batch, ...]``; ``rows`` samples at once.
 
     Args:
-        field: in full precision.
-        path: its trajectory.
+        quantized: the field whose Jacobians carry the response.
+        path: trajectory of the full-precision field.
         local: as ``local_differences`` returns it.
         sampler: that of the trajectory.
         rows: bounds the memory.
@@ -47,7 +58,7 @@ def linear_response(
     for n, (t, h) in enumerate(steps_of(path)):
         for start in range(0, path.states.shape[1], rows):
             part = slice(start, min(path.states.shape[1], start + rows))
-            velocity = field.select(torch.arange(part.start, part.stop)).velocity
+            velocity = quantized.select(torch.arange(part.start, part.stop)).velocity
 
             def step(x: Tensor, velocity: Velocity = velocity, t: float = t, h: float = h) -> Tensor:
                 return method.step(velocity, x, t, h)

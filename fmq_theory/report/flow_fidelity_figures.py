@@ -68,6 +68,9 @@ def latent_figure(report: FlowReport) -> Figure | None:
         axes.set_yscale("log", base=2)
         axes.yaxis.set_major_formatter(FuncFormatter(_plainly))
         values = [value for row in rows if (value := getattr(row, key)) and value > 0]
+        values += [
+            high for row in rows if (ends := row.intervals.get(key, {}).get("seeds")) and (high := ends[1])
+        ]
         axes.set_ylim(min(0.4, 0.8 * min(values)), max(2.5, 1.25 * max(values)))
         axes.set_title(title, loc="left")
         axes.set_xlabel("bits of a code")

@@ -144,7 +144,8 @@ def _mark_cut(axes: Axes, curves: Curves, high: float) -> None:
     endless = any(value is None for value in curves["g0"])
     axes.text(
         0.98, 0.97, f"g0 up to {'infinity' if endless else largest}", transform=axes.transAxes, ha="right",
-        va="top", fontsize=7.5, color="0.35",
+        va="top", fontsize=7.5, color="0.35", zorder=6,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
     )  # fmt: skip
 
 

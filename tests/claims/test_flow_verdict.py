@@ -90,6 +90,28 @@ def test_sentences_have_the_numbers() -> None:
     assert "off by 40 %" in text
 
 
+def test_where_g0_is_useless_the_gain_of_the_sharpest_rung_is_told() -> None:
+    cell = made_cell("uniform", 8)
+    ladder = dict(cell.ladder or {})
+    error = ladder["error_rms"]
+    for g0, told in ((1e7, "at least 3.3e+06 times tighter than g0"), (1e3, None), (None, "infinitely many")):
+        ladder["bounds"] = {"g0": None if g0 is None else g0 * error, "g1": 5 * error, "g2": 4 * error,
+                            "g3": error, "g4": 3 * error}  # fmt: skip
+        text = " ".join(flow_verdict(made_report([made_cell("uniform", 8, ladder=dict(ladder))])))
+        assert ("Where g0 exceeds 10,000 times the error (1 of 1 rows)" in text) == (told is not None)
+        assert told is None or told in text
+
+
+def test_rows_in_which_the_response_is_far_are_named() -> None:
+    cell = made_cell("uniform", 8)
+    for ratio, expected in (
+        (1.2, "within 25 % in 1 of 1 rows;"),
+        (0.7, "0 of 1 rows (not in uniform 8 bits 0.70)"),
+    ):
+        ladder = {**(cell.ladder or {}), "response_rms_ratio": ratio}
+        assert expected in " ".join(flow_verdict(made_report([made_cell("uniform", 8, ladder=ladder)])))
+
+
 def test_too_few_samples_for_a_covariance_are_inconclusive() -> None:
     few = FrechetValues(1.0, 2.0, (1.0,), None, 6, 6)
     enough = replace(few, dimension=5)

@@ -250,6 +250,22 @@ def test_a_bound_below_the_error_is_found() -> None:
     assert replace(found, amplification=weaker).understated("g4") > 0
 
 
+def test_tightness_is_below_one_where_a_rung_is_broken_and_nowhere_else() -> None:
+    case = trial(1)
+    found = ladder(case.field, case.quantized, case.noise, case.steps, case.sampler)
+    known = found.error > 100.0 * found.rounding
+    for lowered, expected in (
+        (found.error - 0.5 * found.rounding, 1.0),  # rounding explains it
+        (found.error * 0.9, 0.9),
+    ):
+        changed = replace(found, bounds={**found.bounds, "g4": lowered})
+        assert bool(changed.broken()) == (expected < 1.0)
+        torch.testing.assert_close(
+            changed.tightness("g4")[known], torch.full_like(found.error[known], expected), rtol=0.02, atol=0.0
+        )
+        assert bool((changed.tightness("g4")[known] < 1.0).any()) == bool(changed.broken())
+
+
 # --- networks -------------------------------------------------------------------------------------
 
 

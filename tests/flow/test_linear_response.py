@@ -2,16 +2,28 @@
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import jvp
 
 from fmq_theory.errors import FlowError
-from fmq_theory.flow import get_sampler, quantize_field, sample
+from fmq_theory.flow import TorchField, get_sampler, quantize_field, sample
 from fmq_theory.flow.ladder import changed_weights
 from fmq_theory.flow.layers import layer_shares
 from fmq_theory.flow.linear_response import first_order, linear_response, local_differences
 from tests.flow.linear_fields import linear_field, small_field
 from tests.flow.random_fields import SAMPLERS, Draw, mixture, moved
+
+
+class Square(nn.Module):
+    """v = c x^2."""
+
+    def __init__(self, c: float) -> None:
+        super().__init__()
+        self.c = nn.Parameter(torch.tensor(c, dtype=torch.float64))
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        del t
+        return self.c * x * x
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -45,17 +57,31 @@ def test_layers_add_up_to_the_whole_response(sampler: str) -> None:
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_exact_for_affine_fields_whose_change_does_not_see_x(sampler: str) -> None:
-    field, other = linear_field(-0.7, 0.2), linear_field(-0.7, 0.5)
-    noise = Draw(2).normal(3, 2)
-    path, hat = sample(field, noise, 5, sampler), sample(other, noise, 5, sampler)
-    response = linear_response(field, path, local_differences(other, path, sampler), sampler, rows=2)
-    torch.testing.assert_close(response, hat.states - path.states, rtol=1e-10, atol=1e-12)
-    # Control: a change that sees x leaves a remainder.
-    other = linear_field(-0.5, 0.2)
-    hat = sample(other, noise, 5, sampler)
-    response = linear_response(field, path, local_differences(other, path, sampler), sampler)
-    assert (response - hat.states + path.states).abs().max() > 1e-3
+def test_exact_where_the_quantized_field_is_affine(sampler: str) -> None:
+    field, noise = linear_field(-0.7, 0.2), Draw(2).normal(3, 2)
+    path = sample(field, noise, 5, sampler)
+    for other in (
+        linear_field(-0.7, 0.5),
+        linear_field(0.4, 0.5),
+    ):  # a change of the offset, and of the slope
+        hat = sample(other, noise, 5, sampler)
+        local = local_differences(other, path, sampler)
+        response = linear_response(other, path, local, sampler, rows=2)
+        torch.testing.assert_close(response, hat.states - path.states, rtol=1e-10, atol=1e-12)
+    # Control: the Jacobians of the full-precision field leave a remainder when the slope has changed.
+    carried = linear_response(field, path, local, sampler)
+    assert (carried - hat.states + path.states).abs().max() > 1e-2
+
+
+def test_the_remainder_is_half_the_curvature_times_the_square_of_the_error() -> None:
+    """v = 0, v_q = c x^2 by one step of Euler: Psi_q(x + e) - Psi_q(x) - D Psi_q(x) e = h c e^2."""
+    field, other = (TorchField.of(Square(c), (1,)) for c in (0.0, 0.3))
+    noise = Draw(4).normal(5, 1)
+    path, hat = sample(field, noise, 2, "euler"), sample(other, noise, 2, "euler")
+    response = linear_response(other, path, local_differences(other, path, "euler"), "euler")
+    left_out = (hat.states - path.states - response)[2]
+    torch.testing.assert_close(left_out, 0.5 * 0.3 * (hat.states - path.states)[1].square())
+    assert left_out.abs().max() > 1e-3
 
 
 def test_layer_shares() -> None:
