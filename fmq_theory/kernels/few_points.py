@@ -66,7 +66,7 @@ def optimum_of_points(
     zero = num_points - num_points  # no literal: numba would compile the callees once more for it
     origin = blocks[-1, 1] / num_points
     # No sum about the mean is above (m spread)**(1/2) / 2.
-    reach = 1.01 * np.sqrt(num_points * spread) + 8.0 * UNIT_ROUNDING * num_points * abs(origin)
+    reach = 0.51 * np.sqrt(num_points * spread) + 8.0 * UNIT_ROUNDING * num_points * abs(origin)
     first, second, value = work[0], work[1], work[2]
     total, moved = exact_sums(points, origin, reach, first, second)
     path: IndexArray = np.empty(zero, dtype=np.int64)
@@ -78,7 +78,7 @@ def optimum_of_points(
         found = path.size - 1
         if found == num_cells:
             return path, least_cost_of_cells(least, total, moved, penalty, num_cells), penalty
-        cost = (least + total) - penalty * found
+        cost = least - penalty * found
         if found > num_cells:
             more, more_cost = found, cost
         else:
