@@ -1,4 +1,4 @@
-"""The practitioner's pages: ``python -m experiments.guide`` runs what they show and writes what it printed.
+"""The guides: ``python -m experiments.guide`` runs what they show and writes what it printed.
 
 A page is Markdown. In a ``console`` block each line that begins with ``$ `` is a command, and what follows
 it is its output; a ``python`` block is run too, and the ``text`` block right behind it holds what it printed.
@@ -26,7 +26,7 @@ from fmq_theory.report import write_text_atomically
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "guide"
-PATTERN = "practitioner-*.md"
+PATTERN = "*.md"
 CHECKPOINTS = ROOT.parent / "shared" / "checkpoints"
 
 AS_PRINTED, SLOW, NOT_RUN = "as printed", "slow", "not run"
@@ -228,7 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Writes the pages, or compares them with what their commands print now."""
     parser = argparse.ArgumentParser(prog="python -m experiments.guide", description=__doc__)
     parser.add_argument("--check", action="store_true", help="only compare; exit 1 if a page differs")
-    parser.add_argument("pages", nargs="*", type=Path, help="default: all of docs/guide/practitioner-*.md")
+    parser.add_argument("pages", nargs="*", type=Path, help="default: all of docs/guide")
     asked = parser.parse_args(arguments)
     status = 0
     for path in asked.pages or sorted(PAGES.glob(PATTERN)):

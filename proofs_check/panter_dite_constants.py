@@ -266,4 +266,5 @@ LEMMA = Lemma(
     ),
     reference="Panter and Dite 1951; theory of the toolkit, section 2",
     constants=_certificates(),
+    document="theory/t3-companding.md",
 )

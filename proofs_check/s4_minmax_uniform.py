@@ -263,4 +263,5 @@ LEMMA = Lemma(
             _laplace_maximum, lambda: range_law(make("laplace"), _DRAWS).expected_max, float_digits=10
         ),
     },
+    document="theory/s4-uniform.md",
 )

@@ -198,4 +198,5 @@ LEMMA = Lemma(
             for nu in (3, 4, 5)
         },
     },
+    document="theory/s4-uniform.md",
 )

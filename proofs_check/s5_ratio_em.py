@@ -149,4 +149,5 @@ LEMMA = Lemma(
             lambda: exponential_partial_sum(2, digits=36) * 27 / 4, lambda: 27 / 4 * equal_mass_sum(2)
         ),
     },
+    document="theory/s5-two-ratios.md",
 )

@@ -166,4 +166,5 @@ LEMMA = Lemma(
             float_digits=11,
         ),
     },
+    document="theory/s5-two-ratios.md",
 )

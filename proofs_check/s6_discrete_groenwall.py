@@ -178,4 +178,5 @@ LEMMA = Lemma(
             lambda: _enclosed(2), lambda: math.expm1(_STEPS * math.log1p(0.105))
         ),
     },
+    document="theory/s6-from-weights-to-samples.md",
 )

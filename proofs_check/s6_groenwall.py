@@ -205,4 +205,5 @@ LEMMA = Lemma(
         "(e^L - 1)/L at L = 1": Certificate(_expm1, lambda: math.expm1(1.0)),
         "error of v_q = 1 + x^2, v = 0": Certificate(_tan, lambda: math.tan(1.0)),
     },
+    document="theory/s6-from-weights-to-samples.md",
 )

@@ -209,4 +209,5 @@ LEMMA = Lemma(
             _enclosed, lambda: math.exp(1.1) - 1.1 * math.e, float_digits=12
         )
     },
+    document="theory/s6-from-weights-to-samples.md",
 )

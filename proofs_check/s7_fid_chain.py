@@ -236,4 +236,5 @@ LEMMA = Lemma(
             _enclosed, lambda: math.expm1(1.0) ** 2
         )
     },
+    document="theory/s7-from-samples-to-fid.md",
 )

@@ -218,4 +218,5 @@ LEMMA = Lemma(
             lambda: _float(_buckets()[0]) + float(_buckets()[1]),
         ),
     },
+    document="theory/s8-compressed-data.md",
 )

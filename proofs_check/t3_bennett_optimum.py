@@ -113,4 +113,5 @@ LEMMA = Lemma(
         ),
     ),
     reference="Bennett 1948; Panter and Dite 1951",
+    document="theory/t3-companding.md",
 )

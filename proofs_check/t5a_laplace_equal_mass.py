@@ -118,4 +118,5 @@ LEMMA = Lemma(
     ),
     reference="theory of the toolkit, T5a",
     constants={f"D_EM({K})/variance laplace": _certificate(K) for K in (2, 4, 8, 16)},
+    document="theory/t5-equal-mass-rates.md",
 )

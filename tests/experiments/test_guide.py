@@ -1,4 +1,4 @@
-"""The practitioner's pages: what they show is what their commands print."""
+"""The guides: what they show is what their commands print."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -54,7 +54,7 @@ def _blocks(path: Path) -> list[Block]:
 
 
 def test_pages_survive_parsing() -> None:
-    assert len(PATHS) >= 4
+    assert len(PATHS) >= 8
     for path in PATHS:
         assert written(_blocks(path)) == path.read_text(encoding="utf-8")
     assert written(parse(PAGE)) == PAGE

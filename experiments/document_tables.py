@@ -1,0 +1,90 @@
+"""The tables that documents show whole: verdicts on the paper's claims, and the ratios of three laws."""
+
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from experiments.figures.rate_distortion import comparison_of
+from experiments.framework.laws import law_label
+from experiments.framework.table import Table, read_table
+
+ROOT = Path(__file__).resolve().parent.parent
+CLAIMS = ROOT / "docs" / "claims.md"
+RESULTS = ROOT / "docs" / "results"
+LAWS = ("gaussian", "laplace", "t(4)")
+
+_ROW = re.compile(r"^\| \[([A-Z0-9-]+)\]\(#[a-z0-9-]+\) \| ([A-Z]+) \|", re.MULTILINE)
+
+# The paper's item in words, the claim on it, and the same claim on trained networks.
+_PAPER = (
+    ("Lemma 1: a Grönwall bound on the error of a sample", "P1", "P1-NET"),
+    ("Lemma 2: from that error to FID", "P2", "P2-NET"),
+    ("Theorem 3: uniform, FID is O(2^(-2b))", "P3", "P3-NET"),
+    ("Lemmas 4, 5: squared error ≤ C_PD 2^(-2b), for the W2 optimum", "P4-W2", ""),
+    ("the same for equal mass, the algorithm", "P4-EM", ""),
+    ("Theorem 6: FID is O(2^(-2b)), smaller constant, for the W2 optimum", "P5-W2", "P5-W2-NET"),
+    ("the same for equal mass, the algorithm", "P5-EM", "P5-EM-NET"),
+    ("0.25 to 0.40 of uniform's error at every bit-width, for the W2 optimum", "P6-W2", ""),
+    ("the same for equal mass, the algorithm", "P6-EM", ""),
+    ("Fig. 3: at 2 and 3 bits PSNR and SSIM are best under OT", "", "P7"),
+    ("Fig. 4: the latent's variance stays stable under OT", "", "P8"),
+)
+
+
+@cache
+def verdicts() -> dict[str, str]:
+    """The verdict of each claim by its name."""
+    return dict(_ROW.findall(CLAIMS.read_text("utf-8")))
+
+
+def verdict(claim: str) -> str:
+    """One of them.
+
+    Raises:
+        KeyError: there is no such claim.
+    """
+    return verdicts()[claim]
+
+
+def verdict_table(claims: str) -> str:
+    """What the paper says and the verdicts; ``claims`` is the path from the document to claims.md."""
+
+    def cell(claim: str) -> str:
+        return f"[{claim}]({claims}#{claim.lower()}) {verdict(claim)}" if claim else ""
+
+    lines = ["| the paper, as reconstructed | in theory | on trained networks |", "|---|---|---|"]
+    lines += [f"| {words} | {cell(one)} | {cell(other)} |" for words, one, other in _PAPER]
+    return "\n".join(lines)
+
+
+def ratio_table(table: Table) -> str:
+    """Both ratios to uniform by law and bits, from the published experiment ``rate_distortion``."""
+    bits = sorted(table.where(law=LAWS[0], kind="ratio").values("bits"))
+    lines = [
+        "| weights | ratio to uniform | " + " | ".join(f"{b} bits" for b in bits) + " | b* |",
+        "|---|---|" + "---:|" * (len(bits) + 1),
+    ]
+    for name in LAWS:
+        found = comparison_of(table, name)
+        star = "" if found.crossover_bits is None else f"{found.crossover_bits:.1f}"
+        em = [_cell(row.rho_em, row.rho_em_in_band) for row in found.ratios]
+        w2 = [_cell(row.rho_w2, row.rho_w2_in_band) for row in found.ratios]
+        lines.append(f"| {law_label(name)} | ρ_EM, equal mass | {' | '.join(em)} | {star} |")
+        lines.append(f"|  | ρ_W2, Lloyd–Max | {' | '.join(w2)} |  |")
+    row = table.where(law=LAWS[0], kind="ratio").rows[0]
+    size = f"{row['repeats']} samples of {row['n']:,} weights"
+    return "\n".join([*lines, "", f"Mean over {size}; bold: inside the paper's 0.25–0.40."])
+
+
+def _cell(ratio: float | None, inside: bool | None) -> str:
+    if ratio is None:
+        return "–"
+    return f"**{ratio:.2f}**" if inside else f"{ratio:.2f}"
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "verdicts": lambda: verdict_table("docs/claims.md"),
+    "verdicts-here": lambda: verdict_table("claims.md"),
+    "ratios": lambda: ratio_table(read_table(RESULTS, "rate_distortion")),
+}

@@ -1,0 +1,162 @@
+"""Numbers in the documents come from the results, and nothing else does."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from experiments.document_tables import ratio_table, verdict
+from experiments.documents import (
+    DOCUMENTS,
+    PASSAGE,
+    RESULTS,
+    ROOT,
+    DocumentError,
+    filled,
+    main,
+    rows_of,
+    value,
+)
+from experiments.framework.table import read_table, write_table
+from fmq_theory.bounds import BAND
+
+# What may be written by hand: the paper's number and its band (asserted below), and Python's version.
+BY_HAND = {"2511.11418", "0.25", "0.40", "3.11"}
+_DECIMAL = r"(?<![\w.])\d+\.\d+(?:e[-+]?\d+)?"
+_GROUPED = r"(?<![\w.,])\d{1,3}(?:,\d{3})+"
+_LONG = r"(?<![\w.])\d{3,}(?![\w.])"
+_MEASURED = re.compile("|".join((_DECIMAL, _GROUPED, _LONG)))
+
+
+def _numbers_by_hand(text: str) -> set[str]:
+    """Numbers with a decimal point or of three digits, outside passages, code and targets of links."""
+    text = PASSAGE.sub("", text)
+    text = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)|<[^>]*>", " ", text, flags=re.DOTALL)
+    return set(_MEASURED.findall(text)) - BY_HAND
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_documents_say_what_the_results_say(name: str) -> None:
+    text = (ROOT / name).read_text("utf-8")
+    assert filled(text) == text, "run python -m experiments.documents"
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_no_number_is_written_by_hand(name: str) -> None:
+    assert _numbers_by_hand((ROOT / name).read_text("utf-8")) == set()
+
+
+def test_the_band_is_the_one_that_the_code_uses() -> None:
+    assert BAND == (0.25, 0.40)
+
+
+def test_controls_of_the_search_for_numbers() -> None:
+    text = "b* is 4.3 at 1,024 or 65536 weights, `1.5`, [a](b#1.25), W2, 2^(-2b), T5, 3/5, 8 bits"
+    assert _numbers_by_hand(text) == {"4.3", "1,024", "65536"}
+    assert _numbers_by_hand("<!-- = table ratios -->4.3<!-- / --> and 1e-3 or 2.5e-3") == {"2.5e-3"}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_passages_do_not_turn_paragraphs_into_html(name: str) -> None:
+    """A line that begins with a comment is HTML in Markdown: right for a table, wrong for a sentence."""
+    for line in (ROOT / name).read_text("utf-8").splitlines():
+        if line.lstrip().startswith("<!-- ="):
+            assert line.startswith("<!-- = table ")
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    rows = [
+        {"law": "a", "bits": 2, "rho": 0.5, "kind": "x", "error": None},
+        {"law": "a", "bits": 3, "rho": 2.0, "kind": None, "error": None},
+        {"law": "b c", "bits": 2, "rho": 4.0, "kind": "x", "error": None},
+        {"law": "a", "bits": 2, "rho": 9.0, "kind": "x", "error": "failed"},
+    ]
+    write_table(tmp_path, "made", rows, {"config": {}})
+    (tmp_path / "flow.json").write_text(json.dumps({"rows": [{"scheme": "s", "tightness": {"g0": 1234.5}}]}))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("asks", "says"),
+    [
+        ("made; law=a bits=2; rho; .2f", "0.50"),
+        ("made; law='b c'; rho", "4"),
+        ("made; bits>=2; max rho; .1f", "4.0"),
+        ("made; rho>1; count rho; d", "2"),
+        ("made; rho>100; count rho; d", "0"),
+        ("made; kind=None; rho; .0f", "2"),
+        ("made; kind!=None law=a; rho; .1f", "0.5"),
+        ("made; law=a; median rho; .2f", "1.25"),
+        ("flow; scheme=s; tightness.g0; ,.0f", "1,234"),
+    ],
+)
+def test_what_a_passage_says(asks: str, says: str, results: Path) -> None:
+    assert value(asks, results) == says
+    assert filled(f"x <!-- = {asks} -->old<!-- / --> y", results) == f"x <!-- = {asks} -->{says}<!-- / --> y"
+
+
+@pytest.mark.parametrize(
+    ("asks", "reason"),
+    [
+        ("made; law=a; rho; .2f", "2 rows fit"),
+        ("made; law=z; rho; .2f", "no row"),
+        ("made; law=a; count nothing; d", "no such column"),
+        ("made; law; rho; .2f", "has not the form"),
+        ("made; rho", "has not the form"),
+        ("missing; law=a; rho", "no such file"),
+        ("table nothing", "there is none"),
+    ],
+)
+def test_what_a_passage_may_not_ask(asks: str, reason: str, results: Path) -> None:
+    with pytest.raises(DocumentError, match=reason):
+        value(asks, results)
+
+
+def test_verdicts_are_those_of_the_register_s_document() -> None:
+    assert verdict("P4-W2") == "CERTIFIED"
+    with pytest.raises(KeyError):
+        verdict("P99")
+
+
+def test_a_changed_result_is_noticed() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    table = read_table(RESULTS, "rate_distortion")
+    assert ratio_table(table) in readme
+    row = next(row for row in table if row["law"] == "gaussian" and row["kind"] == "ratio")
+    row["rho_em"] += 0.01
+    assert ratio_table(table) not in readme
+
+
+def test_check_succeeds() -> None:
+    assert main(["--check"]) == 0
+
+
+# --- sentences of the findings that hold no number ---------------------------------------------------
+
+
+def test_digits_lloyd_max_leads_and_equal_mass_is_behind_uniform() -> None:
+    psnr = {(row["scheme"], row["bits"]): row["psnr_db"] for row in rows_of("flow-digits")}
+    for bits in {bits for _, bits in psnr}:
+        at = {scheme: found for (scheme, b), found in psnr.items() if b == bits}
+        assert max(at, key=lambda scheme: at[scheme]) == "lloyd_max"
+        assert at["equal_mass"] < at["uniform"]
+
+
+def test_equal_mass_is_in_the_band_at_one_bit_width_or_none() -> None:
+    places: dict[tuple[str, int], int] = {}
+    for row in rows_of("ratio_map"):
+        if row["kind"] == "ratio":
+            key = (row["law"], row["n"])
+            places[key] = places.get(key, 0) + (BAND[0] <= row["rho_em"] <= BAND[1])
+    assert len(places) > 20
+    assert set(places.values()) == {0, 1}
+
+
+def test_the_bound_fails_from_three_bits_on_every_unbounded_law() -> None:
+    text = (ROOT / "docs" / "claims.md").read_text("utf-8")
+    (evidence,) = re.findall(r"## P4-EM\n.*?- Evidence: (.*?)\n", text, flags=re.DOTALL)
+    failing = evidence.partition("; holds")[0]
+    assert re.findall(r"b = (\d)-8", failing) == ["3"] * 5 + ["2"]
+    assert "uniform b = 1-8" in evidence.partition("; holds")[2]
