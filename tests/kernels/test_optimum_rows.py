@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fmq_theory.kernels.few_points import LARGEST_GAP, few_points_optimum, optimum_of_nodes
 from fmq_theory.kernels.prefix import block_prefix
 from fmq_theory.kernels.pruned_optimum import optimum_rows, pruned_optimum
 from fmq_theory.kernels.row_codebooks import block_prefix_of_rows
@@ -61,3 +62,36 @@ def test_a_gap_is_kept() -> None:
     assert (cost - lower <= 1e-2 * cost).all()
     # Control: the gap is used, so the costs are not those of the optimum throughout.
     assert (cost > exact).any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("num_cells", [2, 16, 64])
+def test_float64_sums_find_what_frames_find(dtype: type, num_cells: int) -> None:
+    """The kernel for all rows against the search in frames and double-double, row by row."""
+    rng = np.random.default_rng(num_cells)
+    rows = [rng.standard_normal(900), rng.standard_t(3, 900), 1e3 + rng.random(900), rng.laplace(size=900)]
+    rows.append(np.round(64.0 * rng.standard_normal(900)))
+    points = np.sort(np.array(rows).astype(dtype), axis=1)
+    blocks = block_prefix_of_rows(points)
+    boundaries, cost, lower, penalties, is_done = few_points_optimum(points, blocks, num_cells)
+    assert is_done.any()
+    assert (penalties > 0.0).all()
+    for r in np.flatnonzero(is_done):
+        found, expected, below = optimum_of_nodes(points[r], NO_MASS, blocks[r], num_cells)
+        assert cost[r] == pytest.approx(expected, rel=1e-13)
+        assert lower[r] <= expected * (1.0 + 1e-14)
+        assert below <= cost[r] * (1.0 + 1e-14)
+        assert cost[r] - lower[r] <= LARGEST_GAP * cost[r]
+        if r != 4:  # ties: several partitions may be optimal
+            np.testing.assert_array_equal(boundaries[r], found)
+
+
+def test_rows_that_float64_sums_cannot_prove_are_left() -> None:
+    rng = np.random.default_rng(5)
+    points = np.sort(rng.standard_normal((3, 900)), axis=1)
+    points[1] = np.sort(rng.choice([-1.0, 1.0], 900) + 1e-9 * rng.standard_normal(900))
+    blocks = block_prefix_of_rows(points)
+    assert few_points_optimum(points, blocks, 8)[4].tolist() == [True, False, True]
+    _, _, cost, lower = optimum_rows(points, blocks, 8, 0.0)
+    assert (cost - lower <= LARGEST_GAP * cost + 1e-25 * 900).all()
+    assert 0.0 < cost[1] < 1e-12 < cost[0]
