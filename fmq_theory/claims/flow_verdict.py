@@ -104,7 +104,7 @@ def flow_verdict(report: FlowReport) -> tuple[str, ...]:
                 f"At equal effective bits (codebooks counted), by {name}: "
                 f"{_grouped(within, 'within', 'effective bits')}."
             )
-    sentences += _latent(rows) + _frechet(report, rows) + _ladder(rows)
+    sentences += _latent(rows) + _frechet(report, rows) + _ladder(report, rows)
     sentences.append(f"Sampler, apart from quantization: {report.full.convergence}.")
     return tuple(sentences)
 
@@ -214,7 +214,7 @@ def _frechet(report: FlowReport, rows: Sequence[FlowRow]) -> list[str]:
     return sentences
 
 
-def _ladder(rows: Sequence[FlowRow]) -> list[str]:
+def _ladder(report: FlowReport, rows: Sequence[FlowRow]) -> list[str]:
     climbed = [row for row in rows if row.ladder]
     if not climbed:
         return []
@@ -232,7 +232,7 @@ def _ladder(rows: Sequence[FlowRow]) -> list[str]:
         if count
     ]
     sentences.append(f"Broken rungs: {', '.join(broken)}." if broken else "No rung is broken.")
-    return sentences + _sharper_than_g0(climbed) + _response(climbed)
+    return sentences + _sharper_than_g0(climbed) + _response(report, climbed)
 
 
 def _sharper_than_g0(climbed: Sequence[FlowRow]) -> list[str]:
@@ -253,8 +253,12 @@ def _sharper_than_g0(climbed: Sequence[FlowRow]) -> list[str]:
     ]
 
 
-def _response(climbed: Sequence[FlowRow]) -> list[str]:
-    """How near g3 is, where samples are near."""
+def _response(report: FlowReport, climbed: Sequence[FlowRow]) -> list[str]:
+    """How near g3 is, where samples are near.
+
+    A row's PSNR is a mean over all samples, and g3 speaks of a few: a row that is far off is named with the
+    PSNR that the rms error of these few makes.
+    """
     near = [
         (row, row.ladder or {})
         for row in climbed
@@ -267,17 +271,23 @@ def _response(climbed: Sequence[FlowRow]) -> list[str]:
     sizes = [float(ladder["response_rms_ratio"]) for _, ladder in near]
     gaps = [100.0 * float(ladder["response_error"]) for _, ladder in near]
     far = [
-        f"{row.scheme} {row.bits} bits {size:.2f}"
-        for (row, _), size in zip(near, sizes, strict=True)
+        f"{row.scheme} {row.bits} bits {size:.2f}, whose {ladder['batch']} samples are at "
+        f"{_decibels(report, float(ladder['error_rms'])):.0f} dB"
+        for (row, ladder), size in zip(near, sizes, strict=True)
         if abs(size - 1.0) > _NEAR
     ]
     within = f"within {100 * _NEAR:.0f} % in {len(near) - len(far)} of {len(near)} rows"
-    but = f" (not in {', '.join(far)})" if far else ""
+    but = f" (not in {'; '.join(far)})" if far else ""
     return [
         f"Linear response where PSNR exceeds {_NEAR_DB:g} dB: its rms is {min(sizes):.2f} to "
         f"{max(sizes):.2f} of the error's, {within}{but}; sample by sample it is off "
         f"by {statistics.median(gaps):.2g} % of the rms error in the median, {max(gaps):.2g} % at most."
     ]
+
+
+def _decibels(report: FlowReport, error_rms: float) -> float:
+    """PSNR of the Euclidean rms error."""
+    return 20.0 * math.log10(report.data_range * math.sqrt(report.dimension) / error_rms)
 
 
 def _or_infinite(value: float | None) -> float:

@@ -106,7 +106,7 @@ def test_rows_in_which_the_response_is_far_are_named() -> None:
     cell = made_cell("uniform", 8)
     for ratio, expected in (
         (1.2, "within 25 % in 1 of 1 rows;"),
-        (0.7, "0 of 1 rows (not in uniform 8 bits 0.70)"),
+        (0.7, "0 of 1 rows (not in uniform 8 bits 0.70, whose 2 samples are at 46 dB)"),
     ):
         ladder = {**(cell.ladder or {}), "response_rms_ratio": ratio}
         assert expected in " ".join(flow_verdict(made_report([made_cell("uniform", 8, ladder=ladder)])))
