@@ -1,10 +1,14 @@
-"""The penalty of K cells, and the best partition into K cells, on a set of nodes."""
+"""The penalty of K cells, and the best partition into K cells, on a set of nodes.
+
+Plain Python around kernel calls, as in ``pruned_optimum.py``.
+"""
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.kernels.batches import UNIT_ROUNDING, path_to
-from fmq_theory.kernels.jit import kernel
 from fmq_theory.kernels.partition import partition_cost, splice
 from fmq_theory.kernels.relaxed_path import relaxed_values
 
@@ -19,13 +23,11 @@ SAME = 1e-13
 MAX_SOLVES = 200
 
 
-@kernel
 def bound_of_cells(least: float, penalty: float, num_cells: int) -> float:
     """F - penalty * K, a lower bound of the cost of K cells, rounded down."""
     return least * (1.0 - 4.0 * UNIT_ROUNDING) - penalty * num_cells
 
 
-@kernel
 def node_search(
     index: IndexArray,
     rows: FloatArray,
@@ -49,22 +51,21 @@ def node_search(
         that gives it, if there is one.
     """
     num_nodes = rows.shape[0]
-    zero = num_nodes - num_nodes  # no literal: numba would compile the callees once more for it
     slack = np.zeros(num_nodes)
     value = np.empty(num_nodes)
     parent = np.empty(num_nodes, dtype=np.int32)
     fewer: IndexArray = np.array([0, num_nodes - 1])
     more: IndexArray = np.arange(num_nodes, dtype=np.int64)
     fewer_cost, more_cost = partition_cost(rows, fewer), 0.0
-    high, low = np.inf, 0.0
+    high, low = math.inf, 0.0
     best = np.empty(0, dtype=np.int64)
     middle = penalty
     lower = 0.0
     tries = 0  # of penalties beside one that gave K
     on_chord = False
     for step in range(MAX_SOLVES):
-        relaxed_values(index, rows, edges, slack, penalty, zero != 0, value, parent)
-        lower = max(lower, bound_of_cells(value[-1], penalty, num_cells))
+        relaxed_values(index, rows, edges, slack, penalty, False, value, parent)
+        lower = max(lower, bound_of_cells(float(value[-1]), penalty, num_cells))
         path = path_to(parent, num_nodes - 1)
         found = path.size - 1
         cost = partition_cost(rows, path)
@@ -102,10 +103,10 @@ def node_search(
             fewer, fewer_cost, high = path, cost, min(high, penalty)
         chord = (fewer_cost - more_cost) / (more.size - fewer.size)
         # C(k) is about 1/k**2, so the penalty is about 1/k**3; interpolate where both sides are known.
-        if high == np.inf or low == 0.0:
+        if not 0.0 < low < high < math.inf:
             guess = penalty * (found / num_cells) ** 3
         else:
-            share = np.log(num_cells / (fewer.size - 1)) / np.log((more.size - 1) / (fewer.size - 1))
+            share = math.log(num_cells / (fewer.size - 1)) / math.log((more.size - 1) / (fewer.size - 1))
             guess = high * (low / high) ** share
         on_chord = step % 2 == 1 or more.size - fewer.size <= 4 or not low < guess < high
         penalty = chord if on_chord else guess
