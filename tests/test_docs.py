@@ -11,7 +11,12 @@ import fmq_theory
 from fmq_theory import codebook
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+BUILT = {"_build", "generated", "gallery_built"}
+DOCUMENTS = sorted(
+    path
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    if BUILT.isdisjoint(path.relative_to(ROOT).parts)
+)
 
 
 def _resolve(dotted: str) -> object:
@@ -43,18 +48,33 @@ def test_control_a_wrong_name_is_found() -> None:
         _resolve("bounds.panter_dite")
 
 
-def _broken_links(text: str, folder: Path) -> list[str]:
-    targets = [target for target in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in target]
-    return [target for target in targets if not (folder / target).exists()]
+def _anchors(document: Path) -> set[str]:
+    """What GitHub and the site call the headings of a document."""
+    headings = re.findall(r"^#{1,6} (.+)$", document.read_text("utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def _broken_links(text: str, document: Path) -> list[str]:
+    broken: list[str] = []
+    for target in re.findall(r"\]\(([^)\s]+)", re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
+        name, _, anchor = target.partition("#")
+        if "://" in target or name.startswith("mailto:"):
+            continue
+        path = document.parent / name if name else document
+        if not path.exists() or (anchor and path.suffix == ".md" and anchor not in _anchors(path)):
+            broken.append(target)
+    return broken
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_internal_links_lead_somewhere(document: Path) -> None:
-    assert _broken_links(document.read_text("utf-8"), document.parent) == []
+    assert _broken_links(document.read_text("utf-8"), document) == []
 
 
 def test_control_a_broken_link_is_found() -> None:
-    assert _broken_links("[a](docs/nowhere.md) [b](https://example.org)", ROOT) == ["docs/nowhere.md"]
+    sound = "[a](https://example.org) [b](docs/claims.md#p4-em) "
+    text = sound + "[c](docs/nowhere.md) [d](docs/claims.md#p99) [e](#x)"
+    assert _broken_links(text, ROOT / "README.md") == ["docs/nowhere.md", "docs/claims.md#p99", "#x"]
 
 
 def test_readme_gives_the_two_commands() -> None:

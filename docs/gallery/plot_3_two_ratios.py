@@ -19,22 +19,17 @@ bits = list(range(2, 9))
 
 with figure_style():
     figure, panels = plt.subplots(1, 2, figsize=(7.4, 3.2), sharey=True)
+    em, w2 = look("equal_mass"), look("lloyd_max")
     for panel, n in zip(panels, (1_000_000, 1_024), strict=True):
         ratio = [rho_em(law, 2**b, n) for b in bits]
-        star = crossover_bits(bits, ratio)
+        limit = rho_w2_high_rate(law, n)
         panel.axhspan(*BAND, color="0.9", linewidth=0)
         panel.axhline(1, color="0.6", linewidth=0.8)
-        panel.semilogy(bits, ratio, marker=look("equal_mass").marker, color=look("equal_mass").colour)
-        panel.axhline(rho_w2_high_rate(law, n), color=look("lloyd_max").colour, linestyle="--")
-        panel.annotate("equal mass", (7.9, ratio[-1] * 0.62), ha="right", color=look("equal_mass").colour)
-        panel.annotate(
-            "W2 optimum, high rate",
-            (8, rho_w2_high_rate(law, n) * 0.8),
-            ha="right",
-            va="top",
-            color=look("lloyd_max").colour,
-        )
-        panel.set_title(f"{n:,} weights: b* = {star:.1f}", loc="left")
+        panel.semilogy(bits, ratio, marker=em.marker, color=em.colour)
+        panel.axhline(limit, color=w2.colour, linestyle="--")
+        panel.annotate("equal mass", (5.8, 1.3 * ratio[4]), ha="right", color=em.colour)
+        panel.annotate("W2 optimum, high rate", (8, 0.8 * limit), ha="right", va="top", color=w2.colour)
+        panel.set_title(f"{n:,} weights: b* = {crossover_bits(bits, ratio):.1f}", loc="left")
         panel.set(xlabel="bits b", ylim=(0.08, 20))
     panels[0].set_ylabel("error / error of uniform")
     figure.tight_layout()

@@ -133,7 +133,36 @@ def test_check_succeeds() -> None:
     assert main(["--check"]) == 0
 
 
-# --- sentences of the findings that hold no number ---------------------------------------------------
+# --- sentences of the findings that hold no number: where one of these fails, rewrite the sentence ----
+
+
+def test_the_prose_of_the_findings_is_about_these_verdicts() -> None:
+    told = {
+        "CERTIFIED": "P1 P2 P3 P4-W2 P5-W2 C1 C2 C3 C5 C6 C7 C8 C9 C12",
+        "SUPPORTED": "P1-NET P2-NET C13 C14 C15 C20",
+        "REFUTED": "P4-EM P5-EM P6-W2 P6-EM P7 P8 P5-EM-NET",
+        "INCONCLUSIVE": "P3-NET P5-W2-NET",
+    }
+    text = (ROOT / "docs" / "findings.md").read_text("utf-8")
+    cited = set(re.findall(r"claims\.md#([a-z0-9-]+)\)", text))
+    for word, claims in told.items():
+        for claim in claims.split():
+            assert verdict(claim) == word, claim
+            assert claim.lower() in cited
+    assert cited == {claim.lower() for claims in told.values() for claim in claims.split()}
+
+
+def test_no_rung_is_broken() -> None:
+    flows = sorted(RESULTS.glob("flow-*.json"))
+    assert len(flows) >= 3
+    for path in flows:
+        for row in json.loads(path.read_text("utf-8"))["rows"]:
+            assert not (row.get("ladder") or {}).get("broken"), (path.name, row["scheme"], row["bits"])
+
+
+def test_at_equal_effective_bits_the_best_range_leads_on_the_digits() -> None:
+    report = (RESULTS / "flow-digits.md").read_text("utf-8")
+    assert re.search(r"equal effective bits .*PSNR: .*uniform_clipped wins within 4-8 effective bits", report)
 
 
 def test_digits_lloyd_max_leads_and_equal_mass_is_behind_uniform() -> None:
