@@ -16,6 +16,8 @@ EXPERIMENTS: dict[str, str] = {
     "fidelity": "experiments.figures.fidelity",
     "latent": "experiments.figures.latent",
     "ladder": "experiments.figures.ladder",
+    "allocation": "experiments.figures.allocation",
+    "published_scripts": "experiments.figures.published_scripts",
 }
 """Name and module, in the order in which they run. Modules are imported when they are asked for."""
 

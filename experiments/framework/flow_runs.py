@@ -15,6 +15,7 @@ from experiments.reference_data import MNIST
 from experiments.train_classifier import main as train_classifier
 from fmq_theory.cli.flow import flow
 from fmq_theory.errors import FmqError
+from fmq_theory.flow.digits import DIGITS_FILE
 
 __all__ = ["FlowRun", "flow_images", "flow_report", "flow_runs", "skipped_runs"]
 
@@ -37,6 +38,17 @@ class FlowRun:
     name: str
     checkpoint: Path | None
     options: tuple[str, ...]
+
+    @property
+    def path(self) -> Path:
+        """The file of its weights."""
+        return Path(str(DIGITS_FILE)) if self.checkpoint is None else self.checkpoint
+
+    @property
+    def factory(self) -> str:
+        """``package.module:function`` that builds the network."""
+        at = self.options.index("--model") + 1 if "--model" in self.options else None
+        return "fmq_theory.flow.digits:build" if at is None else self.options[at]
 
     def words(self, *, quick: bool) -> list[str]:
         """The arguments of ``fmq flow`` in the root of this checkout, without its output."""

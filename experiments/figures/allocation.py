@@ -1,0 +1,201 @@
+"""Plans within a budget against constant bits: errors of the weights and of the samples at equal size.
+
+A plan chooses bits, scheme and granularity of each tensor for the least squared error that the budget allows;
+groups of weights with scales are among its options. A constant choice is one scheme, bit-width and
+granularity (channel or tensor) for all tensors. Sizes count codebooks and scales.
+"""
+
+# matplotlib types its keyword arguments as unknown.
+# pyright: reportUnknownMemberType=false
+
+import math
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from experiments.framework.experiment import Cell, Experiment
+from experiments.framework.flow_runs import FlowRun, flow_runs, skipped_runs
+from experiments.framework.similar import Sampled
+from experiments.framework.table import Row, Table
+from fmq_theory.checkpoint import load, write_quantized
+from fmq_theory.checkpoint.audit import AUDIT_SCHEMES, audit
+from fmq_theory.checkpoint.budget import plan_from_options
+from fmq_theory.checkpoint.options import build_options
+from fmq_theory.checkpoint.recipe import Planned, Recipe, recipes_for
+from fmq_theory.metrics import mean_estimate
+from fmq_theory.report.looks import look
+
+__all__ = ["EXPERIMENT", "best_constant"]
+
+_GRANULARITIES = ("channel", "tensor")
+_PLAN_COLOUR = "#000000"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings."""
+
+    budgets: tuple[float, ...] = (2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0)
+    bits: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8)
+    samples: int = 32
+    only_bundled: bool = False
+    seed: int = 0
+
+    @classmethod
+    def quick(cls) -> "Config":
+        """The bundled model, three budgets, few samples."""
+        return cls(budgets=(3.0, 4.0, 5.0), bits=(2, 3, 4, 5), samples=8, only_bundled=True)
+
+
+def cells(config: Config) -> Sequence[Cell]:
+    """One a model."""
+    return [{"model": run.name} for run in flow_runs(only_bundled=config.only_bundled)]
+
+
+def rows(config: Config, cell: Cell) -> Sequence[Row]:
+    """Kind "constant": each scheme, bit-width, granularity. Kinds "plan" and "best constant": by budget."""
+    run = next(run for run in flow_runs() if run.name == cell["model"])
+    constants = _constants(config, run)
+    options = build_options(run.path)
+    sampled = Sampled(run, config.samples, config.seed)
+    made: list[Row] = list(constants)
+    for budget in config.budgets:
+        plan = plan_from_options(options, budget)
+        made.append(
+            {
+                "model": run.name,
+                "kind": "plan",
+                "budget": budget,
+                "effective_bits": plan.effective_bits,
+                "mse": plan.mse,
+                "optimality_gap": plan.optimality_gap,
+                **_similar(sampled, run, plan.tensors),
+            }
+        )
+        best = best_constant(constants, budget)
+        if best is not None:
+            wanted = Recipe("", str(best["scheme"]), int(best["bits"]), str(best["granularity"]), None)
+            recipes, _ = recipes_for(run.path, wanted, (), (), "error")
+            made.append(
+                {**best, "kind": "best constant", "budget": budget, **_similar(sampled, run, recipes)}
+            )
+    return made
+
+
+def _constants(config: Config, run: FlowRun) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = []
+    for granularity in _GRANULARITIES:
+        totals = audit(run.path, schemes=AUDIT_SCHEMES, bits=config.bits, granularity=granularity).totals
+        found += [
+            {
+                "model": run.name,
+                "kind": "constant",
+                "scheme": cell.scheme,
+                "bits": cell.bits,
+                "granularity": granularity,
+                "effective_bits": cell.effective_bits,
+                "mse": cell.mse,
+            }
+            for cell in totals.cells
+        ]
+    return found
+
+
+def best_constant(constants: Sequence[Row], budget: float) -> Row | None:
+    """The constant choice of least error within the budget; None where even the smallest is larger."""
+    within = [row for row in constants if row["effective_bits"] <= budget]
+    return min(within, key=lambda row: row["mse"], default=None)
+
+
+def _similar(sampled: Sampled, run: FlowRun, recipes: Iterable[Planned]) -> dict[str, float | None]:
+    """PSNR of the samples of the quantized file, written and read back, with its 95 % interval."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "quantized.safetensors"
+        write_quantized(run.path, path, recipes)
+        found = mean_estimate(sampled.psnr(load(path)))
+    return {"psnr_db": found.value, "psnr_lo": found.low, "psnr_hi": found.high}
+
+
+def skipped(config: Config) -> Sequence[str]:
+    """What this machine does not have."""
+    return [] if config.only_bundled else skipped_runs()
+
+
+def plot(table: Table) -> Mapping[str, Figure]:
+    """Above: root mean squared error of the weights over size. Below: PSNR of the samples."""
+    models = table.values("model")
+    figure = Figure(figsize=(3.1 * len(models) + 0.4, 5.4), layout="constrained")
+    panels = figure.subplots(2, len(models), squeeze=False, sharex=True)
+    for model, (above, below) in zip(models, panels.T, strict=True):
+        part = table.where(model=model)
+        _weights(above, part)
+        _samples(below, part)
+        above.set_title(model, loc="left")
+        below.set_xlabel("effective bits per weight")
+    panels[0][0].set_ylabel("mean squared error of the weights")
+    panels[1][0].set_ylabel("PSNR of the samples (dB)")
+    handles, labels = panels[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8)
+    return {"": figure}
+
+
+def _weights(axes: Axes, table: Table) -> None:
+    most = 1.1 * max(table.where(kind="plan").numbers("effective_bits"))
+    for scheme in table.where(kind="constant").values("scheme"):
+        seen = look(scheme)
+        for granularity, face in (("channel", seen.colour), ("tensor", "white")):
+            part = table.that(
+                lambda row, scheme=scheme, granularity=granularity: (
+                    (row["kind"], row["scheme"], row["granularity"]) == ("constant", scheme, granularity)
+                    and row["effective_bits"] <= most
+                    and row["mse"] > 0.0
+                )
+            )
+            axes.plot(
+                part.numbers("effective_bits"), part.numbers("mse"), color=seen.colour, marker=seen.marker,
+                markersize=3.2, linewidth=0.5, alpha=0.85, markerfacecolor=face,
+                label=seen.label if granularity == "channel" else "_",
+            )  # fmt: skip
+    plan = table.where(kind="plan")
+    axes.plot(
+        plan.numbers("effective_bits"), plan.numbers("mse"), color=_PLAN_COLOUR, linewidth=2.0, marker="o",
+        markersize=3.0, label="plan, tensor by tensor (open marks: a codebook a tensor)",
+    )  # fmt: skip
+    axes.set_yscale("log")
+
+
+def _samples(axes: Axes, table: Table) -> None:
+    for kind, colour, marker in (("best constant", "#0072B2", "s"), ("plan", _PLAN_COLOUR, "o")):
+        part = table.where(kind=kind)
+        values = part.numbers("psnr_db")
+        spread = [
+            [max(0.0, value - low) if math.isfinite(low) else 0.0
+             for value, low in zip(values, part.numbers("psnr_lo"), strict=True)],
+            [max(0.0, high - value) if math.isfinite(high) else 0.0
+             for value, high in zip(values, part.numbers("psnr_hi"), strict=True)],
+        ]  # fmt: skip
+        axes.errorbar(
+            part.numbers("effective_bits"), values, yerr=spread, color=colour, marker=marker, markersize=3.5,
+            capsize=2, elinewidth=0.7, linewidth=1.2,
+        )  # fmt: skip
+        axes.annotate(
+            kind, (part.numbers("effective_bits")[-1], values[-1]), xytext=(-4, 6 if kind == "plan" else -10),
+            textcoords="offset points", ha="right", fontsize=8, color=colour,
+        )  # fmt: skip
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+EXPERIMENT = Experiment(
+    "allocation",
+    "Plans within a budget against constant bits at equal effective size.",
+    Config,
+    cells,
+    rows,
+    plot,
+    skipped,
+)
