@@ -25,6 +25,7 @@ from experiments.benchmark.published import (
     COPY,
     SORT,
     SORT_ROWS,
+    THREADS,
     partition_at_quantiles,
     published_equal_mass,
 )
@@ -135,7 +136,7 @@ def cases(extent: Extent) -> Iterator[Case]:
 
 def _limits(law: Law, extent: Extent) -> Case:
     what = f"n = {count(extent.large)}"
-    contenders = (COPY, SORT, ARGSORT, partition_at_quantiles(16))
+    contenders = (COPY, *THREADS, SORT, ARGSORT, partition_at_quantiles(16))
     return Duel("limits", what, Dataset(law, (extent.large,)), contenders, (), nothing_to_check)
 
 

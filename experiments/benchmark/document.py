@@ -25,7 +25,11 @@ labels in float64), equal-mass cells and levels against the published algorithm,
 sum (to 1e-12). A wrong result fails its row.
 
 Memory is the rise of the resident set's high-water mark during one call in a process of its own, what the
-call returns included. Growth is the least-squares slope of ln time over ln n."""
+call returns included. Growth is the least-squares slope of ln time over ln n.
+
+What a second thread can bring is among the limits: the same reading by one thread and by two, from memory and
+from a core's own cache. Where two threads read the cache less than twice as fast, other work kept the second
+core busy, and goals of two threads say little about the code."""
 
 
 def goals_as_text(rows: Sequence[Record]) -> str:

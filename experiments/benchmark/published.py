@@ -1,12 +1,22 @@
 """The published equal-mass algorithm, and what numpy alone needs for parts of the job."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from experiments.benchmark.contender import Contender
+from fmq_theory.kernels.threads import run_blocks
 
-__all__ = ["ARGSORT", "COPY", "SORT", "SORT_ROWS", "partition_at_quantiles", "published_equal_mass"]
+__all__ = [
+    "ARGSORT",
+    "COPY",
+    "SORT",
+    "SORT_ROWS",
+    "THREADS",
+    "partition_at_quantiles",
+    "published_equal_mass",
+]
 
 
 def published_equal_mass(num_levels: int) -> Contender:
@@ -39,3 +49,32 @@ COPY = Contender("copy", np.copy)
 SORT = Contender("np.sort", np.sort)
 SORT_ROWS = Contender("np.sort(axis=1)", lambda x: np.sort(x, axis=1))
 ARGSORT = Contender("np.argsort", np.argsort)
+
+
+# What stays in the first cache of a core, and how often a thread reads it for its part of the numbers.
+_IN_CACHE, _TIMES = 1 << 12, 10
+
+
+def _halves(name: str, threads: int, on_range: Callable[[Any, int, int], object]) -> Contender:
+    """``on_range(x, start, stop)`` on as many parts of the numbers as there are threads."""
+    words = name if threads == 1 else f"{name}, {threads} threads"
+    return Contender(
+        words, lambda x: run_blocks(lambda a, b: on_range(x, a, b), x.size, threads), threads=threads
+    )
+
+
+def _read(x: Any, start: int, stop: int) -> object:
+    return x[start:stop].max()
+
+
+def _read_again(x: Any, start: int, stop: int) -> object:
+    first = x[:_IN_CACHE]
+    return np.broadcast_to(first, (1 + _TIMES * (stop - start) // first.size, first.size)).max()
+
+
+THREADS = tuple(
+    _halves(name, threads, on_range)
+    for name, on_range in (("read", _read), ("read from the cache", _read_again))
+    for threads in (1, 2)
+)
+"""The most that a second core brings here: as much reading, from memory and from a core's own cache."""

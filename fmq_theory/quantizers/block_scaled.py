@@ -195,9 +195,9 @@ def design_blocks(
 def _prepared(
     weights: object, block: BlockScheme, group_size: int, axis: int, threads: int | None
 ) -> tuple[Layout, BlockWork]:
-    values = finite_weights(weights, "group", axis, group_size)
-    layout = Layout.of(values.shape, "group", axis, group_size)
     threads = default_threads() if threads is None else max(1, operator.index(threads))
+    values = finite_weights(weights, "group", axis, group_size, threads)
+    layout = Layout.of(values.shape, "group", axis, group_size)
     return layout, BlockWork(layout.rows(values), block, threads)
 
 

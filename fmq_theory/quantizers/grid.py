@@ -69,11 +69,10 @@ def design_grid(
     """  # the others are those of quantize
     chosen = [get_scheme(scheme) for scheme in schemes]
     widths = [checked_bits(b) for b in bits]
-    values = finite_weights(weights, granularity, axis, group_size)
+    threads = default_threads() if threads is None else threads
+    values = finite_weights(weights, granularity, axis, group_size, threads)
     layout = Layout.of(values.shape, granularity, axis, group_size)
-    rows = SortedRows.of(
-        np.ascontiguousarray(layout.rows(values)), default_threads() if threads is None else threads
-    )
+    rows = SortedRows.of(np.ascontiguousarray(layout.rows(values)), threads)
     yield from grid_of_rows(rows, chosen, widths, weights)
 
 

@@ -132,7 +132,7 @@ def quantize(
             books, codes, error = counted
             codebooks = scheme.stored_levels(books.levels, np.float32)
             return _packed(scheme, bits, layout, books, codes, codebooks, error, codes.size)
-    values = finite_weights(weights, granularity, axis, group_size)
+    values = finite_weights(weights, granularity, axis, group_size, threads)
     layout = Layout.of(values.shape, granularity, axis, group_size)
     rows = np.ascontiguousarray(layout.rows(values))
     importance = _importance(sample_weight, layout)
@@ -232,7 +232,7 @@ def _codebook_type(weights: object) -> type[np.floating]:
 
 
 def finite_weights(
-    weights: object, granularity: str, axis: int, group_size: int | None
+    weights: object, granularity: str, axis: int, group_size: int | None, threads: int
 ) -> NDArray[np.floating]:
     """The weights in float32 where that holds them, else in float64.
 
@@ -240,7 +240,7 @@ def finite_weights(
         WeightsError: see ``quantize``.
     """
     try:
-        return as_weights(weights, narrow=True)
+        return as_weights(weights, narrow=True, threads=threads)
     except WeightsError as error:
         raise _naming_the_channel(error, weights, granularity, axis, group_size) from error
 
@@ -294,9 +294,10 @@ def _squared_error(
     threads: int,
 ) -> float:
     """sum mass (x - level)**2 over all rows; inf where it exceeds float64."""
-    largest = max(float(rows.max()), -float(rows.min()))
-    exponent = math.frexp(largest)[1]
-    exponent = exponent if abs(exponent) > _SAFE_EXPONENT else 0
+    exponent = 0
+    if rows.dtype != np.float32:  # whose squares stay inside float64
+        exponent = math.frexp(max(float(rows.max()), -float(rows.min())))[1]
+        exponent = exponent if abs(exponent) > _SAFE_EXPONENT else 0
     levels = codebooks.astype(np.float64)
     if exponent:
         rows, levels = np.ldexp(rows, -exponent), np.ldexp(levels, -exponent)

@@ -6,19 +6,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.errors import WeightsError
+from fmq_theory.kernels.threads import run_blocks
 
 __all__ = ["as_weights", "type_name"]
 
 
 @overload
-def as_weights(array: object, name: str = ..., *, narrow: Literal[False] = ...) -> NDArray[np.float64]: ...
+def as_weights(
+    array: object, name: str = ..., *, narrow: Literal[False] = ..., threads: int = ...
+) -> NDArray[np.float64]: ...
 
 
 @overload
-def as_weights(array: object, name: str = ..., *, narrow: bool) -> NDArray[np.floating]: ...
+def as_weights(
+    array: object, name: str = ..., *, narrow: bool, threads: int = ...
+) -> NDArray[np.floating]: ...
 
 
-def as_weights(array: object, name: str = "weights", *, narrow: bool = False) -> NDArray[np.floating]:
+def as_weights(
+    array: object, name: str = "weights", *, narrow: bool = False, threads: int = 1
+) -> NDArray[np.floating]:
     """A finite, non-empty float64 array with the values and the shape of ``array``.
 
     Takes array-likes of floating point or integer type, and torch tensors of every real type
@@ -28,6 +35,7 @@ def as_weights(array: object, name: str = "weights", *, narrow: bool = False) ->
         array: the weights.
         name: what error messages call them.
         narrow: give float32 where float32 holds every number of the input's type.
+        threads: at most so many look at the entries.
 
     Raises:
         WeightsError: empty, nan or infinite entries, or not real numbers.
@@ -49,16 +57,22 @@ def as_weights(array: object, name: str = "weights", *, narrow: bool = False) ->
     with np.errstate(over="ignore"):  # a long double may overflow, and is then reported below
         wanted = np.float32 if narrow and np.can_cast(values.dtype, np.float32) else np.float64
         values = values.astype(wanted, copy=False)
-    finite = np.isfinite(values)
-    if not finite.all():
+    if not _all_finite(values, threads):
         num_nan = int(np.isnan(values).sum())
-        num_inf = int(values.size - finite.sum()) - num_nan
+        num_inf = int(np.isinf(values).sum())
         raise WeightsError(
             name,
             f"{num_nan} nan and {num_inf} infinite of {values.size} entries",
             "remove or replace the entries that are not finite",
         )
     return values
+
+
+def _all_finite(values: NDArray[np.floating], threads: int) -> bool:
+    if not (values.flags.c_contiguous or values.flags.f_contiguous):
+        return bool(np.isfinite(values).all())
+    flat = values.ravel(order="K")
+    return all(run_blocks(lambda a, b: bool(np.isfinite(flat[a:b]).all()), flat.size, threads))
 
 
 def type_name(array: object) -> str:
