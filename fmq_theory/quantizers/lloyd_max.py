@@ -14,6 +14,7 @@ from fmq_theory.kernels.partition import optimal_partition
 from fmq_theory.kernels.pruned_optimum import optimum_rows, pruned_optimum
 from fmq_theory.kernels.row_codebooks import codebooks_of_cells
 from fmq_theory.kernels.threads import run_blocks
+from fmq_theory.kernels.tied_points import mostly_tied, tied_optimum
 from fmq_theory.quantizers.lloyd_max_law import optimal_levels
 from fmq_theory.quantizers.scheme import Scheme
 from fmq_theory.sources.empirical import Empirical
@@ -88,9 +89,12 @@ class LloydMax(Scheme):
         """
         data = source.data
         second = float(data.blocks[-1, 3])
-        boundaries, cost, lower_bound = pruned_optimum(
-            data.points, data.mass, data.blocks, num_levels, self.gap
-        )
+        if data.mass.size == 0 and mostly_tied(data.points):
+            boundaries, cost, lower_bound = tied_optimum(data.points, num_levels, self.gap)
+        else:
+            boundaries, cost, lower_bound = pruned_optimum(
+                data.points, data.mass, data.blocks, num_levels, self.gap
+            )
         if not self._is_proven(num_levels, cost, lower_bound, second):
             # Clusters far narrower than their distance: the search that visits every point resolves them.
             nodes = data.ends_of_ties()
@@ -114,10 +118,13 @@ class LloydMax(Scheme):
 
     def _design_rows(self, rows: SortedRows, num_levels: int) -> Codebooks:
         books = Codebooks.empty(rows.shape[0], num_levels)
-        costs = np.empty(rows.shape[0])
+        costs = np.full(rows.shape[0], np.inf)
+        is_tied = np.fromiter(map(mostly_tied, rows.points), np.bool_, rows.shape[0])
 
         def fill(start: int, stop: int) -> None:
             part = rows[start:stop]
+            if is_tied[start:stop].any():
+                return  # not proven yet, and then designed for one by one
             boundaries, _, costs[start:stop], books.lower_bound[start:stop] = optimum_rows(
                 part.points, part.blocks, num_levels, self.gap
             )
@@ -132,7 +139,8 @@ class LloydMax(Scheme):
 
         run_blocks(fill, rows.shape[0], rows.threads)
         second = rows.blocks[:, -1, 3]
-        proven = self._is_proven(num_levels, costs, books.lower_bound, second) | rows.out_of_frame()
+        proven = np.isfinite(costs) & self._is_proven(num_levels, costs, books.lower_bound, second)
+        proven |= rows.out_of_frame()
         for index in np.flatnonzero(~proven & (rows.low() < rows.high())):
             books.put(int(index), *self.design_with_bound(rows.row(int(index)), num_levels))
         return books
