@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fmq_theory.errors import SourceError
@@ -87,6 +87,8 @@ def test_shift_where_promised(name: str, x: Array, num_levels: int, shift: float
     scheme = get_scheme(name)
     if "shift" not in scheme.promises:
         return
+    # A quantile k/K that is a weight is an edge of two cells; to which that weight goes is rounding's choice.
+    assume(name != "pwl" or all(k * (x.size - 1) % num_levels for k in range(1, num_levels)))
     # Errors, not levels: uniform_clipped may pick another of two equally good ranges.
     error = squared_error(x, quantized(scheme, x, num_levels)[1])
     moved = squared_error(x + shift, quantized(scheme, x + shift, num_levels)[1])
