@@ -8,6 +8,7 @@ from pathlib import Path
 from experiments.figures.rate_distortion import comparison_of
 from experiments.framework.laws import law_label
 from experiments.framework.table import Table, read_table
+from experiments.registry import EXPERIMENTS, get_experiment
 
 ROOT = Path(__file__).resolve().parent.parent
 CLAIMS = ROOT / "docs" / "claims.md"
@@ -83,8 +84,25 @@ def _cell(ratio: float | None, inside: bool | None) -> str:
     return f"**{ratio:.2f}**" if inside else f"{ratio:.2f}"
 
 
+def experiment_list(folder: Path = RESULTS) -> str:
+    """What each published experiment shows, its table, its time and its figures; paths from docs/results."""
+    parts: list[str] = []
+    for name in EXPERIMENTS:
+        if not (folder / f"{name}.csv").exists():
+            continue
+        table = read_table(folder, name)
+        minutes = table.about["seconds"] / 60
+        parts.append(f"### {name}")
+        parts.append(f"{get_experiment(name).title}")
+        parts.append(f"[{name}.csv]({name}.csv), {len(table):,} rows; {minutes:.1f} minutes of work.")
+        figures = sorted((folder.parent / "figures").glob(f"{name}*.svg"))
+        parts += [f"![{name}](../figures/{figure.name})" for figure in figures]
+    return "\n\n".join(parts)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "verdicts": lambda: verdict_table("docs/claims.md"),
     "verdicts-here": lambda: verdict_table("claims.md"),
+    "experiments": experiment_list,
     "ratios": lambda: ratio_table(read_table(RESULTS, "rate_distortion")),
 }

@@ -1,6 +1,8 @@
 """What the documents say about the code exists in the code."""
 
 import ast
+import importlib
+import importlib.util
 import re
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,6 @@ from typing import Any
 import pytest
 
 import fmq_theory
-from fmq_theory import codebook
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILT = {"_build", "generated", "gallery_built"}
@@ -20,10 +21,13 @@ DOCUMENTS = sorted(
 
 
 def _resolve(dotted: str) -> object:
-    head, *rest = dotted.split(".")
-    value = codebook if head == "codebook" else getattr(fmq_theory, head)
-    for name in rest:
-        value = getattr(value, name)
+    """Modules are imported as far as they go; the rest are attributes."""
+    value: object = fmq_theory
+    path = "fmq_theory"
+    for name in dotted.split("."):
+        path = f"{path}.{name}"
+        is_module = hasattr(value, "__path__") and importlib.util.find_spec(path) is not None
+        value = importlib.import_module(path) if is_module else getattr(value, name)
     return value
 
 
