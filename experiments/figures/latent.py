@@ -23,7 +23,7 @@ from fmq_theory.report.looks import look
 
 __all__ = ["EXPERIMENT"]
 
-_RATIOS = {"latent_std_ratio": "standard deviation", "latent_mean_ratio": "mean"}
+_RATIOS = ("latent_std_ratio", "latent_mean_ratio")
 
 
 def rows(config: Config, cell: Cell) -> Sequence[Row]:
@@ -59,11 +59,10 @@ def plot(table: Table) -> Mapping[str, Figure]:
     panels = figure.subplots(len(models), 2, sharex=True, squeeze=False)
     for line, model in zip(panels, models, strict=True):
         part = table.where(model=model)
-        for axes, (key, words) in zip(line, _RATIOS.items(), strict=True):
+        titles = (f"{model}, {part.values('dimensions')[0]} dimensions: standard deviation", "mean")
+        for axes, key, title in zip(line, _RATIOS, titles, strict=True):
             ends = _curves(axes, part, key)
-            axes.set_title(
-                f"{model}: {words} over {part.values('dimensions')[0]} dimensions", loc="left", fontsize=9
-            )
+            axes.set_title(title, loc="left", fontsize=8.5)
         line[0].set_ylabel("relative to full precision")
         label_ends(line[1], ends, height=1.9, size=7.5)
     for axes in panels[-1]:

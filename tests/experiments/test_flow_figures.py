@@ -71,7 +71,7 @@ def test_the_latent_is_shown_relative_to_full_precision() -> None:
             for end, factor in (("lo", 0.9), ("hi", 1.1))}  # fmt: skip
     rows = [{"model": "m", "scheme": "uniform", "bits": b, "dimensions": 7, **ratios, **ends} for b in (2, 3)]
     figure = latent.plot(Table(tuple(rows), {}))[""]
-    assert "standard deviation over 7 dimensions" in figure.axes[0].get_title(loc="left")
+    assert figure.axes[0].get_title(loc="left") == "m, 7 dimensions: standard deviation"
     drawn = [np.asarray(line.get_ydata(), dtype=float).tolist() for line in figure.axes[0].get_lines()]
     assert [0.5, 0.5] in drawn
 
