@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -228,20 +229,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Writes the pages, or compares them with what their commands print now."""
     parser = argparse.ArgumentParser(prog="python -m experiments.guide", description=__doc__)
     parser.add_argument("--check", action="store_true", help="only compare; exit 1 if a page differs")
+    parser.add_argument("--jobs", type=int, default=1, help="pages at once (default: 1)")
     parser.add_argument("pages", nargs="*", type=Path, help="default: all of docs/guide")
     asked = parser.parse_args(arguments)
+    pages = asked.pages or sorted(PAGES.glob(PATTERN))
     status = 0
-    for path in asked.pages or sorted(PAGES.glob(PATTERN)):
-        print(path.name, flush=True)
-        shown = parse(path.read_text(encoding="utf-8"))
-        with workplace() as place:
-            now = rerun(shown, place)
-        if not asked.check:
-            write_text_atomically(path, written(now))
-        elif found := differences(shown, now):
-            print("\n".join(f"  {difference}" for difference in found), file=sys.stderr)
-            status = 1
+    with ThreadPoolExecutor(asked.jobs) as pool:
+        for path, (shown, now) in zip(pages, pool.map(_shown_and_now, pages), strict=True):
+            print(path.name, flush=True)
+            if not asked.check:
+                write_text_atomically(path, written(now))
+            elif found := differences(shown, now):
+                print("\n".join(f"  {difference}" for difference in found), file=sys.stderr)
+                status = 1
     return status
+
+
+def _shown_and_now(path: Path) -> tuple[list[Block], list[Block]]:
+    shown = parse(path.read_text(encoding="utf-8"))
+    with workplace() as place:
+        return shown, rerun(shown, place)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,18 @@
 """The published run behind the README's ratios is what the code gives."""
 
 import dataclasses
+import re
+from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from experiments.document_tables import LAWS, RESULTS
 from experiments.figures import rate_distortion
 from experiments.figures.rate_distortion import README_SCHEMES, Config, comparison_of, rows
 from experiments.framework.table import Table, read_table
+from experiments.guide import workplace
 
 TABLE = read_table(RESULTS, "rate_distortion")
 
@@ -47,3 +52,18 @@ def test_published_ratios_come_out_again(name: str) -> None:
     for row in rows(config, {"law": name}):
         assert row["rho_em"] == pytest.approx(saved[row["bits"]]["rho_em"], rel=1e-6)
         assert row["rho_w2"] == pytest.approx(saved[row["bits"]]["rho_w2"], rel=1e-6)
+
+
+def test_commands_for_the_next_steps_run(tmp_path: Path) -> None:
+    """All but ``fmq claims``, which CI runs by itself."""
+    text = (RESULTS.parents[1] / "README.md").read_text("utf-8")
+    (block,) = re.findall(r"## Next\n+```bash\n(.*?)```", text, flags=re.DOTALL)
+    commands = [line.partition("#")[0].strip() for line in block.splitlines()]
+    assert [command.split()[1] for command in commands] == ["audit", "quantize", "claims"]
+    weights = np.random.default_rng(0).standard_normal((16, 64)).astype(np.float32)
+    with workplace(tmp_path) as place:
+        save_file({"layer.weight": weights}, place.folder / "model.safetensors")
+        for command in commands[:2]:
+            assert "[exit status" not in place.run(["bash", "-c", command])
+        assert (place.folder / "small.safetensors").is_file()
+        assert "[exit status 2]" in place.run(["bash", "-c", "fmq audit missing.safetensors"])
