@@ -152,6 +152,16 @@ def test_the_prose_of_the_findings_is_about_these_verdicts() -> None:
     assert cited == {claim.lower() for claims in told.values() for claim in claims.split()}
 
 
+def test_orders_on_networks_are_told_as_judged() -> None:
+    text = (ROOT / "docs" / "claims.md").read_text("utf-8")
+    for claim, evidence in (
+        ("P3-NET", "undecided in 4 of 4 cases"),
+        ("P5-W2-NET", "undecided in 1 of 4 cases"),
+        ("P5-EM-NET", "fails in 1 of 4 cases (measured): pendulum_policy_epoch600.pth"),
+    ):
+        assert re.search(rf"## {claim}\n.*?- Evidence: {re.escape(evidence)}", text, flags=re.DOTALL)
+
+
 def test_no_rung_is_broken() -> None:
     flows = sorted(RESULTS.glob("flow-*.json"))
     assert len(flows) >= 4
