@@ -41,6 +41,8 @@ __all__ = ["EXPERIMENT", "STEPS", "Channels", "advantages", "uniform_at_size"]
 STEPS = ("published", "same tensors", "weights", "lossy", "same size")
 _COLOURS = ("#999999", "#56B4E9", "#0072B2", "#E69F00", "#D55E00")
 _SAMPLED_STEPS = STEPS[:3]
+_LEAST_DB = -40.0
+"""What the figure shows; at many bits codebooks cost so much that uniform is ahead by far more."""
 _OT, _UNIFORM = "equal_mass", "uniform"
 
 
@@ -212,11 +214,14 @@ def plot(table: Table) -> Mapping[str, Figure]:
         for axes in (above, below):
             axes.axhline(0.0, color="0.3", linewidth=0.8)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        above.set_ylim(_LEAST_DB, 8.0)
         above.set_title(model, loc="left")
         below.set_xlabel("bits of a code")
         if model == models[-1]:
             label_ends(above, ends, height=2.0, size=7.5)
-    panels[0][0].set_ylabel("10 log10 SSE uniform / SSE OT (dB)\nabove 0: OT is better")
+    panels[0][0].set_ylabel(
+        f"10 log10 SSE uniform / SSE OT (dB)\nabove 0: OT is better; cut at {_LEAST_DB:g}"
+    )
     panels[1][0].set_ylabel("PSNR of OT less uniform's (dB)")
     return {"": figure}
 
