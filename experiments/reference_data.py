@@ -1,6 +1,6 @@
 """Images that models were trained on, in the models' space: for ``fmq flow --data``.
 
-``experiments.reference_data:digits`` and ``experiments.reference_data:mnist_32``. MNIST is not part of this
+``experiments.reference_data:digits``, ``mnist_28`` and ``mnist_32``. MNIST is not part of this
 repository: ``FMQ_MNIST_DATA`` names its folder, else ``../shared/data`` beside the repository is used.
 """
 
@@ -21,7 +21,16 @@ def digits() -> Tensor:
     return load("digits", None).images
 
 
+def mnist_28() -> Tensor:
+    """4,000 images of MNIST, ``[4000, 1, 28, 28]``, in [-1, 1]."""
+    return _mnist(28)
+
+
 def mnist_32() -> Tensor:
-    """4,000 images of MNIST resized to ``[4000, 1, 32, 32]``, in [-1, 1]."""
+    """The same resized to ``[4000, 1, 32, 32]``."""
+    return _mnist(32)
+
+
+def _mnist(size: int) -> Tensor:
     folder = Path(os.environ.get("FMQ_MNIST_DATA", MNIST))
-    return resized(load("mnist", folder), 32).images[:_MOST]
+    return resized(load("mnist", folder), size).images[:_MOST]

@@ -113,6 +113,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", choices=[*NETWORKS], default="compact")
     for name in ("steps", "batch", "learning_rate", "warm_up", "weight_decay", "ema", "seed"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(kinds[name]), default=kinds[name])
+    parser.add_argument(
+        "--precision",
+        choices=["float32", "bfloat16"],
+        default="float32",
+        help="bfloat16: short floats in products, about 1.8 times as fast where the processor has them",
+    )
     parser.add_argument("--out", type=Path, help="default: experiments/results/DATA-MODEL.safetensors")
     parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
     parser.add_argument("--save-every", type=float, default=30.0, help="seconds between saved states")

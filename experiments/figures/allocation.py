@@ -19,7 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from experiments.framework.experiment import Cell, Experiment
-from experiments.framework.flow_runs import FlowRun, flow_runs, skipped_runs
+from experiments.framework.flow_runs import FlowRun, flow_cells, flow_run, skipped_runs
+from experiments.framework.panels import blocks
 from experiments.framework.similar import Sampled
 from experiments.framework.table import Row, Table
 from fmq_theory.checkpoint import load, write_quantized
@@ -54,12 +55,12 @@ class Config:
 
 def cells(config: Config) -> Sequence[Cell]:
     """One a model."""
-    return [{"model": run.name} for run in flow_runs(only_bundled=config.only_bundled)]
+    return flow_cells(only_bundled=config.only_bundled)
 
 
 def rows(config: Config, cell: Cell) -> Sequence[Row]:
     """Kind "constant": each scheme, bit-width, granularity. Kinds "plan" and "best constant": by budget."""
-    run = next(run for run in flow_runs() if run.name == cell["model"])
+    run = flow_run(cell)
     constants = _constants(config, run)
     options = build_options(run.path)
     sampled = Sampled(run, config.samples, config.seed)
@@ -129,19 +130,23 @@ def skipped(config: Config) -> Sequence[str]:
 def plot(table: Table) -> Mapping[str, Figure]:
     """Above: root mean squared error of the weights over size. Below: PSNR of the samples."""
     models = table.values("model")
-    figure = Figure(figsize=(3.1 * len(models) + 0.4, 5.4), layout="constrained")
-    panels = figure.subplots(2, len(models), squeeze=False, sharex=True)
-    for model, (above, below) in zip(models, panels.T, strict=True):
+    made = blocks(models, 2, share_y=False)
+    for model, (above, below) in made.panels.items():
         part = table.where(model=model)
         _weights(above, part)
         _samples(below, part)
         above.set_title(model, loc="left")
         below.set_xlabel("effective bits per weight")
-    panels[0][0].set_ylabel("mean squared error of the weights")
-    panels[1][0].set_ylabel("PSNR of the samples (dB)")
-    handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8)
-    return {"": figure}
+        if model in made.first:
+            above.set_ylabel("weights, mean squared error")
+            below.set_ylabel("samples, PSNR (dB)")
+    handles, labels = made.panels[models[0]][0].get_legend_handles_labels()
+    made.figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8)
+    made.figure.suptitle(
+        "Constant bits: filled marks for a codebook a channel, open ones for a codebook a tensor",
+        x=0.01, ha="left", fontsize=9,
+    )  # fmt: skip
+    return {"": made.figure}
 
 
 def _weights(axes: Axes, table: Table) -> None:
@@ -164,13 +169,14 @@ def _weights(axes: Axes, table: Table) -> None:
     plan = table.where(kind="plan")
     axes.plot(
         plan.numbers("effective_bits"), plan.numbers("mse"), color=_PLAN_COLOUR, linewidth=2.0, marker="o",
-        markersize=3.0, label="plan, tensor by tensor (open marks: a codebook a tensor)",
+        markersize=3.0, label="plan, tensor by tensor",
     )  # fmt: skip
     axes.set_yscale("log")
 
 
 def _samples(axes: Axes, table: Table) -> None:
-    for kind, colour, marker in (("best constant", "#0072B2", "s"), ("plan", _PLAN_COLOUR, "o")):
+    kinds = (("best constant", "#0072B2", "s", 0.03), ("plan", _PLAN_COLOUR, "o", 0.13))
+    for kind, colour, marker, place in kinds:
         part = table.where(kind=kind)
         values = part.numbers("psnr_db")
         spread = [
@@ -183,10 +189,9 @@ def _samples(axes: Axes, table: Table) -> None:
             part.numbers("effective_bits"), values, yerr=spread, color=colour, marker=marker, markersize=3.5,
             capsize=2, elinewidth=0.7, linewidth=1.2,
         )  # fmt: skip
-        axes.annotate(
-            kind, (part.numbers("effective_bits")[-1], values[-1]), xytext=(-4, 6 if kind == "plan" else -10),
-            textcoords="offset points", ha="right", fontsize=8, color=colour,
-        )  # fmt: skip
+        axes.text(
+            0.98, place, kind, transform=axes.transAxes, ha="right", va="bottom", fontsize=8, color=colour
+        )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 

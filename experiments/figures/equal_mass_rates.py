@@ -28,6 +28,7 @@ from experiments.framework.table import Row, Table
 from fmq_theory.bounds import equal_mass_distortion, equal_mass_high_rate
 from fmq_theory.metrics import mean_estimate
 from fmq_theory.report.direct_labels import EndLabel, label_ends
+from fmq_theory.report.style import PAGE_WIDTH
 from fmq_theory.sources.empirical import Empirical
 
 __all__ = ["EXPERIMENT", "fitted_order", "order_of_formula"]
@@ -112,7 +113,7 @@ def fitted_order(bits: Sequence[int], errors: Sequence[float]) -> float:
 
 def plot(table: Table) -> Mapping[str, Figure]:
     """K² D over bits, and the orders law by law."""
-    figure = Figure(figsize=(10.4, 4.8), layout="constrained")
+    figure = Figure(figsize=(PAGE_WIDTH, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.05))
     laws = table.values("law")
     colours = law_colours(laws)
@@ -137,7 +138,7 @@ def _values_panel(axes: Axes, table: Table, colours: Mapping[str, str]) -> None:
     axes.set_xlabel("bits per weight b")
     axes.set_ylabel(r"$K^2\,D_\mathrm{EM}\,/\,σ^2$")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_title("A law 2^(−2b) would be flat (lines exact, points measured)", loc="left")
+    axes.set_title("A law 2^(−2b) would be flat; points: measured", loc="left")
     label_ends(axes, ends, height=4.0, size=8.0)
 
 

@@ -17,15 +17,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from experiments.framework.experiment import Cell, Experiment
-from experiments.framework.flow_runs import flow_images, flow_report, flow_runs, skipped_runs
+from experiments.framework.flow_runs import flow_cells, flow_images, flow_report, flow_run, skipped_runs
 from experiments.framework.table import Row, Table
 from fmq_theory.flow.cell import decode_images
 from fmq_theory.report.direct_labels import EndLabel, label_ends
 from fmq_theory.report.looks import look
+from fmq_theory.report.style import PAGE_WIDTH
 
 __all__ = ["EXPERIMENT"]
 
 _MEASURES = {"psnr_db": "PSNR (dB)", "ssim": "SSIM", "frechet": "Fréchet distance"}
+_FULL = "full precision"
 _SHOWN_BITS = (2, 3, 4)
 _SHOWN_IMAGES = 6
 
@@ -45,37 +47,50 @@ class Config:
 
 def cells(config: Config) -> Sequence[Cell]:
     """One a model."""
-    return [{"model": run.name} for run in flow_runs(only_bundled=config.is_quick)]
+    return flow_cells(only_bundled=config.is_quick)
 
 
 def rows(config: Config, cell: Cell) -> Sequence[Row]:
-    """One a scheme and bit-width."""
-    run = next(run for run in flow_runs() if run.name == cell["model"])
+    """One a scheme and bit-width, after one of the model as it is."""
+    run = flow_run(cell)
     report = flow_report(run, quick=config.is_quick)
     images = flow_images(run, quick=config.is_quick)
+    about = {
+        "model": run.name,
+        "features": report["features"],
+        "samples": report["config"]["samples"] * report["config"]["seeds"],
+        "shape": "x".join(map(str, report["sample_shape"])),
+    }
+    full = {
+        **about,
+        "scheme": _FULL,
+        "frechet_to_data": report["full_precision"]["frechet_to_data"],
+        "images": report["full_precision"]["images"],
+    }
     return [
-        {
-            "model": run.name,
-            "scheme": row["scheme"],
-            "bits": row["bits"],
-            "effective_bits": row["effective_bits"],
-            "mse": row["mse"],
-            "sample_error_rms": row["sample_error_rms"],
-            **{key: row[key] for key in _MEASURES},
-            **{
-                f"{key}_{end}": _interval(row, key)[place]
-                for key in ("psnr_db", "ssim")
-                for place, end in enumerate(("lo", "hi"))
-            },
-            "frechet_to_data": row["frechet_to_data"],
-            "features": report["features"],
-            "lossless_share": row["lossless_share"],
-            "samples": report["config"]["samples"] * report["config"]["seeds"],
-            "shape": "x".join(map(str, report["sample_shape"])),
-            "images": images.get((row["scheme"], row["bits"]), "") if row["bits"] in _SHOWN_BITS else None,
-        }
-        for row in report["rows"]
+        full,
+        *(_row(about, row, images) for row in report["rows"]),
     ]
+
+
+def _row(about: Row, row: Row, images: Mapping[tuple[str, int], str]) -> Row:
+    return {
+        **about,
+        "scheme": row["scheme"],
+        "bits": row["bits"],
+        "effective_bits": row["effective_bits"],
+        "mse": row["mse"],
+        "sample_error_rms": row["sample_error_rms"],
+        **{key: row[key] for key in _MEASURES},
+        **{
+            f"{key}_{end}": _interval(row, key)[place]
+            for key in ("psnr_db", "ssim")
+            for place, end in enumerate(("lo", "hi"))
+        },
+        "frechet_to_data": row["frechet_to_data"],
+        "lossless_share": row["lossless_share"],
+        "images": images.get((row["scheme"], row["bits"]), "") if row["bits"] in _SHOWN_BITS else None,
+    }
 
 
 def _interval(row: Row, key: str) -> tuple[float | None, float | None]:
@@ -90,8 +105,9 @@ def skipped(config: Config) -> Sequence[str]:
 
 
 def plot(table: Table) -> Mapping[str, Figure]:
-    """The measures of every model; and a grid of samples for each model of images."""
-    figures = {"": _measures(table)}
+    """The measures of every model over both kinds of bits; and the samples of each model of images."""
+    measured = table.that(lambda row: row["scheme"] != _FULL)
+    figures = {"": _measures(measured, "bits"), "effective": _measures(measured, "effective_bits")}
     for model in table.values("model"):
         part = table.that(lambda row, model=model: row["model"] == model and bool(row["images"]))
         if len(part):
@@ -99,25 +115,27 @@ def plot(table: Table) -> Mapping[str, Figure]:
     return figures
 
 
-def _measures(table: Table) -> Figure:
+def _measures(table: Table, over: str) -> Figure:
     models = table.values("model")
-    columns = [(key, over) for key in _MEASURES for over in ("bits", "effective_bits")]
-    figure = Figure(figsize=(2.35 * len(columns) + 1.2, 2.3 * len(models) + 0.4), layout="constrained")
-    panels = figure.subplots(len(models), len(columns), squeeze=False)
+    figure = Figure(figsize=(PAGE_WIDTH, 1.9 * len(models) + 0.4), layout="constrained")
+    panels = figure.subplots(len(models), len(_MEASURES), squeeze=False, sharex=True)
+    ends: dict[str, list[EndLabel]] = {}
     for line, model in zip(panels, models, strict=True):
         part = table.where(model=model)
-        for axes, (key, over) in zip(line, columns, strict=True):
+        for axes, key in zip(line, _MEASURES, strict=True):
             if not any(math.isfinite(value) for value in part.numbers(key)):
                 axes.set_axis_off()
                 axes.text(0.5, 0.5, "no images", transform=axes.transAxes, ha="center", color="0.5")
                 continue
-            ends = _curves(axes, part, key, over)
+            ends[model] = _curves(axes, part, key, over)
             axes.set_ylabel(_MEASURES[key])
-            if (key, over) == columns[-1]:
-                label_ends(axes, ends, height=1.7, size=7.0)
         line[0].set_title(model, loc="left")
-    for axes, (_, over) in zip(panels[-1], columns, strict=True):
-        axes.set_xlabel("bits of a code" if over == "bits" else "effective bits")
+    for axes, model in zip(panels[:, -1], models, strict=True):  # now that the limits are known
+        label_ends(axes, ends.get(model, []), height=1.5, size=7.0)
+    for column in panels.T:
+        for axes in [one for one in column if one.axison][-1:]:
+            axes.tick_params(labelbottom=True)
+            axes.set_xlabel("bits of a code" if over == "bits" else "effective bits")
     return figure
 
 
@@ -152,22 +170,23 @@ def _curves(axes: Axes, table: Table, key: str, over: str) -> list[EndLabel]:
 
 
 def _samples(table: Table, model: str) -> Figure:
-    """Rows: schemes; columns: bits; the same noise everywhere."""
-    schemes, bits = table.values("scheme"), sorted(table.values("bits"))
+    """Columns: bits; the first row the model's own samples, below them the schemes, from the same noise."""
+    whole, quantized = table.where(scheme=_FULL), table.that(lambda row: row["scheme"] != _FULL)
+    names, bits = [_FULL, *quantized.values("scheme")], sorted(quantized.values("bits"))
     shape = tuple(int(length) for length in str(table.rows[0]["shape"]).split("x"))
-    figure = Figure(figsize=(2.9 * len(bits) + 1.2, 0.56 * len(schemes) + 0.5), layout="constrained")
-    panels = figure.subplots(len(schemes), len(bits), squeeze=False)
-    for line, scheme in zip(panels, schemes, strict=True):
+    figure = Figure(figsize=(PAGE_WIDTH, 0.48 * len(names) + 0.5), layout="constrained")
+    panels = figure.subplots(len(names), len(bits), squeeze=False)
+    for line, name in zip(panels, names, strict=True):
         for axes, b in zip(line, bits, strict=True):
             axes.set_axis_off()
-            for row in table.where(scheme=scheme, bits=b):
+            for row in whole if name == _FULL else quantized.where(scheme=name, bits=b):
                 images = decode_images(row["images"], shape)[:_SHOWN_IMAGES]
                 strip = np.concatenate([np.pad(image[0], 1, constant_values=255) for image in images], axis=1)
                 axes.imshow(strip, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        text, colour = ("full precision", "black") if name == _FULL else (look(name).label, look(name).colour)
         line[0].text(
-            -0.03, 0.5, look(scheme).label, transform=line[0].transAxes, ha="right", va="center", fontsize=8,
-            color=look(scheme).colour,
-        )  # fmt: skip
+            -0.03, 0.5, text, transform=line[0].transAxes, ha="right", va="center", fontsize=8, color=colour
+        )
     for axes, b in zip(panels[0], bits, strict=True):
         axes.set_title(f"{b} bits", fontsize=9)
     figure.suptitle(f"{model}: samples from the same noise", x=0.01, ha="left", fontsize=9)

@@ -19,7 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from experiments.framework.experiment import Cell, Experiment, rng_of
-from experiments.framework.flow_runs import flow_report, flow_runs, skipped_runs
+from experiments.framework.flow_runs import flow_cells, flow_report, flow_run, skipped_runs
+from experiments.framework.panels import blocks
 from experiments.framework.table import Row, Table
 from fmq_theory.flow import quantize_field
 from fmq_theory.flow.closed_forms import GaussianField, MixtureField
@@ -62,13 +63,13 @@ def cells(config: Config) -> Sequence[Cell]:
         for scheme in config.schemes
         for b in config.bits
     ]
-    return [*closed, *({"model": run.name} for run in flow_runs(only_bundled=config.is_quick))]
+    return [*closed, *flow_cells(only_bundled=config.is_quick)]
 
 
 def rows(config: Config, cell: Cell) -> Sequence[Row]:
     """Kind "end": bounds over error at t = 1. Kind "curve": root mean squares at each t, if shown."""
     if cell["model"] not in _CLOSED_FORMS:
-        run = next(run for run in flow_runs() if run.name == cell["model"])
+        run = flow_run(cell)
         report = flow_report(run, quick=config.is_quick)
         return [
             made
@@ -160,22 +161,26 @@ def skipped(config: Config) -> Sequence[str]:
 def plot(table: Table) -> Mapping[str, Figure]:
     """Above: error and bounds over t. Below: bound over error at t = 1, all schemes and bit-widths."""
     models = table.values("model")
-    figure = Figure(figsize=(2.35 * len(models) + 1.4, 5.2), layout="constrained")
-    panels = figure.subplots(2, len(models), squeeze=False)
-    for model, (above, below) in zip(models, panels.T, strict=True):
+    made = blocks(models, 2, share_x=False, share_y=False)
+    curve = table.where(kind="curve").rows[0]
+    for model, (above, below) in made.panels.items():
         ends = _over_t(above, table.where(model=model, kind="curve"))
         part = table.where(model=model, kind="end")
         _tightness(below, part)
         certified = all(part.column("certified"))
-        above.set_title(
-            f"{model}\n{'constants proven' if certified else 'constants estimated'}", loc="left", fontsize=9
-        )
-        if model == models[-1]:
-            label_ends(above, ends, height=2.0, size=7.5)
-    scheme, b = table.where(kind="curve").rows[0]["scheme"], table.where(kind="curve").rows[0]["bits"]
-    panels[0][0].set_ylabel(f"‖e(t)‖, rms ({scheme}, {b} bits)")
-    panels[1][0].set_ylabel("bound / error at t = 1")
-    return {"": figure}
+        above.set_title(f"{model} ({'proven' if certified else 'estimated'})", loc="left", fontsize=9)
+        if model in made.first:
+            above.set_ylabel("‖e(t)‖, rms")
+            below.set_ylabel("bound / error at t = 1")
+        if model == made.labelled:
+            label_ends(above, ends, height=1.9, size=7.5)
+    made.figure.suptitle(
+        f"Above: error and bounds over t, {curve['scheme']} at {curve['bits']} bits. "
+        "Below: a point a scheme and bit-width, bars medians. "
+        "In brackets: the constants",
+        x=0.01, ha="left", fontsize=9,
+    )  # fmt: skip
+    return {"": made.figure}
 
 
 def _over_t(axes: Axes, table: Table) -> list[EndLabel]:
@@ -210,7 +215,7 @@ def _tightness(axes: Axes, table: Table) -> None:
             axes.plot([place - 0.35, place + 0.35], [middle] * 2, color=seen.colour, linewidth=2.0)
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(numticks=6))
-    axes.set_xticks(range(len(RUNG_LOOKS)), list(RUNG_LOOKS), fontsize=8, rotation=45)
+    axes.set_xticks(range(len(RUNG_LOOKS)), list(RUNG_LOOKS), fontsize=8)
 
 
 EXPERIMENT = Experiment(

@@ -16,10 +16,11 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from experiments.figures.fidelity import Config, cells, skipped
 from experiments.framework.experiment import Cell, Experiment
-from experiments.framework.flow_runs import flow_report, flow_runs
+from experiments.framework.flow_runs import flow_report, flow_run
 from experiments.framework.table import Row, Table
 from fmq_theory.report.direct_labels import EndLabel, label_ends
 from fmq_theory.report.looks import look
+from fmq_theory.report.style import PAGE_WIDTH
 
 __all__ = ["EXPERIMENT"]
 
@@ -28,7 +29,7 @@ _RATIOS = ("latent_std_ratio", "latent_mean_ratio")
 
 def rows(config: Config, cell: Cell) -> Sequence[Row]:
     """One a scheme and bit-width; intervals are over the seeds."""
-    run = next(run for run in flow_runs() if run.name == cell["model"])
+    run = flow_run(cell)
     report = flow_report(run, quick=config.is_quick)
     full = report["full_precision"]
     return [
@@ -55,16 +56,20 @@ def rows(config: Config, cell: Cell) -> Sequence[Row]:
 def plot(table: Table) -> Mapping[str, Figure]:
     """A row a model, a column a moment."""
     models = table.values("model")
-    figure = Figure(figsize=(9.6, 2.5 * len(models) + 0.3), layout="constrained")
+    figure = Figure(figsize=(PAGE_WIDTH, 2.2 * len(models) + 0.3), layout="constrained")
     panels = figure.subplots(len(models), 2, sharex=True, squeeze=False)
     for line, model in zip(panels, models, strict=True):
         part = table.where(model=model)
-        titles = (f"{model}, {part.values('dimensions')[0]} dimensions: standard deviation", "mean")
-        for axes, key, title in zip(line, _RATIOS, titles, strict=True):
+        for axes, key, moment in zip(line, _RATIOS, ("standard deviation", "mean"), strict=True):
             ends = _curves(axes, part, key)
-            axes.set_title(title, loc="left", fontsize=8.5)
-        line[0].set_ylabel("relative to full precision")
-        label_ends(line[1], ends, height=1.9, size=7.5)
+            axes.set_ylabel(moment)
+        line[0].set_title(f"{model}, {part.values('dimensions')[0]} dimensions", loc="left", fontsize=9)
+        label_ends(line[1], ends, height=1.7, size=7.5)
+    figure.suptitle(
+        "Variance of the latent over samples: its standard deviation and mean over dimensions, "
+        "relative to full precision",
+        x=0.01, ha="left", fontsize=9,
+    )  # fmt: skip
     for axes in panels[-1]:
         axes.set_xlabel("bits of a code")
     return {"": figure}

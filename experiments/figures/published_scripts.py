@@ -28,7 +28,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from experiments.framework.experiment import Cell, Experiment
-from experiments.framework.flow_runs import flow_runs, skipped_runs
+from experiments.framework.flow_runs import flow_cells, flow_run, skipped_runs
+from experiments.framework.panels import blocks
 from experiments.framework.similar import Sampled
 from experiments.framework.table import Row, Table
 from fmq_theory import quantize
@@ -82,12 +83,12 @@ class Channels:
 
 def cells(config: Config) -> Sequence[Cell]:
     """One a model."""
-    return [{"model": run.name} for run in flow_runs(only_bundled=config.only_bundled)]
+    return flow_cells(only_bundled=config.only_bundled)
 
 
 def rows(config: Config, cell: Cell) -> Sequence[Row]:
     """One a bit-width and step."""
-    run = next(run for run in flow_runs() if run.name == cell["model"])
+    run = flow_run(cell)
     tensors = {one.name: one.array for one in read_tensors(run.path, min_ndim=0).tensors}
     uniform = {b: _channels(tensors, _UNIFORM, b) for b in range(1, 9)}
     sampled = Sampled(run, config.samples, config.seed)
@@ -198,9 +199,8 @@ def skipped(config: Config) -> Sequence[str]:
 def plot(table: Table) -> Mapping[str, Figure]:
     """Above: the advantage in the weights after each step. Below: in the samples."""
     models = table.values("model")
-    figure = Figure(figsize=(2.7 * len(models) + 1.3, 5.0), layout="constrained")
-    panels = figure.subplots(2, len(models), squeeze=False, sharex=True, sharey="row")
-    for model, (above, below) in zip(models, panels.T, strict=True):
+    made = blocks(models, 2)
+    for model, (above, below) in made.panels.items():
         ends: list[EndLabel] = []
         for step, colour in zip(STEPS, _COLOURS, strict=True):
             part = table.where(model=model, step=step)
@@ -217,13 +217,17 @@ def plot(table: Table) -> Mapping[str, Figure]:
         above.set_ylim(_LEAST_DB, 8.0)
         above.set_title(model, loc="left")
         below.set_xlabel("bits of a code")
-        if model == models[-1]:
-            label_ends(above, ends, height=2.0, size=7.5)
-    panels[0][0].set_ylabel(
-        f"10 log10 SSE uniform / SSE OT (dB)\nabove 0: OT is better; cut at {_LEAST_DB:g}"
-    )
-    panels[1][0].set_ylabel("PSNR of OT less uniform's (dB)")
-    return {"": figure}
+        if model in made.first:
+            above.set_ylabel("weights (dB)")
+            below.set_ylabel("samples (dB)")
+        if model == made.labelled:
+            label_ends(above, ends, height=1.9, size=7.5)
+    made.figure.suptitle(
+        f"Above 0: OT is better. Weights: 10 log10 SSE uniform / SSE OT, cut at {_LEAST_DB:g} dB. "
+        "Samples: PSNR of OT less uniform's",
+        x=0.01, ha="left", fontsize=9,
+    )  # fmt: skip
+    return {"": made.figure}
 
 
 def _lead(axes: Axes, table: Table, colour: str) -> None:

@@ -25,6 +25,7 @@ from fmq_theory.bounds import BAND, predicted_crossover_bits, rho_em, rho_w2_hig
 from fmq_theory.claims import compare_law
 from fmq_theory.claims.comparison import crossing_of
 from fmq_theory.report.direct_labels import EndLabel, label_ends
+from fmq_theory.report.style import PAGE_WIDTH
 
 __all__ = ["EXPERIMENT", "place_in_band"]
 
@@ -114,20 +115,20 @@ def _maps(table: Table) -> Figure:
     """Cells in the band are framed."""
     sizes, laws = sorted(table.values("n")), table.values("law")
     bits = sorted(table.values("bits"))
-    figure = Figure(figsize=(1.2 + 3.0 * len(sizes), 1.2 + 0.62 * len(laws)), layout="constrained")
-    panels = figure.subplots(2, len(sizes), squeeze=False, sharex=True, sharey=True)
-    for line, (name, title) in enumerate(_RATIOS.items()):
-        for axes, n in zip(panels[line], sizes, strict=True):
+    figure = Figure(figsize=(PAGE_WIDTH, 0.7 + (0.25 * len(laws) + 0.35) * len(sizes)), layout="constrained")
+    panels = figure.subplots(len(sizes), 2, squeeze=False, sharex=True, sharey=True)
+    for line, n in zip(panels, sizes, strict=True):
+        for axes, (name, title) in zip(line, _RATIOS.items(), strict=True):
             _map(axes, table.where(n=n), name, laws, bits)
-            if line == 0:
-                axes.set_title(f"n = {n:,} weights", loc="left", fontsize=9)
-                axes.text(len(bits) - 0.4, -0.68, "b*", fontsize=7.5, ha="left", va="center", clip_on=False)
-            else:
+            if n == sizes[0]:
+                axes.set_title(title, loc="left", fontsize=9)
+            if n == sizes[-1]:
                 axes.set_xlabel("bits per weight b")
-        panels[line][0].set_ylabel(title, fontsize=9)
+        line[0].text(len(bits) - 0.4, -0.68, "b*", fontsize=8, ha="left", va="center", clip_on=False)
+        line[0].set_ylabel(f"n = {n:,}", fontsize=9)
     figure.suptitle(
         f"Framed: in the paper's band {BAND[0]:.2f}–{BAND[1]:.2f}, with the whole 95 % interval; dotted: the "
-        "mean only. Violet: better than uniform; orange: worse.",
+        "mean only.\nViolet: better than uniform; orange: worse. n: weights that share a codebook.",
         x=0.01, ha="left", fontsize=9,
     )  # fmt: skip
     return figure
@@ -143,7 +144,7 @@ def _map(axes: Axes, table: Table, name: str, laws: Sequence[str], bits: Sequenc
             if value is None:
                 continue
             cells_of[i, j] = math.log2(value)
-            axes.text(j, i, _short(value), ha="center", va="center", fontsize=6.5,
+            axes.text(j, i, _short(value), ha="center", va="center", fontsize=7.5,
                       color="white" if abs(cells_of[i, j]) > 3.2 else "black")  # fmt: skip
             if BAND[0] <= value <= BAND[1]:
                 decided = row[f"{name}_band"] == "inside"
@@ -161,7 +162,7 @@ def _map(axes: Axes, table: Table, name: str, laws: Sequence[str], bits: Sequenc
             star = row.get("crossover")
             text = "none" if star is None else f"{star:.1f}"
             place = (len(bits) - 0.4, laws.index(row["law"]))
-            axes.text(*place, text, fontsize=7, va="center", ha="left", clip_on=False)
+            axes.text(*place, text, fontsize=8, va="center", ha="left", clip_on=False)
 
 
 def _short(value: float) -> str:

@@ -18,6 +18,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from experiments.framework.checkpoints import missing_note, stored_models
 from experiments.framework.experiment import Cell, Experiment
+from experiments.framework.panels import blocks
 from experiments.framework.table import Row, Table
 from fmq_theory.bounds import BAND
 from fmq_theory.checkpoint.audit import audit
@@ -107,37 +108,43 @@ def skipped(config: Config) -> Sequence[str]:
 
 
 def plot(table: Table) -> Mapping[str, Figure]:
-    """A column a model, a line a granularity: thin lines are layers, thick ones the whole model."""
+    """Above by channel, below by tensor; thin lines are layers, thick ones the whole model."""
     models = table.values("model")
-    figure = Figure(figsize=(1.6 + 2.1 * max(2, len(models)), 5.4), layout="constrained")
-    panels = figure.subplots(2, len(models), squeeze=False, sharex=True, sharey=True)
-    for line, granularity in enumerate(_GRANULARITIES):
-        for axes, model in zip(panels[line], models, strict=True):
+    made = blocks(models, len(_GRANULARITIES))
+    for model, panels in made.panels.items():
+        for axes, granularity in zip(panels, _GRANULARITIES, strict=True):
             part = table.where(model=model, granularity=granularity)
             for name, scheme in _RATIOS.items():
                 _ratio(axes, part, name, look(scheme))
             axes.axhspan(*BAND, color="#F0E442", alpha=0.35, linewidth=0)
             axes.axhline(1.0, color="0.3", linewidth=0.8)
-            if line == 0:
-                axes.set_title(f"{model}\n{len(part.values('tensor'))} tensors", loc="left", fontsize=8)
-            else:
-                axes.set_xlabel("bits per weight b")
-        panels[line][0].set_ylabel(f"a codebook a {granularity}:\nerror relative to min–max uniform")
-    last = panels[0][-1]
-    last.set_yscale("log", base=2)
-    last.yaxis.set_major_locator(LogLocator(base=2, numticks=14))
-    last.yaxis.set_major_formatter(FuncFormatter(as_fraction))
-    last.set_ylim(bottom=_LOWEST)
-    last.xaxis.set_major_locator(MaxNLocator(integer=True))
-    for axes, granularity in zip(panels[:, -1], _GRANULARITIES, strict=True):
-        whole = table.where(model=models[-1], granularity=granularity).that(lambda row: row["tensor"] is None)
+            if model in made.first:
+                axes.set_ylabel(f"a codebook a {granularity}")
+        tensors = len(table.where(model=model).values("tensor"))
+        panels[0].set_title(f"{model}, {tensors} tensors", loc="left", fontsize=9)
+        panels[-1].set_xlabel("bits per weight b")
+    top = made.panels[models[0]][0]
+    for axes in made.panels[models[0]]:
+        axes.set_yscale("log", base=2)
+        axes.yaxis.set_major_locator(LogLocator(base=4, numticks=14))
+        axes.yaxis.set_major_formatter(FuncFormatter(as_fraction))
+        axes.set_ylim(bottom=_LOWEST)
+    top.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for axes, granularity in zip(made.panels[made.labelled], _GRANULARITIES, strict=True):
+        part = table.where(model=made.labelled, granularity=granularity)
+        whole = part.that(lambda row: row["tensor"] is None)
         ends = [
             EndLabel(text, *_end(whole, name), look(_RATIOS[name]).colour)
-            for name, text in (("rho_em", "ρ_EM, equal mass"), ("rho_w2", "ρ_W2, Lloyd–Max"))
+            for name, text in (("rho_em", "ρ_EM"), ("rho_w2", "ρ_W2"))
         ]
-        band = EndLabel("paper: 0.25–0.40", max(table.numbers("bits")), math.sqrt(BAND[0] * BAND[1]), "0.3")
-        label_ends(axes, [*ends, band], height=2.2, size=8.0)
-    return {"": figure}
+        band = EndLabel("0.25–0.40", max(table.numbers("bits")), math.sqrt(BAND[0] * BAND[1]), "0.3")
+        label_ends(axes, [*ends, band], height=1.9, size=8.0)
+    made.figure.suptitle(
+        "Error relative to min–max uniform: ρ_EM of equal mass, ρ_W2 of Lloyd–Max. "
+        "Yellow: the paper's 0.25–0.40",
+        x=0.01, ha="left", fontsize=9,
+    )  # fmt: skip
+    return {"": made.figure}
 
 
 def _ratio(axes: Axes, table: Table, name: str, seen: Look) -> None:

@@ -124,10 +124,13 @@ def run(
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False),
               help="Folder of the figures.  [default: beside the tables, or docs/figures]")  # fmt: skip
 def plot(names: Sequence[str], source: Path | None, out: Path | None) -> None:
-    """Draw the figures again from the tables alone; nothing is computed."""
+    """Draw the figures of the named experiments, or of all that have a table, from the tables alone."""
     with reported_errors():
         for experiment in _chosen(names):
             folder = (source or _newest(experiment.name)).resolve()
+            if not names and not (folder / f"{experiment.name}.csv").exists():
+                click.echo(f"{experiment.name}: left out, {_shown(folder)} has no table of it")
+                continue
             target = out or (PUBLISHED / "figures" if folder == PUBLISHED / "results" else folder)
             target.mkdir(parents=True, exist_ok=True)
             figures = write_figures(

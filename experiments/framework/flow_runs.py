@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.framework.checkpoints import BUNDLED, folder, missing_note
-from experiments.framework.experiment import folder_of_tree
+from experiments.framework.checkpoints import BUNDLED, StoredModel, folder, missing_note
+from experiments.framework.experiment import Cell, folder_of_tree
 from experiments.reference_data import MNIST
 from experiments.train_classifier import main as train_classifier
 from fmq_theory.cli.flow import flow
 from fmq_theory.errors import FmqError
 from fmq_theory.flow.digits import DIGITS_FILE
 
-__all__ = ["FlowRun", "flow_images", "flow_report", "flow_runs", "skipped_runs"]
+__all__ = ["FlowRun", "flow_cells", "flow_images", "flow_report", "flow_run", "flow_runs", "skipped_runs"]
 
 _RESULTS = folder_of_tree() / "experiments" / "results"
-_CLASSIFIER = _RESULTS / "mnist-classifier.safetensors"
 _SMALLER = ("--bits", "2,4", "--schemes", "uniform,equal_mass,lloyd_max", "--samples", "8", "--seeds", "2")
 _TRAINED = _RESULTS / "mnist-compact.safetensors"
+_IMAGE_SIZES = (28, 32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,11 @@ class FlowRun:
         return Path(str(DIGITS_FILE)) if self.checkpoint is None else self.checkpoint
 
     @property
+    def digest(self) -> str:
+        """Of its weights."""
+        return StoredModel.of(self.name, self.path).digest
+
+    @property
     def factory(self) -> str:
         """``package.module:function`` that builds the network."""
         at = self.options.index("--model") + 1 if "--model" in self.options else None
@@ -53,44 +58,42 @@ class FlowRun:
     def words(self, *, quick: bool) -> list[str]:
         """The arguments of ``fmq flow`` in the root of this checkout, without its output."""
         place = [] if self.checkpoint is None else [_from_root(self.checkpoint)]
-        smaller = (
-            "--bits",
-            "2,4",
-            "--schemes",
-            "uniform,equal_mass,lloyd_max",
-            "--samples",
-            "8",
-            "--seeds",
-            "2",
-        )
-        return [*place, *self.options, *(smaller if quick else [])]
+        return [*place, *self.options, *(_SMALLER if quick else [])]
+
+
+def _mnist(factory: str, size: int) -> tuple[str, ...]:
+    return ("--model", factory, "--bits", "2-8", "--features", _from_root(_classifier(size)),
+            "--data", f"experiments.reference_data:mnist_{size}")  # fmt: skip
+
+
+def _classifier(size: int) -> Path:
+    return _RESULTS / f"mnist-classifier-{size}.safetensors"
 
 
 def flow_runs(*, only_bundled: bool = False) -> Sequence[FlowRun]:
     """What can be run here: the bundled digits, published models, one of one's own training."""
     pendulum = ("--model", "experiments.models.pendulum:build", "--bits", "2-8", "--features", "identity",
                 "--ladder-samples", "16")  # fmt: skip
-    mnist = ("--bits", "2-8", "--features", _from_root(_CLASSIFIER))
     known = [
         FlowRun(BUNDLED, None, ("--data", "experiments.reference_data:digits")),
-        FlowRun(
-            "mnist_unet",
-            folder() / "mnist_unet.pt",
-            (
-                "--model",
-                "experiments.models.mnist_unet:build",
-                *mnist,
-                "--data",
-                "experiments.reference_data:mnist_32",
-            ),
-        ),
+        FlowRun("mnist_unet", folder() / "mnist_unet.pt", _mnist("experiments.models.mnist_unet:build", 32)),
+        FlowRun("mnist_trained", _TRAINED, _mnist("experiments.models.trained:compact_28", 28)),
         FlowRun("pendulum_policy_epoch100", folder() / "pendulum_policy_epoch100.pth", pendulum),
         FlowRun("pendulum_policy_epoch600", folder() / "pendulum_policy_epoch600.pth", pendulum),
-        FlowRun("mnist_trained", _TRAINED, ("--model", "experiments.models.trained:compact_28", *mnist)),
     ]
     if only_bundled:
         return known[:1]
     return [run for run in known if run.checkpoint is None or run.checkpoint.exists()]
+
+
+def flow_cells(*, only_bundled: bool = False) -> Sequence[Cell]:
+    """A cell of an experiment for each model; other weights are another cell."""
+    return [{"model": run.name, "digest": run.digest} for run in flow_runs(only_bundled=only_bundled)]
+
+
+def flow_run(cell: Cell) -> FlowRun:
+    """The run that a cell is about."""
+    return next(run for run in flow_runs() if run.name == cell["model"])
 
 
 def skipped_runs() -> Sequence[str]:
@@ -99,7 +102,7 @@ def skipped_runs() -> Sequence[str]:
     if not _TRAINED.exists():
         notes.append(
             "a model trained on MNIST: make it with python -m experiments.train_digits --data mnist "
-            f"--data-path ../shared/data --out {_from_root(_TRAINED)}"
+            f"--data-path ../shared/data --steps 3000 --precision bfloat16 --out {_from_root(_TRAINED)}"
         )
     return notes
 
@@ -112,15 +115,21 @@ def flow_report(run: FlowRun, *, quick: bool) -> dict[str, Any]:
     """
     place = _place(run, quick=quick)
     place.parent.mkdir(parents=True, exist_ok=True)
-    if _from_root(_CLASSIFIER) in run.options and not _CLASSIFIER.exists():
-        _train_classifier()
-    report, words = place / "flow.json", place / "command.txt"
-    command = " ".join(run.words(quick=quick))
-    if not (report.exists() and words.exists() and words.read_text("utf-8") == command):
-        arguments = [*run.words(quick=quick), "--out", str(place), "--no-plot", "--resume"]
+    for size in _IMAGE_SIZES:
+        if _from_root(_classifier(size)) in run.options and not _classifier(size).exists():
+            _train_classifier(size)
+    report, known = place / "flow.json", place / "command.txt"
+    words = run.words(quick=quick)
+    command = f"{' '.join(words)}\n# weights {run.digest}\n"
+    is_same = known.exists() and known.read_text("utf-8") == command
+    if not (is_same and report.exists()):
+        if not is_same:  # what lies there is of other weights or other settings
+            report.unlink(missing_ok=True)
+            place.mkdir(exist_ok=True)
+            known.write_text(command, encoding="utf-8")
+        arguments = [*words, "--out", str(place), "--no-plot", "--resume" if is_same else "--force"]
         with contextlib.chdir(folder_of_tree()), contextlib.redirect_stdout(io.StringIO()):
             flow.main(arguments, prog_name="fmq flow", standalone_mode=False)
-        words.write_text(command, encoding="utf-8")
     return json.loads(report.read_text("utf-8"))
 
 
@@ -139,7 +148,10 @@ def _place(run: FlowRun, *, quick: bool) -> Path:
     return _RESULTS / ("flows-quick" if quick else "flows") / run.name
 
 
-def _train_classifier() -> None:
-    status = train_classifier(["--data", "mnist", "--data-path", str(MNIST), "--size", "32"])
+def _train_classifier(size: int) -> None:
+    out = str(_classifier(size))
+    status = train_classifier(
+        ["--data", "mnist", "--data-path", str(MNIST), "--size", str(size), "--out", out]
+    )
     if status:
         raise FmqError("the classifier of MNIST", "it could not be trained", "see the message above")

@@ -4,6 +4,7 @@
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import matplotlib as mpl
 import numpy as np
@@ -14,11 +15,66 @@ from matplotlib.ticker import MaxNLocator
 
 from fmq_theory.report.direct_labels import EndLabel, label_ends
 from fmq_theory.report.looks import look
+from fmq_theory.report.style import PAGE_WIDTH
 
-__all__ = ["error_bars", "grid", "label_curves", "law_colours"]
+__all__ = ["Blocks", "blocks", "error_bars", "grid", "label_curves", "law_colours"]
 
-_COLUMNS = 4
-_HEIGHT = 2.1
+_COLUMNS = 3
+_HEIGHT = 1.95
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Panels of several subjects, a few side by side, each a small column of panels.
+
+    Attributes:
+        figure: that holds them.
+        panels: by subject, from above.
+        first: subjects at the left, whose panels name their axes.
+        labelled: the subject whose curves are named; at the right, so that there is room.
+    """
+
+    figure: Figure
+    panels: Mapping[str, Sequence[Axes]]
+    first: Sequence[str]
+    labelled: str
+
+
+def blocks(
+    names: Sequence[str], lines: int, *, height: float = _HEIGHT, share_x: bool = True, share_y: bool = True
+) -> Blocks:
+    """Three subjects side by side and as many rows of them as it takes, ``lines`` panels each.
+
+    Args:
+        names: of the subjects, in order.
+        lines: panels of each.
+        height: of a panel in inches.
+        share_x: all panels have one x axis.
+        share_y: panels in the same place of their columns have one y axis.
+    """
+    columns = min(_COLUMNS, len(names))
+    rows = -(-len(names) // columns)
+    width = PAGE_WIDTH if columns == _COLUMNS else 3.4 * columns + 1.2
+    figure = Figure(figsize=(width, (height + 0.35) * lines * rows + 0.3 * rows), layout="constrained")
+    axes = figure.subplots(lines * rows, columns, squeeze=False)
+    panels: dict[str, Sequence[Axes]] = {}
+    for place in range(rows * columns):
+        row, column = divmod(place, columns)
+        own = list(axes[row * lines : (row + 1) * lines, column])
+        if place >= len(names):
+            for one in own:
+                one.set_axis_off()
+            continue
+        panels[names[place]] = own
+        for line, one in enumerate(own):
+            if share_x and one is not axes[0, 0]:
+                one.sharex(axes[0, 0])
+            if share_x and line < lines - 1:
+                one.tick_params(labelbottom=False)
+            if share_y and place:
+                one.sharey(axes[line, 0])
+                one.tick_params(labelleft=column == 0)
+    return Blocks(figure, panels, names[::columns], names[columns - 1])
 
 
 def grid(
@@ -37,7 +93,7 @@ def grid(
     """
     columns = min(_COLUMNS, len(names) + 1)
     lines = -(-(len(names) + 1) // columns)
-    figure = Figure(figsize=(3.5 * columns, (_HEIGHT + 0.55) * lines), layout="constrained")
+    figure = Figure(figsize=(PAGE_WIDTH / _COLUMNS * columns, (_HEIGHT + 0.5) * lines), layout="constrained")
     panels = figure.subplots(lines, columns, squeeze=False).ravel()
     for axes, name in zip(panels, names, strict=False):
         draw(axes, name)

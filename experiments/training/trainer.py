@@ -34,6 +34,7 @@ class Config:
     weight_decay: float = 1e-2
     ema: float = 0.999
     seed: int = 0
+    precision: str = "float32"  # of the network's products; weights and optimiser keep float32
 
 
 class Trainer:
@@ -92,7 +93,10 @@ class Trainer:
         times = (torch.arange(batch) + torch.rand(batch, generator=self.generator)) / batch
         times = times[torch.randperm(batch, generator=self.generator)]
         x = torch.lerp(noise, data, times[:, None, None, None])
-        return (self.network(x, times, labels) - (data - noise)).square().mean()
+        short = self.config.precision == "bfloat16"
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=short):
+            velocity = self.network(x, times, labels)
+        return (velocity.float() - (data - noise)).square().mean()
 
     def _follow(self) -> None:
         # A young average forgets fast, so that it does not keep the initial weights.

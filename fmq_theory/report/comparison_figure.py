@@ -16,7 +16,7 @@ from fmq_theory.bounds import BAND
 from fmq_theory.claims.comparison import Comparison, RatioRow, Row
 from fmq_theory.report.files import write_atomically
 from fmq_theory.report.looks import look
-from fmq_theory.report.style import figure_style
+from fmq_theory.report.style import PAGE_WIDTH, figure_style
 
 __all__ = ["as_fraction", "comparison_figure", "write_comparison_figure"]
 
@@ -32,7 +32,7 @@ def comparison_figure(comparison: Comparison) -> Figure:
     min-max uniform with the band 0.25-0.40 and the crossover b*.
     """
     with figure_style():
-        figure = Figure(figsize=(10.4, 4.6), layout="constrained")
+        figure = Figure(figsize=(PAGE_WIDTH, 4.6), layout="constrained")
         FigureCanvasAgg(figure)
         left, right = figure.subplots(1, 2, width_ratios=(1.3, 1))
         _distortion_panel(left, comparison)

@@ -18,6 +18,7 @@ from fmq_theory.flow.experiment import FlowReport
 from fmq_theory.flow.flow_rows import FlowRow, flow_rows
 from fmq_theory.report.direct_labels import EndLabel, label_ends
 from fmq_theory.report.looks import look
+from fmq_theory.report.style import PAGE_WIDTH
 
 __all__ = ["latent_figure", "samples_figure", "similarity_figure"]
 
@@ -34,7 +35,7 @@ def similarity_figure(report: FlowReport) -> Figure | None:
     known = [(key, words) for key, words in measures if any(_finite(getattr(row, key)) for row in rows)]
     if not known:
         return None
-    figure = Figure(figsize=(9.6, _HEIGHT * len(known) + 0.4), layout="constrained")
+    figure = Figure(figsize=(PAGE_WIDTH, _HEIGHT * len(known) + 0.4), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(len(known), 2, sharey="row", squeeze=False)
     for (key, words), (left, right) in zip(known, panels, strict=True):
@@ -55,7 +56,7 @@ def latent_figure(report: FlowReport) -> Figure | None:
     rows = [row for row in flow_rows(report) if row.latent_std_ratio is not None]
     if not rows or report.full.latent is None:
         return None
-    figure = Figure(figsize=(9.6, _HEIGHT + 0.5), layout="constrained")
+    figure = Figure(figsize=(PAGE_WIDTH, _HEIGHT + 0.5), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     titles = ("standard deviation over dimensions", "mean over dimensions")
@@ -96,9 +97,9 @@ def samples_figure(report: FlowReport) -> Figure | None:
     images = {(cell.scheme, cell.bits): cell.images for cell in report.cells if cell.images}
     rows = ["", *schemes]
     strip = _strip(report, report.full.images)
-    width = 9.6 / (len(bits) + 0.55)
+    width = PAGE_WIDTH / (len(bits) + 0.55)
     height = width * strip.shape[0] / strip.shape[1]
-    figure = Figure(figsize=(9.6, 0.75 + len(rows) * (height + 0.06)), layout="constrained")
+    figure = Figure(figsize=(PAGE_WIDTH, 0.75 + len(rows) * (height + 0.06)), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(len(rows), len(bits), squeeze=False)
     for scheme, line in zip(rows, panels, strict=True):

@@ -46,6 +46,7 @@ def flow_as_json(report: FlowReport) -> dict[str, Any]:
                 "latent_collapsed": None if latent is None else max(latent.collapsed),
                 "latent_dimensions": None if latent is None else latent.dimensions,
                 "frechet_to_data": full.frechet_to_data,
+                "images": full.images or None,
             },
             "rungs": _rungs(rows),
             "rows": [_without_words(dataclasses.asdict(row)) for row in rows],

@@ -16,10 +16,12 @@ from fmq_theory.flow.experiment import FlowReport
 from fmq_theory.flow.flow_rows import FlowRow, flow_rows
 from fmq_theory.report.direct_labels import EndLabel, label_ends
 from fmq_theory.report.looks import RUNG_LOOKS, look
+from fmq_theory.report.style import PAGE_WIDTH
 
 __all__ = ["error_figure", "ladder_figure"]
 
 _COLUMNS = 3
+_LABELS = 1.2  # inches for the names beside the last column
 _HEIGHT = 2.6
 _ROOM = 20.0
 """g0 is cut off above this multiple of everything else, and its end is written instead."""
@@ -89,7 +91,8 @@ def _samples_in_words(row: FlowRow) -> str:
 def _panels(panels: Mapping[str, tuple[list[float], Curves]], title: str, below: str, note: str) -> Figure:
     columns = min(_COLUMNS, len(panels))
     lines = math.ceil(len(panels) / columns)
-    figure = Figure(figsize=(3.0 * columns + 1.2, _HEIGHT * lines + 0.7), layout="constrained")
+    width = (PAGE_WIDTH - _LABELS) / _COLUMNS * columns + _LABELS
+    figure = Figure(figsize=(width, _HEIGHT * lines + 0.7), layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     low, high = _limits([curves for _, curves in panels.values()])

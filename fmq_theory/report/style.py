@@ -4,7 +4,10 @@ from contextlib import AbstractContextManager
 
 import matplotlib as mpl
 
-__all__ = ["figure_style"]
+__all__ = ["PAGE_WIDTH", "figure_style"]
+
+PAGE_WIDTH = 9.3
+"""Inches: the text of a page of the site. A figure that is wider is shrunk there, and its words with it."""
 
 
 def figure_style() -> AbstractContextManager[None]:

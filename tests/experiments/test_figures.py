@@ -1,6 +1,7 @@
 """What the experiments compute: known orders, known ratios, and decisions that an interval bears."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,12 @@ import pytest
 from matplotlib.text import Annotation
 
 from experiments.figures import equal_mass_rates, ratio_map, real_layers
-from experiments.framework.table import Row, Table
+from experiments.framework.panels import blocks
+from experiments.framework.table import Row, Table, read_table
+from experiments.registry import EXPERIMENTS, get_experiment
+from fmq_theory.report.style import PAGE_WIDTH
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_order_of_a_power_is_its_exponent() -> None:
@@ -109,6 +115,30 @@ def test_only_layers_with_fewer_levels_than_weights_are_drawn() -> None:
     assert [points[:, 0].tolist() for points in layer] == [[2.0]]
 
 
+def test_every_experiments_figure_fits_the_page_so_that_its_words_are_not_shrunk() -> None:
+    for name in EXPERIMENTS:
+        table = read_table(ROOT / "docs" / "results", name)
+        for figure in get_experiment(name).plot(table).values():
+            assert figure.get_figwidth() <= PAGE_WIDTH
+            assert figure.get_figheight() <= 1.5 * PAGE_WIDTH
+
+
+@pytest.mark.parametrize(
+    ("names", "first", "labelled"),
+    [("a", "a", "a"), ("ab", "a", "b"), ("abc", "a", "c"), ("abcde", "ad", "c")],
+)
+def test_blocks_are_three_side_by_side(names: str, first: str, labelled: str) -> None:
+    made = blocks(list(names), 2)
+    assert list(made.panels) == list(names)
+    assert made.first == list(first)
+    assert made.labelled == labelled
+    tops = {name: axes[0].get_position().y0 for name, axes in made.panels.items()}
+    assert all(axes[0].get_position().y0 > axes[1].get_position().y0 for axes in made.panels.values())
+    assert len({round(top, 6) for top in tops.values()}) == len(first)
+    shown = [axes for axes in made.figure.axes if axes.axison]
+    assert len(shown) == 2 * len(names)
+
+
 @pytest.mark.parametrize(
     ("value", "text"), [(0.0004, "<.001"), (0.004, ".004"), (0.0097, "0.01"), (0.33, "0.33"), (12.34, "12.3")]
 )
@@ -135,4 +165,4 @@ def test_a_law_without_a_crossover_in_large_layers_is_named_where_it_ends() -> N
     places = {text.get_text(): text.xycoords for text in axes.texts if isinstance(text, Annotation)}
     assert places == {"uniform": "data", "Gaussian": "axes fraction"}
     framed = [len(axes.patches) for axes in figures[""].axes]
-    assert framed == [4, 4, 0, 0]  # rho_em is in the band everywhere, rho_w2 nowhere
+    assert framed == [4, 0, 4, 0]  # rho_em is in the band everywhere, rho_w2 nowhere

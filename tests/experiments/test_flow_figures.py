@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from experiments.figures import fidelity, ladder, latent
-from experiments.framework.flow_runs import flow_report, flow_runs
+from experiments.framework import flow_runs as flow_runs_module
+from experiments.framework.flow_runs import FlowRun, flow_report, flow_runs
 from experiments.framework.table import Table
 from fmq_theory.flow.cell import encode_images
 
@@ -49,17 +50,24 @@ def _row(**values: object) -> dict[str, object]:
 def test_what_is_no_image_has_no_panel_of_images() -> None:
     rows = [_row(bits=b, psnr_db=10.0 * b, frechet=1.0 / b) for b in (2, 3)]
     figures = fidelity.plot(Table(tuple(rows), {}))
-    assert list(figures) == [""]
-    said = [text.get_text() for axes in figures[""].axes for text in axes.texts]
-    assert said.count("no images") == 2  # SSIM over both kinds of bits
+    assert list(figures) == ["", "effective"]
+    for figure in figures.values():
+        said = [text.get_text() for axes in figure.axes for text in axes.texts]
+        assert said.count("no images") == 1  # SSIM
 
 
 def test_samples_are_drawn_as_they_were_kept() -> None:
     images = torch.linspace(-1.0, 1.0, 32).reshape(2, 1, 4, 4)
     row = _row(images=encode_images(images, 2.0), ssim=0.5, psnr_db=20.0, frechet=1.0)
-    figure = fidelity.plot(Table((row,), {}))["samples-m"]
-    (shown,) = [np.asarray(image.get_array()) for axes in figure.axes for image in axes.get_images()]
-    assert shown.shape == (6, 12)  # two images of 4 by 4, each with a line around it
+    whole = _row(scheme="full precision", bits=None, images=encode_images(-images, 2.0))
+    figure = fidelity.plot(Table((whole, row), {}))["samples-m"]
+    full, shown = [np.asarray(image.get_array()) for axes in figure.axes for image in axes.get_images()]
+    assert [text.get_text() for axes in figure.axes for text in axes.texts] == [
+        "full precision", "uniform (min–max)"
+    ]  # fmt: skip
+    assert full.shape == shown.shape == (6, 12)  # two images of 4 by 4, each with a line around it
+    assert full[1, 1] == 255
+    assert shown[1, 1] == 0
     assert shown[1, 1] == 0
     assert shown[4, 10] == 255
     assert shown[0, 0] == 255
@@ -71,7 +79,7 @@ def test_the_latent_is_shown_relative_to_full_precision() -> None:
             for end, factor in (("lo", 0.9), ("hi", 1.1))}  # fmt: skip
     rows = [{"model": "m", "scheme": "uniform", "bits": b, "dimensions": 7, **ratios, **ends} for b in (2, 3)]
     figure = latent.plot(Table(tuple(rows), {}))[""]
-    assert figure.axes[0].get_title(loc="left") == "m, 7 dimensions: standard deviation"
+    assert figure.axes[0].get_title(loc="left") == "m, 7 dimensions"
     drawn = [np.asarray(line.get_ydata(), dtype=float).tolist() for line in figure.axes[0].get_lines()]
     assert [0.5, 0.5] in drawn
 
@@ -87,6 +95,32 @@ def test_a_flow_is_asked_for_in_the_words_of_its_page() -> None:
         assert f"`fmq flow {words}`" in found.read_text("utf-8")
 
 
+def test_other_weights_or_other_words_are_another_flow(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls: list[str] = []
+
+    def main(arguments: list[str], **_: object) -> None:
+        calls.append(arguments[-1])
+        (Path(arguments[arguments.index("--out") + 1]) / "flow.json").write_text("{}", "utf-8")
+
+    monkeypatch.setattr(flow_runs_module, "_RESULTS", tmp_path)
+    monkeypatch.setattr(flow_runs_module.flow, "main", main)
+    weights = tmp_path / "m.pt"
+    weights.write_bytes(b"one")
+    run = FlowRun("m", weights, ("--bits", "2"))
+    for _ in range(2):
+        flow_report(run, quick=False)
+    assert calls == ["--force"]
+    (tmp_path / "flows" / "m" / "flow.json").unlink()  # stopped before its end
+    flow_report(run, quick=False)
+    assert calls == ["--force", "--resume"]
+    weights.write_bytes(b"two")
+    flow_report(run, quick=False)
+    flow_report(FlowRun("m", weights, ("--bits", "3")), quick=False)
+    assert calls == ["--force", "--resume", "--force", "--force"]
+
+
 @pytest.mark.slow
 def test_the_bundled_model_is_sampled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("experiments.framework.flow_runs._RESULTS", tmp_path)
@@ -96,7 +130,9 @@ def test_the_bundled_model_is_sampled_once(monkeypatch: pytest.MonkeyPatch, tmp_
     assert flow_report(run, quick=True) == first
     assert (tmp_path / "flows-quick" / "digits" / "flow.json").stat().st_mtime_ns == written
     config = fidelity.Config.quick()
-    rows = list(fidelity.rows(config, {"model": "digits"}))
+    full, *rows = fidelity.rows(config, {"model": "digits"})
+    assert full["scheme"] == "full precision"
+    assert full["images"] not in {row["images"] for row in rows}
     by_cell = {(row["scheme"], row["bits"]): row for row in rows}
     assert by_cell["lloyd_max", 4]["psnr_db"] > by_cell["uniform", 2]["psnr_db"] + 3.0
     assert all(row["images"] for row in rows if row["bits"] == 2)

@@ -153,6 +153,12 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = call(command.main, ["plot", "rate_distortion", "--from", str(folder), "--out", str(tmp_path)])
     assert drawn.exit_code == 0, drawn.output
     assert (tmp_path / "rate_distortion.svg").read_bytes() == before
+    everything = call(command.main, ["plot", "--from", str(folder), "--out", str(tmp_path / "all")])
+    assert everything.exit_code == 0, everything.output
+    assert everything.output.count("left out") == len(EXPERIMENTS) - 1
+    assert (tmp_path / "all" / "rate_distortion.svg").read_bytes() == before
+    asked_for = call(command.main, ["plot", "ladder", "--from", str(folder)])
+    assert asked_for.exit_code == 2  # a table that was named must be there
     about = json.loads((folder / "rate_distortion.json").read_text())
     assert about["config"]["n"] == 500
     assert about["quick"] is True

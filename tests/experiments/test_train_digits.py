@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -48,6 +49,13 @@ def _run(trainer: Trainer, steps: int) -> Trainer:
 def _same(one: Trainer, other: Trainer) -> bool:
     states = zip(one.average.state_dict().values(), other.average.state_dict().values(), strict=True)
     return one.losses == other.losses and all(torch.equal(a, b) for a, b in states)
+
+
+def test_short_floats_train_weights_in_float32_as_well() -> None:
+    exact, short = _run(_trainer(), 12), _run(_trainer(replace(TINY, precision="bfloat16")), 12)
+    assert all(value.dtype == torch.float32 for value in short.average.parameters())
+    assert short.losses != exact.losses
+    assert short.losses == pytest.approx(exact.losses, rel=0.05)
 
 
 def test_resumed_run_has_the_losses_and_weights_of_an_uninterrupted_one(tmp_path: Path) -> None:
