@@ -96,8 +96,8 @@ def experiment_list(folder: Path = RESULTS) -> str:
         parts.append(f"### {name}")
         parts.append(f"{get_experiment(name).title}")
         parts.append(f"[{name}.csv]({name}.csv), {len(table):,} rows; {work} of work.")
-        figures = sorted((folder.parent / "figures").glob(f"{name}*.svg"))
-        parts += [f"![{name}](../figures/{figure.name})" for figure in figures]
+        figures = sorted((folder.parent / "figures").glob(f"{name}*.svg"), key=lambda path: path.stem)
+        parts += [f"![{figure.stem.replace('-', ', ')}](../figures/{figure.name})" for figure in figures]
     return "\n\n".join(parts)
 
 

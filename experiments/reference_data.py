@@ -12,8 +12,13 @@ from torch import Tensor
 from experiments.train_classifier import resized
 from experiments.training.images import load
 
-MNIST = Path(__file__).resolve().parents[2] / "shared" / "data"
+_BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 _MOST = 4000
+
+
+def mnist_folder() -> Path:
+    """Where MNIST is looked for; it need not exist."""
+    return Path(os.environ.get("FMQ_MNIST_DATA", _BESIDE))
 
 
 def digits() -> Tensor:
@@ -32,5 +37,4 @@ def mnist_32() -> Tensor:
 
 
 def _mnist(size: int) -> Tensor:
-    folder = Path(os.environ.get("FMQ_MNIST_DATA", MNIST))
-    return resized(load("mnist", folder), size).images[:_MOST]
+    return resized(load("mnist", mnist_folder()), size).images[:_MOST]

@@ -11,7 +11,7 @@ from typing import Any
 
 from experiments.framework.checkpoints import BUNDLED, StoredModel, folder, missing_note
 from experiments.framework.experiment import Cell, folder_of_tree
-from experiments.reference_data import MNIST
+from experiments.reference_data import mnist_folder
 from experiments.train_classifier import main as train_classifier
 from fmq_theory.cli.flow import flow
 from fmq_theory.errors import FmqError
@@ -127,7 +127,7 @@ def flow_report(run: FlowRun, *, quick: bool) -> dict[str, Any]:
             report.unlink(missing_ok=True)
             place.mkdir(exist_ok=True)
             known.write_text(command, encoding="utf-8")
-        arguments = [*words, "--out", str(place), "--no-plot", "--resume" if is_same else "--force"]
+        arguments = [*words, "--out", str(place), "--resume" if is_same else "--force"]
         with contextlib.chdir(folder_of_tree()), contextlib.redirect_stdout(io.StringIO()):
             flow.main(arguments, prog_name="fmq flow", standalone_mode=False)
     return json.loads(report.read_text("utf-8"))
@@ -151,7 +151,7 @@ def _place(run: FlowRun, *, quick: bool) -> Path:
 def _train_classifier(size: int) -> None:
     out = str(_classifier(size))
     status = train_classifier(
-        ["--data", "mnist", "--data-path", str(MNIST), "--size", str(size), "--out", out]
+        ["--data", "mnist", "--data-path", str(mnist_folder()), "--size", str(size), "--out", out]
     )
     if status:
         raise FmqError("the classifier of MNIST", "it could not be trained", "see the message above")
