@@ -24,6 +24,14 @@ class FmqError(Exception):
         thing: what is wrong, named as the user named it ("tensor 'conv.weight'", "--df 1.5").
         cause: why it cannot be used.
         remedy: what the user can do next.
+
+    Examples:
+        >>> import fmq_theory
+        >>> try:
+        ...     fmq_theory.quantize([1.0, float("nan")])
+        ... except fmq_theory.FmqError as error:
+        ...     print(error)
+        weights: 1 of its 2 weights are nan or infinite; remove or replace the entries that are not finite
     """
 
     def __init__(self, thing: str, cause: str, remedy: str) -> None:

@@ -1,7 +1,8 @@
 """Docstrings are plain text with mathematics: what reStructuredText would take for markup is escaped.
 
-``|e|`` would be a substitution, ``x_`` a link and ``*`` emphasis. What stands in double backticks, and the
-star of a list, stays as it is. It runs before napoleon, which makes markup out of the Google sections.
+``|e|`` would be a substitution, ``x_`` a link and ``*`` emphasis. What stands in double backticks, the
+star of a list, and an example from its ``>>>`` to the next empty line, stays as it is. It runs before
+napoleon, which makes markup out of the Google sections.
 """
 
 import re
@@ -16,7 +17,12 @@ _MARKUP = re.compile(r"([\\*|]|(?<=\w)_(?!\w))")
 def escaped(lines: list[str]) -> list[str]:
     """The lines with markup characters of prose escaped."""
     found: list[str] = []
+    in_example = False
     for line in lines:
+        in_example = bool(line.strip()) and (in_example or line.lstrip().startswith(">>> "))
+        if in_example:
+            found.append(line)
+            continue
         item = match[0] if (match := _LIST.match(line)) else ""
         parts = _LITERAL.split(line[len(item) :])
         parts[::2] = [_MARKUP.sub(r"\\\1", prose) for prose in parts[::2]]

@@ -40,6 +40,11 @@ def finite_alpha_interval(source: Source) -> tuple[float, float]:
 
     Returns:
         (low, high); low >= high if the interval is empty.
+
+    Examples:
+        >>> from fmq_theory import bounds, sources
+        >>> bounds.finite_alpha_interval(sources.make("student-t", df=4))  # 1/(df+1), df/(2(df+1))
+        (0.2, 0.4)
     """
     tail = source.tail
     if tail.kind == "bounded":
@@ -50,7 +55,15 @@ def finite_alpha_interval(source: Source) -> tuple[float, float]:
 
 
 def bennett_constant(source: Source, alpha: float) -> float:
-    """B(alpha), in the source's units squared; ``inf`` outside ``finite_alpha_interval``."""
+    """B(alpha), in the source's units squared; ``inf`` outside ``finite_alpha_interval``.
+
+    Examples:
+        >>> from fmq_theory import bounds, sources
+        >>> laplace = sources.make("laplace")
+        >>> alphas = (1 / 3, 0.25, 1.0)  # the optimum, another compander, equal mass
+        >>> [round(bounds.bennett_constant(laplace, alpha), 6) for alpha in alphas]
+        [9.0, 10.666667, inf]
+    """
     low, high = finite_alpha_interval(source)
     if not low < alpha < high:
         return math.inf
@@ -106,7 +119,15 @@ def bennett_high_rate(source: Source, alpha: float, num_levels: int) -> Bound:
 
 
 def panter_dite_constant(source: Source) -> float:
-    """C_PD = B(1/3) = (1/12) I(1/3)^3; ``inf`` where the variance is infinite (nu <= 2)."""
+    """C_PD = B(1/3) = (1/12) I(1/3)^3; ``inf`` where the variance is infinite (nu <= 2).
+
+    Examples:
+        >>> from fmq_theory import bounds, sources
+        >>> round(bounds.panter_dite_constant(sources.make("gaussian")), 12)  # sqrt(3) pi / 2
+        2.720699046351
+        >>> bounds.panter_dite_constant(sources.make("student-t", df=2))
+        inf
+    """
     return bennett_constant(source, OPTIMAL_ALPHA)
 
 

@@ -127,6 +127,12 @@ def predict(scheme_name: str, source: Source, num_levels: int, sample_size: int)
 
     Raises:
         SchemeError: an unknown scheme, or K < 1.
+
+    Examples:
+        >>> from fmq_theory import bounds, sources
+        >>> found = bounds.predict("lloyd_max", sources.make("gaussian"), num_levels=16, sample_size=4096)
+        >>> found.order, round(found.high_rate.value, 6)  # sqrt(3) pi / 2 / 16^2
+        (2.0, 0.010628)
     """
     if num_levels < 1:
         raise SchemeError(

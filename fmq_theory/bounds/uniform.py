@@ -25,7 +25,14 @@ def _order(value: float) -> float | None:
 
 
 def uniform_upper_bound(source: Source, num_levels: int, n: float) -> Bound:
-    """E[D_U] <= E[R^2] / (K-1)^2, at every K; for K = 1 the level is the mid-range and D <= R^2."""
+    """E[D_U] <= E[R^2] / (K-1)^2, at every K; for K = 1 the level is the mid-range and D <= R^2.
+
+    Examples:
+        >>> from fmq_theory import bounds, sources
+        >>> bound = bounds.uniform_upper_bound(sources.make("gaussian"), 16, n=4096)
+        >>> bound.kind, bound.order, round(bound.value, 4)
+        ('upper', 2.0, 0.0587)
+    """
     value = expected_half_range_squared(source, n) / max(num_levels - 1, 1) ** 2
     assumptions = ("every K", "range of the weights themselves", _whose(source, n))
     return Bound(value, "upper", _order(value), assumptions, _REFERENCE)

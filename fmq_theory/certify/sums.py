@@ -84,6 +84,12 @@ def exponential_sum(*, digits: int = 30, start: int = 24, order: int | None = No
         digits: wanted decimal places.
         start: N, the terms summed one by one.
         order: M, the terms of the remainder's expansion; chosen from ``digits`` if None.
+
+    Examples:
+        >>> from fmq_theory import certify
+        >>> found = certify.exponential_sum(digits=20)
+        >>> float(found.lower), float(found.upper - found.lower) < 1e-20
+        (1.0803270395149802, True)
     """
     _require_start(start)
     terms = _order(digits, start) if order is None else order

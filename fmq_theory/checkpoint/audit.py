@@ -86,6 +86,15 @@ def audit(
         AuditError: nothing to measure, or an unknown rule.
         WorkersError: a backend that does not work.
         OutputError: ``resume`` cannot be written.
+
+    Examples:
+        >>> from fmq_theory.checkpoint.audit import audit
+        >>> from fmq_theory.flow.digits import DIGITS_FILE
+        >>> found = audit(DIGITS_FILE, schemes=("uniform", "equal_mass", "lloyd_max"), bits=(2, 4))
+        >>> for ratio in found.totals.ratios:
+        ...     print(f"{ratio.bits} bits: rho_EM {ratio.rho_em:.2f}, rho_W2 {ratio.rho_w2:.2f}")
+        2 bits: rho_EM 0.47, rho_W2 0.34
+        4 bits: rho_EM 2.02, rho_W2 0.43
     """
     path = Path(path)
     settings = _settings(schemes, bits, granularity, group_size, on_nonfinite, jobs, backend, scheduler)

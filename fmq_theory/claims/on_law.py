@@ -74,6 +74,18 @@ def compare_law(
     Raises:
         SourceError: the law has no finite variance, so every distortion is infinite or arbitrary.
         SchemeError: a scheme is unknown.
+
+    Examples:
+        >>> from fmq_theory import sources
+        >>> from fmq_theory.claims import compare_law
+        >>> found = compare_law(
+        ...     sources.make("gaussian"), "Gaussian",
+        ...     bits=(2, 4), schemes=("lloyd_max",), n=4096, repeats=5, seed=0,
+        ... )
+        >>> for row in found.rows:
+        ...     print(f"{row.bits} bits: measured {row.distortion_hat:.4f}, exact {row.distortion_exact:.4f}")
+        2 bits: measured 0.1169, exact 0.1175
+        4 bits: measured 0.0092, exact 0.0095
     """
     if not math.isfinite(source.variance()):
         raise SourceError(

@@ -84,6 +84,15 @@ def quantize_field(
         FlowError: ``include`` takes no tensor.
         WeightsError: a tensor holds nan or inf, or groups do not fit; the message names the tensor.
         SchemeError: an unknown scheme, or one without a codebook of that size.
+
+    Examples:
+        >>> import torch
+        >>> from fmq_theory.flow import load_digits, quantize_field
+        >>> model = load_digits()
+        >>> field = model.field(2, torch.Generator().manual_seed(0))
+        >>> quantized = quantize_field(field, "lloyd_max", 4)
+        >>> round(quantized.effective_bits, 2)  # codebooks counted: the channels of this network are short
+        6.04
     """
     scheme = get_scheme(scheme)
     chosen = {name: weights for name, weights in field.parameters.items() if include(name, weights)}

@@ -107,6 +107,16 @@ def sample(field: VelocityField, noise: Tensor, steps: int, sampler: str | Sampl
     Raises:
         FlowError: the noise or a state is not finite, and then the message names step, time and
             samples; ``steps`` is no positive integer; the sampler is unknown.
+
+    Examples:
+        >>> import torch
+        >>> from fmq_theory.flow import sample
+        >>> from fmq_theory.flow.closed_forms import GaussianField
+        >>> zero, one = torch.zeros(1, dtype=torch.float64), torch.eye(1, dtype=torch.float64)
+        >>> field = GaussianField(zero, 3**0.5 * one, 1.0)  # from N(0, 1) to N(0, 4): x doubles
+        >>> noise = torch.ones(1, 1, dtype=torch.float64)
+        >>> [round(float(sample(field, noise, steps, "heun").end), 4) for steps in (10, 100)]
+        [1.9883, 1.9999]
     """
     method = get_sampler(sampler)
     if steps < 1:

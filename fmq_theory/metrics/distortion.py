@@ -19,6 +19,13 @@ def distortion(codebook: Codebook, source: Source) -> float:
 
     Reference:
         theory.md, section 1, T1.
+
+    Examples:
+        >>> from fmq_theory import metrics, quantizers, sources
+        >>> gaussian = sources.make("gaussian")
+        >>> codebook = quantizers.get_scheme("lloyd_max").design(gaussian, 2)
+        >>> round(metrics.distortion(codebook, gaussian), 12)  # 1 - 2 / pi
+        0.363380227632
     """
     edges = codebook.edges()
     cells = source.partial_moments(edges[:-1], edges[1:], about=codebook.levels).second

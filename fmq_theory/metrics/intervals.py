@@ -43,6 +43,12 @@ def mean_estimate(samples: Iterable[float], *, confidence: float = 0.95) -> Esti
 
     Raises:
         WeightsError: no repeats, one that is nan, or a confidence outside (0, 1).
+
+    Examples:
+        >>> from fmq_theory.metrics import mean_estimate
+        >>> found = mean_estimate([1.0, 2.0, 3.0])
+        >>> round(found.value, 3), round(found.low, 3), round(found.high, 3)  # t(2) at 97.5 %: 4.303
+        (2.0, -0.484, 4.484)
     """
     values = [float(sample) for sample in samples]
     if not 0.0 < confidence < 1.0:

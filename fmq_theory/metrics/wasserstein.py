@@ -51,6 +51,11 @@ def w2_squared(
 
     Reference:
         Santambrogio, Optimal Transport for Applied Mathematicians, proposition 2.17.
+
+    Examples:
+        >>> import fmq_theory
+        >>> fmq_theory.w2_squared([0.0, 1.0], [1.0, 0.5])  # sorted points are paired: (0.5^2 + 0^2) / 2
+        0.125
     """
     threads = default_threads() if threads is None else max(1, operator.index(threads))
     return w2_of_pair(sorted_pair(a, b, a_weights, b_weights, threads=threads))

@@ -46,6 +46,12 @@ def w2_squared_law(sample: object, source: Source, sample_weight: object = None)
         Santambrogio, Optimal Transport for Applied Mathematicians, proposition 2.17; Bobkov, Ledoux
         2019, One-dimensional empirical measures, order statistics, and Kantorovich transport
         distances, theorem 4.3.
+
+    Examples:
+        >>> from fmq_theory import metrics, sources
+        >>> uniform = sources.make("uniform")  # on [-1, 1]
+        >>> round(metrics.w2_squared_law([0.0], uniform), 12)  # all mass goes to one point: its variance
+        0.333333333333
     """
     data = _sorted(sample, sample_weight)
     if isinstance(source, Empirical):

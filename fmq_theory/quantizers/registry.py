@@ -36,6 +36,13 @@ def get_scheme(scheme: str | Scheme) -> Scheme:
 
     Raises:
         SchemeError: no such scheme, or a parameter outside its domain.
+
+    Examples:
+        >>> from fmq_theory import quantizers, sources
+        >>> gaussian = sources.make("gaussian")
+        >>> codebook = quantizers.get_scheme("lloyd_max").design(gaussian, 4)
+        >>> codebook.levels.round(4).tolist()  # Max 1960, table I
+        [-1.5104, -0.4528, 0.4528, 1.5104]
     """
     if isinstance(scheme, Scheme):
         return scheme

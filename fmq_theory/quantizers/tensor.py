@@ -50,6 +50,16 @@ class QuantizedTensor:
             is accounted for. None where the scheme proves nothing.
         effective_bits: bits per weight with all that must be stored: the codes, and for each
             codebook the numbers it is rebuilt from (``Scheme.side_numbers``) in the codebook's type.
+
+    Examples:
+        >>> import fmq_theory
+        >>> quantized = fmq_theory.quantize([0.0, 0.1, 0.9, 1.0], bits=1)
+        >>> quantized.codes.tolist()
+        [0, 0, 1, 1]
+        >>> quantized.dequantize().round(2).tolist()
+        [0.05, 0.05, 0.95, 0.95]
+        >>> round(quantized.mse, 6)
+        0.0025
     """
 
     codes: NDArray[np.uint8]
@@ -121,6 +131,17 @@ def quantize(
         WeightsError: empty, nan or infinite weights (the message names the first channel that has
             some), sample weights that do not fit, an axis or groups that do not fit.
         SchemeError: an unknown scheme, bits outside 1..8, or a scheme without 2**bits levels.
+
+    Examples:
+        >>> import numpy as np
+        >>> import fmq_theory
+        >>> weights = np.random.default_rng(0).standard_normal((64, 1024), dtype=np.float32)
+        >>> optimum = fmq_theory.quantize(weights, scheme="lloyd_max", bits=3)
+        >>> published = fmq_theory.quantize(weights, scheme="equal_mass", bits=3)
+        >>> f"{optimum.mse:.4f} against {published.mse:.4f}"
+        '0.0326 against 0.0539'
+        >>> optimum.effective_bits  # 3 of the code, and 8 levels of 32 bits for 1024 weights
+        3.25
     """
     scheme = get_scheme(scheme)
     num_levels = 2 ** checked_bits(bits)

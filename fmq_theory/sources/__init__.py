@@ -58,6 +58,14 @@ def make(name: str, **parameters: float) -> SymmetricSource:
     Raises:
         SourceError: an unknown family or parameter (the message names the choices), or a value
             outside its domain.
+
+    Examples:
+        >>> from fmq_theory import sources
+        >>> law = sources.make("student-t", df=5)
+        >>> round(law.variance(), 6)  # df / (df - 2)
+        1.666667
+        >>> law.tail.kind, law.tail.index
+        ('regular', 5.0)
     """
     if name not in FAMILIES:
         raise SourceError(f"source {name!r}", "no such family", f"choose one of {', '.join(FAMILIES)}")

@@ -38,6 +38,14 @@ class Empirical(Source):
     Raises:
         WeightsError: see ``as_weights``; or sample weights that are negative, all zero, or of
             another shape.
+
+    Examples:
+        >>> from fmq_theory.sources import Empirical
+        >>> data = Empirical([3.0, 1.0, 1.0, 2.0])
+        >>> data.values.tolist(), data.multiplicity.tolist()
+        ([1.0, 2.0, 3.0], [2.0, 1.0, 1.0])
+        >>> float(data.cdf(1.5))
+        0.5
     """
 
     name: ClassVar[str] = "empirical"

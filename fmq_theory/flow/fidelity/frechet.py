@@ -84,6 +84,14 @@ def frechet_distance(first: FeatureSet, second: FeatureSet) -> float:
 
     Raises:
         FlowError: the sets have features of different dimension.
+
+    Examples:
+        >>> import torch
+        >>> from fmq_theory.flow.fidelity import FeatureSet, frechet_distance
+        >>> points = torch.tensor([[-1.0], [1.0]], dtype=torch.float64)
+        >>> first, second = FeatureSet.of(points), FeatureSet.of(points + 3.0)
+        >>> round(frechet_distance(first, second), 9)  # the same spread, means 3 apart
+        9.0
     """
     if first.dimension != second.dimension:
         raise FlowError(

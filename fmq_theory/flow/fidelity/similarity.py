@@ -29,6 +29,13 @@ def psnr(samples: Tensor, reference: Tensor, data_range: float) -> Tensor:
 
     Raises:
         FlowError: the shapes differ, or R is not positive and finite.
+
+    Examples:
+        >>> import torch
+        >>> from fmq_theory.flow.fidelity import psnr
+        >>> reference = torch.zeros(1, 1, 8, 8)
+        >>> round(float(psnr(reference + 0.2, reference, data_range=2.0)), 3)  # 20 log10(2 / 0.2)
+        20.0
     """
     first, second = _pair(samples, reference, data_range)
     measure = _torchmetrics("peak_signal_noise_ratio")
