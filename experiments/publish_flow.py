@@ -3,7 +3,7 @@
     python -m experiments.publish_flow fmq-flow-digits digits --figures similarity,ladder,samples
 
 writes ``docs/results/flow-NAME.{md,json}`` and ``docs/figures/flow-NAME-FIGURE.svg``. ``--before`` names a
-command that has to be run first, for what the run reads and the repository does not hold.
+command that has to be run first, for what the run reads and the repository does not hold; it may be repeated.
 """
 
 import argparse
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 _FIGURE = re.compile(r"\n!\[(\w+)\]\((\w+)\.\w+\)\n")
 
 
-def page(text: str, name: str, figures: Sequence[str], before: str | None = None) -> str:
+def page(text: str, name: str, figures: Sequence[str], before: Sequence[str] = ()) -> str:
     """The report with links to the figures that are kept, and with what has to be run first."""
 
     def link(found: re.Match[str]) -> str:
@@ -28,11 +28,12 @@ def page(text: str, name: str, figures: Sequence[str], before: str | None = None
         return f"\n![{figure}](../figures/flow-{name}-{figure}.svg)\n" if figure in figures else ""
 
     text = _FIGURE.sub(link, text)
-    return text.replace("Written by `", f"Written by `{before}` and then `", 1) if before else text
+    first = ", ".join(f"`{command}`" for command in before)
+    return text.replace("Written by `", f"Written by {first} and then `", 1) if before else text
 
 
 def publish(
-    out: Path, name: str, figures: Sequence[str], before: str | None, root: Path = ROOT
+    out: Path, name: str, figures: Sequence[str], before: Sequence[str] = (), root: Path = ROOT
 ) -> list[Path]:
     """Copies the run in ``out``.
 
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("out", type=Path, help="folder of the run")
     parser.add_argument("name", help="what to call it")
     parser.add_argument("--figures", default="similarity,ladder", help="comma-separated")
-    parser.add_argument("--before", help="command that has to be run first")
+    parser.add_argument("--before", action="append", default=[], help="command that has to be run first")
     given = parser.parse_args(arguments)
     try:
         for path in publish(given.out, given.name, given.figures.split(","), given.before):

@@ -20,10 +20,10 @@ def _run(folder: Path) -> Path:
 
 
 def test_links_go_to_the_figures_that_are_kept() -> None:
-    text = page(_PAGE, "net", ["ladder"], "python -m train")
+    text = page(_PAGE, "net", ["ladder"], ["python -m train", "python -m classify"])
     assert "![ladder](../figures/flow-net-ladder.svg)" in text
     assert "error" not in text
-    assert "Written by `python -m train` and then `fmq flow`." in text
+    assert "Written by `python -m train`, `python -m classify` and then `fmq flow`." in text
     assert text.endswith("svg)\n")
 
 
@@ -31,7 +31,7 @@ def test_publish(tmp_path: Path) -> None:
     for room in ("results", "figures"):
         (tmp_path / "docs" / room).mkdir(parents=True)
     run = _run(tmp_path / "run")
-    written = publish(run, "net", ["ladder"], None, tmp_path)
+    written = publish(run, "net", ["ladder"], [], tmp_path)
     assert [path.name for path in written] == ["flow-net.md", "flow-net.json", "flow-net-ladder.svg"]
     assert written[1].read_bytes() == (run / "flow.json").read_bytes()
 
