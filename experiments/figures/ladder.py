@@ -161,7 +161,7 @@ def skipped(config: Config) -> Sequence[str]:
 def plot(table: Table) -> Mapping[str, Figure]:
     """Above: error and bounds over t. Below: bound over error at t = 1, all schemes and bit-widths."""
     models = table.values("model")
-    made = blocks(models, 2, share_x=False, share_y=False)
+    made = blocks(models, 2, height=1.5, share_x=False, share_y=False)
     curve = table.where(kind="curve").rows[0]
     for model, (above, below) in made.panels.items():
         ends = _over_t(above, table.where(model=model, kind="curve"))
@@ -173,7 +173,7 @@ def plot(table: Table) -> Mapping[str, Figure]:
             above.set_ylabel("‖e(t)‖, rms")
             below.set_ylabel("bound / error at t = 1")
         if model == made.labelled:
-            label_ends(above, ends, height=1.9, size=7.5)
+            label_ends(above, ends, height=1.4, size=7.5)
     made.figure.suptitle(
         f"Above: error and bounds over t, {curve['scheme']} at {curve['bits']} bits. "
         "Below: a point a scheme and bit-width, bars medians. "
