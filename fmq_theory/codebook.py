@@ -21,6 +21,15 @@ class Codebook:
     Attributes:
         levels: shape ``[K]``, finite, non-decreasing, read-only float64.
         thresholds: shape ``[K - 1]``, finite, non-decreasing, read-only float64.
+
+    Examples:
+        >>> from fmq_theory.codebook import Codebook
+        >>> codebook = Codebook.nearest([-1.0, 0.0, 2.0])
+        >>> codebook.thresholds.tolist()
+        [-0.5, 1.0]
+        >>> codes = codebook.encode([-3.0, 0.9, 1.0])  # a cell is closed below
+        >>> codes.tolist(), codebook.decode(codes).tolist()
+        ([0, 1, 2], [-1.0, 0.0, 2.0])
     """
 
     levels: NDArray[np.float64]

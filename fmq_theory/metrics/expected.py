@@ -63,6 +63,17 @@ def expected_distortion(
     Raises:
         SourceError: ``sample_size`` is not an integer above 1.
         SchemeError: the scheme has no such codebook, or its thresholds are not half-way.
+
+    Examples:
+        Min-max uniform with 16 levels on samples of 1000 Gaussian weights, and E[R**2] / (3 (K - 1)**2):
+
+        >>> from fmq_theory import bounds, metrics, quantizers, sources
+        >>> law = sources.Gaussian()
+        >>> design = quantizers.MinMaxUniform().design_on_range
+        >>> round(metrics.expected_distortion(design, law, 16, 1000), 5)
+        0.01563
+        >>> round(bounds.uniform_high_rate(law, 16, 1000).value, 5)
+        0.01566
     """
     if isinstance(source, Empirical):
         low, high = source.support

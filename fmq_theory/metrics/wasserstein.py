@@ -62,7 +62,15 @@ def w2_squared(
 
 
 def sample_to_codebook_w2_squared(sample: Empirical, codebook: Codebook) -> float:
-    """W2**2 between data and the data after quantization; by T1 it equals the distortion."""
+    """W2**2 between data and the data after quantization; by T1 it equals the distortion.
+
+    Examples:
+        >>> from fmq_theory import metrics, sources
+        >>> from fmq_theory.codebook import Codebook
+        >>> sample, codebook = sources.Empirical([1.0, 2.0, 2.0, 7.0]), Codebook.nearest([1.5, 7.0])
+        >>> metrics.sample_to_codebook_w2_squared(sample, codebook), metrics.distortion(codebook, sample)
+        (0.1875, 0.1875)
+    """
     return w2_of_pair(codebook_pair(sample, codebook))
 
 

@@ -37,6 +37,17 @@ class ClippedUniform(Scheme):
 
     Reference:
         Max 1960, table II; Hui & Neuhoff 2001; theory section 9.
+
+    Examples:
+        Max's table II for the Gaussian and four levels has the step 0.9957 and the error 0.1188:
+
+        >>> from fmq_theory import metrics, quantizers, sources
+        >>> law = sources.Gaussian()
+        >>> codebook = quantizers.ClippedUniform().design(law, 4)
+        >>> round(float(codebook.levels[1] - codebook.levels[0]), 4)
+        0.9957
+        >>> round(metrics.distortion(codebook, law), 4)
+        0.1188
     """
 
     name: ClassVar[str] = "uniform_clipped"

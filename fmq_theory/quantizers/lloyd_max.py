@@ -49,6 +49,23 @@ class LloydMax(Scheme):
     Raises:
         SourceError: the variance is infinite.
         ConvergenceError: the certificate fails, or Newton's method does.
+
+    Examples:
+        With two levels for the Gaussian they are +-sqrt(2 / pi), and D = 1 - 2 / pi:
+
+        >>> import math
+        >>> from fmq_theory import metrics, quantizers, sources
+        >>> law = sources.Gaussian()
+        >>> codebook = quantizers.LloydMax().design(law, 2)
+        >>> round(float(codebook.levels[1]), 6), round(math.sqrt(2 / math.pi), 6)
+        (0.797885, 0.797885)
+        >>> round(metrics.distortion(codebook, law), 6), round(1 - 2 / math.pi, 6)
+        (0.36338, 0.36338)
+
+        With four, Max's table I has 0.1175:
+
+        >>> round(metrics.distortion(quantizers.LloydMax().design(law, 4), law), 4)
+        0.1175
     """
 
     gap: float = 0.0

@@ -31,6 +31,16 @@ class MinMaxUniform(Scheme):
 
     Reference:
         The published uniform baseline (theory section 0); range law in theory section 4.
+
+    Examples:
+        The ends are levels, so a single far weight moves all the others:
+
+        >>> from fmq_theory import quantizers, sources
+        >>> scheme = quantizers.MinMaxUniform()
+        >>> scheme.design(sources.Empirical([0.0, 1.0, 2.0, 3.0]), 4).levels.tolist()
+        [0.0, 1.0, 2.0, 3.0]
+        >>> scheme.design(sources.Empirical([0.0, 1.0, 2.0, 30.0]), 4).levels.tolist()
+        [0.0, 10.0, 20.0, 30.0]
     """
 
     sample_size: int = 1_000_000

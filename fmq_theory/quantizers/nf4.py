@@ -40,6 +40,14 @@ class NF4(FixedTable):
 
     Reference:
         Dettmers, Pagnoni, Holtzman, Zettlemoyer, "QLoRA", NeurIPS 2023, arXiv:2305.14314, app. E.
+
+    Examples:
+        The table is scaled to the largest magnitude, and a zero stays zero:
+
+        >>> from fmq_theory import quantizers, sources
+        >>> levels = quantizers.NF4().design(sources.Empirical([-2.0, 0.0, 1.0]), 16).levels
+        >>> levels.size, float(levels[0]), float(levels[7]), float(levels[15])
+        (16, -2.0, 0.0, 2.0)
     """
 
     name: ClassVar[str] = "nf4"

@@ -93,7 +93,14 @@ class QuantizedTensor:
         return self.layout.group_size
 
     def dequantize(self) -> NDArray[np.floating]:
-        """The level of each weight, of the weights' shape and the codebooks' type."""
+        """The level of each weight, of the weights' shape and the codebooks' type.
+
+        Examples:
+            >>> import fmq_theory
+            >>> quantized = fmq_theory.quantize([[0.0, 1.0, 10.0, 11.0]], bits=1)
+            >>> quantized.codes.tolist(), quantized.dequantize().tolist()
+            ([[0, 0, 1, 1]], [[0.5, 0.5, 10.5, 10.5]])
+        """
         rows = self.layout.rows(self.codes)
         if len(self.codebooks) == 1:
             return self.layout.restore(self.codebooks[0][rows])

@@ -17,7 +17,21 @@ __all__ = ["Gaussian"]
 
 @dataclass(frozen=True, slots=True)
 class Gaussian(SymmetricSource):
-    """f(x) = exp(-z**2 / 2) / (scale sqrt(2 pi)), z = (x - loc) / scale."""
+    """f(x) = exp(-z**2 / 2) / (scale sqrt(2 pi)), z = (x - loc) / scale.
+
+    Examples:
+        The share within one standard deviation, E[X; X > 0] = 1 / sqrt(2 pi), and h = ln(2 pi e) / 2:
+
+        >>> import math
+        >>> from fmq_theory.sources import Gaussian
+        >>> law = Gaussian()
+        >>> round(float(law.partial_moments(-1.0, 1.0).mass), 4)
+        0.6827
+        >>> round(float(law.partial_moments(0.0, math.inf).first), 4), round(1 / math.sqrt(2 * math.pi), 4)
+        (0.3989, 0.3989)
+        >>> round(law.differential_entropy(), 4)
+        1.4189
+    """
 
     name: ClassVar[str] = "gaussian"
     parameters: ClassVar[tuple[Parameter, ...]] = (LOCATION, SCALE)

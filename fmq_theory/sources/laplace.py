@@ -17,7 +17,16 @@ __all__ = ["Laplace"]
 
 @dataclass(frozen=True, slots=True)
 class Laplace(SymmetricSource):
-    """f(x) = exp(-|z|) / (2 scale), z = (x - loc) / scale; the variance is 2 scale**2."""
+    """f(x) = exp(-|z|) / (2 scale), z = (x - loc) / scale; the variance is 2 scale**2.
+
+    Examples:
+        >>> from fmq_theory.sources import Laplace
+        >>> law = Laplace(scale=3.0)
+        >>> round(law.variance(), 6)
+        18.0
+        >>> round(float(law.hazard(5.0)) * 3.0, 6)  # the hazard is the same everywhere, 1 / scale
+        1.0
+    """
 
     name: ClassVar[str] = "laplace"
     parameters: ClassVar[tuple[Parameter, ...]] = (LOCATION, SCALE)

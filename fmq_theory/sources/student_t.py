@@ -29,6 +29,20 @@ class StudentT(SymmetricSource):
 
     The moment of order p is infinite for p >= df. With t = df / (df + z**2), t has the law
     Beta(df/2, 1/2), whence the incomplete beta functions of the partial moments.
+
+    Examples:
+        df = 1 is the Cauchy law, with quartiles at -scale and scale:
+
+        >>> from fmq_theory.sources import StudentT
+        >>> round(float(StudentT(df=1.0, scale=2.0).ppf(0.75)), 6)
+        2.0
+
+        The escort law of alpha = 1/3 that Panter and Dite's compander needs is a Student-t law again, of
+        alpha (df + 1) - 1 degrees of freedom:
+
+        >>> escort = StudentT(df=8.0).escort(1.0 / 3.0)
+        >>> round(escort.df, 6)
+        2.0
     """
 
     name: ClassVar[str] = "student-t"
