@@ -32,6 +32,14 @@ class Bound:
         assumptions: what must hold, one phrase each.
         reference: where the formula comes from.
         enclosure: (low, high) that certainly contains ``value``; None if it was not certified.
+
+    Examples:
+        >>> from fmq_theory import bounds, sources
+        >>> bounds.equal_mass_high_rate(sources.Uniform(), 16).describe()
+        'exactly 0.00130208, order 2 (uniform law) [theory T5e]'
+        >>> bound = bounds.bennett_high_rate(sources.Gaussian(), 1.0, 16)  # no K^-2 law for equal mass
+        >>> bound.is_vacuous, bound.order
+        (True, 1.0)
     """
 
     value: float

@@ -76,6 +76,16 @@ def equal_mass_sum(count: int) -> float:
 
     Raises:
         SourceError: N is negative.
+
+    Examples:
+        v_0 = 1 and v_1 = 1 - 2 ln(2)^2; all together 1.0803:
+
+        >>> import math
+        >>> from fmq_theory import bounds
+        >>> round(bounds.equal_mass_sum(2), 6) == round(2 - 2 * math.log(2) ** 2, 6)
+        True
+        >>> round(bounds.equal_mass_sum(10**6), 4), round(bounds.S_INFINITY, 4)
+        (1.0803, 1.0803)
     """
     if count < 0:
         raise SourceError(f"S_N with N = {count}", "a sum cannot have fewer than no terms", "pass N >= 0")

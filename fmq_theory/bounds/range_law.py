@@ -265,7 +265,15 @@ def beyond_nodes(source: Source, n: float, centre: float) -> float:
 
 
 def expected_half_range_squared(source: Source, n: float) -> float:
-    """E[R^2] of n weights; ``inf`` for nu <= 2; the square of the half-range itself for data."""
+    """E[R^2] of n weights; ``inf`` for nu <= 2; the square of the half-range itself for data.
+
+    Examples:
+        n (n - 1) / ((n + 1) (n + 2)) for n weights of the uniform law on [-1, 1]:
+
+        >>> from fmq_theory import bounds, sources
+        >>> round(bounds.expected_half_range_squared(sources.Uniform(), 9), 6), round(9 * 8 / (10 * 11), 6)
+        (0.654545, 0.654545)
+    """
     return range_law(source, n).half_range_squared
 
 

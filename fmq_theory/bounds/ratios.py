@@ -95,7 +95,14 @@ def sample_size_at_rho_w2(source: Source, rho: float) -> float:
 
 
 def band_sample_sizes(source: Source, band: tuple[float, float] = BAND) -> Interval:
-    """The n between which the high-rate rho_W2 lies in the band: a layer of realistic size, or not."""
+    """The n between which the high-rate rho_W2 lies in the band: a layer of realistic size, or not.
+
+    Examples:
+        >>> from fmq_theory import bounds, sources
+        >>> found = bounds.band_sample_sizes(sources.Gaussian())
+        >>> f"{found.low:.2g} to {found.high:.2g} weights"
+        '1.8e+05 to 1e+08 weights'
+    """
     return Interval(sample_size_at_rho_w2(source, band[1]), sample_size_at_rho_w2(source, band[0]))
 
 
@@ -160,5 +167,13 @@ def crossover_bits(bits: Sequence[float], rho: Sequence[float | None]) -> float 
 def predicted_crossover_bits(
     source: Source, n: float, bits: Sequence[int] = tuple(range(1, 17))
 ) -> float | None:
-    """b* from theory: the crossover of ``rho_em`` over the bits; None if it lies outside."""
+    """b* from theory: the crossover of ``rho_em`` over the bits; None if it lies outside.
+
+    Examples:
+        >>> from fmq_theory import bounds, sources
+        >>> round(bounds.predicted_crossover_bits(sources.Gaussian(), 10**6), 1)
+        4.8
+        >>> bounds.predicted_crossover_bits(sources.Uniform(), 10**6) is None  # equal mass is as good there
+        True
+    """
     return crossover_bits(bits, [rho_em(source, 2**b, n) for b in bits])

@@ -41,7 +41,15 @@ def law_variance(law: Law, *, digits: int = 30) -> Enclosure:
 
 
 def normalized_constant(law: Law, *, digits: int = 30) -> Enclosure:
-    """C_PD/sigma^2: the constant of the law scaled to unit variance."""
+    """C_PD/sigma^2: the constant of the law scaled to unit variance.
+
+    Examples:
+        9 / 2 for the Laplace law:
+
+        >>> from fmq_theory import certify
+        >>> certify.normalized_constant(certify.law("laplace")).contains("4.5")
+        True
+    """
     constant = panter_dite_constant(law, digits=digits + 6)
     variance = law_variance(law, digits=digits + 6)
     return (constant / variance).rounded(digits + 4)

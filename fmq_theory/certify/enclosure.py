@@ -45,6 +45,16 @@ def exact(value: Exact) -> Fraction:
 
     Raises:
         CertificationError: a float (its decimal meaning is ambiguous) or a malformed string.
+
+    Examples:
+        >>> from fmq_theory import certify, errors
+        >>> certify.exact("0.1")
+        Fraction(1, 10)
+        >>> try:
+        ...     certify.exact(0.1)
+        ... except errors.CertificationError as error:
+        ...     print(error.cause)
+        a float or other type does not say which exact number is meant
     """
     # The annotation forbids a float, but callers read tables from files.
     if isinstance(value, (int, str, Fraction)) and not isinstance(value, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -95,6 +105,18 @@ class Enclosure:
 
     Raises:
         CertificationError: the ends are out of order.
+
+    Examples:
+        What the digits do not decide is answered by None:
+
+        >>> from fmq_theory.certify import Enclosure
+        >>> third = Enclosure.of("1/3").rounded(4)
+        >>> float(third.lower), float(third.upper)
+        (0.3333, 0.3334)
+        >>> third.less_than("0.34"), third.less_than("0.33"), third.less_than("0.33335")
+        (True, False, None)
+        >>> third.contains("1/3"), (third * 3).contains(1)
+        (True, True)
     """
 
     lower: Fraction

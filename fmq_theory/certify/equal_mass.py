@@ -21,6 +21,17 @@ def equal_mass_distortion(law: Law, num_levels: int, *, digits: int = 30) -> Enc
 
     Raises:
         CertificationError: K < 1, or a quantile could not be proven.
+
+    Examples:
+        Equal mass against the optimum, four levels for the Gaussian; that it costs more is proven:
+
+        >>> from fmq_theory import certify
+        >>> law = certify.law("gaussian")
+        >>> found = certify.equal_mass_distortion(law, 4)
+        >>> round(float(found), 6)
+        0.139441
+        >>> found.greater_than(certify.optimal_codebook(law, 4).optimum)
+        True
     """
     with precision(_bits(num_levels, digits)):
         means = _positive_means(law, num_levels)

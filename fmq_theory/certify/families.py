@@ -31,6 +31,11 @@ def law(name: str, parameters: Mapping[str, Exact] | None = None) -> Law:
     Raises:
         CertificationError: unknown name, missing or unknown parameter, value outside its domain or
             not exact.
+
+    Examples:
+        >>> from fmq_theory import certify
+        >>> certify.law_variance(certify.law("student-t", {"df": "5/2"})).contains(5)  # df / (df - 2)
+        True
     """
     family = LAWS.get(name)
     if family is None:

@@ -71,6 +71,14 @@ def optimal_uniform(law: Law, num_levels: int, *, digits: int = 30) -> UniformOp
 
     Raises:
         CertificationError: K < 2, or the branch and bound could not isolate one step.
+
+    Examples:
+        Max's table II for the Gaussian and four levels, 0.9957 and 0.1188, with more digits:
+
+        >>> from fmq_theory import certify
+        >>> best = certify.optimal_uniform(certify.law("gaussian"), 4)
+        >>> best.step.decimal(12), best.distortion.decimal(12)
+        ('0.995686685944 +/- 5.0e-13', '0.118846050384 +/- 7.8e-14')
     """
     bits = _bits(num_levels, digits)
     if law.support_end is not None:

@@ -154,6 +154,14 @@ def design(source: ScaledLaw, num_levels: int, *, criterion: str = "mse", digits
 
     Raises:
         CertificationError: as ``optimum_of``; an unknown criterion; one level where two are needed.
+
+    Examples:
+        >>> from fmq_theory.claims import oracle
+        >>> report = oracle.design(oracle.scaled_law("gaussian", None, "1"), 2)
+        >>> report.verdict, [round(float(level), 6) for level in report.levels]
+        ('CERTIFIED', [-0.797885, 0.797885])
+        >>> report.distortion.greater_than(report.shannon_at_levels)
+        True
     """
     if not 1 <= digits <= 200:
         raise CertificationError(f"{digits} digits", "1 to 200 are supported", "choose another number")
