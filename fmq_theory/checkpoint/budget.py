@@ -50,6 +50,25 @@ def plan_for_budget(
         BudgetError: no choice is that small (the possible range is named), or it is no positive number.
         PlanError: a sensitivity for a tensor that does not exist, or a negative one.
         FmqError: see ``build_options``.
+
+    Examples:
+        Of two tensors of equal size, one with weights ten times as large, this one gets more bits:
+
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import torch
+        >>> from safetensors.torch import save_file
+        >>> from fmq_theory import sources
+        >>> from fmq_theory.checkpoint.budget import plan_for_budget
+        >>> from fmq_theory.checkpoint.options import Search
+        >>> weight = torch.from_numpy(sources.Gaussian().ppf((torch.arange(4096) + 0.5) / 4096))
+        >>> only = Search(schemes=["lloyd_max"], granularities=["channel"], block_schemes=[])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "model.safetensors"
+        ...     save_file({"large": 10 * weight[None], "small": weight[None]}, path)
+        ...     plan = plan_for_budget(path, 5.0, search=only, keep=False)
+        >>> [(tensor.name, tensor.bits) for tensor in plan.tensors], plan.effective_bits <= 5.0
+        ([('large', 6), ('small', 2)], True)
     """
     _check_budget(budget_bits)
     options = build_options(path, search, names=names, min_ndim=min_ndim, threads=threads, progress=progress)

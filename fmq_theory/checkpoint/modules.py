@@ -142,6 +142,15 @@ def quantize_module(
         WeightsError: a weight cannot be quantized so; it is named. Layers before it are packed already.
         SchemeError: see ``quantize``.
         CheckpointError: the plan names a weight that no layer has, or nothing is to be quantized.
+
+    Examples:
+        >>> import torch
+        >>> from fmq_theory import checkpoint
+        >>> layer = checkpoint.quantize_module(torch.nn.Linear(1024, 4), "lloyd_max", bits=3)
+        >>> isinstance(layer, torch.nn.Linear), [row.unique().numel() for row in layer.weight]
+        (True, [8, 8, 8, 8])
+        >>> layer(torch.ones(2, 1024)).shape
+        torch.Size([2, 4])
     """
     layers = dict(_layers(module))
     if isinstance(plan, str):
@@ -187,6 +196,29 @@ def load_packed(module: nn.Module, path: Path | str, strict: bool = True) -> nn.
 
     Raises:
         CheckpointError: the file is damaged, or does not fit.
+
+    Examples:
+        The module is made without memory for its weights:
+
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import torch
+        >>> from safetensors.torch import save_file
+        >>> from fmq_theory import checkpoint
+        >>> from fmq_theory.checkpoint.recipe import Recipe
+        >>> weight = torch.linspace(0, 1, 4096).reshape(4, 1024)
+        >>> recipe = Recipe("weight", "lloyd_max", 4, "channel", None)
+        >>> with torch.device("meta"):
+        ...     module = torch.nn.Linear(1024, 4, bias=False)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path, small = Path(folder) / "model.safetensors", Path(folder) / "small.safetensors"
+        ...     save_file({"weight": weight}, path)
+        ...     written = checkpoint.write_quantized(path, small, [recipe])
+        ...     module = checkpoint.load_packed(module, small)
+        >>> [row.unique().numel() for row in module.weight]
+        [16, 16, 16, 16]
+        >>> module(torch.ones(2, 1024)).shape
+        torch.Size([2, 4])
     """
     with QuantizedFile(path) as file, torch.no_grad():
         layers = dict(_layers(module))

@@ -84,6 +84,26 @@ def write_quantized(
         WeightsError: a tensor holds nan or inf, or a layout does not fit.
         SchemeError: see ``quantize``.
         OutputError: the output exists, or cannot be written.
+
+    Examples:
+        Four bits for each of 4096 weights, and the codebooks and names, in place of 32:
+
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import torch
+        >>> from safetensors.torch import save_file
+        >>> from fmq_theory import checkpoint
+        >>> from fmq_theory.checkpoint.recipe import Recipe
+        >>> weight = torch.linspace(0, 1, 4096).reshape(4, 1024)
+        >>> recipe = Recipe("weight", "lloyd_max", 4, "channel", None)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path, small = Path(folder) / "model.safetensors", Path(folder) / "small.safetensors"
+        ...     save_file({"weight": weight, "bias": torch.zeros(4)}, path)
+        ...     written = checkpoint.write_quantized(path, small, [recipe])
+        >>> written.original_bytes, written.num_bytes < 4000
+        (16400, True)
+        >>> [(tensor.name, tensor.reason) for tensor in written.kept]
+        [('bias', 'fewer than 2 dimensions')]
     """
     place = OutputPlace(Path(path_out))
     place.check(overwrite=overwrite)

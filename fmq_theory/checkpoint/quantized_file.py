@@ -282,6 +282,27 @@ def load(path: Path | str) -> dict[str, Tensor]:
 
     Raises:
         CheckpointError: see ``QuantizedFile``.
+
+    Examples:
+        Each row is spread evenly over a width of 1/4 and loses 1 / (12 K**2) of its square, K = 16:
+
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import torch
+        >>> from safetensors.torch import save_file
+        >>> from fmq_theory import checkpoint
+        >>> from fmq_theory.checkpoint.recipe import Recipe
+        >>> weight = torch.linspace(0, 1, 4096).reshape(4, 1024)
+        >>> recipe = Recipe("weight", "lloyd_max", 4, "channel", None)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path, small = Path(folder) / "model.safetensors", Path(folder) / "small.safetensors"
+        ...     save_file({"weight": weight}, path)
+        ...     written = checkpoint.write_quantized(path, small, [recipe])
+        ...     state = checkpoint.load(small)
+        >>> state["weight"].shape == weight.shape, state["weight"].dtype
+        (True, torch.float32)
+        >>> round(float((state["weight"] - weight).square().mean()) * 12 * 16**2 * 4**2, 2)
+        1.0
     """
     with QuantizedFile(path) as file:
         state = {name: file.dequantize(name) for name in file.names if name not in file.ties}

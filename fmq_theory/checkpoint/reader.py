@@ -33,6 +33,21 @@ def read_tensors(path: Path | str, *, names: Sequence[str] = (), min_ndim: int =
         CheckpointError: the file is missing, damaged, unsafe or of an unknown format; a name is
             unknown or names what cannot be quantized; nothing is left to quantize.
         WeightsError: a selected tensor holds nan or inf.
+
+    Examples:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import torch
+        >>> from safetensors.torch import save_file
+        >>> from fmq_theory import checkpoint
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "model.safetensors"
+        ...     save_file({"weight": torch.ones(4, 8), "bias": torch.zeros(4)}, path)
+        ...     found = checkpoint.read_tensors(path)
+        >>> [(tensor.name, tensor.array.shape) for tensor in found.tensors]
+        [('weight', (4, 8))]
+        >>> [(tensor.name, tensor.reason) for tensor in found.skipped]
+        [('bias', 'fewer than 2 dimensions')]
     """
     path = Path(path)
     skipped: list[SkippedTensor] = []

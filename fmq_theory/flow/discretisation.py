@@ -93,6 +93,14 @@ def check_convergence(
 
     Raises:
         FlowError: the field is not finite even with 2S steps, or as ``sample`` raises.
+
+    Examples:
+        >>> import torch
+        >>> from fmq_theory import flow
+        >>> from fmq_theory.flow.closed_forms import GaussianField
+        >>> field = GaussianField.of(torch.zeros(1), torch.tensor([[4.0]]))
+        >>> [flow.check_convergence(field, torch.ones(1, 1), steps).converged for steps in (2, 32)]
+        [False, True]
     """
     method = get_sampler(sampler)
     fine = sample(field, noise, 2 * steps, method).end.double()

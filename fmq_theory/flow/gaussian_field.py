@@ -36,6 +36,17 @@ class GaussianField:
 
     Raises:
         SourceError: shapes that do not fit, or a floor that is not positive.
+
+    Examples:
+        For N(3, 4) the flow takes noise x_0 to 3 + 2 x_0, and its slope goes from -1 at t = 0 to 1 at t = 1:
+
+        >>> import torch
+        >>> from fmq_theory.flow.closed_forms import GaussianField
+        >>> field = GaussianField.of(torch.tensor([3.0]), torch.tensor([[4.0]]))
+        >>> round(field.flow(torch.ones(1, 1, dtype=torch.float64), 1.0).item(), 6)
+        5.0
+        >>> round(field.logarithmic_norm(1.0), 6), round(field.lipschitz(0.0), 6)
+        (1.0, 1.0)
     """
 
     mean: Tensor

@@ -111,6 +111,17 @@ def paired_rms(first: Tensor, second: Tensor) -> float:
 
     Raises:
         FlowError: the shapes differ.
+
+    Examples:
+        Rows in another order are the same law, so that the distance is 0, but other pairs:
+
+        >>> import torch
+        >>> from fmq_theory.flow.fidelity import FeatureSet, frechet_distance, paired_rms
+        >>> rows = torch.tensor([[-1.0, 0.0], [1.0, 0.0]])
+        >>> paired_rms(rows, rows.flip(0))
+        2.0
+        >>> round(frechet_distance(FeatureSet.of(rows), FeatureSet.of(rows.flip(0))), 6)
+        0.0
     """
     if first.shape != second.shape or first.ndim != 2 or not len(first):
         raise FlowError(

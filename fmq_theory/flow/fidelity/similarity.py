@@ -57,6 +57,15 @@ def ssim(samples: Tensor, reference: Tensor, data_range: float) -> Tensor | None
 
     Reference:
         Wang, Bovik, Sheikh, Simoncelli, Image quality assessment, IEEE TIP 13 (2004).
+
+    Examples:
+        For two constant images a and b it is (2 a b + c) / (a**2 + b**2 + c) with c = (0.01 R)**2:
+
+        >>> import torch
+        >>> from fmq_theory.flow import fidelity
+        >>> image = torch.zeros(1, 1, 8, 8)
+        >>> round(fidelity.ssim(image + 0.2, image, data_range=2.0).item(), 4), round(0.0004 / 0.0404, 4)
+        (0.0099, 0.0099)
     """
     first, second = _pair(samples, reference, data_range)
     window = ssim_window(tuple(first.shape[1:]))
