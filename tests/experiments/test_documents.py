@@ -227,3 +227,14 @@ def test_the_bound_fails_from_three_bits_on_every_unbounded_law() -> None:
     failing = evidence.partition("; holds")[0]
     assert re.findall(r"b = (\d)-8", failing) == ["3"] * 5 + ["2"]
     assert "uniform b = 1-8" in evidence.partition("; holds")[2]
+
+
+def test_a_plan_has_the_better_samples_in_most_cases_and_not_in_all() -> None:
+    found = {(row["kind"], row["model"], row["budget"]): row["psnr_db"] for row in rows_of("allocation")}
+    better = [
+        psnr > found["best constant", model, budget]
+        for (kind, model, budget), psnr in found.items()
+        if kind == "plan" and ("best constant", model, budget) in found
+    ]
+    assert len(better) >= 40
+    assert 0.5 * len(better) < sum(better) < len(better)
