@@ -91,11 +91,9 @@ def experiment_list(folder: Path = RESULTS) -> str:
         if not (folder / f"{name}.csv").exists():
             continue
         table = read_table(folder, name)
-        seconds = table.about["seconds"]
-        work = f"{seconds / 60:.1f} minutes" if seconds >= 60 else f"{seconds:.0f} seconds"
         parts.append(f"### {name}")
         parts.append(f"{get_experiment(name).title}")
-        parts.append(f"[{name}.csv]({name}.csv), {len(table):,} rows; {work} of work.")
+        parts.append(f"[{name}.csv]({name}.csv), {len(table):,} rows; {table.work} of work.")
         figures = sorted((folder.parent / "figures").glob(f"{name}*.svg"), key=lambda path: path.stem)
         parts += [f"![{figure.stem.replace('-', ', ')}](../figures/{figure.name})" for figure in figures]
     return "\n\n".join(parts)

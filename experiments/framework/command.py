@@ -158,7 +158,7 @@ def _time_of(name: str) -> str:
     path = PUBLISHED / "results" / f"{name}.json"
     if not path.exists():
         return ""
-    return f" [{read_table(path.parent, name).about['seconds'] / 60:.1f} minutes of work]"
+    return f" [{read_table(path.parent, name).work} of work]"
 
 
 def _shown(path: Path) -> str:

@@ -67,6 +67,12 @@ class Table:
         """A column of numbers, nan where there is none."""
         return [math.nan if value is None else float(value) for value in self.column(name)]
 
+    @property
+    def work(self) -> str:
+        """How long its cells took, in words."""
+        seconds = self.about["seconds"]
+        return f"{seconds / 60:.1f} minutes" if seconds >= 60 else f"{seconds:.0f} seconds"
+
     def values(self, name: str) -> list[Any]:
         """The different values of a column, in order of appearance, None left out."""
         return list(dict.fromkeys(value for value in self.column(name) if value is not None))
