@@ -7,9 +7,11 @@ from fmq_theory.kernels.cells import cell_cost
 from fmq_theory.kernels.jit import kernel
 from fmq_theory.kernels.prefix import BLOCK
 
-__all__ = ["best_uniform_ends", "best_uniform_ends_of_rows", "uniform_cost"]
+__all__ = ["best_uniform_ends", "best_uniform_ends_of_rows", "rank_table", "uniform_cost"]
 
 FloatArray = NDArray[np.float64]
+IndexArray = NDArray[np.int64]
+RankTable = tuple[FloatArray, IndexArray]
 Points = NDArray[np.floating]
 
 # Grid points an end, the innermost at this many standard deviations from the mean.
@@ -25,6 +27,14 @@ STEPS = 40
 HALVINGS = 7
 # From so many levels on the grid is finer, and its costs rough.
 MANY_LEVELS = 12
+# Up to so many points have a look-up table of their own: it then stays in a core's cache.
+MOST_TABLED = 1 << 16
+# What points spread at least, so that the number of a bin is one.
+LEAST_SPREAD = 1e-200
+# Points a level up to which a pass over all points is as short as a look-up for each level.
+POINTS_A_LOOK_UP = 4
+# So many points are compared with a border at once.
+NEAR = 8
 
 
 @kernel
@@ -58,8 +68,91 @@ def _sums_below(
 
 
 @kernel
+def rank_table(points: Points, blocks: FloatArray) -> tuple[FloatArray, IndexArray]:
+    """Sums of z and z**2 before each point, and the ranks of the borders of as many equal bins.
+
+    Equal masses only. A bin's number is a non-decreasing function of z, rounding included: points in lower
+    bins than a border's lie below it, points in higher bins above it.
+
+    Returns:
+        sums, shape ``[m + 1, 2]``, and how many points lie in lower bins, shape ``[m + 1]``.
+    """
+    size = points.size
+    sums, ranks = np.empty((size + 1, 2)), np.zeros(size + 1, dtype=np.int64)
+    first, last = np.float64(points[0]), np.float64(points[size - 1])
+    scale = size / (last - first)
+    for start in range(0, size, BLOCK):
+        row = blocks[start // BLOCK]
+        partial_first, partial_second = 0.0, 0.0
+        for i in range(start, min(start + BLOCK, size)):
+            sums[i, 0], sums[i, 1] = row[1] + (row[2] + partial_first), row[3] + (row[4] + partial_second)
+            z = np.float64(points[i])
+            partial_first += z
+            partial_second += z * z
+    everything = blocks[blocks.shape[0] - 1]
+    sums[size, 0], sums[size, 1] = everything[1] + everything[2], everything[3] + everything[4]
+    for i in range(size):  # the last point of a bin stays
+        ranks[min(int((np.float64(points[i]) - first) * scale), size - 1) + 1] = i + 1
+    filled = 0
+    for k in range(size + 1):
+        filled = max(filled, ranks[k])
+        ranks[k] = filled
+    return sums, ranks
+
+
+@kernel
+def _tabled_cost(
+    points: Points, sums: FloatArray, ranks: IndexArray, low: float, high: float, num_levels: int
+) -> tuple[float, float, float]:
+    """``uniform_cost`` from a rank table: a look-up for each level, none of which waits for another."""
+    size = points.size
+    first_point = np.float64(points[0])
+    scale = size / (np.float64(points[size - 1]) - first_point)
+    step = (high - low) / (num_levels - 1)
+    cost, all_centred, moment = 0.0, 0.0, 0.0
+    start, first, second = 0, 0.0, 0.0
+    for k in range(num_levels):
+        stop = size
+        if k + 1 < num_levels:
+            border = low + (k + 0.5) * step
+            bin_of_border = min(int(max((border - first_point) * scale, 0.0)), size - 1)
+            stop, above = ranks[bin_of_border], ranks[bin_of_border + 1]
+            while above - stop > NEAR:
+                middle = (stop + above) // 2
+                if np.float64(points[middle]) < border:
+                    stop = middle + 1
+                else:
+                    above = middle
+            if stop + NEAR <= size:  # what lies above is not below the border: no branch to guess
+                below = 0
+                for j in range(NEAR):
+                    below += np.float64(points[stop + j]) < border
+                stop += below
+            else:
+                while stop < above and np.float64(points[stop]) < border:
+                    stop += 1
+        next_first, next_second = sums[stop, 0], sums[stop, 1]
+        level = low + k * step
+        # Centred on the level: what is left is of the size of the cell's own error.
+        cell_first = next_first - first
+        centred = cell_first - level * (stop - start)
+        cost += (next_second - second - level * cell_first) - level * centred
+        all_centred += centred
+        moment += k * centred
+        start, first, second = stop, next_first, next_second
+    moment /= num_levels - 1
+    return cost, 2.0 * (moment - all_centred), -2.0 * moment
+
+
+@kernel
 def uniform_cost(
-    points: Points, mass: FloatArray, blocks: FloatArray, low: float, high: float, num_levels: int
+    points: Points,
+    mass: FloatArray,
+    blocks: FloatArray,
+    table: RankTable,
+    low: float,
+    high: float,
+    num_levels: int,
 ) -> tuple[float, float, float]:
     """sum w (z - Q(z))**2 for nearest levels low + k (high - low) / (K - 1), and its slopes in both ends.
 
@@ -71,6 +164,7 @@ def uniform_cost(
         points: sorted z, shape ``[m]``.
         mass: shape ``[m]``, or ``[0]`` where all are 1.
         blocks: from ``block_prefix``.
+        table: from ``rank_table``, or of empty arrays.
         low: first level.
         high: last level, above ``low``.
         num_levels: K >= 2.
@@ -78,6 +172,8 @@ def uniform_cost(
     Returns:
         (cost, slope in low, slope in high).
     """
+    if table[1].size > 0 and points.size > POINTS_A_LOOK_UP * num_levels:
+        return _tabled_cost(points, table[0], table[1], low, high, num_levels)
     step = (high - low) / (num_levels - 1)
     cost, slope_low, slope_high = 0.0, 0.0, 0.0
     start = 0
@@ -149,6 +245,7 @@ def _descend(
     points: Points,
     mass: FloatArray,
     blocks: FloatArray,
+    table: RankTable,
     low: float,
     high: float,
     num_levels: int,
@@ -159,7 +256,7 @@ def _descend(
     point's error, so a gradient leads almost to the bottom. No step is taken that does not go down.
     """
     first, last = float(np.float64(points[0])), float(np.float64(points[points.size - 1]))
-    cost, slope_low, slope_high = uniform_cost(points, mass, blocks, low, high, num_levels)
+    cost, slope_low, slope_high = uniform_cost(points, mass, blocks, table, low, high, num_levels)
     total = float(blocks[blocks.shape[0] - 1, 0])
     # The inverse of the Hessian with all cells held fixed, for many equally full cells.
     a: float = 2.0 / total
@@ -175,7 +272,7 @@ def _descend(
             next_high = min(max(high + reach * move_high, first), last)
             if next_low < next_high:
                 found, next_slope_low, next_slope_high = uniform_cost(
-                    points, mass, blocks, next_low, next_high, num_levels
+                    points, mass, blocks, table, next_low, next_high, num_levels
                 )
                 if found < cost:
                     break
@@ -194,6 +291,7 @@ def _polish(
     points: Points,
     mass: FloatArray,
     blocks: FloatArray,
+    table: RankTable,
     low: float,
     high: float,
     cost: float,
@@ -208,7 +306,7 @@ def _polish(
             next_low = min(max(low + reach * (turn // 3 - 1), first), last)
             next_high = min(max(high + reach * (turn % 3 - 1), first), last)
             if next_low < next_high:
-                found, _, _ = uniform_cost(points, mass, blocks, next_low, next_high, num_levels)
+                found, _, _ = uniform_cost(points, mass, blocks, table, next_low, next_high, num_levels)
                 if found < cost:
                     low, high, cost = next_low, next_high, found
         reach *= 0.5
@@ -233,7 +331,13 @@ def _ends(mean: float, outermost: float, deviation: float, count: int) -> FloatA
 
 @kernel
 def _grid_costs(
-    points: Points, mass: FloatArray, blocks: FloatArray, lows: FloatArray, highs: FloatArray, num_levels: int
+    points: Points,
+    mass: FloatArray,
+    blocks: FloatArray,
+    table: RankTable,
+    lows: FloatArray,
+    highs: FloatArray,
+    num_levels: int,
 ) -> FloatArray:
     """The cost for each pair of ends, bordered by inf; for many levels roughly.
 
@@ -255,7 +359,9 @@ def _grid_costs(
                 step = (highs[j] - lows[i]) / (num_levels - 1)
                 costs[i + 1, j + 1] = below[i] + above[j] + total * step * step / 12.0
             else:
-                costs[i + 1, j + 1], _, _ = uniform_cost(points, mass, blocks, lows[i], highs[j], num_levels)
+                costs[i + 1, j + 1], _, _ = uniform_cost(
+                    points, mass, blocks, table, lows[i], highs[j], num_levels
+                )
     return costs
 
 
@@ -288,11 +394,14 @@ def best_uniform_ends(
     everything = blocks[blocks.shape[0] - 1]
     mean = min(max(everything[1] / everything[0], first), last)
     deviation = np.sqrt(cell_cost(blocks, 0, blocks.shape[0] - 1) / everything[0])
+    table = np.empty((0, 2)), np.empty(0, dtype=np.int64)
+    if mass.size == 0 and points.size <= MOST_TABLED and last - first > LEAST_SPREAD:
+        table = rank_table(points, blocks)
     count = FINE_SIDE if num_levels >= MANY_LEVELS else SIDE
     lows, highs = _ends(mean, first, deviation, count), _ends(mean, last, deviation, count)
-    costs = _grid_costs(points, mass, blocks, lows, highs, num_levels)
+    costs = _grid_costs(points, mass, blocks, table, lows, highs, num_levels)
     best_low, best_high = first, last
-    best, _, _ = uniform_cost(points, mass, blocks, first, last, num_levels)
+    best, _, _ = uniform_cost(points, mass, blocks, table, first, last, num_levels)
     # Costs are good to about 1e-15 of this: a smaller fall might be a rise over min-max.
     noise = 1e-14 * everything[3]
     for _ in range(STARTS):
@@ -305,10 +414,10 @@ def best_uniform_ends(
             break
         # A minimum that is used is no longer one, and makes none of its neighbours.
         costs[row, column] = -np.inf
-        low, high, cost = _descend(points, mass, blocks, lows[row - 1], highs[column - 1], num_levels)
+        low, high, cost = _descend(points, mass, blocks, table, lows[row - 1], highs[column - 1], num_levels)
         if cost < best - noise:
             best_low, best_high, best = low, high, cost
-    low, high, cost = _polish(points, mass, blocks, best_low, best_high, best, num_levels)
+    low, high, cost = _polish(points, mass, blocks, table, best_low, best_high, best, num_levels)
     if cost < best - noise:
         best_low, best_high = low, high
     return best_low, best_high
