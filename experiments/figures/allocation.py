@@ -30,6 +30,7 @@ from fmq_theory.checkpoint.options import build_options
 from fmq_theory.checkpoint.recipe import Planned, Recipe, recipes_for
 from fmq_theory.metrics import mean_estimate
 from fmq_theory.report.looks import look
+from fmq_theory.report.style import heading
 
 __all__ = ["EXPERIMENT", "best_constant"]
 
@@ -142,10 +143,9 @@ def plot(table: Table) -> Mapping[str, Figure]:
             below.set_ylabel("samples, PSNR (dB)")
     handles, labels = made.panels[models[0]][0].get_legend_handles_labels()
     made.figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8)
-    made.figure.suptitle(
-        "Constant bits: filled marks for a codebook a channel, open ones for a codebook a tensor",
-        x=0.01, ha="left", fontsize=9,
-    )  # fmt: skip
+    heading(
+        made.figure, "Constant bits: filled marks for a codebook a channel, open ones for a codebook a tensor"
+    )
     return {"": made.figure}
 
 

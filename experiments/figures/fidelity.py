@@ -22,7 +22,7 @@ from experiments.framework.table import Row, Table
 from fmq_theory.flow.cell import decode_images
 from fmq_theory.report.direct_labels import EndLabel, label_ends
 from fmq_theory.report.looks import look
-from fmq_theory.report.style import PAGE_WIDTH
+from fmq_theory.report.style import PAGE_WIDTH, heading
 
 __all__ = ["EXPERIMENT"]
 
@@ -189,7 +189,7 @@ def _samples(table: Table, model: str) -> Figure:
         )
     for axes, b in zip(panels[0], bits, strict=True):
         axes.set_title(f"{b} bits", fontsize=9)
-    figure.suptitle(f"{model}: samples from the same noise", x=0.01, ha="left", fontsize=9)
+    heading(figure, f"{model}: samples from the same noise")
     return figure
 
 

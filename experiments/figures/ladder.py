@@ -27,6 +27,7 @@ from fmq_theory.flow.closed_forms import GaussianField, MixtureField
 from fmq_theory.flow.ladder import Effort, ladder
 from fmq_theory.report.direct_labels import EndLabel, label_ends
 from fmq_theory.report.looks import RUNG_LOOKS
+from fmq_theory.report.style import heading
 
 __all__ = ["EXPERIMENT"]
 
@@ -174,12 +175,12 @@ def plot(table: Table) -> Mapping[str, Figure]:
             below.set_ylabel("bound / error at t = 1")
         if model == made.labelled:
             label_ends(above, ends, height=1.4, size=7.5)
-    made.figure.suptitle(
+    heading(
+        made.figure,
         f"Above: error and bounds over t, {curve['scheme']} at {curve['bits']} bits. "
         "Below: a point a scheme and bit-width, bars medians. "
         "In brackets: the constants",
-        x=0.01, ha="left", fontsize=9,
-    )  # fmt: skip
+    )
     return {"": made.figure}
 
 

@@ -20,7 +20,7 @@ from experiments.framework.flow_runs import flow_report, flow_run
 from experiments.framework.table import Row, Table
 from fmq_theory.report.direct_labels import EndLabel, label_ends
 from fmq_theory.report.looks import look
-from fmq_theory.report.style import PAGE_WIDTH
+from fmq_theory.report.style import PAGE_WIDTH, heading
 
 __all__ = ["EXPERIMENT"]
 
@@ -65,11 +65,11 @@ def plot(table: Table) -> Mapping[str, Figure]:
             axes.set_ylabel(moment)
         line[0].set_title(f"{model}, {part.values('dimensions')[0]} dimensions", loc="left", fontsize=9)
         label_ends(line[1], ends, height=1.7, size=7.5)
-    figure.suptitle(
+    heading(
+        figure,
         "Variance of the latent over samples: its standard deviation and mean over dimensions, "
         "relative to full precision",
-        x=0.01, ha="left", fontsize=9,
-    )  # fmt: skip
+    )
     for axes in panels[-1]:
         axes.set_xlabel("bits of a code")
     return {"": figure}

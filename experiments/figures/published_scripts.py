@@ -36,6 +36,7 @@ from fmq_theory import quantize
 from fmq_theory.checkpoint import read_tensors
 from fmq_theory.metrics import mean_estimate
 from fmq_theory.report.direct_labels import EndLabel, label_ends
+from fmq_theory.report.style import heading
 
 __all__ = ["EXPERIMENT", "STEPS", "Channels", "advantages", "uniform_at_size"]
 
@@ -222,11 +223,11 @@ def plot(table: Table) -> Mapping[str, Figure]:
             below.set_ylabel("samples (dB)")
         if model == made.labelled:
             label_ends(above, ends, height=1.9, size=7.5)
-    made.figure.suptitle(
+    heading(
+        made.figure,
         f"Above 0: OT is better. Weights: 10 log10 SSE uniform / SSE OT, cut at {_LEAST_DB:g} dB. "
         "Samples: PSNR of OT less uniform's",
-        x=0.01, ha="left", fontsize=9,
-    )  # fmt: skip
+    )
     return {"": made.figure}
 
 

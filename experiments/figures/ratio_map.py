@@ -25,7 +25,7 @@ from fmq_theory.bounds import BAND, predicted_crossover_bits, rho_em, rho_w2_hig
 from fmq_theory.claims import compare_law
 from fmq_theory.claims.comparison import crossing_of
 from fmq_theory.report.direct_labels import EndLabel, label_ends
-from fmq_theory.report.style import PAGE_WIDTH
+from fmq_theory.report.style import PAGE_WIDTH, heading
 
 __all__ = ["EXPERIMENT", "place_in_band"]
 
@@ -126,11 +126,11 @@ def _maps(table: Table) -> Figure:
                 axes.set_xlabel("bits per weight b")
         line[0].text(len(bits) - 0.4, -0.68, "b*", fontsize=8, ha="left", va="center", clip_on=False)
         line[0].set_ylabel(f"n = {n:,}", fontsize=9)
-    figure.suptitle(
+    heading(
+        figure,
         f"Framed: in the paper's band {BAND[0]:.2f}–{BAND[1]:.2f}, with the whole 95 % interval; dotted: the "
         "mean only.\nViolet: better than uniform; orange: worse. n: weights that share a codebook.",
-        x=0.01, ha="left", fontsize=9,
-    )  # fmt: skip
+    )
     return figure
 
 

@@ -25,6 +25,7 @@ from fmq_theory.checkpoint.audit import audit
 from fmq_theory.report.comparison_figure import as_fraction
 from fmq_theory.report.direct_labels import EndLabel, label_ends
 from fmq_theory.report.looks import Look, look
+from fmq_theory.report.style import heading
 
 __all__ = ["EXPERIMENT"]
 
@@ -139,11 +140,11 @@ def plot(table: Table) -> Mapping[str, Figure]:
         ]
         band = EndLabel("0.25–0.40", max(table.numbers("bits")), math.sqrt(BAND[0] * BAND[1]), "0.3")
         label_ends(axes, [*ends, band], height=1.9, size=8.0)
-    made.figure.suptitle(
+    heading(
+        made.figure,
         "Error relative to min–max uniform: ρ_EM of equal mass, ρ_W2 of Lloyd–Max. "
         "Yellow: the paper's 0.25–0.40",
-        x=0.01, ha="left", fontsize=9,
-    )  # fmt: skip
+    )
     return {"": made.figure}
 
 

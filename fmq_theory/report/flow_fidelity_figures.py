@@ -18,7 +18,7 @@ from fmq_theory.flow.experiment import FlowReport
 from fmq_theory.flow.flow_rows import FlowRow, flow_rows
 from fmq_theory.report.direct_labels import EndLabel, label_ends
 from fmq_theory.report.looks import look
-from fmq_theory.report.style import PAGE_WIDTH
+from fmq_theory.report.style import PAGE_WIDTH, heading
 
 __all__ = ["latent_figure", "samples_figure", "similarity_figure"]
 
@@ -45,9 +45,7 @@ def similarity_figure(report: FlowReport) -> Figure | None:
         label_ends(right, _ends(rows, key, "effective_bits"), height=_HEIGHT - 0.6)
     for axes, words in zip(panels[-1], ("bits of a code", "effective bits (codebooks counted)"), strict=True):
         axes.set_xlabel(words)
-    figure.suptitle(
-        f"Samples against full precision, same noise: {report.subject}", x=0.01, ha="left", fontsize=11
-    )
+    heading(figure, f"Samples against full precision, same noise: {report.subject}", size=11)
     return figure
 
 
@@ -81,10 +79,11 @@ def latent_figure(report: FlowReport) -> Figure | None:
         ha="right", va="top",
     )  # fmt: skip
     label_ends(right, _ends(rows, "latent_mean_ratio", "bits"), height=_HEIGHT - 0.7)
-    figure.suptitle(
+    heading(
+        figure,
         f"Variance of the latent ({report.full.latent.dimensions} numbers, t nearest 1/2): {report.subject}",
-        x=0.01, ha="left", fontsize=11,
-    )  # fmt: skip
+        size=11,
+    )
     return figure
 
 
@@ -115,7 +114,7 @@ def samples_figure(report: FlowReport) -> Figure | None:
         )  # fmt: skip
     for b, axes in zip(bits, panels[0], strict=True):
         axes.set_title(f"{b} bits", fontsize=9)
-    figure.suptitle(f"Samples from the same noise: {report.subject}", x=0.01, ha="left", fontsize=11)
+    heading(figure, f"Samples from the same noise: {report.subject}", size=11)
     return figure
 
 

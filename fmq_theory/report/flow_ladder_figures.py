@@ -16,7 +16,7 @@ from fmq_theory.flow.experiment import FlowReport
 from fmq_theory.flow.flow_rows import FlowRow, flow_rows
 from fmq_theory.report.direct_labels import EndLabel, label_ends
 from fmq_theory.report.looks import RUNG_LOOKS, look
-from fmq_theory.report.style import PAGE_WIDTH
+from fmq_theory.report.style import PAGE_WIDTH, heading
 
 __all__ = ["error_figure", "ladder_figure"]
 
@@ -115,7 +115,7 @@ def _panels(panels: Mapping[str, tuple[list[float], Curves]], title: str, below:
         grid[place // columns, place % columns].set_visible(False)
     for line in grid:
         line[0].set_ylabel("‖e‖")
-    figure.suptitle(f"{title}\n", x=0.01, ha="left", fontsize=11)
+    heading(figure, f"{title}\n", size=11)
     figure.text(
         0.01, 0.995 - 0.27 / figure.get_figheight(), note, ha="left", va="top", fontsize=8, color="0.3"
     )

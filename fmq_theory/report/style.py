@@ -3,8 +3,9 @@
 from contextlib import AbstractContextManager
 
 import matplotlib as mpl
+from matplotlib.figure import Figure
 
-__all__ = ["PAGE_WIDTH", "figure_style"]
+__all__ = ["PAGE_WIDTH", "figure_style", "heading"]
 
 PAGE_WIDTH = 9.3
 """Inches: the text of a page of the site. A figure that is wider is shrunk there, and its words with it."""
@@ -32,3 +33,8 @@ def figure_style() -> AbstractContextManager[None]:
             "savefig.dpi": 200,
         }
     )
+
+
+def heading(figure: Figure, text: str, *, size: float = 9.0) -> None:
+    """Writes ``text`` above all panels, from the left edge on, in as many lines as the width asks for."""
+    figure.suptitle(text, x=0.01, ha="left", fontsize=size, wrap=True)  # pyright: ignore[reportUnknownMemberType]
