@@ -54,11 +54,17 @@ def _sums_below(
 
 
 @kernel
+def _bin_of(value: float, first: float, scale: float, count: int) -> int:
+    """Which of ``count`` bins, 1 / scale wide from ``first`` on: non-decreasing, rounding included."""
+    return min(int(max((value - first) * scale, 0.0)), count - 1)
+
+
+@kernel
 def rank_table(points: Points, blocks: FloatArray) -> tuple[FloatArray, IndexArray]:
     """Sums of z and z**2 before each point, and the ranks of the borders of as many equal bins.
 
-    Equal masses only. A bin's number is a non-decreasing function of z, rounding included: points in lower
-    bins than a border's lie below it, points in higher bins above it.
+    Equal masses only. Bins are numbered by ``_bin_of``: points in lower bins than a border's lie below it,
+    points in higher bins above it.
 
     Returns:
         sums, shape ``[m + 1, 2]``, and how many points lie in lower bins, shape ``[m + 1]``.
@@ -78,7 +84,7 @@ def rank_table(points: Points, blocks: FloatArray) -> tuple[FloatArray, IndexArr
     everything = blocks[blocks.shape[0] - 1]
     sums[size, 0], sums[size, 1] = everything[1] + everything[2], everything[3] + everything[4]
     for i in range(size):  # the last point of a bin stays
-        ranks[min(int((np.float64(points[i]) - first) * scale), size - 1) + 1] = i + 1
+        ranks[_bin_of(np.float64(points[i]), first, scale, size) + 1] = i + 1
     filled = 0
     for k in range(size + 1):
         filled = max(filled, ranks[k])
@@ -87,10 +93,11 @@ def rank_table(points: Points, blocks: FloatArray) -> tuple[FloatArray, IndexArr
 
 
 @kernel
-def table_if_useful(points: Points, mass: FloatArray, blocks: FloatArray) -> RankTable:
-    """``rank_table`` for few points of equal mass; empty arrays for others."""
+def table_if_useful(points: Points, mass: FloatArray, blocks: FloatArray, num_levels: int) -> RankTable:
+    """``rank_table`` for points of equal mass, many for the levels and few for a cache; else empty arrays."""
     spread = np.float64(points[points.size - 1]) - np.float64(points[0])
-    if mass.size == 0 and points.size <= MOST_TABLED and spread > LEAST_SPREAD:
+    is_in_range = POINTS_A_LOOK_UP * num_levels < points.size <= MOST_TABLED
+    if mass.size == 0 and is_in_range and spread > LEAST_SPREAD:
         return rank_table(points, blocks)
     return np.empty((0, 2)), np.empty(0, dtype=np.int64)
 
@@ -110,7 +117,7 @@ def _tabled_cost(
         stop = size
         if k + 1 < num_levels:
             border = low + (k + 0.5) * step
-            bin_of_border = min(int(max((border - first_point) * scale, 0.0)), size - 1)
+            bin_of_border = _bin_of(border, first_point, scale, size)
             stop, above = ranks[bin_of_border], ranks[bin_of_border + 1]
             while above - stop > NEAR:
                 middle = (stop + above) // 2
@@ -167,7 +174,7 @@ def uniform_cost(
     Returns:
         (cost, slope in low, slope in high).
     """
-    if table[1].size > 0 and points.size > POINTS_A_LOOK_UP * num_levels:
+    if table[1].size > 0:
         return _tabled_cost(points, table[0], table[1], low, high, num_levels)
     step = (high - low) / (num_levels - 1)
     cost, slope_low, slope_high = 0.0, 0.0, 0.0

@@ -198,7 +198,7 @@ def best_uniform_ends(
     everything = blocks[blocks.shape[0] - 1]
     mean = min(max(everything[1] / everything[0], first), last)
     deviation = np.sqrt(cell_cost(blocks, 0, blocks.shape[0] - 1) / everything[0])
-    table = table_if_useful(points, mass, blocks)
+    table = table_if_useful(points, mass, blocks, num_levels)
     count = FINE_SIDE if num_levels >= MANY_LEVELS else SIDE
     lows, highs = _ends(mean, first, deviation, count), _ends(mean, last, deviation, count)
     costs = _grid_costs(points, mass, blocks, table, lows, highs, num_levels)
