@@ -1,5 +1,6 @@
 """The record of one derivation: steps that were checked, constants that came out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -33,13 +34,19 @@ class Step:
         name: what the step says.
         how: ``derived`` (symbolic identity or decision), ``computed`` (numbers agree to the stated
             digits), ``argued`` (mathematics in words, that no machine checked), ``checked`` (a
-            sanity check at finite size of something asymptotic: it proves nothing).
+            sanity check on an instance or at finite size: it proves nothing), ``concluded`` (a part of
+            the lemma's statement, with the steps that it rests on).
         detail: the formula, the digits, or the argument.
+        uses: names of the steps and assumptions that this step rests on; a name that ends in ``*``
+            stands for all that begin so. See ``proofs_check.chain``.
+        same: both sides were the same expression before anything was shown.
     """
 
     name: str
-    how: Literal["derived", "computed", "argued", "checked"]
+    how: Literal["derived", "computed", "argued", "checked", "concluded"]
     detail: str
+    uses: tuple[str, ...] = ()
+    same: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,7 @@ class Derivation:
     steps: list[Step] = field(default_factory=list)
     constants: list[Constant] = field(default_factory=list)
 
-    def identity(self, name: str, left: sp.Expr, right: sp.Expr) -> None:
+    def identity(self, name: str, left: sp.Expr, right: sp.Expr, *, uses: Sequence[str] = ()) -> None:
         """left = right for all admissible values of the free symbols, shown symbolically."""
         difference = sp.sympify(left) - sp.sympify(right)
         # Most false identities show at one point, and simplification is slow on them.
@@ -73,26 +80,50 @@ class Derivation:
             raise NotProvedError(name, f"{left} is not {right}: they differ by {value} at {point}")
         if not _vanishes(difference):
             raise NotProvedError(name, f"{left} = {right} was not shown; they differ by {difference}")
-        self.steps.append(Step(name, "derived", f"{left} = {right}"))
+        same = sp.sympify(left) == sp.sympify(right)
+        self.steps.append(Step(name, "derived", f"{left} = {right}", tuple(uses), same))
 
-    def decided(self, name: str, condition: object, detail: str) -> None:
+    def decided(self, name: str, condition: object, detail: str, *, uses: Sequence[str] = ()) -> None:
         """A condition that sympy decides; anything but a plain true fails the step."""
         if condition is not True and condition is not sp.true:
             raise NotProvedError(name, f"{detail}: {condition}")
-        self.steps.append(Step(name, "derived", detail))
+        self.steps.append(Step(name, "derived", detail, tuple(uses)))
 
-    def agrees(self, name: str, left: object, right: object, *, digits: int) -> None:
+    def agrees(
+        self, name: str, left: object, right: object, *, digits: int, uses: Sequence[str] = ()
+    ) -> None:
         """Two numbers from independent routes agree to ``digits`` significant digits."""
         with mp.workdps(WORKING_DIGITS):
             a, b = _number(left), _number(right)
             size = max(abs(a), abs(b))
             if not (mp.isfinite(size) and abs(a - b) <= mp.mpf(10) ** -digits * size):
                 raise NotProvedError(name, f"{mp.nstr(a, digits)} against {mp.nstr(b, digits)}")
-            self.steps.append(Step(name, "computed", f"{mp.nstr(a, digits)}, {digits} digits agree"))
+            detail = f"{mp.nstr(a, digits)}, {digits} digits agree"
+            self.steps.append(Step(name, "computed", detail, tuple(uses)))
 
-    def argue(self, name: str, argument: str) -> None:
+    def argue(self, name: str, argument: str, *, uses: Sequence[str] = ()) -> None:
         """A step that a reader has to check; it is listed as such."""
-        self.steps.append(Step(name, "argued", argument))
+        self.steps.append(Step(name, "argued", argument, tuple(uses)))
+
+    def conclude(self, part: str, *, uses: Sequence[str]) -> None:
+        """A part of the statement, word for word, and the steps that it rests on.
+
+        The runner fails a lemma whose conclusion is not in its statement, or that has a step on which no
+        conclusion rests.
+        """
+        self.steps.append(Step(part, "concluded", part, tuple(uses)))
+
+    def example(self, name: str, left: sp.Expr, right: sp.Expr) -> None:
+        """The statement on one instance, exactly: it can stop a wrong claim, and proves nothing."""
+        trial = Derivation()
+        trial.identity(name, left, right)
+        self.steps.append(Step(name, "checked", trial.steps[0].detail))
+
+    def holds(self, name: str, condition: object, detail: str) -> None:
+        """Like ``example``, for a condition."""
+        trial = Derivation()
+        trial.decided(name, condition, detail)
+        self.steps.append(Step(name, "checked", detail))
 
     def check(self, name: str, left: object, right: object, *, within: float) -> None:
         """A sanity check of an asymptotic statement at finite size: relative difference below ``within``.

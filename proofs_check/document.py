@@ -6,6 +6,7 @@ last digit, no formula in a form that sympy chose. ``--steps`` and ``--json`` sh
 
 from collections.abc import Sequence
 
+from proofs_check.assumption import Assumption
 from proofs_check.certificate import CertifiedConstant
 from proofs_check.runner import Outcome
 
@@ -57,7 +58,7 @@ def _lemma_record(outcome: Outcome) -> dict[str, object]:
         "id": lemma.id,
         "title": lemma.title,
         "statement": lemma.statement,
-        "assumptions": list(lemma.assumptions),
+        "assumptions": [_assumption_text(assumption) for assumption in lemma.assumptions],
         "reference": lemma.reference,
         "passed": outcome.passed,
         "failure": outcome.failure,
@@ -104,7 +105,7 @@ def _section(outcome: Outcome) -> str:
     lemma = outcome.lemma
     lines = ["", f"## {_heading(outcome)}", "", lemma.statement, ""]
     if lemma.assumptions:
-        lines += ["Assumptions:", "", *(f"* {assumption}" for assumption in lemma.assumptions), ""]
+        lines += ["Assumptions:", "", *(f"* {_assumption_text(a)}" for a in lemma.assumptions), ""]
     if lemma.document:
         lines += [f"Full proof: [{lemma.document}]({lemma.document}).", ""]
     if lemma.reference:
@@ -122,6 +123,10 @@ def _section(outcome: Outcome) -> str:
     lines += ["Mutants, each of which fails:", ""]
     lines += [f"* {m.mutant.what}: at *{m.mutant.fails_at}*" for m in outcome.mutants]
     return "\n".join(lines)
+
+
+def _assumption_text(assumption: Assumption | str) -> str:
+    return assumption if isinstance(assumption, str) else assumption.text
 
 
 def _constant_row(constant: CertifiedConstant) -> str:

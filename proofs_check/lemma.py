@@ -1,34 +1,15 @@
 """A lemma: a statement, what it assumes, a derivation, and twins that must fail."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TypeAlias
 
-import sympy as sp
-
+from proofs_check.assumption import Assumption
 from proofs_check.certificate import Certificate
 from proofs_check.derivation import Derivation
+from proofs_check.mutant import Claim, Mutant
 
 __all__ = ["Claim", "Lemma", "Mutant"]
-
-Claim: TypeAlias = Mapping[str, sp.Basic]
-"""What the statement asserts, by name: constants, exponents, ranges of validity."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """A false variant of a lemma. If the derivation accepts it, the derivation proves nothing.
-
-    Attributes:
-        what: the error in words.
-        changes: entries of the claim that are replaced.
-        fails_at: the step at which the derivation must stop. Stopping elsewhere is a fault as well.
-    """
-
-    what: str
-    changes: Claim
-    fails_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +24,7 @@ class Lemma:
         id: what ``--only`` takes.
         title: a few words for the table.
         statement: the full statement.
-        assumptions: all of them.
+        assumptions: all of them, each with what shows that the lemma needs it.
         claim: the assertions that ``derive`` compares with what it finds.
         derive: writes its steps to a Derivation; raises NotProvedError at the first that fails.
         mutants: at least one.
@@ -56,7 +37,7 @@ class Lemma:
     id: str
     title: str
     statement: str
-    assumptions: tuple[str, ...]
+    assumptions: tuple[Assumption | str, ...]
     claim: Claim
     derive: Callable[[Derivation, Claim], None]
     mutants: tuple[Mutant, ...]
@@ -67,11 +48,17 @@ class Lemma:
     def __post_init__(self) -> None:
         if not self.mutants:
             raise ValueError(f"lemma {self.id}: a derivation without a mutant is not tested; add one")
-        for mutant in self.mutants:
+        for mutant in (*self.mutants, *self.deletions()):
             unknown = mutant.changes.keys() - self.claim.keys()
             if unknown or not mutant.changes:
                 raise ValueError(f"lemma {self.id}, mutant {mutant.what!r}: no such claim {sorted(unknown)}")
         object.__setattr__(self, "claim", MappingProxyType(dict(self.claim)))
+
+    def deletions(self) -> Iterator[Mutant]:
+        """The assumptions whose deletion the derivation itself notices."""
+        for assumption in self.assumptions:
+            if isinstance(assumption, Assumption) and isinstance(assumption.without, Mutant):
+                yield assumption.without
 
     def prove(self) -> Derivation:
         """Run the derivation.

@@ -1,11 +1,16 @@
 """Running lemmas and their mutants, and saying what came of it."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from proofs_check.assumption import Assumption, Counterexample
 from proofs_check.certificate import CertifiedConstant, certify_constants
+from proofs_check.chain import faults, support
 from proofs_check.derivation import Derivation, NotProvedError
-from proofs_check.lemma import Lemma, Mutant
+from proofs_check.empty_steps import empty_steps
+from proofs_check.lemma import Lemma
+from proofs_check.mutant import Mutant
 
 __all__ = ["MutantOutcome", "Outcome", "run_lemma"]
 
@@ -35,6 +40,8 @@ class Outcome:
         failure: the step that failed and why; empty if none did.
         constants: exact form, enclosure and float of each constant; empty if two of them disagree.
         mutants: one outcome per mutant.
+        faults: what is wrong with the chain from the assumptions to the conclusions: steps or assumptions
+            without which nothing changes, steps that compare an expression with itself.
         seconds: wall-clock time, mutants included.
     """
 
@@ -43,12 +50,13 @@ class Outcome:
     failure: str
     constants: tuple[CertifiedConstant, ...]
     mutants: tuple[MutantOutcome, ...]
+    faults: tuple[str, ...]
     seconds: float
 
     @property
     def passed(self) -> bool:
-        """The lemma is proved, its constants agree, and every mutant is refuted for the stated reason."""
-        return not self.failure and all(outcome.refuted for outcome in self.mutants)
+        """Proved, constants agree, mutants refuted for the stated reason, no idle step or assumption."""
+        return not self.failure and not self.faults and all(outcome.refuted for outcome in self.mutants)
 
 
 def run_lemma(lemma: Lemma) -> Outcome:
@@ -61,7 +69,45 @@ def run_lemma(lemma: Lemma) -> Outcome:
     except NotProvedError as error:
         failure = str(error)
     mutants = tuple(_try_mutant(lemma, mutant) for mutant in lemma.mutants)
-    return Outcome(lemma, derivation, failure, constants, mutants, time.perf_counter() - start)
+    chained = derivation is not None and any(step.how == "concluded" for step in derivation.steps)
+    wrong = tuple(_faults(lemma, derivation)) if derivation and chained else ()
+    return Outcome(lemma, derivation, failure, constants, mutants, wrong, time.perf_counter() - start)
+
+
+def _faults(lemma: Lemma, derivation: Derivation) -> Iterator[str]:
+    assumptions = [a for a in lemma.assumptions if isinstance(a, Assumption)]
+    for bare in (a for a in lemma.assumptions if isinstance(a, str)):
+        yield f"nothing shows that this assumption is needed: {bare!r}"
+    names = [assumption.name for assumption in assumptions]
+    chain = faults(derivation.steps, names, lemma.statement)
+    yield from chain
+    suspects = {step.name for step in derivation.steps if step.same}
+    for name in empty_steps(lemma.derive, lemma.claim, suspects):
+        yield f"both sides are one expression, whatever the derivation finds: {name!r}"
+    for assumption in assumptions:
+        yield from _deletion(lemma, derivation, assumption)
+
+
+def _deletion(lemma: Lemma, derivation: Derivation, assumption: Assumption) -> Iterator[str]:
+    """Without the assumption the derivation must stop where it is used, or the conclusion must fail."""
+    what = f"assumption {assumption.name!r}"
+    if isinstance(assumption.without, Counterexample):
+        verdict = assumption.without.verdict()
+        if verdict:
+            yield f"{what}: {verdict}"
+        return
+    outcome = _try_mutant(lemma, assumption.without)
+    if not outcome.refuted:
+        yield f"{what} deleted: {outcome.reason}"
+    nodes = support(derivation.steps, [a.name for a in lemma.assumptions if isinstance(a, Assumption)])
+    resting, todo = set[str](), [assumption.without.fails_at]
+    while todo:
+        name = todo.pop()
+        if name not in resting:
+            resting.add(name)
+            todo += nodes.get(name, ())
+    if assumption.name not in resting:
+        yield f"{what}: {assumption.without.fails_at!r}, where its deletion shows, does not rest on it"
 
 
 def _try_mutant(lemma: Lemma, mutant: Mutant) -> MutantOutcome:

@@ -1,0 +1,96 @@
+"""Steps that compare an expression with itself: no operation between what is typed and what is claimed.
+
+A derivation that types a formula and compares it with the same formula in the claim shows nothing. Such a
+step has both sides equal as they stand, and stays so when the result of *every* integral, derivative, limit,
+series, solution and simplification in the derivation is replaced by something else. That is how it is found.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import sympy as sp
+
+from proofs_check.derivation import Derivation
+from proofs_check.mutant import Claim
+
+__all__ = ["empty_steps"]
+
+_OPERATIONS = ("integrate", "diff", "limit", "solve", "series", "summation", "dsolve")
+_REWRITING = ("expand", "simplify", "factor", "powsimp", "expand_log", "expand_power_base")
+"""These count only where they change the expression."""
+
+_TAINT = sp.Rational(97, 1009)
+"""Added to every result. A number, so that it goes wherever a result goes."""
+
+
+class _Lenient(Derivation):
+    """Records which identities have the same expression on both sides, and demands nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.same: dict[str, bool] = {}
+
+    def identity(self, name: str, left: sp.Expr, right: sp.Expr, **_: object) -> None:
+        equal = sp.sympify(left) == sp.sympify(right)
+        self.same[name] = self.same.get(name, True) and equal
+
+    def decided(self, *_: object, **__: object) -> None: ...
+    def agrees(self, *_: object, **__: object) -> None: ...
+    def check(self, *_: object, **__: object) -> None: ...
+    def deliver(self, *_: object, **__: object) -> None: ...
+    def example(self, *_: object, **__: object) -> None: ...
+    def holds(self, *_: object, **__: object) -> None: ...
+
+
+def empty_steps(derive: Callable[[Derivation, Claim], None], claim: Claim, suspects: set[str]) -> list[str]:
+    """The names among ``suspects`` whose sides agree whatever the operations of the derivation deliver.
+
+    Args:
+        derive: the derivation.
+        claim: what it is run on.
+        suspects: the steps whose two sides are the same expression.
+    """
+    if not suspects:
+        return []
+    lenient = _Lenient()
+    with _tainted():
+        # What the operations deliver is false, so anything downstream may break.
+        with suppress(Exception):
+            derive(lenient, claim)
+    return sorted(name for name in suspects if lenient.same.get(name, True))
+
+
+@contextmanager
+def _tainted() -> Iterator[None]:
+    """Every operation of sympy that a derivation calls by name answers something else."""
+    depth = 0
+
+    def false(operation: Callable[..., Any], *, only_if_changed: bool) -> Callable[..., Any]:
+        def answer(*arguments: Any, **options: Any) -> Any:
+            nonlocal depth
+            depth += 1  # sympy calls some of these from one another: only the outermost is changed
+            try:
+                result = operation(*arguments, **options)
+            finally:
+                depth -= 1
+            if depth or (only_if_changed and result == arguments[0]):
+                return result
+            if isinstance(result, list):
+                return [_moved(entry) for entry in result]
+            return _moved(result)
+
+        return answer
+
+    true = {name: getattr(sp, name) for name in (*_OPERATIONS, *_REWRITING)}
+    try:
+        for name, operation in true.items():
+            setattr(sp, name, false(operation, only_if_changed=name in _REWRITING))
+        yield
+    finally:
+        for name, operation in true.items():
+            setattr(sp, name, operation)
+
+
+def _moved(result: Any) -> Any:
+    return result + _TAINT if isinstance(result, sp.Expr) else result
