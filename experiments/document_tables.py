@@ -75,7 +75,7 @@ def ratio_table(table: Table) -> str:
         lines.append(f"|  | ρ_W2, Lloyd–Max | {' | '.join(w2)} |  |")
     row = table.where(law=LAWS[0], kind="ratio").rows[0]
     size = f"{row['repeats']} samples of {row['n']:,} weights"
-    return "\n".join([*lines, "", f"Mean over {size}; bold: inside the paper's 0.25–0.40."])
+    return "\n".join([*lines, "", f"Median over {size}; bold: inside the paper's 0.25–0.40."])
 
 
 def _cell(ratio: float | None, inside: bool | None) -> str:

@@ -2,8 +2,8 @@
 
 Exact values come from partial moments of the law, measured ones from samples. An order is the slope of
 -log2 D over bits, by least squares. Over the exact values it is given with the least and the greatest slope
-between neighbours, over samples with its 95 % interval. That interval is nominal for ν <= 4: without a fourth
-moment the errors of samples have no variance, and a few samples are most often below their mean.
+between neighbours, over samples as the median of their fits with its 95 % interval, which holds for every law
+(``fmq_theory.metrics.intervals``); so are the errors. A mean would have none without a fourth moment.
 
 T5 gives an order as K grows, and a formula at each K. Where the order is reached slowly (a logarithm for
 Gaussian, a power of it for generalized Gaussian tails) the fit is to be compared with the same fit of the
@@ -26,7 +26,7 @@ from experiments.framework.laws import LAWS, law, law_label
 from experiments.framework.panels import law_colours
 from experiments.framework.table import Row, Table
 from fmq_theory.bounds import equal_mass_distortion, equal_mass_high_rate
-from fmq_theory.metrics import mean_estimate
+from fmq_theory.metrics import median_estimate
 from fmq_theory.report.direct_labels import EndLabel, label_ends
 from fmq_theory.report.style import PAGE_WIDTH
 from fmq_theory.sources.empirical import Empirical
@@ -50,7 +50,7 @@ class Config:
     def quick(cls) -> "Config":
         """Fewer laws, smaller samples."""
         return cls(
-            laws=("uniform", "gaussian", "laplace", "t(3)"), most_bits=12, window=(8, 12), n=50_000, repeats=4
+            laws=("uniform", "gaussian", "laplace", "t(3)"), most_bits=12, window=(8, 12), n=50_000, repeats=8
         )
 
 
@@ -76,7 +76,7 @@ def rows(config: Config, cell: Cell) -> Sequence[Row]:
     ]
     made: list[Row] = []
     for b in all_bits:
-        at_b = mean_estimate([found[b - low] for found in measured]) if low <= b <= high else None
+        at_b = median_estimate([found[b - low] for found in measured]) if low <= b <= high else None
         made.append(
             {
                 "law": cell["law"], "kind": "value", "bits": b,
@@ -94,7 +94,7 @@ def rows(config: Config, cell: Cell) -> Sequence[Row]:
             "order_lo": min(slopes), "order_hi": max(slopes),
         }
     )  # fmt: skip
-    fits = mean_estimate([fitted_order(range(low, high + 1), found) for found in measured])
+    fits = median_estimate([fitted_order(range(low, high + 1), found) for found in measured])
     made.append(
         {
             "law": cell["law"], "kind": "order", "of": "samples", "from": low, "to": high, "predicted": order,
@@ -138,7 +138,7 @@ def _values_panel(axes: Axes, table: Table, colours: Mapping[str, str]) -> None:
     axes.set_xlabel("bits per weight b")
     axes.set_ylabel(r"$K^2\,D_\mathrm{EM}\,/\,σ^2$")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_title("A law 2^(−2b) would be flat; points: measured", loc="left")
+    axes.set_title("A law 2^(−2b) would be flat; points: median sample", loc="left")
     label_ends(axes, ends, height=4.0, size=8.0)
 
 
@@ -171,7 +171,7 @@ def _orders_panel(axes: Axes, table: Table, colours: Mapping[str, str]) -> None:
     )  # fmt: skip
     kinds = (
         ("law", "s", "0.3", "least to greatest slope"),
-        ("samples", "o", "white", "95 %, nominal for ν ≤ 4"),
+        ("samples", "o", "white", "median, 95 %"),
     )
     for of, marker, face, bar in kinds:
         fit = table.where(of=of).rows[0]

@@ -33,8 +33,8 @@ README_SCHEMES = ("uniform", "uniform_clipped", "equal_mass", "panter_dite", "ll
 """What the README's figure shows: the law, and the schemes."""
 
 _COLUMNS = (
-    "distortion_hat", "distortion_lo", "distortion_hi", "distortion_exact", "bound_upper", "high_rate",
-    "order_predicted", "entropy_bits", "effective_bits",
+    "distortion_hat", "distortion_median", "distortion_lo", "distortion_hi", "distortion_exact",
+    "bound_upper", "high_rate", "order_predicted", "entropy_bits", "effective_bits",
 )  # fmt: skip
 _NEAR = (0.4, 12.0)
 """What is drawn of bounds over errors; those of log2 and of few levels are further off, in the table."""
@@ -62,7 +62,7 @@ class Config:
             laws=("gaussian", "laplace", "t(3)"),
             schemes=("uniform", "uniform_clipped", "equal_mass", "panter_dite", "lloyd_max"),
             n=20_000,
-            repeats=3,
+            repeats=6,
         )
 
 
@@ -111,7 +111,7 @@ def comparison_of(table: Table, name: str) -> Comparison:
     rows = tuple(
         SchemeRow(
             scheme=row["scheme"], bits=row["bits"], num_levels=2 ** row["bits"],
-            **{column: row[column] for column in _COLUMNS},
+            **{column: row.get(column) for column in _COLUMNS},
         )
         for row in errors
         if row["scheme"] in README_SCHEMES
@@ -151,7 +151,7 @@ def _errors(axes: Axes, table: Table) -> None:
         scale = [4.0**b for b in bits]
         values, lows, highs, exact = (
             [number * factor for number, factor in zip(part.numbers(name), scale, strict=True)]
-            for name in ("distortion_hat", "distortion_lo", "distortion_hi", "distortion_exact")
+            for name in ("distortion_median", "distortion_lo", "distortion_hi", "distortion_exact")
         )
         axes.errorbar(
             bits, values, yerr=error_bars(values, lows, highs), fmt=seen.marker, color=seen.colour,
@@ -168,7 +168,9 @@ def _errors(axes: Axes, table: Table) -> None:
 
 
 def _name_errors(axes: Axes) -> None:
-    axes.plot([], [], color="0.2", marker="o", linestyle="", markersize=3.5, label="measured, 95 %")
+    axes.plot(
+        [], [], color="0.2", marker="o", linestyle="", markersize=3.5, label="measured, median layer, 95 %"
+    )
     axes.plot([], [], color="0.2", linewidth=0.9, label="exact, on the law")
     axes.plot([], [], color="0.35", linewidth=2.2, alpha=0.55, label="Shannon bound")
     axes.set_ylabel("$4^b\\,D\\,/\\,σ^2$")

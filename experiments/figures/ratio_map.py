@@ -1,6 +1,6 @@
 """The two ratios behind the paper's ρ over bits, tails and sizes of layers, and where they lie in its band.
 
-ρ_EM = D_EM / D_U and ρ_W2 = D_LM / D_U, measured on drawn layers, with the theory's predictions: the
+ρ_EM = D_EM / D_U and ρ_W2 = D_LM / D_U of the median of drawn layers, with the theory's predictions: the
 exact D_EM of the law over the high-rate error of uniform, and 3 C_PD / E[R²].
 """
 
@@ -23,7 +23,6 @@ from experiments.framework.panels import error_bars, law_colours
 from experiments.framework.table import Row, Table
 from fmq_theory.bounds import BAND, predicted_crossover_bits, rho_em, rho_w2_high_rate
 from fmq_theory.claims import compare_law
-from fmq_theory.claims.comparison import crossing_of
 from fmq_theory.report.direct_labels import EndLabel, label_ends
 from fmq_theory.report.style import PAGE_WIDTH, heading
 
@@ -81,14 +80,14 @@ def rows(config: Config, cell: Cell) -> Sequence[Row]:
                 "rho_w2_predicted": of_theory,
             }
         )
-    star, low, high = crossing_of(found.ratios) or (None, None, None)
+    star = found.crossover
     made.append(
         {
             **cell,
             "kind": "crossover",
-            "crossover": star,
-            "crossover_lo": low,
-            "crossover_hi": high,
+            "crossover": star and star.value,
+            "crossover_lo": star and star.low,
+            "crossover_hi": star and star.high,
             "crossover_predicted": predicted_crossover_bits(source, n),
         }
     )
@@ -129,7 +128,7 @@ def _maps(table: Table) -> Figure:
     heading(
         figure,
         f"Framed: in the paper's band {BAND[0]:.2f}–{BAND[1]:.2f}, with the whole 95 % interval; dotted: the "
-        "mean only.\nViolet: better than uniform; orange: worse. n: weights that share a codebook.",
+        "median layer only.\nViolet: better than uniform; orange: worse. n: weights that share a codebook.",
     )
     return figure
 
@@ -204,7 +203,7 @@ def _crossovers(table: Table) -> Figure:
     axes.minorticks_off()
     axes.set_xlabel("weights that share a codebook, n")
     axes.set_ylabel("crossover b* (bits per weight)")
-    axes.set_title("Above b* equal mass is worse than min–max uniform (mean, 95 %)", loc="left")
+    axes.set_title("Above b* equal mass is worse than min–max uniform (median layer, 95 %)", loc="left")
     label_ends(axes, ends, height=3.4, size=8.0)
     return figure
 

@@ -2,27 +2,29 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from fmq_theory.bounds import BAND, crossover_bits
-from fmq_theory.metrics import Estimate, mean_estimate
+from fmq_theory.metrics import Estimate, median_estimate
 
 __all__ = [
+    "RATIO_KINDS",
     "RATIO_SCHEMES",
     "Comparison",
     "RatioRow",
     "Row",
     "TensorRow",
     "crossing",
-    "crossing_of",
+    "crossing_of_layers",
     "in_band",
-    "nonnegative_mean",
     "ratio_row",
 ]
 
 # Both ratios are always reported, so these three are always measured.
 RATIO_SCHEMES = ("uniform", "equal_mass", "lloyd_max")
+RATIO_KINDS = ("rho_w2", "rho_em")
+"""In the order of ``Comparison.layer_ratios``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,11 @@ class Row:
     None means that the quantity does not exist; ``math.inf`` that it is infinite.
 
     Attributes:
-        distortion_hat: measured mean squared error; ``_lo`` and ``_hi`` enclose its mean.
+        distortion_hat: measured mean squared error, mean over the drawn layers. It has no interval: a mean's
+            covers only where the errors of layers are nearly normal (``metrics.intervals``).
+        distortion_median: of the median layer.
+        distortion_lo: lower end of the median's 95 % interval; None for fewer than 6 layers.
+        distortion_hi: its upper end; None where ``distortion_lo`` is.
         distortion_exact: by partial moments of the law (or of the data), no sampling.
         w2_squared_pot: W2^2 between weights and quantized weights, computed by POT.
         bound_upper: proven upper bound.
@@ -47,6 +53,7 @@ class Row:
     bits: int
     num_levels: int
     distortion_hat: float | None = None
+    distortion_median: float | None = None
     distortion_lo: float | None = None
     distortion_hi: float | None = None
     distortion_exact: float | None = None
@@ -61,7 +68,19 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class RatioRow:
-    """rho_w2 = D_lloyd_max / D_uniform and rho_em = D_equal_mass / D_uniform at one bit-width."""
+    """rho_w2 = D_lloyd_max / D_uniform and rho_em = D_equal_mass / D_uniform at one bit-width.
+
+    Attributes:
+        bits: b.
+        rho_w2: of the median layer; None where uniform is exact.
+        rho_w2_lo: lower end of the median's 95 % interval; None for fewer than 6 layers.
+        rho_w2_hi: its upper end.
+        rho_w2_in_band: whether ``rho_w2`` lies in the paper's band.
+        rho_em: the other ratio, of the median layer.
+        rho_em_lo: lower end of its interval.
+        rho_em_hi: upper end of its interval.
+        rho_em_in_band: whether ``rho_em`` lies in the paper's band.
+    """
 
     bits: int
     rho_w2: float | None
@@ -99,10 +118,17 @@ class Comparison:
     Attributes:
         subject: the input in words, as tables and figures name it.
         config: what was asked for, enough to run it again.
+        rows: one a scheme and bit-width.
+        ratios: one a bit-width.
+        crossover_bits: b* of the median layer; None if it does not lie within the bits.
+        verdict: the paper's claim on this input, in a sentence.
         shannon: (bits, Shannon lower bound) pairs; empty for data, which have no density.
         tensors: one row a tensor of a checkpoint; empty for a law.
         skipped: (name, reason) of each tensor of a checkpoint that was left out.
         notes: assumptions that the reader must know.
+        crossover: b* with the interval of its median; None for data.
+        layer_ratios: (rho_w2, rho_em) of every drawn layer by bit-width, in the order of ``ratios``; empty
+            for data.
     """
 
     subject: str
@@ -115,6 +141,8 @@ class Comparison:
     tensors: tuple[TensorRow, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    crossover: Estimate | None = None
+    layer_ratios: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...] = ()
 
 
 def in_band(ratio: float | None) -> bool | None:
@@ -123,7 +151,13 @@ def in_band(ratio: float | None) -> bool | None:
 
 
 def ratio_row(bits: int, w2: Sequence[float], em: Sequence[float]) -> RatioRow:
-    """The ratios of one bit-width from independent repeats; undefined ratios are passed as nan."""
+    """The median layer's ratios of one bit-width; undefined ratios are passed as nan.
+
+    Args:
+        bits: b.
+        w2: rho_w2 of each independent layer.
+        em: rho_em of each.
+    """
     first, second = _estimate(w2), _estimate(em)
     return RatioRow(
         bits,
@@ -134,15 +168,9 @@ def ratio_row(bits: int, w2: Sequence[float], em: Sequence[float]) -> RatioRow:
     )
 
 
-def nonnegative_mean(samples: Sequence[float]) -> Estimate:
-    """Mean and 95 % interval of a quantity that cannot be negative: the interval stops at 0."""
-    estimate = mean_estimate(samples)
-    return estimate if estimate.low is None else replace(estimate, low=max(0.0, estimate.low))
-
-
 def _estimate(ratios: Sequence[float]) -> Estimate | None:
     finite = [ratio for ratio in ratios if math.isfinite(ratio)]
-    return nonnegative_mean(finite) if finite else None
+    return median_estimate(finite) if finite else None
 
 
 def _triple(estimate: Estimate | None) -> tuple[float | None, float | None, float | None]:
@@ -158,13 +186,26 @@ def crossing(bits: Sequence[int], rho_em: Sequence[float | None]) -> float | Non
     return crossover_bits([b for b, _ in known], [rho for _, rho in known])
 
 
-def crossing_of(rows: Sequence[RatioRow]) -> tuple[float, float | None, float | None] | None:
-    """b*, and where the ends of rho_em's interval pass 1: the upper end first; None without a b*."""
-    bits = [row.bits for row in rows]
-    star = crossing(bits, [row.rho_em for row in rows])
-    if star is None:
-        return None
-    low, high = (
-        crossover_bits(bits, [getattr(row, end) for row in rows]) for end in ("rho_em_hi", "rho_em_lo")
-    )
-    return star, low, high
+def crossing_of_layers(bits: Sequence[int], rho_em: Sequence[Sequence[float]]) -> Estimate | None:
+    """b* of the median layer, with its 95 % interval.
+
+    A layer whose ratio stays below 1 crosses beyond the bits, and counts as +inf; one whose ratio is above 1
+    from the first bit-width on as -inf. Order statistics need no more than that.
+
+    Args:
+        bits: in increasing order.
+        rho_em: the ratio of each layer at each bit-width, ``[bits][layers]``; nan where uniform is exact.
+
+    Returns:
+        None if the median layer does not cross within the bits.
+    """
+    found: list[float] = []
+    for layer in zip(*rho_em, strict=True):
+        pairs = zip(bits, layer, strict=True)
+        known = [(b, ratio) for b, ratio in pairs if math.isfinite(ratio) and ratio > 0.0]
+        if not known:
+            continue
+        star = crossover_bits([b for b, _ in known], [ratio for _, ratio in known])
+        found.append((math.inf if known[-1][1] <= 1.0 else -math.inf) if star is None else star)
+    estimate = median_estimate(found) if found else None
+    return estimate if estimate is not None and math.isfinite(estimate.value) else None

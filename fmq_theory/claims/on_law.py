@@ -12,10 +12,8 @@ from fmq_theory.bounds import predict
 from fmq_theory.claims.comparison import (
     RATIO_SCHEMES,
     Comparison,
-    RatioRow,
     Row,
-    crossing,
-    nonnegative_mean,
+    crossing_of_layers,
     ratio_row,
 )
 from fmq_theory.claims.verdict import paper_verdict
@@ -23,7 +21,9 @@ from fmq_theory.errors import SchemeError, SourceError
 from fmq_theory.metrics import (
     distortion,
     expected_distortion,
+    fewest_for_median,
     index_entropy,
+    median_estimate,
     sample_to_codebook_w2_squared_pot,
     shannon_lower_bound,
 )
@@ -112,8 +112,10 @@ def compare_law(
         for name in schemes
         for b in bits
     ]
-    ratios = _ratios(samples, bits)
-    crossover = crossing(bits, [row.rho_em for row in ratios])
+    layer_ratios = _layer_ratios(samples, bits)
+    ratios = tuple(ratio_row(b, *both) for b, both in zip(bits, layer_ratios, strict=True))
+    star = crossing_of_layers(bits, [em for _, em in layer_ratios])
+    crossover = None if star is None else star.value
     return Comparison(
         subject=subject,
         config={"bits": list(bits), "schemes": list(schemes), "n": n, "repeats": repeats, "seed": seed},
@@ -123,6 +125,8 @@ def compare_law(
         verdict=paper_verdict(subject, ratios, crossover),
         shannon=_shannon(source, bits),
         notes=_notes(source, schemes, repeats),
+        crossover=star,
+        layer_ratios=layer_ratios,
     )
 
 
@@ -156,14 +160,16 @@ def _row(source: Source, scheme: Scheme, name: str, b: int, n: int, measured: Se
     num_levels = 2**b
     if measured[0].undefined:
         return Row(name, b, num_levels, note=measured[0].undefined)
-    estimate = nonnegative_mean([m.distortion for m in measured])
+    errors = [m.distortion for m in measured]
+    estimate = median_estimate(errors)
     prediction = predict(name, source, num_levels, n)
     side_bits = 32 * scheme.side_numbers(num_levels) / n
     return Row(
         name,
         b,
         num_levels,
-        distortion_hat=estimate.value,
+        distortion_hat=math.fsum(errors) / len(errors),
+        distortion_median=estimate.value,
         distortion_lo=estimate.low,
         distortion_hi=estimate.high,
         distortion_exact=_exact(scheme, source, num_levels, n),
@@ -183,15 +189,17 @@ def _exact(scheme: Scheme, source: Source, num_levels: int, n: int) -> float:
     return distortion(scheme.design(source, num_levels), source)
 
 
-def _ratios(samples: Sequence[dict[_Cell, _Measured]], bits: Sequence[int]) -> tuple[RatioRow, ...]:
+def _layer_ratios(
+    samples: Sequence[dict[_Cell, _Measured]], bits: Sequence[int]
+) -> tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]:
+    """(rho_w2, rho_em) of every sample, bit-width by bit-width; nan where uniform is exact."""
+
     def ratio(sample: dict[_Cell, _Measured], name: str, b: int) -> float:
         uniform = sample["uniform", b].distortion
         return sample[name, b].distortion / uniform if uniform > 0 else math.nan
 
     return tuple(
-        ratio_row(
-            b, [ratio(s, "lloyd_max", b) for s in samples], [ratio(s, "equal_mass", b) for s in samples]
-        )
+        (tuple(ratio(s, "lloyd_max", b) for s in samples), tuple(ratio(s, "equal_mass", b) for s in samples))
         for b in bits
     )
 
@@ -201,15 +209,19 @@ def _shannon(source: Source, bits: Sequence[int]) -> tuple[tuple[int, float], ..
 
 
 def _notes(source: Source, schemes: Sequence[str], repeats: int) -> tuple[str, ...]:
-    notes = ["measured: mean over samples with a 95 % Student-t interval; exact: the law's own value."]
-    if repeats == 1:
+    notes = [
+        "measured: mean over samples; the interval and both ratios are of the median sample (order "
+        "statistics: they cover for every law); exact: the law's own value."
+    ]
+    if repeats < (fewest := fewest_for_median()):
         notes.append(
-            "one sample only: no interval; pass --repeats 2 or more for intervals and a decided verdict."
+            f"{repeats} sample{'s' if repeats > 1 else ''}: no interval; pass --repeats {fewest} or more for "
+            "intervals and a decided verdict."
         )
     if not math.isfinite(source.moment(4)):
         notes.append(
-            "the law's fourth moment is infinite, so sample errors vary without a finite variance: "
-            "intervals are nominal, and range-based schemes have rare samples far above the mean."
+            "the law's fourth moment is infinite, so the mean of sample errors converges slowly: rare "
+            "samples lie far above it, and the mean of a few is most often below it."
         )
     if any(name in schemes for name in _AT_TYPICAL_RANGE):
         notes.append(

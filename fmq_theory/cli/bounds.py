@@ -59,7 +59,7 @@ ALL_SCHEMES = (*DEFAULT_SCHEMES, "nf4", "fp4")
 @click.option(
     "--n", type=click.IntRange(2, 200_000_000), default=None, help="Weights a sample.  [default: 1,000,000]"
 )
-@click.option("--repeats", type=click.IntRange(1), default=None, help="Samples drawn.  [default: 5]")
+@click.option("--repeats", type=click.IntRange(1), default=None, help="Samples drawn.  [default: 8]")
 @click.option(
     "--schemes",
     callback=read_names,
@@ -118,7 +118,7 @@ def bounds(
         if checkpoint is None:
             _refuse("--tail", {"--tensor": tensors or None, "--granularity": granularity})
             law = _Law(str(tail), {"df": df, "beta": beta, "shape": shape}, scale, n or 1_000_000)
-            comparison = _on_law(law, outputs, bits, schemes, repeats or 5, seed)
+            comparison = _on_law(law, outputs, bits, schemes, repeats or 8, seed)
         else:
             given = {"--df": df, "--beta": beta, "--shape": shape, "--n": n, "--repeats": repeats}
             _refuse("--checkpoint", given)

@@ -2,7 +2,13 @@
 
 from fmq_theory.metrics.distortion import distortion
 from fmq_theory.metrics.expected import RangeDesign, expected_distortion
-from fmq_theory.metrics.intervals import Estimate, exact_estimate, mean_estimate
+from fmq_theory.metrics.intervals import (
+    Estimate,
+    exact_estimate,
+    fewest_for_median,
+    mean_estimate,
+    median_estimate,
+)
 from fmq_theory.metrics.rate import cell_masses, index_entropy, shannon_lower_bound
 from fmq_theory.metrics.row_distortion import RowDistortion, row_distortion
 from fmq_theory.metrics.wasserstein import sample_to_codebook_w2_squared, w2_squared
@@ -21,8 +27,10 @@ __all__ = [
     "distortion",
     "exact_estimate",
     "expected_distortion",
+    "fewest_for_median",
     "index_entropy",
     "mean_estimate",
+    "median_estimate",
     "row_distortion",
     "rowwise_w2_squared_pot",
     "sample_to_codebook_w2_squared",

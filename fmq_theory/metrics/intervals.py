@@ -1,14 +1,27 @@
-"""Numbers with the interval that holds their mean."""
+"""Numbers with an interval that covers what it is said to cover.
+
+Two intervals are used, and each says of what it is one:
+
+* **of the median**, for whatever is measured once a drawn layer (squared errors, ratios, b*). The chance
+  that the median lies between two order statistics is binomial whatever the law, so the coverage needs no
+  moments. A mean needs them: the squared error of a layer of Student-t(3) weights has no variance, and even
+  the equal-mass error of 1,024 Gaussian weights at 8 bits is so skewed that Student's interval over 8
+  repeats covers 88 % at nominal 95 %.
+* **of the mean**, Student's, for means of many bounded or light-tailed numbers (the PSNR of samples).
+
+``experiments/figures/coverage.py`` counts how often both hold what they promise.
+"""
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 from scipy import special
 
 from fmq_theory.errors import WeightsError
 
-__all__ = ["Estimate", "exact_estimate", "mean_estimate"]
+__all__ = ["Estimate", "exact_estimate", "fewest_for_median", "mean_estimate", "median_estimate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +30,13 @@ class Estimate:
 
     Attributes:
         value: the estimate.
-        low: lower end; None if nothing is known of the spread (one repeat, or an infinite sample).
-        high: upper end; None likewise.
+        low: lower end; None if nothing is known of the spread (too few repeats, or an infinite end).
+        high: upper end; None where ``low`` is.
         count: how many independent repeats it rests on.
         confidence: probability with which the interval covers; 1.0 for a value known exactly.
+        of: what the interval is of: "mean", "median", or "value" for one that is known exactly.
+        ordered: the repeats in order where the interval is made of them, so that another confidence can be
+            asked for; empty for a mean, whose ends scale.
     """
 
     value: float
@@ -28,14 +44,96 @@ class Estimate:
     high: float | None
     count: int
     confidence: float
+    of: str = "value"
+    ordered: tuple[float, ...] = ()
+
+    def at(self, confidence: float) -> "Estimate":
+        """The same estimate with the interval of another confidence.
+
+        Args:
+            confidence: in (0, 1). A value that is known exactly stays as it is.
+
+        Raises:
+            WeightsError: a confidence outside (0, 1).
+
+        Examples:
+            >>> from fmq_theory.metrics import median_estimate
+            >>> found = median_estimate(range(1, 11))
+            >>> round(found.low, 2), found.at(0.999).low  # ten repeats reach 1 - 2^-9 = 99.8 %
+            (2.66, None)
+        """
+        _checked(confidence)
+        if self.ordered:
+            return median_estimate(self.ordered, confidence=confidence)
+        if self.confidence == 1.0 or self.low is None or self.high is None:
+            return self
+        scale = _student(self.count, confidence) / _student(self.count, self.confidence)
+        low, high = (self.value + scale * (end - self.value) for end in (self.low, self.high))
+        return replace(self, low=low, high=high, confidence=confidence)
+
+
+def median_estimate(samples: Iterable[float], *, confidence: float = 0.95) -> Estimate:
+    """Median of independent repeats with an interval of order statistics, interpolated to the confidence.
+
+    For m repeats of a continuous law P(X_(k) <= median <= X_(m+1-k)) = 1 - 2 P(Bin(m, 1/2) <= k - 1) =:
+    g_k, exactly. With g_k >= confidence > g_(k+1), I = (g_k - confidence)/(g_k - g_(k+1)) and w = (m - k)
+    I/(k + (m - 2k) I) the ends are (1 - w) X_(k) + w X_(k+1) and the same from above. For every law the
+    coverage lies between g_(k+1) and g_k; for the interpolated ends it is nominal to a few tenths of a per
+    cent on all laws that were tried. A law with atoms is covered more often.
+
+    Args:
+        samples: one number a repeat; some may be infinite.
+        confidence: in (0, 1). Where 1 - 2^(1-m) is below it there is no interval: 95 % needs 6 repeats.
+
+    Raises:
+        WeightsError: no repeats, one that is nan, or a confidence outside (0, 1).
+
+    Reference: Hettmansperger and Sheather, Statistics & Probability Letters 4 (1986), 75-79; Nyblom, ibid.
+        14 (1992), 129-135.
+
+    Examples:
+        >>> from fmq_theory.metrics import median_estimate
+        >>> found = median_estimate([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 1000.0])  # of X_(2) .. X_(7) 92.97 %
+        >>> found.value, round(found.low, 2), round(found.high, 2)
+        (4.5, 1.94, 70.91)
+    """
+    ordered = tuple(sorted(_numbers(samples)))
+    _checked(confidence)
+    count = len(ordered)
+    left, right = ordered[(count - 1) // 2], ordered[count // 2]
+    value = left if left == right else 0.5 * left + 0.5 * right
+    none = Estimate(value, None, None, count, confidence, "median", ordered)
+    place = _place(count, confidence)
+    if place is None:
+        return none
+    k, weight = place
+    low = _between(ordered[k - 1], ordered[k], weight)
+    high = _between(ordered[count - k], ordered[count - k - 1], weight)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return none
+    return replace(none, low=low, high=high)
+
+
+def fewest_for_median(confidence: float = 0.95) -> int:
+    """The fewest repeats that have an interval of the median: 2^(1-m) <= 1 - confidence.
+
+    Raises:
+        WeightsError: a confidence outside (0, 1).
+
+    Examples:
+        >>> from fmq_theory.metrics import fewest_for_median
+        >>> fewest_for_median(0.95), fewest_for_median(0.99)
+        (6, 8)
+    """
+    _checked(confidence)
+    return math.ceil(1.0 - math.log2(1.0 - confidence))
 
 
 def mean_estimate(samples: Iterable[float], *, confidence: float = 0.95) -> Estimate:
     """Mean of independent repeats with Student's interval, mean +- t_{m-1} s / sqrt(m).
 
-    The coverage is exact for normal repeats and nominal otherwise: where the repeats have an infinite
-    variance no interval of this form is valid, and the caller must say so. A ratio of two quantities
-    measured on the same repeats is the mean of the per-repeat ratios.
+    The coverage is exact for normal repeats and nominal otherwise: use it for means of many numbers of a
+    light-tailed law, and ``median_estimate`` for what a drawn layer gives.
 
     Args:
         samples: one number a repeat.
@@ -50,29 +148,65 @@ def mean_estimate(samples: Iterable[float], *, confidence: float = 0.95) -> Esti
         >>> round(found.value, 3), round(found.low, 3), round(found.high, 3)  # t(2) at 97.5 %: 4.303
         (2.0, -0.484, 4.484)
     """
-    values = [float(sample) for sample in samples]
-    if not 0.0 < confidence < 1.0:
-        raise WeightsError(
-            f"confidence {confidence!r}", "it must lie between 0 and 1", "pass for example 0.95"
-        )
-    if not values:
-        raise WeightsError("repeats", "there are none to average", "measure at least one")
-    if any(math.isnan(value) for value in values):
-        raise WeightsError("repeats", "one of them is nan", "leave undefined repeats out before averaging")
+    values = _numbers(samples)
+    _checked(confidence)
     count = len(values)
     if any(math.isinf(value) for value in values):
-        return Estimate(sum(values), None, None, count, confidence)
+        return Estimate(sum(values), None, None, count, confidence, "mean")
     # Scaled, so that neither the sum nor the squares of 1e300 overflow.
     unit = max(map(abs, values)) or 1.0
     scaled = [value / unit for value in values]
     mean = math.fsum(scaled) / count
     if count == 1:
-        return Estimate(values[0], None, None, 1, confidence)
+        return Estimate(values[0], None, None, 1, confidence, "mean")
     variance = math.fsum((value - mean) ** 2 for value in scaled) / (count - 1)
-    half = float(special.stdtrit(count - 1, 0.5 + 0.5 * confidence)) * math.sqrt(variance / count)
-    return Estimate(mean * unit, (mean - half) * unit, (mean + half) * unit, count, confidence)
+    half = _student(count, confidence) * math.sqrt(variance / count)
+    return Estimate(mean * unit, (mean - half) * unit, (mean + half) * unit, count, confidence, "mean")
 
 
 def exact_estimate(value: float) -> Estimate:
     """A quantity measured on the whole population, such as the weights of one checkpoint."""
     return Estimate(value, value, value, 1, 1.0)
+
+
+def _numbers(samples: Iterable[float]) -> list[float]:
+    values = [float(sample) for sample in samples]
+    if not values:
+        raise WeightsError("repeats", "there are none to average", "measure at least one")
+    if any(math.isnan(value) for value in values):
+        raise WeightsError("repeats", "one of them is nan", "leave undefined repeats out before averaging")
+    return values
+
+
+def _checked(confidence: float) -> None:
+    if not 0.0 < confidence < 1.0:
+        raise WeightsError(
+            f"confidence {confidence!r}", "it must lie between 0 and 1", "pass for example 0.95"
+        )
+
+
+def _student(count: int, confidence: float) -> float:
+    return float(special.stdtrit(count - 1, 0.5 + 0.5 * confidence))
+
+
+@cache
+def _place(count: int, confidence: float) -> tuple[int, float] | None:
+    """k and w of ``median_estimate``; None where even the extremes do not reach the confidence."""
+    outside = 0.0  # P(Bin(m, 1/2) <= k - 1)
+    found: tuple[int, float] | None = None
+    for k in range(1, count // 2 + 1):
+        outside += math.comb(count, k - 1) / 2**count
+        covers = 1.0 - 2.0 * outside
+        if covers < confidence:
+            break
+        following = covers - 2.0 * math.comb(count, k) / 2**count
+        share = (covers - confidence) / (covers - following) if following < confidence else 1.0
+        found = k, (count - k) * share / (k + (count - 2 * k) * share)
+    return found
+
+
+def _between(outer: float, inner: float, weight: float) -> float:
+    """(1 - w) outer + w inner, also where one of them is infinite and its weight is 0."""
+    if outer == inner or weight == 0.0:
+        return outer
+    return inner if weight == 1.0 else (1.0 - weight) * outer + weight * inner

@@ -27,8 +27,8 @@ _DASHES = (0, (4, 2))
 def comparison_figure(comparison: Comparison) -> Figure:
     """Two panels over bits.
 
-    Left, log2 axis: measured mean squared error (points with 95 % intervals), proven upper bound (solid
-    line), high-rate prediction (dashed line), Shannon bound (grey). Right, log2 axis: both ratios to
+    Left, log2 axis: mean squared error of the median layer (points with 95 % intervals), proven upper bound
+    (solid line), high-rate prediction (dashed line), Shannon bound (grey). Right, log2 axis: both ratios to
     min-max uniform with the band 0.25-0.40 and the crossover b*.
     """
     with figure_style():
@@ -84,7 +84,8 @@ def _distortion_panel(axes: Axes, comparison: Comparison) -> None:
 def _draw_scheme(axes: Axes, scheme: str, rows: Sequence[Row]) -> None:
     seen = look(scheme)
     bits = [row.bits for row in rows]
-    values = [row.distortion_hat or math.nan for row in rows]
+    # The interval is of the median layer, so the point is too; data are one layer, known exactly.
+    values = [row.distortion_median or row.distortion_hat or math.nan for row in rows]
     spread = _spread(values, [row.distortion_lo for row in rows], [row.distortion_hi for row in rows])
     axes.errorbar(
         bits, values, yerr=spread, fmt=seen.marker, color=seen.colour, capsize=2, elinewidth=1,

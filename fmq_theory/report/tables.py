@@ -76,7 +76,7 @@ _NARROW_COLUMNS: tuple[_Column, ...] = (
 )
 _WIDE_COLUMNS: tuple[_Column, ...] = (
     _NARROW_COLUMNS[0],
-    ("95 % interval", lambda row: _interval(row.distortion_lo, row.distortion_hi)),
+    ("median's 95 %", lambda row: _interval(row.distortion_lo, row.distortion_hi)),
     _NARROW_COLUMNS[1],
     ("W2² (POT)", lambda row: _number(row.w2_squared_pot)),
     *_NARROW_COLUMNS[2:],
@@ -126,7 +126,7 @@ def _ratios_table(comparison: Comparison, *, wide: bool) -> Table:
     table = Table(title="Ratio to min–max uniform (the paper's band is 0.25–0.40)", title_justify="left")
     table.add_column("bits", justify="right")
     for ratio in ("ρ_W2 Lloyd–Max", "ρ_EM equal mass"):
-        for heading in (ratio, "95 % interval", "in band") if wide else (ratio, "in band"):
+        for heading in (ratio, "median's 95 %", "in band") if wide else (ratio, "in band"):
             table.add_column(heading, justify="right", no_wrap=True)
     for row in comparison.ratios:
         w2 = [_ratio(row.rho_w2), _interval(row.rho_w2_lo, row.rho_w2_hi), _yes(row.rho_w2_in_band)]

@@ -1,4 +1,4 @@
-"""Intervals for means."""
+"""Intervals of means and of medians."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from fmq_theory.errors import WeightsError
-from fmq_theory.metrics import exact_estimate, mean_estimate
+from fmq_theory.metrics import exact_estimate, fewest_for_median, mean_estimate, median_estimate
 
 
 def test_against_scipy() -> None:
@@ -52,5 +52,66 @@ def test_extreme_and_equal_samples() -> None:
 
 @pytest.mark.parametrize(("samples", "confidence"), [([], 0.9), ([math.nan, 1.0], 0.9), ([1.0, 2.0], 1.0)])
 def test_bad_input(samples: list[float], confidence: float) -> None:
-    with pytest.raises(WeightsError):
-        mean_estimate(samples, confidence=confidence)
+    for estimate in (mean_estimate, median_estimate):
+        with pytest.raises(WeightsError):
+            estimate(samples, confidence=confidence)
+
+
+def test_the_median_interval_by_its_own_binomial() -> None:
+    # Eight repeats: X_(2) .. X_(7) covers 92.97 % and X_(1) .. X_(8) 99.22 %, by counting coin tosses.
+    values = np.random.default_rng(2).normal(size=8)
+    x = np.sort(values)
+    for k, covers in ((2, 1 - 2 * (1 + 8) / 256), (1, 1 - 2 / 256)):
+        found = median_estimate(values, confidence=covers)
+        assert (found.low, found.high) == pytest.approx((x[k - 1], x[8 - k]), abs=1e-12)
+    between = median_estimate(values)
+    assert between.low is not None
+    assert between.high is not None
+    assert x[0] < between.low < x[1]
+    assert x[6] < between.high < x[7]
+    assert (between.value, between.of, between.count) == (0.5 * (x[3] + x[4]), "median", 8)
+
+
+@pytest.mark.parametrize("count", [6, 7, 8, 20, 21])
+def test_the_median_interval_covers_where_no_mean_exists(count: int) -> None:
+    # Cauchy's law has no mean, a squared Cauchy is one-sided: neither matters.
+    draws = np.random.default_rng(count).standard_cauchy((4000, count)) ** 2
+
+    def covered(confidence: float) -> int:
+        found = [median_estimate(row, confidence=confidence) for row in draws]
+        return sum(e.low is not None and e.high is not None and e.low <= 1.0 <= e.high for e in found)
+
+    assert stats.binomtest(covered(0.95), len(draws), 0.95).pvalue > 1e-4
+    # Near control: intervals of 93 % do not pass for it.
+    assert stats.binomtest(covered(0.93), len(draws), 0.95).pvalue < 1e-4
+
+
+def test_too_few_repeats_have_no_interval_of_the_median() -> None:
+    for confidence in (0.9, 0.95, 0.99, 1 - 0.05 / 21):
+        fewest = fewest_for_median(confidence)
+        assert median_estimate(range(fewest - 1), confidence=confidence).low is None
+        assert median_estimate(range(fewest), confidence=confidence).low is not None
+    assert [median_estimate([1.0] * count).low for count in (1, 2, 3)] == [None] * 3
+
+
+def test_infinite_repeats_matter_only_at_the_ends() -> None:
+    inside = median_estimate([*range(19), math.inf])
+    assert (inside.low, inside.high) == (
+        median_estimate(range(20)).low,
+        median_estimate(range(20)).high,
+    )
+    assert median_estimate([*range(5), math.inf]).low is None
+    assert median_estimate([math.inf] * 8).value == math.inf
+
+
+def test_another_confidence_is_asked_of_the_same_repeats() -> None:
+    samples = np.random.default_rng(4).gamma(2.0, size=12)
+    for estimate in (mean_estimate, median_estimate):
+        found = estimate(samples, confidence=0.95).at(0.998)
+        expected = estimate(samples, confidence=0.998)
+        assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-12)
+        assert found.confidence == 0.998
+    assert median_estimate(samples).at(0.9999).low is None
+    assert median_estimate(samples, confidence=0.9999).at(0.95).low is not None
+    assert exact_estimate(2.0).at(0.9) == exact_estimate(2.0)
+    assert mean_estimate([1.0]).at(0.9).low is None

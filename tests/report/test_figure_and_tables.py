@@ -101,5 +101,5 @@ def test_no_number_is_cut_at_any_width_of_a_terminal(
     assert max(map(len, text.splitlines())) <= width
     for expected in ("0.0625", "0.003906", "0.305", "yes"):
         assert expected in text
-    assert ("95 % interval" in text) == (width >= 140)
+    assert ("median's 95 %" in text) == (width >= 140)
     assert "0.06…" not in text
