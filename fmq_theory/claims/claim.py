@@ -1,4 +1,4 @@
-"""What a claim is: a prediction, a measurement, how the two must relate, and a mutation that must fail.
+"""What a claim is: a prediction, a measurement, how the two must relate, and what wrong ones are near.
 
 A quantity is an ``Enclosure`` (proven), an ``Estimate`` (statistics, or floats without a rounding
 proof) or ``math.inf`` (a bound that says nothing). Only two enclosures can earn CERTIFIED.
@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from fractions import Fraction
 from pathlib import Path
 
 from fmq_theory.certify import Enclosure
@@ -19,10 +20,14 @@ __all__ = [
     "ControlFinding",
     "Finding",
     "Inputs",
+    "Kind",
     "Missing",
+    "Mutation",
+    "Near",
     "NegativeControl",
     "Quantity",
     "Relation",
+    "Resolution",
     "Values",
     "Verdict",
 ]
@@ -40,6 +45,13 @@ class Verdict(Enum):
     INCONCLUSIVE = "an input is missing, or an interval cannot tell"
     REFUTED = "fails in at least one case"
     VACUOUS = "the prediction is infinite, so there is nothing to fail"
+
+
+class Kind(Enum):
+    """What a verdict speaks of; the value is the meaning."""
+
+    STATEMENT = "a statement that the cases can refute"
+    THEOREM = "a theorem checked in floats: it cannot fail, so that what the cases test is the code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +77,37 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
+class Near:
+    """How far from the prediction a wrong one may be and still count as a near one.
+
+    Attributes:
+        limit: the largest size: 1 means a factor of 1 + 1 where ``unit`` is None, else so many units.
+        unit: None where predictions are changed by a factor, else what a difference is counted in.
+    """
+
+    limit: Fraction
+    unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """Wrong predictions, one for each size > 0, that demand more the larger the size is.
+
+    Attributes:
+        words: what is wrong, with ``{}`` for the size: ``a bound {} smaller``.
+        relaxed: the same for a prediction that asks for less: ``a bound {} larger``.
+        near: the largest size that counts as near, and whether a size is a factor or a difference.
+        change: the wrong prediction from case, prediction and size; None where there is nothing to change. A
+            negative size asks for less than the prediction does.
+    """
+
+    words: str
+    relaxed: str
+    near: Near
+    change: Callable[[str, Quantity, Fraction], Enclosure | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Relation:
     """How a measured quantity must relate to the predicted one.
 
@@ -73,16 +116,21 @@ class Relation:
         holds: True or False where the two ranges decide it, None where they overlap the edge.
         severity: how near a case is to failing, or how far beyond; larger is worse. It only chooses
             the case that the evidence names.
+        mutations: every way in which a prediction of this kind can be a little wrong.
     """
 
     symbol: str
     holds: Callable[[Quantity, Quantity], bool | None]
     severity: Callable[[float, float], float]
+    mutations: Callable[[Near], tuple[Mutation, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class NegativeControl:
-    """The same claim with a wrong prediction: it must be refuted, and for the stated reason.
+    """The same claim with a prediction that is wrong in its form: it must be refuted where it says.
+
+    A wrong prediction that is far from the right one shows nothing, so it must also be near where it fails:
+    the judge counts it as caught only there (``Claim.near``).
 
     Attributes:
         mutation: what is wrong with the prediction.
@@ -110,8 +158,12 @@ class Claim:
         predict: predicted values by case.
         measure: measured values by case; cases that lack a prediction are an error.
         relation: what must hold between them.
-        negative_control: the mutation.
+        negative_control: a prediction of another form that must fail nearby; None where the resolution says
+            all.
         remark: what the reader must know beside the verdict.
+        near: how near a wrong prediction must be for the claim to have a resolution.
+        mutations: ways to be wrong beside the relation's own, such as ``steeper``.
+        kind: whether the cases can refute it at all.
     """
 
     id: str
@@ -122,8 +174,11 @@ class Claim:
     predict: Callable[[Inputs], Values | Missing]
     measure: Callable[[Inputs], Values | Missing]
     relation: Relation
-    negative_control: NegativeControl
+    negative_control: NegativeControl | None = None
     remark: str = ""
+    near: Near = Near(Fraction(1))
+    mutations: tuple[Mutation, ...] = ()
+    kind: Kind = Kind.STATEMENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +198,38 @@ class CaseResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Resolution:
+    """The smallest change of a prediction that the measurements tell from the truth.
+
+    Attributes:
+        mutation: how the prediction is changed.
+        size: the smallest size that some case refutes, to two digits; None if none does.
+        case: that case; empty if there is none.
+        near: whether ``size`` counts as near.
+        near_cases: how many cases refute the largest near change.
+        cases: how many cases there are that the claim itself does not fail.
+        rescue: the smallest relaxation with which no case that this mutation concerns would fail; None where
+            the claim fails nowhere, or fails beyond any.
+    """
+
+    mutation: Mutation
+    size: Fraction | None
+    case: str
+    near: bool
+    near_cases: int
+    cases: int
+    rescue: Fraction | None
+
+
+@dataclass(frozen=True, slots=True)
 class ControlFinding:
-    """What became of a negative control; ``caught`` is what every run requires."""
+    """What became of a negative control.
+
+    Attributes:
+        verdict: on the wrong prediction.
+        caught: whether it was refuted at its case, by a prediction that is near the right one there.
+        evidence: the case, or why it does not count.
+    """
 
     verdict: Verdict
     caught: bool
@@ -161,7 +246,9 @@ class Finding:
         domain_checked: the domain, and how many cases stood for it.
         evidence: one line with the numbers that decide.
         details: every case.
-        control: the negative control's result; None where an input is missing.
+        control: the negative control's result; None where there is none or an input is missing.
+        resolutions: the claim's resolution for each way to be wrong; empty where an input is missing.
+        cases: the cases in words, the same ones gathered: ``gaussian, laplace b = 1-8``.
     """
 
     claim: Claim
@@ -170,3 +257,10 @@ class Finding:
     evidence: str
     details: tuple[CaseResult, ...]
     control: ControlFinding | None
+    resolutions: tuple[Resolution, ...] = ()
+    cases: str = ""
+
+    @property
+    def resolved(self) -> bool:
+        """Whether some near change of the prediction would have been noticed."""
+        return any(resolution.near for resolution in self.resolutions)

@@ -1,6 +1,7 @@
 """From a claim to a finding: the only place where a prediction meets a measurement."""
 
 import math
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -16,11 +17,16 @@ from fmq_theory.claims.claim import (
     Values,
     Verdict,
 )
-from fmq_theory.claims.relations import interval, middle
+from fmq_theory.claims.ranges import interval, middle
+from fmq_theory.claims.resolution import in_words as size_in_words
+from fmq_theory.claims.resolution import resolutions, size_between
 from fmq_theory.claims.words import runs_in_words
 from fmq_theory.errors import CertificationError
 
 __all__ = ["examine", "in_words", "verdict_of"]
+
+_NUMBERED = re.compile(r"(.*?)(, [a-zA-Z] = | )(\d+)")
+"""``laplace, b = 4`` and ``expanding field 7``: what is counted, how, and the number."""
 
 
 def examine(claim: Claim, inputs: Inputs | None = None) -> Finding:
@@ -44,7 +50,9 @@ def examine(claim: Claim, inputs: Inputs | None = None) -> Finding:
         f"{claim.domain}{_extra(given, results)}; {_count(results)}",
         _evidence(claim, results, verdict),
         results,
-        _control(claim, given, measured),
+        _control(claim, given, measured, results),
+        resolutions(claim, results),
+        _where(results),
     )
 
 
@@ -80,18 +88,38 @@ def _compare(claim: Claim, predicted: Values, measured: Values) -> tuple[CaseRes
     )
 
 
-def _control(claim: Claim, inputs: Inputs, measured: Values) -> ControlFinding:
+def _control(
+    claim: Claim, inputs: Inputs, measured: Values, right: Sequence[CaseResult]
+) -> ControlFinding | None:
     control = claim.negative_control
+    if control is None:
+        return None
     wrong = control.predict(inputs)
     if isinstance(wrong, Missing):
         return ControlFinding(Verdict.INCONCLUSIVE, False, f"needs {wrong.argument}")
     results = _compare(claim, wrong, measured)
     verdict = verdict_of(results)
-    exposed = [result for result in results if result.holds is False and control.fails_at in result.case]
-    caught = verdict is Verdict.REFUTED and bool(exposed)
-    shown = _worst(claim, exposed) if exposed else None
-    evidence = f"no case of '{control.fails_at}' is refuted" if shown is None else _sentence(claim, shown)
-    return ControlFinding(verdict, caught, evidence)
+    rights = {result.case: result for result in right}
+    if all(result.holds is False for result in right if control.fails_at in result.case):
+        return None  # the claim itself fails where the control should
+    exposed = [
+        result
+        for result in results
+        if result.holds is False
+        and control.fails_at in result.case
+        and rights[result.case].holds is not False
+    ]
+    if not exposed:
+        return ControlFinding(verdict, False, f"no case of '{control.fails_at}' is refuted")
+    sizes = {result.case: size_between(claim, result.case, rights[result.case], result) for result in exposed}
+    near = [result for result in exposed if (size := sizes[result.case]) and size <= claim.near.limit]
+    if not near:
+        known = [size for size in sizes.values() if size is not None]
+        away = (
+            f"{size_in_words(min(known), claim.near)} away" if known else "beyond any change of the right one"
+        )
+        return ControlFinding(verdict, False, f"refuted, but it is {away}: that is not near")
+    return ControlFinding(verdict, True, _sentence(claim, _worst(claim, near)))
 
 
 def _evidence(claim: Claim, results: Sequence[CaseResult], verdict: Verdict) -> str:
@@ -116,16 +144,18 @@ def _evidence(claim: Claim, results: Sequence[CaseResult], verdict: Verdict) -> 
     return f"closest: {_sentence(claim, _worst(claim, decided))}{beside}"
 
 
-def _where(failed: Sequence[CaseResult]) -> str:
-    """``gaussian b = 3-8, laplace b = 2-8``: the failed cases by what stands before their bits."""
-    groups: dict[str, list[int]] = {}
-    for result in failed:
-        subject, _, bits = result.case.rpartition(", b = ")
-        groups.setdefault(subject or result.case, []).extend(
-            [int(bits)] if subject and bits.isdigit() else []
-        )
+def _where(results: Sequence[CaseResult]) -> str:
+    """``gaussian, laplace b = 3-8, contracting field 1-20``: cases by what stands before their number."""
+    numbers: dict[tuple[str, str], list[int]] = {}
+    for result in results:
+        found = _NUMBERED.fullmatch(result.case)
+        subject, sign, number = found.groups() if found else (result.case, "", "")
+        numbers.setdefault((subject, sign), []).extend([int(number)] if number else [])
+    groups: dict[tuple[str, str], list[str]] = {}
+    for (subject, sign), values in numbers.items():
+        groups.setdefault((sign, runs_in_words(values, "/")), []).append(subject)
     return ", ".join(
-        f"{subject} b = {runs_in_words(bits, '/')}" if bits else subject for subject, bits in groups.items()
+        f"{', '.join(subjects)}{sign.lstrip(',')}{values}" for (sign, values), subjects in groups.items()
     )
 
 

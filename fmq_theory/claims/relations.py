@@ -5,32 +5,14 @@ from fractions import Fraction
 
 from fmq_theory.certify import Enclosure
 from fmq_theory.claims.claim import Quantity, Relation
+from fmq_theory.claims.mutations import ends_drawn_in, larger_bound, other_value, smaller_bound
+from fmq_theory.claims.ranges import interval
 from fmq_theory.errors import CertificationError
 
-__all__ = ["AT_LEAST", "AT_MOST", "BELOW", "EQUAL", "INSIDE", "band", "interval", "middle"]
+__all__ = ["AT_LEAST", "AT_MOST", "BELOW", "EQUAL", "INSIDE", "band"]
 
 _SLACK = Fraction(1, 10**20)
 """Where two enclosures meet with equality (the uniform law), no finite precision proves "at most"."""
-
-
-def interval(quantity: Quantity) -> tuple[Fraction, Fraction] | None:
-    """Both ends, exact; None if nothing encloses the quantity (one repeat, an infinite value)."""
-    if isinstance(quantity, Enclosure):
-        return quantity.lower, quantity.upper
-    if isinstance(quantity, (int, float)):
-        return (Fraction(quantity), Fraction(quantity)) if math.isfinite(quantity) else None
-    if quantity.low is None or quantity.high is None:
-        return None
-    if not (math.isfinite(quantity.low) and math.isfinite(quantity.high)):
-        return None
-    return Fraction(quantity.low), Fraction(quantity.high)
-
-
-def middle(quantity: Quantity) -> float:
-    """A float to show; it proves nothing."""
-    if isinstance(quantity, (Enclosure, int, float)):
-        return float(quantity)
-    return quantity.value
 
 
 def _at_most(measured: Quantity, predicted: Quantity) -> bool | None:
@@ -82,11 +64,11 @@ def _distance(measured: float, predicted: float) -> float:
     return abs(measured - predicted) / (abs(predicted) or 1.0)
 
 
-AT_MOST = Relation("≤", _at_most, _quotient)
-BELOW = Relation("<", _below, _quotient)
-AT_LEAST = Relation("≥", _at_least, lambda measured, predicted: -_quotient(measured, predicted))
-INSIDE = Relation("in", _inside, _distance)
-EQUAL = Relation("=", _equal, _distance)
+AT_MOST = Relation("≤", _at_most, _quotient, smaller_bound)
+BELOW = Relation("<", _below, _quotient, smaller_bound)
+AT_LEAST = Relation("≥", _at_least, lambda measured, predicted: -_quotient(measured, predicted), larger_bound)
+INSIDE = Relation("in", _inside, _distance, ends_drawn_in)
+EQUAL = Relation("=", _equal, _distance, other_value)
 
 
 def band(low: Fraction | int | str, high: Fraction | int | str) -> Enclosure:

@@ -12,8 +12,8 @@ from typing import Any
 from jinja2 import Environment
 
 from fmq_theory.certify import Enclosure
-from fmq_theory.claims.claim import CaseResult, Finding, Quantity, Verdict
-from fmq_theory.claims.relations import interval
+from fmq_theory.claims.claim import CaseResult, Finding, Quantity, Resolution, Verdict
+from fmq_theory.claims.ranges import interval
 from fmq_theory.report.claims_words import claim_rows, count_verdicts
 from fmq_theory.report.files import write_text_atomically
 
@@ -33,8 +33,13 @@ to a measurement; the two come from rooms that do not know each other.
 
 _BETWEEN = """
 "≤", "≥" and "=" are decided to 20 digits, because no enclosure can prove an equality. A certified or
-proven number is an enclosure in ball arithmetic; statistics never earn CERTIFIED. Each claim has a negative
-control: the same claim with a wrong prediction, which must be refuted.
+proven number is an enclosure in ball arithmetic; statistics never earn CERTIFIED.
+
+A verdict is worth something if a wrong claim would have been noticed. So each entry has a resolution: the
+smallest change of its prediction that some case refutes, and in how many cases a change that still counts
+as near (a factor of 2, unless the entry says otherwise) is refuted. Where no near change is noticed the entry
+says "no resolution": its verdict then means that nothing contradicts the claim, not that much supports it. A
+negative control is a prediction of another form that must fail; it counts only where it is near the right one.
 
 """
 
@@ -50,7 +55,11 @@ def claims_markdown(findings: Sequence[Finding]) -> str:
     for row in rows:
         lines += ["", f"## {row.id}", "", f"{row.statement[:1].upper()}{row.statement[1:]}.", ""]
         lines += [f"- Verdict: **{row.verdict}**", f"- Domain: {row.domain}", f"- Evidence: {row.evidence}"]
-        lines.append(f"- Negative control: {row.control}")
+        lines += [f"- Resolution: {line}" for line in row.resolution]
+        if row.control:
+            lines.append(f"- Negative control: {row.control}")
+        if row.kind:
+            lines.append(f"- Kind: {row.kind}")
         if row.remark:
             lines.append(f"- Remark: {row.remark}")
     return "\n".join(lines) + "\n"
@@ -80,7 +89,10 @@ details { margin: .3rem 0 1rem; } h2 { margin-bottom: .2rem; }
 {% endfor %}</table>
 {% for row in rows %}
 <h2 id="{{ row.id }}">{{ row.id }} <span class="{{ row.verdict }}">{{ row.verdict }}</span></h2>
-<p>{{ row.statement }}.</p><ul><li>Domain: {{ row.domain }}</li><li>Negative control: {{ row.control }}</li>
+<p>{{ row.statement }}.</p><ul><li>Domain: {{ row.domain }}</li>
+{% for line in row.resolution %}<li>Resolution: {{ line }}</li>{% endfor %}
+{% if row.control %}<li>Negative control: {{ row.control }}</li>{% endif %}
+{% if row.kind %}<li>{{ row.kind }}</li>{% endif %}
 {% if row.remark %}<li>{{ row.remark }}</li>{% endif %}</ul>
 {% if row.cases %}<details><summary>{{ row.cases | length }} cases</summary>
 <table><tr><th>case</th><th>measured</th><th>predicted</th><th>holds</th></tr>
@@ -110,16 +122,38 @@ def claims_as_json(findings: Sequence[Finding]) -> dict[str, Any]:
                 "evidence": finding.evidence,
                 "remark": finding.claim.remark,
                 "cases": [_case(result) for result in finding.details],
-                "negative_control": {
-                    "mutation": finding.claim.negative_control.mutation,
-                    "reason": finding.claim.negative_control.reason,
-                    "verdict": None if finding.control is None else finding.control.verdict.name,
-                    "caught": None if finding.control is None else finding.control.caught,
-                    "evidence": None if finding.control is None else finding.control.evidence,
-                },
+                "resolution": [_resolution(found) for found in finding.resolutions],
+                "negative_control": _control(finding),
             }
             for finding in findings
         ],
+    }
+
+
+def _resolution(found: Resolution) -> dict[str, Any]:
+    return {
+        "mutation": found.mutation.words,
+        "by": "factor" if found.mutation.near.unit is None else "difference",
+        "size": None if found.size is None else float(found.size),
+        "near": found.near,
+        "case": found.case,
+        "near_limit": float(found.mutation.near.limit),
+        "near_cases": found.near_cases,
+        "cases": found.cases,
+        "rescue": None if found.rescue is None else float(found.rescue),
+    }
+
+
+def _control(finding: Finding) -> dict[str, Any] | None:
+    stated, found = finding.claim.negative_control, finding.control
+    if stated is None:
+        return None
+    return {
+        "mutation": stated.mutation,
+        "reason": stated.reason,
+        "verdict": None if found is None else found.verdict.name,
+        "caught": None if found is None else found.caught,
+        "evidence": None if found is None else found.evidence,
     }
 
 

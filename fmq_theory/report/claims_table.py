@@ -23,15 +23,12 @@ def print_claims(findings: Sequence[Finding]) -> None:
     table.add_column("id", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     table.add_column("claim and evidence", overflow="fold")
-    table.add_column("control", no_wrap=True)
     for finding, row in zip(findings, claim_rows(findings), strict=True):
         colour = CLAIM_COLOURS[finding.verdict]
-        control = "-" if finding.control is None else ("caught" if finding.control.caught else "NOT CAUGHT")
         table.add_row(
             row.id,
             f"[{colour}]{row.verdict}[/{colour}]",
-            f"[dim]{escape(row.statement)}[/dim]\n{escape(row.evidence)}",
-            control,
+            "\n".join([f"[dim]{escape(row.statement)}[/dim]", *map(escape, (row.evidence, *row.resolution))]),
         )
     console.print(table)
     for finding in findings:
@@ -39,6 +36,6 @@ def print_claims(findings: Sequence[Finding]) -> None:
             control = finding.claim.negative_control
             console.print(
                 f"[red]{finding.claim.id}: its negative control was not caught[/red] "
-                f"({escape(control.mutation)}): {escape(finding.control.evidence)}"
+                f"({escape(control.mutation if control else '')}): {escape(finding.control.evidence)}"
             )
     console.print(count_verdicts(findings), highlight=False)

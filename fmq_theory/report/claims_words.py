@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fmq_theory.claims.claim import Finding, Verdict
+from fmq_theory.claims.claim import Finding, Kind, Verdict
 from fmq_theory.claims.judge import in_words
+from fmq_theory.claims.resolution import rescue_sentence, sentence
 
 __all__ = ["CLAIM_COLOURS", "ClaimRow", "claim_rows", "count_verdicts"]
 
@@ -26,7 +27,12 @@ class ClaimRow:
     statement: str
     domain: str
     evidence: str
+    resolution: tuple[str, ...]
+    """A sentence for each way in which the prediction can be wrong; empty where an input is missing."""
     control: str
+    """What became of the negative control; empty where there is none."""
+    kind: str
+    """What the verdict speaks of where it is not a statement that cases can refute; else empty."""
     remark: str
     cases: tuple[tuple[str, str, str, str], ...]
     """(case, measured, predicted, holds) of every case."""
@@ -39,9 +45,11 @@ def claim_rows(findings: Sequence[Finding]) -> tuple[ClaimRow, ...]:
             finding.claim.id,
             finding.verdict.name,
             finding.claim.statement,
-            finding.domain_checked,
+            f"{finding.domain_checked}: {finding.cases}" if finding.cases else finding.domain_checked,
             finding.evidence,
+            _resolution(finding),
             _control(finding),
+            "" if finding.claim.kind is Kind.STATEMENT else finding.claim.kind.value,
             finding.claim.remark,
             tuple(
                 (result.case, in_words(result.measured), in_words(result.predicted), _holds(result.holds))
@@ -59,10 +67,20 @@ def count_verdicts(findings: Sequence[Finding]) -> str:
     return f"{len(findings)} claim{'s' if len(findings) != 1 else ''}: {', '.join(parts)}"
 
 
+def _resolution(finding: Finding) -> tuple[str, ...]:
+    if finding.verdict is Verdict.VACUOUS:
+        return ("no resolution: nothing smaller than an infinite bound is near it",)
+    told = [sentence(resolution) for resolution in finding.resolutions]
+    told += [rescue_sentence(resolution) for resolution in finding.resolutions]
+    return tuple(dict.fromkeys(line for line in told if line))
+
+
 def _control(finding: Finding) -> str:
     control = finding.claim.negative_control
+    if control is None:
+        return ""
     if finding.control is None:
-        return f"{control.mutation}: not run, for want of the same input"
+        return f"{control.mutation}: not run, because an input is missing or the claim itself fails there"
     state = "refuted" if finding.control.caught else f"NOT CAUGHT ({finding.control.verdict.name})"
     return f"{control.mutation}: {state}, because {control.reason} ({finding.control.evidence})"
 

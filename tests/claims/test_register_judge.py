@@ -78,6 +78,7 @@ def test_a_control_that_passes_is_not_caught() -> None:
     assert finding.control is not None
     assert not finding.control.caught
     assert finding.control.verdict is Verdict.CERTIFIED
+    assert finding.resolved is False
 
 
 def test_a_control_that_fails_elsewhere_is_not_caught() -> None:

@@ -1,0 +1,147 @@
+"""The resolution of a claim: the smallest change of its prediction that the measurements refute.
+
+Sizes are searched on a grid of two significant digits, 1.0e-40 to 9.9e59. So the size that is printed is
+itself a wrong prediction that was judged and refuted, and the next smaller one of the grid was not.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+from fmq_theory.claims.claim import CaseResult, Claim, Mutation, Near, Resolution
+from fmq_theory.claims.ranges import interval
+
+__all__ = ["in_words", "rescue_sentence", "resolutions", "sentence", "size_between"]
+
+_SMALLEST = -40
+_DECADES = 100
+_STEPS = 90 * _DECADES
+"""Sizes of the grid: 1.0, 1.1 ... 9.9 in each decade."""
+
+
+def resolutions(claim: Claim, results: Sequence[CaseResult]) -> tuple[Resolution, ...]:
+    """One for each way in which the prediction can be wrong."""
+    known = [result for result in results if not result.vacuous]
+    return tuple(
+        _resolution(claim, mutation, known)
+        for mutation in (*claim.relation.mutations(claim.near), *claim.mutations)
+    )
+
+
+def _resolution(claim: Claim, mutation: Mutation, results: Sequence[CaseResult]) -> Resolution:
+    def refuted(result: CaseResult, size: Fraction) -> bool:
+        wrong = mutation.change(result.case, result.predicted, size)
+        return wrong is not None and claim.relation.holds(result.measured, wrong) is False
+
+    standing = [result for result in results if result.holds is not False]
+    best, where = _STEPS, ""
+    for result in standing:
+        if best and refuted(result, _size(best - 1)):
+            best, where = _first(lambda step, result=result: refuted(result, _size(step)), best), result.case
+    size = _size(best) if where else None
+    failing = [result for result in results if result.holds is False]
+    rescues = [
+        _first(lambda step, result=result: not refuted(result, -_size(step)), _STEPS) for result in failing
+    ]
+    within = [step for step in rescues if step < _STEPS]
+    return Resolution(
+        mutation,
+        size,
+        where,
+        size is not None and size <= mutation.near.limit,
+        sum(refuted(result, mutation.near.limit) for result in standing),
+        len(standing),
+        _size(max(within)) if within else None,
+    )
+
+
+def _size(step: int) -> Fraction:
+    return Fraction(10 + step % 90) * Fraction(10) ** (_SMALLEST - 1 + step // 90)
+
+
+def _first(true_from: Callable[[int], bool], end: int) -> int:
+    """The first step below ``end`` from which on a monotone condition is true; ``end`` if there is none."""
+    low, high = 0, end
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if true_from(middle) else (middle + 1, high)
+    return low
+
+
+def size_between(claim: Claim, case: str, right: CaseResult, wrong: CaseResult) -> Fraction | None:
+    """How far a wrong prediction is from the right one: the least size at which no end lies between the two.
+
+    Args:
+        claim: whose relation says what a change is, and whose ``near`` whether it is a factor.
+        case: the case's name.
+        right: the case with the right prediction.
+        wrong: the same with the wrong one.
+
+    Returns:
+        The size of the smallest of the claim's own changes that is at least as wrong as the given one; None
+        if the right prediction is infinite or no change reaches so far.
+    """
+    target = interval(wrong.predicted)
+    if right.vacuous or target is None:
+        return None
+    found: list[int] = []
+    for mutation in claim.relation.mutations(claim.near):
+
+        def beyond(step: int, mutation: Mutation = mutation) -> bool:
+            reached = mutation.change(case, right.predicted, _size(step))
+            return reached is not None and _as_wrong(right, reached.lower, reached.upper, target)
+
+        step = _first(beyond, _STEPS)
+        if step < _STEPS:
+            found.append(step)
+    return _size(min(found)) if found else None
+
+
+def _as_wrong(right: CaseResult, low: Fraction, high: Fraction, target: tuple[Fraction, Fraction]) -> bool:
+    """Whether a change has moved the end that the given wrong prediction moved, and as far."""
+    ends = interval(right.predicted)
+    if ends is None:
+        return False
+    lower = target[1] < ends[1] and high <= target[1] and high < ends[1]
+    upper = target[0] > ends[0] and low >= target[0] and low > ends[0]
+    return lower or upper
+
+
+def in_words(size: Fraction, near: Near) -> str:
+    """``1.07 times``, ``1 + 1.2e-20 times``, ``0.12 bits``."""
+    if near.unit is not None:
+        return f"{_short(size)} {near.unit}".rstrip()
+    if size < Fraction(1, 10**6):
+        return f"1 + {_short(size)} times"
+    return f"{_short(1 + size, 3 if size >= Fraction(1, 10) else 3 - _leading(size))} times"
+
+
+def sentence(resolution: Resolution) -> str:
+    """``would have noticed a bound 1.07 times smaller (b = 8), and ... in 12 of 56 cases``."""
+    mutation, count = resolution.mutation, resolution.cases
+    if not count:
+        return "nothing is left to notice"
+    limit = mutation.words.format(in_words(mutation.near.limit, mutation.near))
+    if resolution.size is None:
+        return f"no resolution: {limit}, or more, is noticed nowhere"
+    noticed = f"{mutation.words.format(in_words(resolution.size, mutation.near))} ({resolution.case})"
+    if not resolution.near:
+        return f"no resolution: {limit} is noticed nowhere; the nearest that is: {noticed}"
+    return f"would have noticed {noticed}, and {limit} in {resolution.near_cases} of {count} cases"
+
+
+def rescue_sentence(resolution: Resolution) -> str:
+    """``no case would fail with a bound 179 times larger``; empty where none fails."""
+    if resolution.rescue is None:
+        return ""
+    relaxed = resolution.mutation.relaxed.format(in_words(resolution.rescue, resolution.mutation.near))
+    return f"no case would fail with {relaxed}"
+
+
+def _leading(size: Fraction) -> int:
+    """The decimal exponent of a small size, so that 1.0008 keeps the digits that differ from 1."""
+    return math.floor(math.log10(size)) + 1
+
+
+def _short(value: Fraction, digits: int = 3) -> str:
+    return f"{float(value):.{digits}g}".replace("e-0", "e-").replace("e+", "e")
