@@ -1,6 +1,5 @@
 """Labelled images, read from scikit-learn, idx files or npz files, scaled to [-1, 1]."""
 
-import gzip
 import struct
 import zlib
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fmq_theory.errors import FmqError, SourceError
+from fmq_theory.flow.fidelity.idx_file import read_idx
 
 HELD_OUT = 5  # every fifth image is never trained on
 
@@ -103,7 +103,7 @@ def _images_file(path: Path) -> Path:
 
 def _array(path: Path, ndim: int) -> NDArray[np.uint8]:
     try:
-        array = _npz(path) if path.suffix == ".npz" else _idx(path)
+        array = _npz(path) if path.suffix == ".npz" else read_idx(path)
     except (OSError, EOFError, ValueError, KeyError, struct.error, zlib.error) as error:
         if isinstance(error, FmqError):
             raise
@@ -124,16 +124,6 @@ def _npz(path: Path) -> NDArray[np.uint8]:
         if len(archive.files) != 1:
             raise SourceError(f"file {path}", f"it holds {len(archive.files)} arrays", "pass a file with one")
         return archive[archive.files[0]]
-
-
-def _idx(path: Path) -> NDArray[np.uint8]:
-    """The idx format: two zero bytes, type, number of dimensions; big-endian sizes; the numbers."""
-    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    zeros, kind, ndim = struct.unpack_from(">HBB", content)
-    if zeros != 0 or kind != 8:
-        raise SourceError(f"file {path}", "it does not begin as idx files of bytes do", "pass an idx file")
-    shape = struct.unpack_from(f">{ndim}I", content, 4)
-    return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * ndim).reshape(shape)
 
 
 def _scaled(images: NDArray[np.generic], labels: NDArray[np.generic], white: float) -> LabelledImages:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from fmq_theory.claims.words import runs_in_words
 from fmq_theory.flow.cell import BySeed, Cell
-from fmq_theory.flow.experiment import FlowReport
+from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.flow.flow_rows import RUNGS, FlowRow, flow_rows
 from fmq_theory.metrics import mean_estimate
 
@@ -35,7 +35,7 @@ class Winner:
         effective_bits: of the winner.
         value: its mean.
         runner_up: the best other scheme; None if it is alone.
-        lead: mean difference over pairs of samples from the same noise.
+        lead: mean difference over pairs: of samples from the same noise, or of outputs on the same real data.
         lead_low: end of the lead's 95 % interval; None if it has none.
         lead_high: other end.
     """
@@ -105,7 +105,8 @@ def flow_verdict(report: FlowReport) -> tuple[str, ...]:
                 f"{_grouped(within, 'within', 'effective bits')}."
             )
     sentences += _latent(rows) + _frechet(report, rows) + _ladder(report, rows)
-    sentences.append(f"Sampler, apart from quantization: {report.full.convergence}.")
+    if report.full.convergence is not None:
+        sentences.append(f"Sampler, apart from quantization: {report.full.convergence}.")
     return tuple(sentences)
 
 

@@ -10,24 +10,24 @@ import click
 
 from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.flow_folder import FlowFolder
+from fmq_theory.cli.flow_measures import Asked, VelocityWords, refuse_other_options, velocity_options
 from fmq_theory.cli.options import read_bits, read_names
 from fmq_theory.cli.start import leave_torch_out_of_pot, let_idle_threads_sleep
 
 if TYPE_CHECKING:
     from fmq_theory.flow import FlowModel
-    from fmq_theory.flow.experiment import FlowReport
-    from fmq_theory.flow.settings import FlowSettings
+    from fmq_theory.flow.flow_report import FlowReport
 
 __all__ = ["flow"]
 
 # Said again here, so that --help needs no numerics; a test compares with SCHEMES and SAMPLERS.
 DEFAULT_SCHEMES = ("uniform", "uniform_clipped", "equal_mass", "pwl", "log2", "lloyd_max")
 SAMPLERS = ("euler", "midpoint", "heun")
-_LAYERS_OF = ("equal_mass", 3)
 _PLACES = ("out", "json_path", "csv_path", "no_plot", "resume", "force")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@velocity_options
 @click.argument("checkpoint", type=click.Path(path_type=Path), required=False)
 @click.option("--model", help="package.module:factory of the network; without it the bundled digits.")
 @click.option(
@@ -39,7 +39,11 @@ _PLACES = ("out", "json_path", "csv_path", "no_plot", "resume", "force")
 )
 @click.option("--bits", callback=read_bits, default="2-4,6,8", show_default=True, help="2-8, 4, or 2,4,6.")
 @click.option(
-    "--samples", type=click.IntRange(2, 100_000), default=64, show_default=True, help="Samples a seed."
+    "--samples",
+    type=click.IntRange(2, 100_000),
+    default=64,
+    show_default=True,
+    help="Samples a seed; velocity: images a batch.",
 )
 @click.option(
     "--seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Draws of the noise."
@@ -100,6 +104,13 @@ def flow(
     steps: int,
     sampler: str,
     granularity: str,
+    measure: str,
+    protocol: str,
+    images: str | None,
+    labels: str | None,
+    fit: str | None,
+    batches: int | None,
+    peak: float | None,
     features: str | None,
     data_name: str | None,
     ladder_samples: int,
@@ -119,14 +130,16 @@ def flow(
 
     For each scheme and bit-width the quantized samples are compared with the full-precision ones from the
     same noise: error, PSNR, SSIM, latent variance, Fréchet distance; and the error with its bounds g0 to g4.
-    OUT holds report.md, the figures, flow.json (which fmq claims --fidelity reads), rows.csv, and the
-    finished cells.
+    With --measure velocity no flow is integrated: one output of each network at t = 0 on real images, which
+    is how the paper's scripts made their figures 3 and 4. OUT holds report.md, the figures, flow.json (which
+    fmq claims --fidelity reads), rows.csv, and the finished cells.
 
     \b
     Examples:
       fmq flow
       fmq flow model.pt --model my.models:build --schemes uniform,lloyd_max --bits 2-8
       fmq flow model.pt --model my.models:build --features my.models:inception --resume
+      fmq flow model.pt --model my.models:build --measure velocity --images t10k.npz --protocol published
     """  # noqa: D301 (click reads \\b as "keep these lines")
     if checkpoint is not None and model is None:
         raise click.UsageError("CHECKPOINT needs --model package.module:factory, the network of its weights")
@@ -137,15 +150,35 @@ def flow(
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # an installed fmq does not look for factories beside the user
     with reported_errors():
-        from fmq_theory.flow.settings import FlowSettings, pieces_for
-
         loaded, subject, short = _load(checkpoint, model)
-        pieces = ladder_pieces or pieces_for(loaded.sample_shape)
-        settings = FlowSettings(samples, seeds, steps, sampler, granularity, seed, ladder_samples, pieces)
         folder = FlowFolder(out, short, json_path, csv_path, no_plot, resume, force)
+        asked = Asked(loaded, subject, schemes, bits, folder)
+        refuse_other_options(click.get_current_context(), measure)
+        if measure == "velocity":
+            words = VelocityWords(images, labels, fit, batches, peak)
+
+            def run() -> "FlowReport":
+                return asked.velocity(words, samples, protocol, granularity, seed)
+        else:
+            from fmq_theory.flow.settings import FlowSettings, pieces_for
+
+            pieces = ladder_pieces or pieces_for(loaded.sample_shape)
+            settings = FlowSettings(
+                samples, seeds, steps, sampler, granularity, seed, ladder_samples, pieces, protocol=protocol
+            )
+            named = features or ("digits" if checkpoint is None and model is None else "none")
+
+            def run() -> "FlowReport":
+                return asked.samples(settings, named, data_name)
+
         folder.check()
-        named = features or ("digits" if checkpoint is None and model is None else "none")
-        report = _run(loaded, subject, schemes, bits, settings, named, data_name, folder)
+        try:
+            report = run()
+        except KeyboardInterrupt:
+            click.echo(
+                f"stopped; {folder.kept} cells are kept in {folder.path}: go on with --resume", err=True
+            )
+            raise SystemExit(130) from None
         folder.write(report, _command_line())
     if report.failed:
         raise SystemExit(1)
@@ -178,36 +211,3 @@ def _load(checkpoint: Path | None, model: str | None) -> "tuple[FlowModel, str, 
     if model is not None:
         return build_model(model), model, re.sub(r"\W+", "-", model)
     return load_digits(), "the bundled digits", "digits"
-
-
-def _run(
-    model: "FlowModel",
-    subject: str,
-    schemes: tuple[str, ...],
-    bits: tuple[int, ...],
-    settings: "FlowSettings",
-    features: str,
-    data_name: str | None,
-    folder: "FlowFolder",
-) -> "FlowReport":
-    from fmq_theory.flow.experiment import run_experiment
-    from fmq_theory.flow.fidelity import build_features
-    from fmq_theory.flow.fidelity.data import read_samples
-    from fmq_theory.report import progress_bar
-
-    phi = None if features == "none" else build_features(features)
-    if data_name is not None and phi is None:
-        raise click.UsageError("--data is for Fréchet distances, which need --features as well")
-    data = None if data_name is None else read_samples(data_name)
-    store = folder.store(model, settings, features, data_name)
-    scheme, b = _LAYERS_OF
-    layers_of = _LAYERS_OF if scheme in schemes and b in bits else (schemes[0], bits[0])
-    try:
-        with progress_bar("flow") as progress:
-            return run_experiment(
-                model, subject, schemes, bits, settings,
-                phi=phi, data=data, store=store, layers_of=layers_of, progress=progress,
-            )  # fmt: skip
-    except KeyboardInterrupt:
-        click.echo(f"stopped; {len(store)} cells are kept in {folder.path}: go on with --resume", err=True)
-        raise SystemExit(130) from None

@@ -1,17 +1,18 @@
 """Where ``fmq flow`` keeps what it finds."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fmq_theory.flow import FlowModel
     from fmq_theory.flow.cell_store import CellStore
-    from fmq_theory.flow.experiment import FlowReport
-    from fmq_theory.flow.settings import FlowSettings
+    from fmq_theory.flow.flow_report import FlowReport
 
 __all__ = ["FlowFolder"]
 
@@ -34,6 +35,7 @@ class FlowFolder:
     no_plot: bool
     resume: bool
     force: bool
+    _store: "CellStore | None" = field(default=None, init=False, repr=False)
 
     @property
     def path(self) -> Path:
@@ -72,24 +74,24 @@ class FlowFolder:
             if named is not None:
                 check_writable(named, overwrite=self.force)
 
-    def store(
-        self, model: "FlowModel", settings: "FlowSettings", features: str, data_name: str | None
-    ) -> "CellStore":
-        """The finished cells of a run with the same weights and settings, or none."""
+    @property
+    def kept(self) -> int:
+        """How many finished cells are there; 0 before ``store``."""
+        return 0 if self._store is None else len(self._store)
+
+    def store(self, model: "FlowModel", about: "Mapping[str, object]") -> "CellStore":
+        """The finished cells of a run with the same weights and settings, or none.
+
+        Args:
+            model: with its weights.
+            about: all else that a cell depends on, as JSON values.
+        """
         from fmq_theory import __version__
         from fmq_theory.flow.cell_store import CellStore
         from fmq_theory.flow.experiment import weights_digest
 
-        store = CellStore(
-            self.path / CELLS,
-            {
-                "fmq_theory": __version__,
-                "weights": weights_digest(model),
-                **settings.as_json(),
-                "features": features,
-                "data": data_name,
-            },
-        )
+        settings = {"fmq_theory": __version__, "weights": weights_digest(model), **about}
+        store = self._store = CellStore(self.path / CELLS, settings)
         if self.resume:
             store.resume()
             click.echo(f"{len(store)} cells kept from before", err=True)
@@ -118,4 +120,5 @@ class FlowFolder:
         write_text_atomically(self.path / "report.md", flow_markdown(report, command, figures))
         write_flow_json(report, json_path)
         click.echo(f"JSON: {json_path}   CSV: {csv_path}")
-        click.echo(f"Next: fmq claims --fidelity {json_path} judges the paper's claims on these samples.")
+        what = "outputs" if report.measure == "velocity" else "samples"
+        click.echo(f"Next: fmq claims --fidelity {json_path} judges the paper's claims on these {what}.")

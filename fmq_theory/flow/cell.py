@@ -20,12 +20,21 @@ BySeed = tuple[tuple[float, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class LatentValues:
-    """Latent statistics, a number a seed."""
+    """Latent statistics, a number a seed (or a batch of real data).
+
+    Attributes:
+        mean: of the variances over dimensions.
+        std: their standard deviation over dimensions.
+        collapsed: dimensions without variance.
+        dimensions: how many there are.
+        whole_std: ``std`` of all batches together; None where it is not asked for.
+    """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
     collapsed: tuple[int, ...]
     dimensions: int
+    whole_std: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +120,9 @@ class Cell:
         if values["latent"] is not None:
             kept = cast("dict[str, Any]", values["latent"])
             lists = {key: tuple(kept[key]) for key in ("mean", "std", "collapsed")}
-            values["latent"] = LatentValues(**lists, dimensions=kept["dimensions"])
+            values["latent"] = LatentValues(
+                **lists, dimensions=kept["dimensions"], whole_std=kept.get("whole_std")
+            )
         if values["frechet"] is not None:
             kept = dict(cast("dict[str, Any]", values["frechet"]))
             kept["per_seed"] = tuple(kept["per_seed"])

@@ -2,20 +2,19 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from fmq_theory.errors import FlowError, SchemeError
-from fmq_theory.flow.cell import Cell, LatentValues, encode_images
+from fmq_theory.flow.cell import Cell, encode_images
 from fmq_theory.flow.cell_store import CellStore
-from fmq_theory.flow.discretisation import Convergence, check_convergence
+from fmq_theory.flow.discretisation import check_convergence
 from fmq_theory.flow.fidelity.features import FeatureMap
 from fmq_theory.flow.fidelity.frechet import FeatureSet, frechet_distance
 from fmq_theory.flow.fidelity.similarity import ssim_window
+from fmq_theory.flow.flow_report import FlowReport, FullPrecision, Progress, cell_words
 from fmq_theory.flow.layers import LayerShare, layer_shares
 from fmq_theory.flow.measure_cell import Reference, latent_values, measure_cell
 from fmq_theory.flow.model import FlowModel
@@ -29,69 +28,6 @@ __all__ = ["FlowReport", "FullPrecision", "run_experiment", "weights_digest"]
 _CHECKED = 16
 """Samples on which the sampler's own error is measured."""
 _SHOWN = 8
-
-Progress = Callable[[float, str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class FullPrecision:
-    """What is known of the full-precision samples.
-
-    Attributes:
-        sample_rms: root mean square of a coordinate.
-        convergence: whether the sampler resolves the flow.
-        latent: None if the model names no layer.
-        frechet_to_data: None without features and data.
-        images: as ``Cell.images``.
-    """
-
-    sample_rms: float
-    convergence: Convergence
-    latent: LatentValues | None
-    frechet_to_data: float | None
-    images: str
-
-
-@dataclass(frozen=True, slots=True)
-class FlowReport:
-    """Everything a flow experiment found out.
-
-    Attributes:
-        subject: the model in words.
-        config: what was asked for, enough to run it again.
-        sample_shape: of one sample.
-        data_range: width of the model's space.
-        ssim_window: side of SSIM's window; None for what is no image.
-        features: name of the feature map; None for none.
-        full: the full-precision side.
-        cells: by scheme and bits, in the order asked for.
-        layers: what each tensor's quantization does alone, largest first, in the cell ``layers_of``.
-        layers_of: scheme and bits.
-    """
-
-    subject: str
-    config: dict[str, Any]
-    sample_shape: tuple[int, ...]
-    data_range: float
-    ssim_window: int | None
-    features: str | None
-    full: FullPrecision
-    cells: tuple[Cell, ...]
-    layers: tuple[LayerShare, ...] = ()
-    layers_of: tuple[str, int] | None = None
-
-    @property
-    def dimension(self) -> int:
-        """Numbers a sample."""
-        product = 1
-        for length in self.sample_shape:
-            product *= length
-        return product
-
-    @property
-    def failed(self) -> tuple[Cell, ...]:
-        """Cells that hold an error."""
-        return tuple(cell for cell in self.cells if cell.failed)
 
 
 def run_experiment(
@@ -137,7 +73,7 @@ def run_experiment(
     for scheme in schemes:
         for b in bits:
             done = len(cells)
-            progress(done / total, _words(scheme, b, done, total, time.monotonic() - began, made))
+            progress(done / total, cell_words(scheme, b, done, total, time.monotonic() - began, made))
             cell = store.get(scheme, b) if store is not None else None
             if cell is None:
                 cell = measure_cell(reference, settings, scheme, b)
@@ -233,10 +169,3 @@ def _layers(reference: Reference, settings: FlowSettings, scheme: str, bits: int
         )
     except (FlowError, SchemeError):
         return ()  # the cell itself says why: no such codebook, no finite samples, or nothing changed
-
-
-def _words(scheme: str, bits: int, done: int, total: int, elapsed: float, made: int) -> str:
-    rate = f", {elapsed / made:.1f} s a cell" if made else ""
-    left = (total - done) * elapsed / made if made else 0.0
-    rest = f", {left // 60:.0f}:{left % 60:02.0f} left" if made else ""
-    return f"{scheme} {bits} bits, cell {done + 1} of {total}{rate}{rest}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from fmq_theory.flow.cell import BySeed, Cell
-from fmq_theory.flow.experiment import FlowReport
+from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.metrics import Estimate, mean_estimate
 
 __all__ = ["RUNGS", "FlowRow", "Spread", "flow_rows", "spread_of"]
@@ -46,7 +46,9 @@ class FlowRow:
         ssim: mean over samples.
         latent_std: standard deviation over dimensions of the latent's variance, mean over seeds.
         latent_std_ratio: to full precision's, mean over seeds.
-        latent_mean_ratio: of the mean variance, likewise.
+        latent_mean_ratio: of the mean variance, to full precision's, mean over seeds.
+        latent_whole_ratio: of the standard deviation, all batches of real data taken as one; None for
+            samples.
         latent_collapsed: dimensions collapsed, the most in a seed.
         frechet: distance from the full-precision samples in the features.
         frechet_feature_rms: rms |phi(xhat) - phi(x)|, at least the root of ``frechet``.
@@ -56,6 +58,8 @@ class FlowRow:
         intervals: by name of the attribute, {"samples": [low, high], "seeds": [low, high]}.
         ladder: what is known of the bounds besides.
         lossless_share: of the weights in channels that some codebook holds without loss.
+        by_batch: of outputs on real data, ``psnr_db``, ``ssim`` and ``latent_std_ratio`` of each batch, in
+            the order of the batches, which is the same under every scheme; empty for samples.
         note: why a number is missing.
         failed: whether the note is an error.
     """
@@ -71,6 +75,7 @@ class FlowRow:
     latent_std: float | None
     latent_std_ratio: float | None
     latent_mean_ratio: float | None
+    latent_whole_ratio: float | None
     latent_collapsed: int | None
     frechet: float | None
     frechet_feature_rms: float | None
@@ -80,6 +85,7 @@ class FlowRow:
     intervals: dict[str, dict[str, tuple[float, float] | None]]
     ladder: dict[str, Any] | None
     lossless_share: float
+    by_batch: dict[str, list[float]]
     note: str
     failed: bool
 
@@ -121,6 +127,7 @@ def _row(report: FlowReport, cell: Cell) -> FlowRow:
         mse=cell.mse,
         weight_error_norm=cell.weight_error_norm,
         **{name: None if spread is None else spread.value for name, spread in spreads.items()},  # pyright: ignore[reportArgumentType]
+        latent_whole_ratio=_whole_ratio(report, cell),
         latent_collapsed=max(cell.latent.collapsed) if cell.latent else None,
         frechet=frechet.distance if frechet else None,
         frechet_feature_rms=frechet.feature_rms if frechet else None,
@@ -134,6 +141,7 @@ def _row(report: FlowReport, cell: Cell) -> FlowRow:
         },
         ladder=ladder,
         lossless_share=cell.lossless_share,
+        by_batch=_by_batch(report, cell) if report.measure == "velocity" else {},
         note=cell.note,
         failed=cell.failed,
     )
@@ -158,10 +166,31 @@ def _over_seeds(values: Sequence[float]) -> Spread | None:
 
 
 def _latent_ratio(report: FlowReport, cell: Cell, part: Callable[[Any], tuple[float, ...]]) -> Spread | None:
+    ratios = _ratios(report, cell, part)
+    return _over_seeds(ratios) if ratios else None
+
+
+def _ratios(report: FlowReport, cell: Cell, part: Callable[[Any], tuple[float, ...]]) -> list[float]:
     full = report.full.latent
     if cell.latent is None or full is None or not all(part(full)):
+        return []
+    return [q / fp for q, fp in zip(part(cell.latent), part(full), strict=True)]
+
+
+def _whole_ratio(report: FlowReport, cell: Cell) -> float | None:
+    full = report.full.latent
+    if cell.latent is None or full is None or cell.latent.whole_std is None or not full.whole_std:
         return None
-    return _over_seeds([q / fp for q, fp in zip(part(cell.latent), part(full), strict=True)])
+    return cell.latent.whole_std / full.whole_std
+
+
+def _by_batch(report: FlowReport, cell: Cell) -> dict[str, list[float]]:
+    found = {
+        "psnr_db": [mean_estimate(batch).value for batch in cell.psnr],
+        "ssim": [mean_estimate(batch).value for batch in cell.ssim],
+        "latent_std_ratio": _ratios(report, cell, lambda values: values.std),
+    }
+    return {name: values for name, values in found.items() if values}
 
 
 def _rungs(ladder: dict[str, Any] | None, key: str) -> Bounds:

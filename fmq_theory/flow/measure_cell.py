@@ -19,7 +19,8 @@ from fmq_theory.flow.field import TorchField
 from fmq_theory.flow.ladder import Effort, ladder
 from fmq_theory.flow.ladder_result import Ladder
 from fmq_theory.flow.model import FlowModel
-from fmq_theory.flow.quantized_field import QuantizedField, quantize_field
+from fmq_theory.flow.published_protocol import quantize_by_protocol
+from fmq_theory.flow.quantized_field import QuantizedField
 from fmq_theory.flow.settings import FlowSettings
 from fmq_theory.flow.shared_noise import SampleRun, SharedNoise, run_samples
 
@@ -58,7 +59,7 @@ def measure_cell(reference: Reference, settings: FlowSettings, scheme: str, bits
     began = time.monotonic()
     field = reference.shared.field
     try:
-        quantized = quantize_field(field, scheme, bits, settings.granularity)
+        quantized = quantize_by_protocol(field, scheme, bits, settings.protocol, settings.granularity)
     except SchemeError as error:
         return Cell(scheme, bits, note=f"{error.cause}")
     cell = _weights_of(quantized, scheme, bits)

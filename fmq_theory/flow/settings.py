@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fmq_theory.errors import FlowError
+from fmq_theory.flow.published_protocol import PROTOCOLS
 from fmq_theory.flow.samplers import get_sampler
 
 __all__ = ["FlowSettings", "pieces_for"]
@@ -27,6 +28,8 @@ class FlowSettings:
         ladder_samples: samples for which the bounds are worked out, the first of the first seed; 0 for none.
         ladder_pieces: of each segment between the two paths, where constants are taken.
         rows: samples at once; bounds the memory and changes nothing else.
+        protocol: which tensors are quantized, see ``published_protocol``. The bounds speak of changed
+            weights, so they are left out under "published", which changes running statistics as well.
     """
 
     samples: int = 64
@@ -38,6 +41,7 @@ class FlowSettings:
     ladder_samples: int = 2
     ladder_pieces: int = 1
     rows: int = 64
+    protocol: str = "weights"
 
     def __post_init__(self) -> None:
         get_sampler(self.sampler)
@@ -47,13 +51,25 @@ class FlowSettings:
                 f"{self.samples} samples, {self.seeds} seeds, {self.steps} steps are too few",
                 "use at least two samples, one seed and one step",
             )
+        if self.protocol not in PROTOCOLS:
+            raise FlowError(
+                f"protocol {self.protocol!r}", "it is unknown", f"choose one of {', '.join(PROTOCOLS)}"
+            )
+        if self.protocol != "weights" and (self.ladder_samples or self.granularity != "channel"):
+            raise FlowError(
+                f"protocol {self.protocol!r}",
+                "it is by channel, and changes running statistics, of which no bound speaks",
+                "pass --ladder-samples 0, and no granularity",
+            )
         if self.ladder_samples < 0:
             raise FlowError("settings", "ladder_samples is negative", "pass 0 for no ladder")
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values; ``rows`` changes no result and is left out."""
+        """Plain values; ``rows`` changes no result; the usual protocol goes without saying."""
         values = asdict(self)
         del values["rows"]
+        if self.protocol == "weights":
+            del values["protocol"]
         return values
 
 

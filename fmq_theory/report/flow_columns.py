@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 
-from fmq_theory.flow.experiment import FlowReport
+from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.flow.flow_rows import RUNGS, FlowRow
 
 __all__ = ["ABSENT", "LADDER_COLUMNS", "Column", "fidelity_columns", "in_digits"]

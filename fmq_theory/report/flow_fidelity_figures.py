@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from fmq_theory.flow.cell import decode_images
-from fmq_theory.flow.experiment import FlowReport
+from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.flow.flow_rows import FlowRow, flow_rows
 from fmq_theory.report.direct_labels import EndLabel, label_ends
 from fmq_theory.report.looks import look
@@ -45,7 +45,7 @@ def similarity_figure(report: FlowReport) -> Figure | None:
         label_ends(right, _ends(rows, key, "effective_bits"), height=_HEIGHT - 0.6)
     for axes, words in zip(panels[-1], ("bits of a code", "effective bits (codebooks counted)"), strict=True):
         axes.set_xlabel(words)
-    heading(figure, f"Samples against full precision, same noise: {report.subject}", size=11)
+    heading(figure, f"{report.compared}: {report.subject}", size=11)
     return figure
 
 
@@ -81,10 +81,16 @@ def latent_figure(report: FlowReport) -> Figure | None:
     label_ends(right, _ends(rows, "latent_mean_ratio", "bits"), height=_HEIGHT - 0.7)
     heading(
         figure,
-        f"Variance of the latent ({report.full.latent.dimensions} numbers, t nearest 1/2): {report.subject}",
+        f"Variance of the latent ({_latent_words(report, report.full.latent.dimensions)}): {report.subject}",
         size=11,
     )
     return figure
+
+
+def _latent_words(report: FlowReport, dimensions: int) -> str:
+    if report.measure == "velocity":
+        return f"{dimensions} principal components, t = 0, real data"
+    return f"{dimensions} numbers, t nearest 1/2"
 
 
 def samples_figure(report: FlowReport) -> Figure | None:

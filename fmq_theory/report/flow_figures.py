@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from fmq_theory.flow.experiment import FlowReport
+from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.report.files import write_atomically
 from fmq_theory.report.flow_fidelity_figures import latent_figure, samples_figure, similarity_figure
 from fmq_theory.report.flow_ladder_figures import error_figure, ladder_figure

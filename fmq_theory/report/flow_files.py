@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from fmq_theory.claims.flow_verdict import MEASURES, flow_verdict, winners_at_bits, winners_within_budget
-from fmq_theory.flow.experiment import FlowReport
+from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.flow.flow_rows import RUNGS, FlowRow, flow_rows
 from fmq_theory.metrics import mean_estimate
 from fmq_theory.report.files import write_atomically, write_text_atomically
@@ -17,7 +17,7 @@ from fmq_theory.report.machine_readable import environment, plain_values
 
 __all__ = ["flow_as_json", "write_flow_csv", "write_flow_json"]
 
-_NESTED = ("bounds", "tightness", "intervals", "ladder")
+_NESTED = ("bounds", "tightness", "intervals", "ladder", "by_batch")
 _LINE_BY_LINE = ("rows", "layers", "winners_at_bits", "winners_at_effective_bits", "verdict")
 _WORDS = ("assumptions", "grade")
 _DIGITS = 8
@@ -27,11 +27,12 @@ _DIGITS = 8
 def flow_as_json(report: FlowReport) -> dict[str, Any]:
     """The report as plain JSON values: None is null, an infinite quantity the string "inf"."""
     full, rows = report.full, flow_rows(report)
-    latent = full.latent
+    latent, sampler = full.latent, full.convergence
     return _rounded(
         {
             "format": "fmq-flow-1",
             "subject": report.subject,
+            "measure": report.measure,
             "config": report.config,
             "sample_shape": list(report.sample_shape),
             "data_range": report.data_range,
@@ -39,12 +40,15 @@ def flow_as_json(report: FlowReport) -> dict[str, Any]:
             "features": report.features,
             "full_precision": {
                 "sample_rms": full.sample_rms,
-                "discretisation_error_rms_hat": full.convergence.error_rms_hat * report.dimension**0.5,
-                "converged": full.convergence.converged,
+                "discretisation_error_rms_hat": (
+                    None if sampler is None else sampler.error_rms_hat * report.dimension**0.5
+                ),
+                "converged": None if sampler is None else sampler.converged,
                 "latent_std": None if latent is None else mean_estimate(latent.std).value,
                 "latent_mean": None if latent is None else mean_estimate(latent.mean).value,
                 "latent_collapsed": None if latent is None else max(latent.collapsed),
                 "latent_dimensions": None if latent is None else latent.dimensions,
+                "latent_whole_std": None if latent is None else latent.whole_std,
                 "frechet_to_data": full.frechet_to_data,
                 "images": full.images or None,
             },

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from fmq_theory.flow.experiment import FlowReport
+from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.flow.flow_rows import FlowRow, flow_rows
 from fmq_theory.report.direct_labels import EndLabel, label_ends
 from fmq_theory.report.looks import RUNG_LOOKS, look

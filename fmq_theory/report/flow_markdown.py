@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from fmq_theory.claims.flow_verdict import flow_verdict
-from fmq_theory.flow.experiment import FlowReport
+from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.flow.flow_rows import FlowRow, flow_rows
 from fmq_theory.report.flow_columns import LADDER_COLUMNS, Column, fidelity_columns, in_digits
 from fmq_theory.report.flow_tables import flow_notes
@@ -25,7 +25,7 @@ def flow_markdown(report: FlowReport, command: str, figures: Sequence[str] = ())
     rows = flow_rows(report)
     lines = [f"# Quantized flow: {report.subject}", "", f"Written by `{command}`.", "", "## Verdict", ""]
     lines += [f"- {sentence}" for sentence in flow_verdict(report)]
-    lines += ["", "## Samples against full precision, same noise", ""]
+    lines += ["", f"## {report.compared}", ""]
     lines += _table(rows, fidelity_columns(report, rows, seeds=True))
     if any(row.ladder for row in rows):
         lines += ["", "## The ladder: bound / error at t = 1, median over samples", ""]

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fmq_theory.claims.flow_verdict import flow_verdict
-from fmq_theory.flow.experiment import FlowReport
+from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.flow.flow_rows import FlowRow, flow_rows
 from fmq_theory.report.flow_columns import LADDER_COLUMNS, Column, fidelity_columns, in_digits
 from fmq_theory.report.looks import look
@@ -25,7 +25,7 @@ def print_flow(report: FlowReport) -> None:
         console = Console(width=_PIPE_WIDTH)
     rows = flow_rows(report)
     console.print(f"Quantized flow: {report.subject}", highlight=False)
-    console.print(_table("Samples against full precision, same noise", rows, fidelity_columns(report, rows)))
+    console.print(_table(report.compared, rows, fidelity_columns(report, rows)))
     if any(row.ladder for row in rows):
         console.print(_table("Bound / error at t = 1, median over samples", rows, LADDER_COLUMNS))
     if report.layers:
@@ -39,6 +39,49 @@ def print_flow(report: FlowReport) -> None:
 
 def flow_notes(report: FlowReport) -> tuple[str, ...]:
     """What the reader must know about the numbers."""
+    notes = _of_outputs(report) if report.measure == "velocity" else _of_samples(report)
+    most = max((row.lossless_share for row in flow_rows(report)), default=0.0)
+    if most > 0.01:
+        notes.append(
+            f"up to {100 * most:.0f} % of the weights lie in channels with no more weights than levels, "
+            "which a fitted codebook holds without loss"
+        )
+    notes += [f"{cell.scheme} {cell.bits} bits: {cell.note}" for cell in report.cells if cell.note]
+    return tuple(notes)
+
+
+def _of_outputs(report: FlowReport) -> list[str]:
+    config, latent = report.config, report.full.latent
+    batches = config["batches"]
+    spread = (
+        "± is half the 95 % interval over batches (SSIM: over images)"
+        if batches > 1
+        else "one batch has no interval"
+    )
+    notes = [
+        f"{batches} batch{'es' if batches > 1 else ''} of {config['batch']} real samples, one evaluation at "
+        "t = 0, no flow integrated; "
+        f"PSNR of a whole batch with peak {config['peak']:g}; {spread}",
+        f"the protocol '{config['protocol']}' quantizes "
+        + (
+            "every floating point tensor and leaves those that the scripts leave"
+            if config["protocol"] == "published"
+            else "tensors with two or more dimensions"
+        )
+        + f"; conditions: {config['conditions']}",
+        "|e| is the Euclidean distance of two outputs, rms over samples",
+    ]
+    if report.ssim_window is None:
+        notes.append("SSIM is not applicable: the samples are no images")
+    if latent is not None:
+        notes.append(
+            f"latent: the middle layer's answers at t = 0 on {latent.dimensions} principal components of the "
+            "model's own; ratio of the standard deviation of the variances along them, a batch at a time"
+        )
+    return notes
+
+
+def _of_samples(report: FlowReport) -> list[str]:
     config = report.config
     notes = [
         f"{config['seeds']} seeds of {config['samples']} samples, {config['sampler']} with {config['steps']} "
@@ -61,14 +104,7 @@ def flow_notes(report: FlowReport) -> tuple[str, ...]:
         notes.append(
             f"latent: {report.full.latent.dimensions} answers of the middle layer at the step nearest t = 1/2"
         )
-    most = max((row.lossless_share for row in flow_rows(report)), default=0.0)
-    if most > 0.01:
-        notes.append(
-            f"up to {100 * most:.0f} % of the weights lie in channels with no more weights than levels, "
-            "which a fitted codebook holds without loss"
-        )
-    notes += [f"{cell.scheme} {cell.bits} bits: {cell.note}" for cell in report.cells if cell.note]
-    return tuple(notes)
+    return notes
 
 
 def _table(title: str, rows: Sequence[FlowRow], columns: Sequence[Column]) -> Table:

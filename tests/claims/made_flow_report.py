@@ -7,7 +7,7 @@ import torch
 
 from fmq_theory.flow.cell import Cell, FrechetValues, LatentValues, encode_images
 from fmq_theory.flow.discretisation import Convergence
-from fmq_theory.flow.experiment import FlowReport, FullPrecision
+from fmq_theory.flow.flow_report import FlowReport, FullPrecision
 from fmq_theory.flow.layers import LayerShare
 
 SCHEMES = ("uniform", "equal_mass", "lloyd_max")

@@ -1,7 +1,9 @@
 """Samples of the data, read from a file or made by a function that the user names."""
 
 import importlib
+import zlib
 from pathlib import Path
+from struct import error as struct_error
 from typing import cast
 
 import numpy as np
@@ -10,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fmq_theory.errors import FlowError
+from fmq_theory.flow.fidelity.idx_file import is_idx, read_idx
 
-__all__ = ["read_samples"]
+__all__ = ["read_array", "read_samples"]
 
 
 def read_samples(name: str) -> Tensor:
@@ -21,7 +24,7 @@ def read_samples(name: str) -> Tensor:
         FlowError: there is no such file or function, or it gives something else.
     """
     if name.endswith((".npy", ".npz")):
-        return _checked(torch.as_tensor(_array(Path(name))), name)
+        return _checked(torch.as_tensor(read_array(Path(name))), name)
     place, colon, function = name.partition(":")
     if not (place and colon and function):
         raise FlowError(
@@ -40,8 +43,19 @@ def read_samples(name: str) -> Tensor:
     return _checked(made, name)
 
 
-def _array(path: Path) -> NDArray[np.generic]:
+def read_array(path: Path, thing: str = "data") -> NDArray[np.generic]:
+    """The one array of a file: .npy, .npz, or bytes in the idx format.
+
+    Args:
+        path: of the file.
+        thing: what messages call it.
+
+    Raises:
+        FlowError: it cannot be read, or holds several arrays.
+    """
     try:
+        if is_idx(path):
+            return read_idx(path)
         read = cast("object", np.load(path, allow_pickle=False))
         if isinstance(read, np.ndarray):
             return cast("NDArray[np.generic]", read)
@@ -49,13 +63,15 @@ def _array(path: Path) -> NDArray[np.generic]:
         with archive:
             if len(archive.files) != 1:
                 raise FlowError(
-                    f"data {path}", f"it holds {len(archive.files)} arrays", "pass a file with one"
+                    f"{thing} {path}", f"it holds {len(archive.files)} arrays", "pass a file with one"
                 )
             return archive[archive.files[0]]
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, struct_error, zlib.error) as error:
         if isinstance(error, FlowError):
             raise
-        raise FlowError(f"data {path}", f"it cannot be read ({error})", "pass .npy or .npz") from error
+        raise FlowError(
+            f"{thing} {path}", f"it cannot be read ({error})", "pass .npy, .npz or idx (.gz too)"
+        ) from error
 
 
 def _checked(data: Tensor, name: str) -> Tensor:

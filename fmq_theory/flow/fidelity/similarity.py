@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import cast
 
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from fmq_theory.errors import FlowError
 
-__all__ = ["psnr", "ssim", "ssim_window"]
+__all__ = ["batch_psnr", "box_ssim", "psnr", "ssim", "ssim_window"]
 
 _WINDOW, _SIGMA = 11, 1.5
 """Wang et al.: a Gaussian window of 11 by 11 with standard deviation 1.5."""
@@ -74,6 +75,73 @@ def ssim(samples: Tensor, reference: Tensor, data_range: float) -> Tensor | None
     measure = _torchmetrics("structural_similarity_index_measure")
     # torchmetrics makes the window from sigma: 2 int(3.5 sigma + 1/2) + 1 numbers.
     return measure(first, second, sigma=_SIGMA * window / _WINDOW, data_range=data_range, reduction="none")
+
+
+def batch_psnr(outputs: Tensor, reference: Tensor, peak: float) -> float:
+    """10 log10(P^2 / mean squared difference) of a whole batch, in dB; inf where both are the same.
+
+    The mean is over all numbers of the batch, so it is not the mean of ``psnr`` over samples: it is at most
+    that (Jensen), and one sample that is far off decides it.
+
+    Args:
+        outputs: ``[batch, ...]``.
+        reference: same shape.
+        peak: P; the script of Fig. 3 has 1, whatever the space of the outputs is.
+
+    Raises:
+        FlowError: the shapes differ, or P is not positive and finite.
+
+    Reference:
+        Script of Fig. 3 of arXiv:2511.11418, in the authors' public repository; theory section 0.
+
+    Examples:
+        >>> import torch
+        >>> from fmq_theory.flow.fidelity import batch_psnr
+        >>> reference = torch.zeros(2, 1, 8, 8)
+        >>> outputs = torch.tensor([0.1, 0.7]).reshape(2, 1, 1, 1).expand(2, 1, 8, 8)
+        >>> round(batch_psnr(outputs, reference, peak=1.0), 3)  # 10 log10(1 / 0.25)
+        6.021
+    """
+    first, second = _pair(outputs, reference, peak)
+    error = float((first - second).square().mean())
+    return math.inf if error == 0.0 else 20.0 * math.log10(peak) - 10.0 * math.log10(error)
+
+
+def box_ssim(outputs: Tensor, reference: Tensor, peak: float) -> Tensor | None:
+    """Structural similarity of each image with a plain window, as in the script of Fig. 3; None if no images.
+
+    All 11 by 11 numbers around a pixel count the same, 0 beyond the edge counts too, and variances are 1/n;
+    Wang's index (``ssim``) has a Gaussian window and reflected edges. Its mean over a batch is the script's
+    number.
+
+    Args:
+        outputs: ``[batch, channels, height, width]``.
+        reference: same shape.
+        peak: P in the constants (0.01 P)^2 and (0.03 P)^2; the script has 1.
+
+    Returns:
+        float64, ``[batch]``.
+
+    Raises:
+        FlowError: as ``batch_psnr`` raises.
+
+    Reference:
+        Script of Fig. 3 of arXiv:2511.11418, in the authors' public repository; theory section 0.
+    """
+    first, second = _pair(outputs, reference, peak)
+    if first.ndim != 4:
+        return None
+    mean_a, mean_b = _box(first), _box(second)
+    spread_a, spread_b = _box(first * first) - mean_a**2, _box(second * second) - mean_b**2
+    joint = _box(first * second) - mean_a * mean_b
+    bright, contrast = (0.01 * peak) ** 2, (0.03 * peak) ** 2
+    above = (2.0 * mean_a * mean_b + bright) * (2.0 * joint + contrast)
+    below = (mean_a**2 + mean_b**2 + bright) * (spread_a + spread_b + contrast)
+    return (above / below).flatten(1).mean(dim=1)
+
+
+def _box(images: Tensor) -> Tensor:
+    return avg_pool2d(images, _WINDOW, stride=1, padding=_WINDOW // 2)
 
 
 def ssim_window(sample_shape: tuple[int, ...]) -> int | None:
