@@ -11,7 +11,8 @@ under the published protocol and again after each of its differences is removed,
 * "same size": uniform may spend what OT does with its codebooks counted; its error between two bit-widths,
   and beyond the last, is taken on the line of its logarithm.
 
-The changes add up to the whole by construction. The scripts' facts are those of theory.md, section 0.
+The changes add up to the whole by construction. The scripts' facts are those of theory.md, section 0. Both
+schemes are the published rules in float32 (``published:equal_mass``, ``published:uniform``).
 """
 
 # matplotlib types its keyword arguments as unknown.
@@ -45,7 +46,7 @@ _COLOURS = ("#999999", "#56B4E9", "#0072B2", "#E69F00", "#D55E00")
 _SAMPLED_STEPS = STEPS[:3]
 _LEAST_DB = -40.0
 """What the figure shows; at many bits codebooks cost so much that uniform is ahead by far more."""
-_OT, _UNIFORM = "equal_mass", "uniform"
+_OT, _UNIFORM = "published:equal_mass", "published:uniform"
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,14 +132,15 @@ class HighRateRows:
         """See ``log2_high_rate``."""
         near, far, squares = self._magnitudes()
         total = np.zeros(near.shape[0])
-        for side, count in enumerate((num_levels // 2, num_levels - num_levels // 2)):
-            present = ~np.isnan(near[:, side])
-            if count < 2:
-                if bool((present & ~self._constant).any()):
-                    return None
-                continue
+        num_levels = min(num_levels, self._rows.shape[1])
+        present = ~np.isnan(near)
+        # Half of the levels on each side, or all on the only one.
+        count = np.where(present.all(axis=1), num_levels // 2, num_levels)
+        if bool((count[~self._constant] < 2).any()):
+            return None
+        for side in (0, 1):
             step = (np.log(far[:, side]) - np.log(near[:, side])) / (count - 1)
-            total += np.where(present, step * step * squares[:, side], 0.0)
+            total += np.where(present[:, side], step * step * squares[:, side], 0.0)
         return total / (12.0 * self._rows.shape[1])
 
     def _magnitudes(self) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -20,13 +20,18 @@ def _magnitudes(source: Source, n: int) -> tuple[MagnitudeRange | None, Magnitud
 
 
 def _side_counts(
-    num_levels: int, magnitudes: tuple[MagnitudeRange | None, MagnitudeRange | None]
+    num_levels: int, n: int, magnitudes: tuple[MagnitudeRange | None, MagnitudeRange | None]
 ) -> tuple[int, int]:
-    """Levels below and above zero: K // 2 and the rest; one level alone goes to a side that has weights."""
-    below = num_levels // 2
-    if magnitudes[1] is None and num_levels == 1:
-        below = 1
-    return below, num_levels - below
+    """Levels below and above zero: K' // 2 each with K' = min(K, n), or all K' where one side has weights.
+
+    One level alone is above zero if there are weights.
+    """
+    count = min(num_levels, n)
+    if magnitudes[0] is None:
+        return 0, count
+    if magnitudes[1] is None:
+        return count, 0
+    return (0, 1) if count == 1 else (count // 2, count // 2)
 
 
 def _ratio(magnitudes: MagnitudeRange, count: int) -> float:
@@ -35,7 +40,7 @@ def _ratio(magnitudes: MagnitudeRange, count: int) -> float:
 
 
 def log2_upper_bound(source: Source, num_levels: int, n: int) -> Bound | None:
-    """Upper bound for ``count`` levels a, a r, ..., b on each side of zero, nearest level.
+    """Upper bound for levels a, a r, ..., b on each side of zero, nearest level; how many, see ``Log2``.
 
     A weight x in [a, b] has a neighbour not farther than half the gap, |x| (r - 1) / 2, and one (a) not
     farther than |x|: it errs by |x| min(1, (r-1)/2) at most. Weights below a and beyond b are taken
@@ -48,7 +53,8 @@ def log2_upper_bound(source: Source, num_levels: int, n: int) -> Bound | None:
     if math.isinf(source.variance()):
         return Bound(math.inf, "upper", None, ("the variance is infinite",), _REFERENCE)
     total = 0.0
-    for sign, side, count in zip((-1.0, 1.0), magnitudes, _side_counts(num_levels, magnitudes), strict=True):
+    counts = _side_counts(num_levels, n, magnitudes)
+    for sign, side, count in zip((-1.0, 1.0), magnitudes, counts, strict=True):
         if side is None or count == 0:
             if _side_mass(source, sign) > 0:
                 return None
@@ -97,7 +103,8 @@ def log2_high_rate(source: Source, num_levels: int, n: int) -> Bound | None:
     if math.isinf(source.variance()):
         return None
     total = 0.0
-    for sign, side, count in zip((-1.0, 1.0), magnitudes, _side_counts(num_levels, magnitudes), strict=True):
+    counts = _side_counts(num_levels, n, magnitudes)
+    for sign, side, count in zip((-1.0, 1.0), magnitudes, counts, strict=True):
         if side is None:
             continue
         if count < 2:

@@ -9,6 +9,7 @@ from fmq_theory.quantizers.log2 import Log2
 from fmq_theory.quantizers.minmax_uniform import MinMaxUniform
 from fmq_theory.quantizers.nf4 import NF4
 from fmq_theory.quantizers.power_compander import PowerCompander
+from fmq_theory.quantizers.published import Published
 from fmq_theory.quantizers.registry import SCHEMES, get_scheme
 from fmq_theory.quantizers.scheme import Promise, RangeScheme, Scheme
 from fmq_theory.quantizers.tensor import QuantizedTensor, quantize
@@ -25,6 +26,7 @@ __all__ = [
     "MinMaxUniform",
     "PowerCompander",
     "Promise",
+    "Published",
     "QuantizedTensor",
     "RangeScheme",
     "Scheme",

@@ -1,4 +1,4 @@
-"""Levels evenly spaced in log2 of the magnitude, per sign, as published."""
+"""Levels evenly spaced in log2 of the magnitude, per sign: the published log2 baseline in float64."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from fmq_theory.codebook import Codebook, Codebooks
 from fmq_theory.kernels.row_codebooks import nearest_levels, nearest_to_zero
 from fmq_theory.quantizers.scheme import Promise, Scheme
+from fmq_theory.sources.empirical import Empirical
 from fmq_theory.sources.sorted_rows import SortedRows
 from fmq_theory.sources.source import Source
 
@@ -17,21 +18,31 @@ __all__ = ["Log2"]
 
 @dataclass(frozen=True, slots=True)
 class Log2(Scheme):
-    """K // 2 negative and K - K // 2 positive levels, nearest level in linear distance.
+    """K' = min(K, n): K' // 2 levels on each side of zero, all K' where only one sign occurs; nearest level.
 
     On each side log2 of the levels runs evenly from the smallest to the largest magnitude on that
-    side, exact zeros left out. A sign that does not occur leaves its levels unused. An exact zero
-    goes to the level of smallest magnitude, which is the nearest one.
+    side, exact zeros left out. An exact zero goes to the level of smallest magnitude, which is the
+    nearest one. With an odd K' and both signs one level stays unused.
 
     The published description leaves two cases open. One level on a side is the geometric mean of
-    that side's two magnitudes, the middle in log2. For K = 1 the level is on the positive side, or
-    on the negative one if there are no positive weights.
+    that side's two magnitudes, the middle in log2. For K' = 1 and both signs the level is on the
+    positive side. Rounding is that of float64; ``published:log2`` is the same rule in float32.
 
     Attributes:
-        sample_size: n, for a law only: its magnitudes are those of n weights.
+        sample_size: n, for a law only: its magnitudes, and the limit of K', are those of n weights.
 
     Reference:
         The published log2 baseline (theory section 0).
+
+    Examples:
+        >>> from fmq_theory import quantizers, sources
+        >>> scheme = quantizers.Log2()
+        >>> both = scheme.design(sources.Empirical([-8.0, -2.0, -2.0, 1.0, 2.0, 4.0]), 4)
+        >>> both.levels.round(6).tolist()
+        [-8.0, -2.0, 1.0, 4.0]
+        >>> one_sign = scheme.design(sources.Empirical([1.0, 2.0, 3.0, 5.0, 8.0]), 4)
+        >>> one_sign.levels.round(6).tolist()
+        [1.0, 2.0, 4.0, 8.0]
     """
 
     sample_size: int = 1_000_000
@@ -41,37 +52,43 @@ class Log2(Scheme):
 
     def _design(self, source: Source, num_levels: int) -> Codebook:
         negative, positive = source.typical_magnitudes(self.sample_size)
-        count = num_levels // 2
-        if positive is None and num_levels == 1:
-            count = 1
+        size = source.size if isinstance(source, Empirical) else self.sample_size
+        below, above = _side_counts(min(num_levels, size), negative is not None, positive is not None)
         sides: list[NDArray[np.float64]] = []
-        if negative is not None and count > 0:
-            sides.append(-_geometric(*_as_arrays(negative), count)[0, ::-1])
-        if positive is not None and num_levels > count:
-            sides.append(_geometric(*_as_arrays(positive), num_levels - count)[0])
+        if negative is not None and below > 0:
+            sides.append(-_geometric(*_as_arrays(negative), below)[0, ::-1])
+        if positive is not None and above > 0:
+            sides.append(_geometric(*_as_arrays(positive), above)[0])
         return Codebook.nearest(np.concatenate(sides))
 
     def _design_rows(self, rows: SortedRows, num_levels: int) -> Codebooks:
         books = Codebooks.empty(rows.shape[0], num_levels)
         inner, low, high = nearest_to_zero(rows.points), rows.low(), rows.high()
         has_negative, has_positive = ~np.isnan(inner.T)
-        count = np.where((num_levels == 1) & ~has_positive, 1, num_levels // 2)
+        num_levels = min(num_levels, rows.shape[1])
         books.levels[:] = np.inf  # behind the last one
-        for negatives in np.unique(count):
-            at = np.flatnonzero(has_negative & (count == negatives))
-            if negatives > 0:
-                books.levels[at, :negatives] = -_geometric(-inner[at, 0], -low[at], negatives)[:, ::-1]
-            at = np.flatnonzero(has_positive & (count == negatives))
-            if num_levels > negatives:
-                found = _geometric(inner[at, 1], high[at], num_levels - negatives)
-                start = np.where(has_negative[at], negatives, 0)[:, None]
-                books.levels[at[:, None], start + np.arange(num_levels - negatives)] = found
+        for signs in ((True, True), (True, False), (False, True)):
+            at = np.flatnonzero((has_negative == signs[0]) & (has_positive == signs[1]))
+            below, above = _side_counts(num_levels, *signs)
+            if below > 0:
+                books.levels[at, :below] = -_geometric(-inner[at, 0], -low[at], below)[:, ::-1]
+            if above > 0:
+                books.levels[at, below : below + above] = _geometric(inner[at, 1], high[at], above)
         nearest_levels(books.levels, books.thresholds, books.used)
         return books
 
     def side_numbers(self, num_levels: int) -> int:
         """The two ends of each side."""
         return min(4, num_levels)
+
+
+def _side_counts(num_levels: int, has_negative: bool, has_positive: bool) -> tuple[int, int]:
+    """Levels below and above zero, of K' >= 1 in all."""
+    if not has_negative:
+        return 0, num_levels
+    if not has_positive:
+        return num_levels, 0
+    return (0, 1) if num_levels == 1 else (num_levels // 2, num_levels // 2)
 
 
 def _as_arrays(magnitudes: tuple[float, float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

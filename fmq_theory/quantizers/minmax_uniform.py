@@ -1,4 +1,4 @@
-"""Uniform levels between the smallest and the largest weight, as published."""
+"""Uniform levels between the smallest and the largest weight: the published baseline in float64."""
 
 import math
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ class MinMaxUniform(Scheme):
         return books
 
     def encode(self, codebook: Codebook, values: NDArray[np.float64]) -> NDArray[np.unsignedinteger]:
-        """rint((x - min) / scale) in float64, the published rule to the last bit.
+        """rint((x - min) / scale), the published rule in float64; "published:uniform" is that in float32.
 
         It differs from the codebook's thresholds only where (x - min) / scale rounds to a tie.
         """

@@ -42,14 +42,17 @@ class PowerCompander(Scheme):
     * alpha = 0: equal cells on a bounded support.
     * alpha = 1/3: Panter-Dite, "panter_dite".
     * alpha = 1, centroids: equal mass, the published 1-D optimal transport, "equal_mass". On data
-      it is the published rule to the letter: K = min(K, n), ranks cut as numpy.array_split does,
-      ties straddle borders and ``encode`` follows stable ranks. With sample weights the cells
-      have nearly equal weight and borders between distinct values.
+      K = min(K, n) and ranks are cut as numpy.array_split does, which is the published rule; ties
+      straddle borders. Two things are better defined than as published, where numpy's default
+      sort leaves the order of ties open and means are float32: ``encode`` follows stable ranks, and
+      means are summed beyond float64 and rounded once. "published:equal_mass" is the rule in
+      float32. With sample weights the cells have nearly equal weight and borders between distinct
+      values.
     * alpha = 1, midpoints: the published piecewise-linear scheme, "pwl". On data the borders are
       numpy.quantile's k/K quantiles and the outer cells end at the extremes.
 
     Ties in data bring equal thresholds, and gaps bring cells without weights. With centroids both
-    are dropped (see ``centroid_codebook``). With midpoints all K cells stay, as published; a tied
+    are dropped (see ``centroid_codebook``). With midpoints all K cells stay, by the published rule; a tied
     value on several borders belongs to the last of its cells.
 
     Attributes:
@@ -196,5 +199,5 @@ class PowerCompander(Scheme):
         return np.asarray(source.escort(self.alpha).ppf(shares), dtype=np.float64)
 
     def encode(self, codebook: Codebook, values: NDArray[np.float64]) -> NDArray[np.unsignedinteger]:
-        """By thresholds; equal mass breaks ties at a border by stable rank, as published."""
+        """By thresholds; equal mass breaks ties at a border by stable rank."""
         return stable_rank_codes(codebook, values) if self._by_rank else codebook.encode(values)

@@ -1,5 +1,7 @@
 """The schemes by name."""
 
+from typing import cast
+
 from fmq_theory.errors import SchemeError
 from fmq_theory.quantizers.clipped_uniform import ClippedUniform
 from fmq_theory.quantizers.entropy_constrained import EntropyConstrained
@@ -9,6 +11,8 @@ from fmq_theory.quantizers.log2 import Log2
 from fmq_theory.quantizers.minmax_uniform import MinMaxUniform
 from fmq_theory.quantizers.nf4 import NF4
 from fmq_theory.quantizers.power_compander import PowerCompander
+from fmq_theory.quantizers.published import Published
+from fmq_theory.quantizers.published_rules import PublishedRule
 from fmq_theory.quantizers.scheme import Scheme
 
 __all__ = ["SCHEMES", "get_scheme"]
@@ -32,7 +36,7 @@ def get_scheme(scheme: str | Scheme) -> Scheme:
 
     Args:
         scheme: a key of ``SCHEMES``; "power:ALPHA" or "power:ALPHA:midpoint"; "ecq:LAGRANGIAN";
-            "lloyd_max:GAP"; or a Scheme.
+            "lloyd_max:GAP"; "published:equal_mass", ":uniform", ":pwl", ":log2"; or a Scheme.
 
     Raises:
         SchemeError: no such scheme, or a parameter outside its domain.
@@ -56,10 +60,12 @@ def get_scheme(scheme: str | Scheme) -> Scheme:
         return EntropyConstrained(_parameter(scheme, number))
     if kind == "lloyd_max" and not reconstruction:
         return LloydMax(_parameter(scheme, number))
+    if kind == "published":
+        return Published(cast(PublishedRule, rest))
     raise SchemeError(
         f"scheme {scheme!r}",
         "no such scheme",
-        f"choose one of {', '.join(SCHEMES)}, power:ALPHA, ecq:LAGRANGIAN, lloyd_max:GAP",
+        f"choose one of {', '.join(SCHEMES)}, power:ALPHA, ecq:LAGRANGIAN, lloyd_max:GAP, published:RULE",
     )
 
 
