@@ -10,7 +10,7 @@ from fmq_theory.claims.words import runs_in_words
 from fmq_theory.flow.cell import BySeed, Cell
 from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.flow.flow_rows import RUNGS, FlowRow, flow_rows
-from fmq_theory.metrics import mean_estimate
+from fmq_theory.metrics import median_estimate
 
 __all__ = ["MEASURES", "Winner", "flow_verdict", "winners_at_bits", "winners_within_budget"]
 
@@ -35,8 +35,8 @@ class Winner:
         effective_bits: of the winner.
         value: its mean.
         runner_up: the best other scheme; None if it is alone.
-        lead: mean difference over pairs: of samples from the same noise, or of outputs on the same real data.
-        lead_low: end of the lead's 95 % interval; None if it has none.
+        lead: median difference over pairs: of samples from the same noise, or of outputs on the same real data.
+        lead_low: end of the median's 95 % interval; None if it has none.
         lead_high: other end.
     """
 
@@ -133,7 +133,7 @@ def _winner(measure: str, place: int, cells: Sequence[Cell]) -> Winner:
     if len(ordered) > 1:
         pairs = zip(_pooled(first, measure), _pooled(ordered[1], measure), strict=True)
         # Both infinite: no sample changed under either, which is a tie of that pair.
-        found = mean_estimate([0.0 if a == b else a - b for a, b in pairs])
+        found = median_estimate([0.0 if a == b else a - b for a, b in pairs])
         lead = (found.value, found.low, found.high)
     return Winner(
         measure,

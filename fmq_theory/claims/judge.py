@@ -17,6 +17,7 @@ from fmq_theory.claims.claim import (
     Values,
     Verdict,
 )
+from fmq_theory.claims.policy import at_family_level, level_in_words
 from fmq_theory.claims.ranges import interval, middle
 from fmq_theory.claims.resolution import in_words as size_in_words
 from fmq_theory.claims.resolution import resolutions, size_between
@@ -42,12 +43,14 @@ def examine(claim: Claim, inputs: Inputs | None = None) -> Finding:
     predicted = claim.predict(given)
     if isinstance(predicted, Missing):
         return _without(claim, predicted)
+    level = level_in_words(predicted, measured)
+    predicted, measured = at_family_level(predicted, measured)
     results = _compare(claim, predicted, measured)
     verdict = verdict_of(results)
     return Finding(
         claim,
         verdict,
-        f"{claim.domain}{_extra(given, results)}; {_count(results)}",
+        f"{claim.domain}{_extra(given, results)}; {_count(results)}{f'; {level}' if level else ''}",
         _evidence(claim, results, verdict),
         results,
         _control(claim, given, measured, results),
@@ -97,6 +100,7 @@ def _control(
     wrong = control.predict(inputs)
     if isinstance(wrong, Missing):
         return ControlFinding(Verdict.INCONCLUSIVE, False, f"needs {wrong.argument}")
+    wrong, measured = at_family_level(wrong, measured)
     results = _compare(claim, wrong, measured)
     verdict = verdict_of(results)
     rights = {result.case: result for result in right}

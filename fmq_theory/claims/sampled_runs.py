@@ -3,15 +3,18 @@
 A file is JSON with the keys that claims need; all else is ignored:
 
     {"subject": "the bundled digits",
+     "config": {"samples": 64, "seeds": 3},
      "full_precision": {"latent_std": 3.1},
      "rows": [{"scheme": "equal_mass", "bits": 2, "psnr_db": 9.8, "ssim": 0.22, "latent_std": 1.3,
                "latent_std_ratio": 0.41, "frechet": 271.0, "frechet_feature_rms": 29.9,
+               "frechet_by_seed": [280.0, 265.0, 269.0], "lossless_share": 0.0,
                "bounds": {"g0": 1.3e5, "g1": 20.6, "g2": 15.3, "g3": 6.0, "g4": 13.0},
                "ladder": {"error_rms": 6.1, "certified": false, "bounds": {"secant": 6.5}},
                "intervals": {"psnr_db": {"samples": [9.6, 9.9], "seeds": [9.5, 10.0]}}}]}
 
 A number with an interval becomes an estimate with that interval: over samples where there is one, else over
-seeds. Without one it is taken as it is.
+seeds; ``config`` says of how many, without it the fewest are assumed. A number without one is taken as it
+is: it is a fact about these samples.
 """
 
 import json
@@ -46,6 +49,8 @@ class SampledRow:
         ladder_error: rms error of the samples that the bounds speak of.
         secant: the bound that assumes nothing.
         rounding: rms error that rounding alone may make of those samples.
+        frechet_by_seed: the Fréchet distance of each draw of the noise; empty if the file has none.
+        lossless_share: of the weights, in channels that some codebook of this size holds without loss.
     """
 
     scheme: str
@@ -55,6 +60,8 @@ class SampledRow:
     ladder_error: float | None
     secant: float | None
     rounding: float
+    frechet_by_seed: tuple[float, ...] = ()
+    lossless_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +100,8 @@ def read_runs(inputs: Inputs) -> tuple[SampledRun, ...]:
 def _read(path: Path) -> SampledRun:
     try:
         data = cast("dict[str, Any]", json.loads(path.read_text("utf-8")))
-        rows = [_row(row) for row in cast("list[dict[str, Any]]", data["rows"])]
+        counts = _counts(cast("dict[str, Any]", data.get("config") or {}))
+        rows = [_row(row, counts) for row in cast("list[dict[str, Any]]", data["rows"])]
         full = cast("dict[str, Any]", data.get("full_precision", {}))
         subject = str(data.get("subject", path.stem)).partition(" (")[0]
         return SampledRun(subject, {(row.scheme, row.bits): row for row in rows}, _number(full, "latent_std"))
@@ -105,10 +113,16 @@ def _read(path: Path) -> SampledRun:
         ) from error
 
 
-def _row(row: Mapping[str, Any]) -> SampledRow:
+def _counts(config: Mapping[str, Any]) -> dict[str, int]:
+    """How many numbers a mean "over samples" and one "over seeds" are of: 2 where the file does not say."""
+    samples, seeds = (int(config.get(key) or 0) for key in ("samples", "seeds"))
+    return {"samples": max(2, samples * seeds), "seeds": max(2, seeds)}
+
+
+def _row(row: Mapping[str, Any], counts: Mapping[str, int]) -> SampledRow:
     intervals = cast("Mapping[str, Mapping[str, Any]]", row.get("intervals") or {})
     values = {
-        key: _estimate(value, intervals.get(key) or {})
+        key: _estimate(value, intervals.get(key) or {}, counts)
         for key in row
         if key != "bits" and (value := _number(row, key)) is not None
     }
@@ -124,14 +138,17 @@ def _row(row: Mapping[str, Any]) -> SampledRow:
         _number(ladder, "error_rms"),
         _number(cast("Mapping[str, Any]", ladder.get("bounds") or {}), "secant"),
         _number(ladder, "rounding_rms") or 0.0,
+        tuple(float(value) for value in row.get("frechet_by_seed") or ()),
+        _number(row, "lossless_share") or 0.0,
     )
 
 
-def _estimate(value: float, ends: Mapping[str, Any]) -> Estimate:
-    pair = cast("Sequence[float] | None", ends.get("samples") or ends.get("seeds"))
-    if pair is None:
-        return exact_estimate(value)
-    return Estimate(value, float(pair[0]), float(pair[1]), 2, 0.95)
+def _estimate(value: float, ends: Mapping[str, Any], counts: Mapping[str, int]) -> Estimate:
+    for over, count in counts.items():
+        pair = cast("Sequence[float] | None", ends.get(over))
+        if pair is not None:
+            return Estimate(value, float(pair[0]), float(pair[1]), count, 0.95, "mean")
+    return exact_estimate(value)
 
 
 def _number(row: Mapping[str, Any], key: str) -> float | None:

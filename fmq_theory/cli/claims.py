@@ -28,7 +28,8 @@ RESULTS = Path("docs/results")
     "--fidelity",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="Measured samples, the JSON of fmq flow; may be repeated.",
+    help="Measured samples, the JSON of fmq flow; may be repeated.  [default: in a checkout, "
+    f"{RESULTS}/flow-*.json]",
 )
 @click.option(
     "--json",
@@ -83,14 +84,12 @@ def claims(
         for path in (html_path, None if json_path in (None, "-") else Path(str(json_path))):
             if path is not None:
                 check_writable(path, overwrite=force)
-        used = fidelity
-        if write or check:
-            # The document speaks of the runs that are kept beside it.
-            used = tuple(sorted(RESULTS.glob("flow-*.json")))
+        used = fidelity or kept_runs()
         if write:
             check_writable(DOCUMENT, overwrite=True)
         with progress_bar("claims") as progress:
             findings = run_register(names, Inputs(checkpoint, used), progress=progress)
+        click.echo(_samples_in_words(fidelity, used), err=True)
         if json_path != "-":
             print_claims(findings)
         _write_files(findings, json_path, html_path, write=write)
@@ -99,6 +98,26 @@ def claims(
         click.echo(f"{DOCUMENT} is stale: run fmq claims --write and commit the result", err=True)
     if stale or _failed(findings):
         raise SystemExit(1)
+
+
+def kept_runs() -> tuple[Path, ...]:
+    """The runs of ``fmq flow`` that the repository keeps beside its document; none outside of a checkout."""
+    return tuple(sorted(RESULTS.glob("flow-*.json")))
+
+
+def _samples_in_words(named: Sequence[Path], used: Sequence[Path]) -> str:
+    """Where the samples of trained networks came from, or what is missing without them."""
+    if named:
+        return f"Samples of trained networks: {', '.join(map(str, named))}"
+    if used:
+        return (
+            f"Samples of trained networks: {len(used)} of {RESULTS}/flow-*.json of this checkout; "
+            "--fidelity FILE names others"
+        )
+    return (
+        "Samples of trained networks: none, so claims about them are INCONCLUSIVE. This is no checkout, "
+        f"which keeps some in {RESULTS}; fmq flow --json FILE makes them, --fidelity FILE names them"
+    )
 
 
 def _check_inputs(paths: Sequence[tuple[str, Path | None]]) -> None:

@@ -192,17 +192,18 @@ def _student(count: int, confidence: float) -> float:
 @cache
 def _place(count: int, confidence: float) -> tuple[int, float] | None:
     """k and w of ``median_estimate``; None where even the extremes do not reach the confidence."""
-    outside = 0.0  # P(Bin(m, 1/2) <= k - 1)
-    found: tuple[int, float] | None = None
-    for k in range(1, count // 2 + 1):
-        outside += math.comb(count, k - 1) / 2**count
-        covers = 1.0 - 2.0 * outside
-        if covers < confidence:
-            break
-        following = covers - 2.0 * math.comb(count, k) / 2**count
-        share = (covers - confidence) / (covers - following) if following < confidence else 1.0
-        found = k, (count - k) * share / (k + (count - 2 * k) * share)
-    return found
+    missed = 0.5 * (1.0 - confidence)
+    spread = 0.5 * float(special.ndtri(1.0 - missed)) * math.sqrt(count)
+    k = max(0, math.floor(0.5 * count - spread) - 1)  # below the answer, up to the quality of de Moivre's limit
+    while k > 0 and float(special.bdtr(k - 1, count, 0.5)) > missed:
+        k -= 1
+    while k < count // 2 and float(special.bdtr(k, count, 0.5)) <= missed * (1.0 + 1e-12):
+        k += 1
+    if k == 0:
+        return None
+    covers, following = (1.0 - 2.0 * float(special.bdtr(j, count, 0.5)) for j in (k - 1, k))
+    share = (covers - confidence) / (covers - following) if covers > confidence else 0.0
+    return k, (count - k) * share / (k + (count - 2 * k) * share)
 
 
 def _between(outer: float, inner: float, weight: float) -> float:

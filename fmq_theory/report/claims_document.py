@@ -13,6 +13,7 @@ from jinja2 import Environment
 
 from fmq_theory.certify import Enclosure
 from fmq_theory.claims.claim import CaseResult, Finding, Quantity, Resolution, Verdict
+from fmq_theory.claims.policy import POLICY
 from fmq_theory.claims.ranges import interval
 from fmq_theory.report.claims_words import claim_rows, count_verdicts
 from fmq_theory.report.files import write_text_atomically
@@ -48,7 +49,16 @@ def claims_markdown(findings: Sequence[Finding]) -> str:
     """docs/claims.md."""
     lines = [_HEAD.rstrip("\n")]
     lines += [f"| {verdict.name} | {verdict.value} |" for verdict in Verdict]
-    lines += [_BETWEEN.rstrip("\n"), "", f"{count_verdicts(findings)}.", ""]
+    lines += [
+        _BETWEEN.rstrip("\n"),
+        "",
+        "How samples decide:",
+        "",
+        *(f"- {part}" for part in POLICY),
+        "",
+        f"{count_verdicts(findings)}.",
+        "",
+    ]
     lines += ["| claim | verdict | evidence |", "|---|---|---|"]
     rows = claim_rows(findings)
     lines += [f"| [{row.id}](#{row.id.lower()}) | {row.verdict} | {_cell(row.evidence)} |" for row in rows]
@@ -112,6 +122,7 @@ def claims_as_json(findings: Sequence[Finding]) -> dict[str, Any]:
     """Everything, with enclosures as exact decimal strings."""
     return {
         "format": "fmq-claims-1",
+        "policy": [part.replace("*", "").replace("`", "") for part in POLICY],
         "claims": [
             {
                 "id": finding.claim.id,
@@ -174,7 +185,15 @@ def _quantity(quantity: Quantity) -> dict[str, Any]:
     if isinstance(quantity, (int, float)):
         return {"kind": "float", "value": None if ends is None else quantity}
     low, high = (None, None) if ends is None else (float(ends[0]), float(ends[1]))
-    return {"kind": "estimate", "value": quantity.value, "low": low, "high": high, "count": quantity.count}
+    return {
+        "kind": "estimate",
+        "of": quantity.of,
+        "value": quantity.value,
+        "low": low,
+        "high": high,
+        "count": quantity.count,
+        "confidence": quantity.confidence,
+    }
 
 
 def write_claims_json(findings: Sequence[Finding], path: Path) -> None:

@@ -17,7 +17,7 @@ from fmq_theory.report.machine_readable import environment, plain_values
 
 __all__ = ["flow_as_json", "write_flow_csv", "write_flow_json"]
 
-_NESTED = ("bounds", "tightness", "intervals", "ladder", "by_batch")
+_NESTED = ("bounds", "tightness", "intervals", "ladder", "by_batch", "frechet_by_seed")
 _LINE_BY_LINE = ("rows", "layers", "winners_at_bits", "winners_at_effective_bits", "verdict")
 _WORDS = ("assumptions", "grade")
 _DIGITS = 8

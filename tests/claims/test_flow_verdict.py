@@ -40,12 +40,12 @@ def test_a_lead_within_its_interval_is_undecided() -> None:
 
 def test_pairs_decide_what_means_alone_could_not() -> None:
     """Scores that differ more between samples than between schemes, but always in the same direction."""
-    scores = (5.0, 20.0, 35.0)
+    scores = (5.0, 20.0, 35.0, 11.0, 27.0, 31.0)
     one = made_cell("uniform", 2, psnr=(scores,))
-    other = made_cell("lloyd_max", 2, psnr=((5.2, 20.3, 35.2),))
+    other = made_cell("lloyd_max", 2, psnr=((5.2, 20.3, 35.2, 11.1, 27.2, 31.4),))
     assert winners_at_bits(made_report([one, other]), "psnr_db")[0].decided
     # control: the same scores in another order are no pairs, and nothing is decided
-    mixed = made_cell("lloyd_max", 2, psnr=((20.3, 35.2, 5.2),))
+    mixed = made_cell("lloyd_max", 2, psnr=((20.3, 35.2, 11.1, 31.4, 5.2, 27.2),))
     assert not winners_at_bits(made_report([one, mixed]), "psnr_db")[0].decided
 
 

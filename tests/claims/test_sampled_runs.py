@@ -13,9 +13,13 @@ from fmq_theory.claims.paper_networks import falling_order
 from fmq_theory.claims.register import REGISTER
 from fmq_theory.claims.sampled_runs import read_runs
 from fmq_theory.errors import WeightsError
+from fmq_theory.metrics import Estimate
 
 SCHEMES = {"equal_mass": 1.0, "uniform": 2.0, "lloyd_max": 2.2, "pwl": 1.5, "log2": 1.8}
 """By scheme: the order at which its distance falls."""
+CONFIG = {"samples": 64, "seeds": 8}
+DRAWS = (0.8, 0.9, 0.95, 1.0, 1.0, 1.05, 1.1, 1.2)
+"""What a draw of the noise multiplies the distance by."""
 
 
 def _row(scheme: str, bits: int, **changes: Any) -> dict[str, Any]:
@@ -28,6 +32,7 @@ def _row(scheme: str, bits: int, **changes: Any) -> dict[str, Any]:
         "latent_std_ratio": 0.9,
         "frechet": frechet,
         "frechet_feature_rms": 1.5 * math.sqrt(frechet),
+        "frechet_by_seed": [frechet * factor for factor in DRAWS],
         "bounds": {"g0": None, "g1": 30.0, "g2": 20.0, "g3": 1.0, "g4": 5.0},
         "ladder": {"error_rms": 1.0, "bounds": {"secant": 1.2}},
         "intervals": {"latent_std_ratio": {"samples": None, "seeds": [0.8, 1.0]}},
@@ -37,7 +42,7 @@ def _row(scheme: str, bits: int, **changes: Any) -> dict[str, Any]:
 
 def _file(tmp_path: Path, rows: list[dict[str, Any]], name: str = "run", **top: Any) -> Inputs:
     path = tmp_path / f"{name}.json"
-    path.write_text(json.dumps({"subject": "net (a factory)", "rows": rows, **top}))
+    path.write_text(json.dumps({"subject": "net (a factory)", "config": CONFIG, "rows": rows, **top}))
     return Inputs(fidelity=(path,))
 
 
@@ -117,34 +122,64 @@ def test_latent_ratio_is_made_of_both_numbers_where_it_is_absent(tmp_path: Path)
 
 def test_the_remark_of_a_missing_part_names_the_option(tmp_path: Path) -> None:
     given = _file(tmp_path, [{"scheme": "uniform", "bits": 2, "psnr_db": 3.0}])
-    for key, option in (("P1-NET", "--ladder-samples"), ("P2-NET", "--features"), ("P3-NET", "bit-widths")):
+    for key, option in (("P1-NET", "--ladder-samples"), ("P2-NET", "--features"), ("P3-NET", "--seeds 8")):
         found = examine(REGISTER[key], given)
         assert found.verdict is Verdict.INCONCLUSIVE
         assert option in found.evidence
 
 
-def test_destroyed_samples_say_nothing_of_an_order(tmp_path: Path) -> None:
+def test_the_order_is_taken_from_the_kindest_start() -> None:
+    assert falling_order([2, 8], [64.0, 1.0]) == pytest.approx(1.0)
+    # Destroyed at 2 and 3 bits, order 2 from 4 bits on: "O(2^(-2b))" leaves the first bits free.
+    assert falling_order([2, 3, 4, 8], [300.0, 300.0, 256.0, 1.0]) == pytest.approx(2.0)
+    assert falling_order([2, 3, 4, 8], [256.0, 1e-9, 1e-9, 1.0]) == pytest.approx(8 / 6)
+    assert falling_order([2, 4], [1.0, 0.0]) == math.inf
+    assert falling_order([2, 4], [0.0, 1.0]) == -math.inf
+
+
+def test_the_top_is_chosen_by_the_sizes_of_channels_and_not_by_the_outcome(tmp_path: Path) -> None:
     rows = _all_rows()
     for row in rows:
-        if row["bits"] < 4:
-            row["psnr_db"], row["frechet"] = 5.0, 77.0
-    found = examine(REGISTER["P3-NET"], _file(tmp_path, rows))
-    assert found.verdict is Verdict.INCONCLUSIVE  # two bit-widths are left
+        row["lossless_share"] = 0.9 if row["bits"] == 6 else 0.1
+        if row["bits"] == 6:
+            row["frechet_by_seed"] = [0.0] * len(DRAWS)  # would be any order
+    case = _judged("P5-EM-NET", _file(tmp_path, rows)).details[0].measured
+    assert isinstance(case, Estimate)
+    assert case.value == pytest.approx(1.0)
+    for row in rows:
+        row["lossless_share"] = 0.6
+    assert examine(REGISTER["P5-EM-NET"], _file(tmp_path, rows, "short")).verdict is Verdict.INCONCLUSIVE
 
 
-@pytest.mark.parametrize("order", [0.5, 2.0, 3.0])
-def test_order_of_a_power_is_found_and_of_scatter_enclosed(order: float) -> None:
-    bits = [2.0, 3.0, 4.0, 6.0]
-    exact = falling_order(bits, [7.0 * 2.0 ** (-order * b) for b in bits])
-    assert exact.value == pytest.approx(order)
-    assert exact.high == pytest.approx(exact.low, abs=1e-9)
-    rough = falling_order(
-        bits, [7.0 * 2.0 ** (-order * b) * f for b, f in zip(bits, (1.2, 0.9, 1.1, 0.95), strict=True)]
-    )
-    assert rough.low is not None
-    assert rough.high is not None
-    assert rough.low < order < rough.high
-    assert rough.high - rough.low > 0.05
+def test_few_draws_or_draws_that_disagree_decide_nothing(tmp_path: Path) -> None:
+    rows = _all_rows()
+    for row in rows:
+        row["frechet_by_seed"] = row["frechet_by_seed"][:7]
+    few = examine(REGISTER["P5-EM-NET"], _file(tmp_path, rows))
+    assert few.verdict is Verdict.INCONCLUSIVE
+    assert "--seeds 8" in few.evidence
+    # A distance at the top that varies by 2^9 between draws: orders on both sides of 1.75.
+    rows = _all_rows()
+    for row in rows:
+        if row["bits"] == 6:
+            row["frechet_by_seed"] = [row["frechet"] * 2.0 ** (k - 6) for k in range(8)]
+    assert _judged("P5-EM-NET", _file(tmp_path, rows, "wild")).verdict is Verdict.INCONCLUSIVE
+
+
+def test_more_cases_need_a_higher_confidence(tmp_path: Path) -> None:
+    """One network is refuted at 95 % by an interval that five networks must not rely on."""
+    files: list[Path] = []
+    for number in range(5):
+        rows = [_row("equal_mass", bits) for bits in (2, 6)]
+        # Orders of 7 draws near 1.0, one beyond 1.75: X_(7) is below, X_(8) above.
+        rows[1]["frechet_by_seed"] = [*rows[1]["frechet_by_seed"][:7], rows[1]["frechet"] / 2.0**4]
+        files += _file(tmp_path, rows, f"net-{number}", subject=f"net {number}").fidelity
+    one = examine(REGISTER["P5-EM-NET"], Inputs(fidelity=tuple(files[:1])))
+    five = examine(REGISTER["P5-EM-NET"], Inputs(fidelity=tuple(files)))
+    assert one.verdict is Verdict.REFUTED
+    assert "1 interval, at 95 %" in one.domain_checked
+    assert five.verdict is Verdict.INCONCLUSIVE
+    assert "5 intervals, each at 99 %" in five.domain_checked
 
 
 def test_an_infinite_psnr_is_no_number(tmp_path: Path) -> None:

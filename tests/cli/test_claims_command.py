@@ -1,6 +1,7 @@
 """``fmq claims``: what it prints, writes and refuses. The verdicts themselves: tests/claims."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from fmq_theory.claims.register import REGISTER
 from fmq_theory.cli.claims import claims
 from fmq_theory.cli.main import main
 
+ROOT = Path(__file__).resolve().parents[2]
 QUICK = ("P1", "P2", "P3", "P7", "C9", "C12", "C16")
 
 
@@ -159,6 +161,47 @@ def test_several_runs_are_judged_together_and_the_document_takes_the_committed_o
     assert "other PSNR" not in text
     (folder / "flow-bad.json").unlink()
     assert run("--check").exit_code == 1
+
+
+def test_a_checkout_brings_its_runs_and_an_installed_package_says_what_is_missing() -> None:
+    alone = run("--only", "P7")
+    assert "INCONCLUSIVE" in alone.stdout
+    assert "This is no checkout" in alone.stderr
+    assert "--fidelity FILE" in alone.stderr
+    folder = Path("docs/results")
+    folder.mkdir(parents=True)
+    rows = [
+        {"scheme": scheme, "bits": 2, "psnr_db": psnr}
+        for scheme, psnr in (("equal_mass", 20.0), ("pwl", 9.0))
+    ]
+    (folder / "flow-kept.json").write_text(json.dumps({"subject": "kept", "rows": rows}))
+    checkout = run("--only", "P7", "--json")
+    assert "1 of docs/results/flow-*.json of this checkout" in checkout.stderr
+    assert json.loads(checkout.stdout)["claims"][0]["verdict"] == "SUPPORTED"
+    # Control: a file that is named is used alone.
+    rows[0]["psnr_db"] = 5.0
+    Path("named.json").write_text(json.dumps({"subject": "named", "rows": rows}))
+    named = run("--only", "P7", "--fidelity", "named.json", "--json")
+    assert "kept" not in named.stdout
+    assert json.loads(named.stdout)["claims"][0]["verdict"] == "REFUTED"
+
+
+@pytest.mark.parametrize("only", ["P7,P8,P2-NET,C20", pytest.param("", marks=pytest.mark.slow)])
+def test_the_command_the_readme_and_the_document_say_the_same(
+    only: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    result = run(*(["--only", only] if only else []), "--json")
+    assert result.exit_code == 0, result.stderr
+    found = {claim["id"]: claim["verdict"] for claim in json.loads(result.stdout)["claims"]}
+    document = (ROOT / "docs" / "claims.md").read_text("utf-8")
+    told = dict(re.findall(r"^\| \[([A-Z0-9-]+)\]\(#[a-z0-9-]+\) \| ([A-Z]+) \|", document, re.MULTILINE))
+    assert found == (told if not only else {key: told[key] for key in found})
+    for page in ("README.md", "docs/findings.md"):
+        text = (ROOT / page).read_text("utf-8")
+        cells = re.findall(r"\[([A-Z0-9-]+)\]\([a-z/]*claims\.md#[a-z0-9-]+\) ([A-Z]{6,})", text)
+        assert len(cells) > 10
+        assert {key: word for key, word in cells if key in found}.items() <= found.items()
 
 
 def test_a_corrupt_checkpoint_is_refused() -> None:

@@ -89,12 +89,27 @@ def test_ladder_and_layers(report: FlowReport) -> None:
 
 def test_intervals_hold_the_mean_and_seeds_have_their_own(report: FlowReport) -> None:
     row = flow_rows(report)[0]
-    for name in ("sample_error_rms", "psnr_db", "ssim"):
+    assert "sample_error_rms" not in row.intervals  # a few samples make a mean square
+    for name in ("psnr_db", "ssim"):
         for over in ("samples", "seeds"):
             ends = row.intervals[name][over]
             assert ends is not None
             assert ends[0] <= getattr(row, name) <= ends[1]
     assert row.intervals["latent_std_ratio"]["samples"] is None
+
+
+def test_ssim_near_one_has_no_interval() -> None:
+    run = run_experiment(tiny_models.pictures(), "tiny", ("uniform",), (4, 5), SETTINGS, phi=IDENTITY)
+    found = {row.bits: row for row in flow_rows(run)}
+    assert "ssim" in found[4].intervals
+    assert "ssim" not in found[5].intervals
+    assert "psnr_db" in found[5].intervals
+
+
+def test_the_distance_of_each_draw_is_kept(report: FlowReport) -> None:
+    row = flow_rows(report)[0]
+    assert len(row.frechet_by_seed) == report.config["seeds"]
+    assert all(distance > 0.0 for distance in row.frechet_by_seed)
 
 
 def test_vectors_have_no_ssim_and_no_pictures() -> None:
