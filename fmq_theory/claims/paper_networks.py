@@ -3,7 +3,8 @@
 * P1: the paper's Groenwall bound with the constants as they are estimated on the network.
 * P2: the Fréchet distance in the features against the features' own error, over pairs.
 * P3, P5: the order at which the Fréchet distance falls from a few bits to many, over draws of the noise. A
-  regression over bits would take how one network departs from a power for noise; here the noise is the draw's.
+  regression over bits would take how one network departs from a power for noise; here the noise is the
+  draw's.
 
 Constants on a network are estimates and distances are statistics: nothing here is CERTIFIED.
 """
@@ -29,7 +30,7 @@ _MOST_LOSSLESS = 0.5
 _FEWEST_DRAWS = 8
 """Enough for an interval of 99 %, the level of five networks (``policy``)."""
 _BATCHES = (
-    "a distance is that of one draw of the noise, 64 samples or as many as the file has; one draw says little: "
+    "a distance is that of one draw of the noise, of as many samples as the file says; one draw says little: "
     "on the pendulum policies the order of equal mass varies by more than 2 between draws"
 )
 _NO_LADDER = Missing(
@@ -132,7 +133,7 @@ def _orders(inputs: Inputs, scheme: str) -> Values | Missing:
     return found or Missing(
         "--fidelity FILE",
         f"this one has no Fréchet distances of {_FEWEST_DRAWS} draws of the noise for {scheme}, at one of "
-        f"{_STARTS} bits and at more; run fmq flow with --features and --seeds {_FEWEST_DRAWS}",
+        f"2, 3, 4 bits and at more; run fmq flow with --features and --seeds {_FEWEST_DRAWS}",
     )
 
 
@@ -151,11 +152,11 @@ def _constant(inputs: Inputs, scheme: str, order: float) -> Values | Missing:
 def _order_claim(key: str, scheme: str, words: str, remark: str) -> Claim:
     return Claim(
         key,
-        f"as reconstructed: {words} costs O(2^(-2b)) in FID; here: on a trained network the Fréchet distance F "
-        "from full precision falls at order 2 to within a quarter from a bit-width b0 of 2, 3 or 4 to the "
+        f"as reconstructed: {words} costs O(2^(-2b)) in FID; here: on a trained network the Fréchet "
+        "distance F from full precision falls at order 2 to within a quarter from a bit-width b0 of 2, 3 or 4 to the "
         "highest, max over b0 of log2(F(b0)/F(top))/(top - b0) >= 1.75, in the median over draws of the noise",
-        f"networks in the files given with the distances of {_FEWEST_DRAWS} draws or more, {scheme}; top: the "
-        "highest bit-width at which codebooks of its size hold at most half of the weights without loss",
+        f"networks in the files given with the distances of {_FEWEST_DRAWS} draws or more, {scheme}; top: "
+        "the highest bit-width at which codebooks of its size hold at most half of the weights without loss",
         "order",
         "order measured",
         lambda inputs: _constant(inputs, scheme, _ORDER),
@@ -170,10 +171,10 @@ def _order_claim(key: str, scheme: str, words: str, remark: str) -> Claim:
 CLAIMS = (
     Claim(
         "P1-NET",
-        "as reconstructed, on trained networks: rms|e_1| <= L_theta |theta_q - theta| (e^L - 1)/L, with L the "
-        "largest norm found of the quantized field's Jacobian on the segments between the two paths, and "
-        "L_theta the largest found of dv/dtheta on the full-precision path, for 2 samples at 5 times, with the "
-        "weights theta and theta_q",
+        "as reconstructed, on trained networks: rms|e_1| <= L_theta |theta_q - theta| (e^L - 1)/L, with L "
+        "the largest norm found of the quantized field's Jacobian on the segments between the two paths, and "
+        "L_theta the largest found of dv/dtheta on the full-precision path, for 2 samples at 5 times, with "
+        "the weights theta and theta_q",
         "the samples in the files given, every scheme and bit-width",
         "bound",
         "rms|e_1|",

@@ -21,7 +21,7 @@ def _at_most(measured: Quantity, predicted: Quantity) -> bool | None:
         return None
     if left[1] <= right[0] + _SLACK * abs(right[0]):
         return True
-    return False if left[0] > right[1] * (1 + _SLACK) else None
+    return False if left[0] > right[1] + _SLACK * abs(right[1]) else None
 
 
 def _below(measured: Quantity, predicted: Quantity) -> bool | None:

@@ -194,7 +194,9 @@ def _place(count: int, confidence: float) -> tuple[int, float] | None:
     """k and w of ``median_estimate``; None where even the extremes do not reach the confidence."""
     missed = 0.5 * (1.0 - confidence)
     spread = 0.5 * float(special.ndtri(1.0 - missed)) * math.sqrt(count)
-    k = max(0, math.floor(0.5 * count - spread) - 1)  # below the answer, up to the quality of de Moivre's limit
+    k = max(
+        0, math.floor(0.5 * count - spread) - 1
+    )  # below the answer, up to the quality of de Moivre's limit
     while k > 0 and float(special.bdtr(k - 1, count, 0.5)) > missed:
         k -= 1
     while k < count // 2 and float(special.bdtr(k, count, 0.5)) <= missed * (1.0 + 1e-12):
