@@ -30,7 +30,7 @@ _MOST_LOSSLESS = 0.5
 _FEWEST_DRAWS = 8
 """Enough for an interval of 99 %, the level of five networks (``policy``)."""
 _BATCHES = (
-    "a distance is that of one draw of the noise, of as many samples as the file says; one draw says little: "
+    "a distance is that of one draw of the noise, of as many samples as the file says; one says little: "
     "on the pendulum policies the order of equal mass varies by more than 2 between draws"
 )
 _NO_LADDER = Missing(
@@ -153,8 +153,9 @@ def _order_claim(key: str, scheme: str, words: str, remark: str) -> Claim:
     return Claim(
         key,
         f"as reconstructed: {words} costs O(2^(-2b)) in FID; here: on a trained network the Fréchet "
-        "distance F from full precision falls at order 2 to within a quarter from a bit-width b0 of 2, 3 or 4 to the "
-        "highest, max over b0 of log2(F(b0)/F(top))/(top - b0) >= 1.75, in the median over draws of the noise",
+        "distance F from full precision falls at order 2 to within a quarter from a bit-width b0 of 2, 3 or "
+        "4 to the highest, max over b0 of log2(F(b0)/F(top))/(top - b0) >= 1.75, in the median over draws of "
+        "the noise",
         f"networks in the files given with the distances of {_FEWEST_DRAWS} draws or more, {scheme}; top: "
         "the highest bit-width at which codebooks of its size hold at most half of the weights without loss",
         "order",
