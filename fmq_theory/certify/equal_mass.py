@@ -6,17 +6,34 @@ a symmetric law only the cells on x > 0 are needed; a cell that straddles 0 (odd
 
 from fractions import Fraction
 from itertools import pairwise
+from typing import Protocol
 
 from flint import arb
 
 from fmq_theory.certify.enclosure import Enclosure, precision
-from fmq_theory.certify.law import Law
+from fmq_theory.certify.law import Law, UpperMoments
 from fmq_theory.errors import CertificationError
 
 __all__ = ["equal_mass_distortion", "equal_mass_levels", "tail_cell_bound"]
 
 
-def equal_mass_distortion(law: Law, num_levels: int, *, digits: int = 30) -> Enclosure:
+class HasQuantiles(Protocol):
+    """What equal mass asks of a symmetric law: a ``Law``, or any other with these three."""
+
+    def variance(self) -> arb:
+        """E X^2."""
+        ...
+
+    def upper_moments(self, x: arb) -> UpperMoments:
+        """E[X^p; X > x] for p = 0, 1, 2."""
+        ...
+
+    def upper_quantile(self, mass: Fraction) -> arb:
+        """The x with P(X > x) = mass."""
+        ...
+
+
+def equal_mass_distortion(law: HasQuantiles, num_levels: int, *, digits: int = 30) -> Enclosure:
     """D_EM(K).
 
     Raises:
@@ -72,7 +89,7 @@ def _bits(num_levels: int, digits: int) -> int:
     return int(3.33 * digits) + 64 + 2 * num_levels.bit_length()
 
 
-def _positive_means(law: Law, num_levels: int) -> list[arb]:
+def _positive_means(law: HasQuantiles, num_levels: int) -> list[arb]:
     """Means of the cells inside x > 0, from the outermost inwards."""
     masses = [Fraction(k, num_levels) for k in range(1, num_levels // 2 + 1)]
     firsts = [arb(0), *(law.upper_moments(law.upper_quantile(mass)).first for mass in masses)]

@@ -93,7 +93,6 @@ CLAIMS = (
         _sharpest,
         _error,
         AT_MOST,
-        None,
-        "an estimated constant proves nothing: one broken rung refutes this claim",
+        remark="an estimated constant proves nothing: one broken rung refutes this claim",
     ),
 )

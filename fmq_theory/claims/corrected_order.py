@@ -112,58 +112,57 @@ CLAIMS = (
     ),
     Claim(
         "C2",
-        "the W2 optimum is never worse than equal mass: D_LM <= D_EM",
-        "seven laws, b = 1..8",
+        "the W2 optimum is no worse than equal mass, D_LM <= D_EM: equal masses are among the free ones "
+        "(T2), so this is so for every law; here on seven",
+        "the seven laws, b = 2..8",
         "D_EM =",
         "D_LM =",
-        _table(LAWS, range(1, 9), equal_mass),
-        _table(LAWS, range(1, 9), optimum),
+        _table(LAWS, _FROM_TWO, equal_mass),
+        _table(LAWS, _FROM_TWO, optimum),
         AT_MOST,
-        None,
+        remark="on the uniform law the two are one quantizer, as they are at 1 bit on most symmetric laws, "
+        "which is why 1 bit is left out",
     ),
     Claim(
         "C3",
-        "equal mass has no order 2^(-2b) on unbounded support: the lower bound T5f, (Var(X | top cell) + "
-        "Var(X | bottom cell))/K <= D_EM, passes 1000 C_PD 2^(-2b) at 16 bits",
-        "the six unbounded laws, b = 16",
-        "1000 C_PD 2^(-2b) =",
+        "on the six unbounded laws named here equal mass is more than 2000 times above C_PD 2^(-2b) at "
+        "16 bits: already the lower bound T5f, (Var(X | top cell) + Var(X | bottom cell))/K <= D_EM, is",
+        "b = 16",
+        "2000 C_PD 2^(-2b) =",
         "T5f =",
-        _table(UNBOUNDED, (16,), lambda name, b: per_square(constant(name) * 1000, b)),
+        _table(UNBOUNDED, (16,), lambda name, b: per_square(constant(name) * 2000, b)),
         _table(UNBOUNDED, (16,), tail_cells),
         AT_LEAST,
-        None,
+        remark="that no constant at all will do, on any unbounded support, is T4(v): a proof, which no "
+        "bit-width can stand for. Nor is there a bit-width at which it shows on all laws (C30)",
     ),
     Claim(
         "C4",
-        "T5f holds at every K: D_EM >= (Var(X | top cell) + Var(X | bottom cell))/K",
-        "seven laws, b = 1..8",
+        "D_EM >= (Var(X | top cell) + Var(X | bottom cell))/K, which T5f proves for every law and every "
+        "K; here on seven laws",
+        "the seven laws, b = 2..8",
         "T5f =",
         "D_EM =",
-        _table(LAWS, range(1, 9), tail_cells),
-        _table(LAWS, range(1, 9), equal_mass),
+        _table(LAWS, _FROM_TWO, tail_cells),
+        _table(LAWS, _FROM_TWO, equal_mass),
         AT_LEAST,
-        NegativeControl(
-            "twice the two variances",
-            "on exponential tails the two outer cells hold most of the error",
-            _table(LAWS, range(1, 9), lambda name, b: tail_cells(name, b) * 2),
-            "laplace",
-        ),
+        remark="at 1 bit there are no other cells, and both sides are one number",
     ),
     Claim(
         "C5",
-        "every two bits multiply 4^b D_EM by 2.5 or more on unbounded support (a 2^(-2b) law would keep "
-        "it constant)",
-        "the six unbounded laws, b = 4, 6, 8",
+        "on the six unbounded laws named here two more bits multiply 4^b D_EM by 2.5 or more, from 2 "
+        "bits to 8 (a 2^(-2b) law would keep it constant)",
+        "from b - 2 to b, for b = 4, 6, 8",
         "2.5/16 of D_EM two bits before =",
         "D_EM =",
         _table(UNBOUNDED, _EVEN, lambda name, b: _previous(name, b, Fraction(5, 2))),
         _table(UNBOUNDED, _EVEN, equal_mass),
         AT_LEAST,
-        None,
+        remark="a statement about these laws and bits: on other unbounded laws it is false (C29, C30)",
     ),
     Claim(
         "C6",
-        "equal mass on the Laplace law is the finite sum D_EM = (σ²/K) S_{K/2} (T5a), so its order is 2^(-b)",
+        "equal mass on the Laplace law costs the finite sum D_EM = (σ²/K) S_{K/2} (T5a, for every even K)",
         "b = 1..8, to 20 digits",
         "(σ²/K) S_{K/2} =",
         "D_EM =",
@@ -183,66 +182,59 @@ CLAIMS = (
     ),
     Claim(
         "C7",
-        "equal mass on the Gaussian law falls as σ² S_inf/(K ln K) (T5b): at these bits it is below that, by "
-        "no more than the factor 1 - 2/b²",
+        "on the Gaussian law, from 4 bits to 8, D_EM lies between (1 - 2/b²) and 1 times σ² S_inf/(K ln "
+        "K), its limit form (T5b)",
         "b = 4..8",
         "range",
         "D_EM",
         _table(("gaussian",), range(4, 9), lambda _name, b: _gaussian_rate(b)),
         _table(("gaussian",), range(4, 9), equal_mass),
         INSIDE,
-        None,
     ),
     Claim(
         "C8",
-        "on tails of index ν a bit more divides the equal-mass error by 2^(1-2/ν) (T5d), here to within 5 "
-        "%: for ν = 3 "
-        "eight times the levels halve it",
-        "student-t with 3, 4, 5 degrees of freedom, from b to b + 1 for b = 6, 7",
+        "on Student-t tails of index ν = 3, 4, 5 the 7th and the 8th bit divide the equal-mass error by "
+        "2^(1-2/ν), the limit form (T5d), to within 5 %: for ν = 3 eight times the levels halve it",
+        "from b to b + 1, for b = 6, 7",
         "range",
         "D_EM(b)/D_EM(b + 1)",
         _table(_HEAVY, (6, 7), lambda name, _b: _halving(name)),
         _table(_HEAVY, (6, 7), lambda name, b: (equal_mass(name, b) / equal_mass(name, b + 1)).rounded(30)),
         INSIDE,
-        None,
     ),
     Claim(
         "C9",
-        "on bounded support equal mass does have order 2^(-2b) (T5e): on the uniform law D_EM = (1/12) "
-        "int 1/f / K²",
+        "on the uniform law equal mass does have order 2^(-2b): D_EM = (1/12) int 1/f / K², which T5e "
+        "proves of the limit on every interval with f >= m > 0",
         "uniform on [-1, 1], b = 1..8, to 20 digits",
         "1/(3 K²) =",
         "D_EM =",
         _table(("uniform",), range(1, 9), lambda _name, b: Enclosure.of(Fraction(1, 3 * 4**b))),
         _table(("uniform",), range(1, 9), equal_mass),
         EQUAL,
-        None,
     ),
     Claim(
         "C10",
         "Bennett's formula with the equal-mass density, B(1)/K² with B(1) = (1/12) int 1/f, says nothing "
-        "on unbounded "
-        "support (T4): it is infinite",
+        "where f > 0 on an infinite length (T4, i): it is infinite",
         "the six unbounded laws, b = 8",
         "B(1)/K²",
         "D_EM",
         _table(UNBOUNDED, (8,), _bennett_at_one),
         _table(UNBOUNDED, (8,), equal_mass),
         AT_MOST,
-        None,
-        "VACUOUS is the point: an order claimed through this formula claims nothing",
+        remark="VACUOUS is the point: an order claimed through this formula claims nothing",
     ),
     Claim(
         "C11",
-        "even the uniform quantizer with the best step has no order 2^(-2b) on unbounded support (Hui and "
-        "Neuhoff 2001): "
-        "every two bits multiply 4^b D by 1.3 or more",
-        "gaussian, laplace, student-t(4), b = 4, 6, 8",
+        "on the Gaussian, Laplace and Student-t(4) laws the uniform quantizer with the best step does "
+        "not reach order 2^(-2b) either (Hui and Neuhoff 2001): two more bits multiply 4^b D by 1.3 or "
+        "more, from 2 bits to 8",
+        "from b - 2 to b, for b = 4, 6, 8",
         "1.3/16 of D two bits before =",
         "D =",
         _table(_SPREAD, _EVEN, lambda name, b: _best_uniform_before(name, b, Fraction(13, 10))),
         _table(_SPREAD, _EVEN, best_uniform),
         AT_LEAST,
-        None,
     ),
 )

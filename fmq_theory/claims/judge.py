@@ -26,7 +26,7 @@ from fmq_theory.errors import CertificationError
 
 __all__ = ["examine", "in_words", "verdict_of"]
 
-_NUMBERED = re.compile(r"(.*?)(, [a-zA-Z] = | )(\d+)")
+_NUMBERED = re.compile(r"(.*?)(, [a-zA-Z] = |(?:^| )[a-zA-Z] = | )(\d+)")
 """``laplace, b = 4`` and ``expanding field 7``: what is counted, how, and the number."""
 
 

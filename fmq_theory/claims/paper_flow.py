@@ -25,6 +25,7 @@ from fmq_theory.certify.affine_flow import (
 from fmq_theory.certify.frechet import Point, frechet_distance, root_mean_square
 from fmq_theory.claims.certified_values import BITS
 from fmq_theory.claims.claim import Claim, Inputs, NegativeControl, Values
+from fmq_theory.claims.mutations import steeper
 from fmq_theory.claims.relations import AT_MOST
 from fmq_theory.claims.words import FID_MEANS
 from fmq_theory.sources import make
@@ -191,8 +192,7 @@ CLAIMS = (
     Claim(
         "P1",
         "as reconstructed: from one noise, |e_1| <= L_theta |theta_q - theta| (e^L - 1)/L, L a Lipschitz "
-        "constant of the "
-        "quantized field, L_theta one in theta along the full-precision path",
+        "constant of the quantized field, L_theta one in theta along the full-precision path",
         "affine fields of the plane with drawn parameters: contracting, rotating, expanding; 20 of each",
         "bound",
         "|e_1|",
@@ -211,8 +211,7 @@ CLAIMS = (
     Claim(
         "P2",
         "as reconstructed: a feature map with Lipschitz constant L_phi gives sqrt(FID) <= L_phi rms|e_1| "
-        "for samples "
-        "paired by their noise, with 1/n covariances",
+        "for samples paired by their noise, with 1/n covariances",
         "20 sets of 12 pairs in the plane, features 3/2 (|x|, |y|)",
         "bound",
         "√FID",
@@ -238,8 +237,8 @@ CLAIMS = (
         _range_bound,
         _uniform_errors,
         AT_MOST,
-        None,
-        "R is the layer's own: it grows with the number of weights, without bound on unbounded tails. "
+        remark="R is the layer's own: it grows with the number of weights, without bound on unbounded tails. "
         + FID_MEANS,
+        mutations=(steeper("1/4"),),
     ),
 )

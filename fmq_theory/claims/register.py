@@ -7,6 +7,7 @@ from fmq_theory.claims import (
     corrected_optimum,
     corrected_order,
     corrected_ratio,
+    corrected_unbounded,
     paper_flow,
     paper_networks,
     paper_order,
@@ -30,6 +31,7 @@ _ALL = (
     *corrected_ratio.CLAIMS,
     *corrected_optimum.CLAIMS,
     *corrected_flow.CLAIMS,
+    *corrected_unbounded.CLAIMS,
 )
 
 REGISTER: dict[str, Claim] = {claim.id: claim for claim in _ALL}

@@ -11,7 +11,7 @@ from fractions import Fraction
 from fmq_theory.claims.claim import CaseResult, Claim, Mutation, Near, Resolution
 from fmq_theory.claims.ranges import interval
 
-__all__ = ["in_words", "rescue_sentence", "resolutions", "sentence", "size_between"]
+__all__ = ["in_words", "resolutions", "sentences", "size_between"]
 
 _SMALLEST = -40
 _DECADES = 100
@@ -116,26 +116,46 @@ def in_words(size: Fraction, near: Near) -> str:
     return f"{_short(1 + size, 3 if size >= Fraction(1, 10) else 3 - _leading(size))} times"
 
 
-def sentence(resolution: Resolution) -> str:
-    """``would have noticed a bound 1.07 times smaller (b = 8), and ... in 12 of 56 cases``."""
-    mutation, count = resolution.mutation, resolution.cases
-    if not count:
+def sentences(found: Sequence[Resolution]) -> tuple[str, ...]:
+    """A claim's resolutions in words: what it would have noticed, what not, and what would have held.
+
+    ``would have noticed a bound 1.07 times smaller (gaussian, b = 8); one of 2 times in 12 of 56 cases``
+    """
+    lines: list[str] = []
+    for near in dict.fromkeys(resolution.mutation.near for resolution in found):
+        known = [each for each in found if each.near and each.mutation.near == near]
+        if known:
+            smallest = " or ".join(_smallest(resolution) for resolution in known)
+            shares = " and ".join(f"{each.near_cases} of {each.cases}" for each in known)
+            lines.append(
+                f"would have noticed {smallest}; one of {in_words(near.limit, near)} in {shares} cases"
+            )
+    lines += [_lack(resolution) for resolution in found if not resolution.near]
+    lines += [
+        f"no case would fail with {_with_size(each.mutation.relaxed, each.rescue, each.mutation.near)}"
+        for each in found
+        if each.rescue is not None
+    ]
+    return tuple(dict.fromkeys(lines))
+
+
+def _smallest(resolution: Resolution) -> str:
+    mutation = resolution.mutation
+    return f"{_with_size(mutation.words, resolution.size, mutation.near)} ({resolution.case})"
+
+
+def _lack(resolution: Resolution) -> str:
+    if not resolution.cases:
         return "nothing is left to notice"
-    limit = mutation.words.format(in_words(mutation.near.limit, mutation.near))
+    near = resolution.mutation.near
+    limit = _with_size(resolution.mutation.words, near.limit, near)
     if resolution.size is None:
         return f"no resolution: {limit}, or more, is noticed nowhere"
-    noticed = f"{mutation.words.format(in_words(resolution.size, mutation.near))} ({resolution.case})"
-    if not resolution.near:
-        return f"no resolution: {limit} is noticed nowhere; the nearest that is: {noticed}"
-    return f"would have noticed {noticed}, and {limit} in {resolution.near_cases} of {count} cases"
+    return f"no resolution: {limit} is noticed nowhere; the nearest that is: {_smallest(resolution)}"
 
 
-def rescue_sentence(resolution: Resolution) -> str:
-    """``no case would fail with a bound 179 times larger``; empty where none fails."""
-    if resolution.rescue is None:
-        return ""
-    relaxed = resolution.mutation.relaxed.format(in_words(resolution.rescue, resolution.mutation.near))
-    return f"no case would fail with {relaxed}"
+def _with_size(words: str, size: Fraction | None, near: Near) -> str:
+    return words.format(in_words(size or Fraction(0), near))
 
 
 def _leading(size: Fraction) -> int:

@@ -38,9 +38,10 @@ proven number is an enclosure in ball arithmetic; statistics never earn CERTIFIE
 
 A verdict is worth something if a wrong claim would have been noticed. So each entry has a resolution: the
 smallest change of its prediction that some case refutes, and in how many cases a change that still counts
-as near (a factor of 2, unless the entry says otherwise) is refuted. Where no near change is noticed the entry
-says "no resolution": its verdict then means that nothing contradicts the claim, not that much supports it. A
-negative control is a prediction of another form that must fail; it counts only where it is near the right one.
+as near (a factor of 2, unless the entry says otherwise) is refuted. Where no near change is noticed the
+entry says "no resolution": its verdict then means that nothing contradicts the claim, not that much supports
+it. A negative control is a prediction of another form that must fail; it counts only where it is near the
+right one.
 
 """
 

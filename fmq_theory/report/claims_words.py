@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fmq_theory.claims.claim import Finding, Kind, Verdict
 from fmq_theory.claims.judge import in_words
-from fmq_theory.claims.resolution import rescue_sentence, sentence
+from fmq_theory.claims.resolution import sentences
 
 __all__ = ["CLAIM_COLOURS", "ClaimRow", "claim_rows", "count_verdicts"]
 
@@ -70,9 +70,7 @@ def count_verdicts(findings: Sequence[Finding]) -> str:
 def _resolution(finding: Finding) -> tuple[str, ...]:
     if finding.verdict is Verdict.VACUOUS:
         return ("no resolution: nothing smaller than an infinite bound is near it",)
-    told = [sentence(resolution) for resolution in finding.resolutions]
-    told += [rescue_sentence(resolution) for resolution in finding.resolutions]
-    return tuple(dict.fromkeys(line for line in told if line))
+    return sentences(finding.resolutions)
 
 
 def _control(finding: Finding) -> str:

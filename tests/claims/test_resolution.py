@@ -12,7 +12,7 @@ from fmq_theory.claims.claim import Claim, Mutation, Near, NegativeControl, Rela
 from fmq_theory.claims.judge import examine
 from fmq_theory.claims.mutations import plus, steeper, times
 from fmq_theory.claims.relations import AT_LEAST, AT_MOST, BELOW, EQUAL, INSIDE, band
-from fmq_theory.claims.resolution import in_words, rescue_sentence, sentence
+from fmq_theory.claims.resolution import in_words, sentences
 from fmq_theory.errors import CertificationError
 from fmq_theory.metrics import Estimate, exact_estimate
 
@@ -70,8 +70,8 @@ def test_sizes_by_hand(relation: Relation, predicted: Enclosure, sizes: list[str
 def test_differences_are_counted_in_their_unit() -> None:
     (known,) = found({"a": point("1.75")}, {"a": point("2.1")}, AT_LEAST, plus("1/2", "bits"))
     assert known.size == Fraction("0.36")
-    assert sentence(known) == (
-        "would have noticed a bound 0.36 bits larger (a), and a bound 0.5 bits larger in 1 of 1 cases"
+    assert sentences((known,)) == (
+        "would have noticed a bound 0.36 bits larger (a); one of 0.5 bits in 1 of 1 cases",
     )
     (loose,) = found({"a": point("1.75")}, {"a": point("2.1")}, AT_LEAST, plus("1/4", "bits"))
     assert not loose.near
@@ -86,22 +86,27 @@ def test_the_nearest_case_decides_and_near_cases_are_counted() -> None:
 def test_a_loose_bound_says_so() -> None:
     (known,) = found({"a": point(100), "b": point(5000)}, {"a": point(1), "b": point(1)})
     assert not known.near
-    assert sentence(known) == (
+    assert sentences((known,)) == (
         "no resolution: a bound 2 times smaller is noticed nowhere; the nearest that is: "
-        "a bound 101 times smaller (a)"
+        "a bound 101 times smaller (a)",
     )
 
 
 def test_a_range_that_is_loose_at_one_end_says_which() -> None:
     lower, upper = found({"a": band("0.001", "1.2")}, {"a": point(1)}, INSIDE)
-    assert sentence(lower).startswith("no resolution: a lower end 2 times higher is noticed nowhere")
-    assert sentence(upper).startswith("would have noticed an upper end 1.21 times lower")
+    assert sentences((lower,))[0].startswith("no resolution: a lower end 2 times higher is noticed nowhere")
+    assert sentences((upper,))[0].startswith("would have noticed an upper end 1.21 times lower")
+    both = sentences(found({"a": band("0.9", "1.2")}, {"a": point(1)}, INSIDE))
+    assert both == (
+        "would have noticed a lower end 1.12 times higher (a) or an upper end 1.21 times lower (a); "
+        "one of 2 times in 1 of 1 and 1 of 1 cases",
+    )
 
 
 def test_a_bound_that_no_size_refutes() -> None:
     (known,) = found({"a": point(1)}, {"a": point(0)})
     assert known.size is None
-    assert sentence(known) == "no resolution: a bound 2 times smaller, or more, is noticed nowhere"
+    assert sentences((known,))[0] == "no resolution: a bound 2 times smaller, or more, is noticed nowhere"
 
 
 def test_an_infinite_bound_has_no_resolution() -> None:
@@ -124,14 +129,14 @@ def test_a_refuted_claim_says_what_would_have_held() -> None:
     predicted = {"a": point(1), "b": point(1), "c": point(2)}
     (known,) = found(predicted, {"a": point("1.3"), "b": point(4), "c": point("1.9")})
     assert known.rescue == 3
-    assert rescue_sentence(known) == "no case would fail with a bound 4 times larger"
+    assert sentences((known,))[-1] == "no case would fail with a bound 4 times larger"
     assert (known.case, known.cases) == ("c", 1)
 
 
 def test_only_the_end_that_fails_is_relaxed() -> None:
     lower, upper = found({"a": band(1, 2)}, {"a": point("0.5")}, INSIDE)
     assert (lower.rescue, upper.rescue) == (Fraction(1), None)
-    assert sentence(lower) == "nothing is left to notice"
+    assert sentences((lower,))[0] == "nothing is left to notice"
 
 
 def test_an_order_is_changed_by_the_bits() -> None:
@@ -140,7 +145,7 @@ def test_an_order_is_changed_by_the_bits() -> None:
     predicted = {"law, b = 8": point(2), "law, b = 2": point(4), "constant": point(1)}
     _, order = found(predicted, measured, mutations=(steeper(),))
     assert (order.case, order.size, order.near) == ("law, b = 8", Fraction("0.13"), True)
-    assert "an order 0.13 higher (law, b = 8)" in sentence(order)
+    assert "an order 0.13 higher (law, b = 8)" in sentences((order,))[0]
 
 
 positive = st.fractions(Fraction(1, 50), 50)
