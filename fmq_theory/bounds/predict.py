@@ -113,14 +113,15 @@ _RULES: dict[str, _Rule] = {
 }
 
 PREDICTED_SCHEMES: tuple[str, ...] = tuple(_RULES)
-"""The names that ``predict`` knows, besides ``power:ALPHA`` and ``ecq:LAMBDA``."""
+"""The names that ``predict`` knows, besides ``power:ALPHA``, ``ecq:LAMBDA`` and ``published:RULE``."""
 
 
 def predict(scheme_name: str, source: Source, num_levels: int, sample_size: int) -> Prediction:
     """Theory for ``scheme_name`` with K levels on a law of ``sample_size`` weights, or on data.
 
     Args:
-        scheme_name: one of ``PREDICTED_SCHEMES``, ``power:ALPHA`` (1: equal mass), ``ecq:LAMBDA``.
+        scheme_name: one of ``PREDICTED_SCHEMES``, ``power:ALPHA`` (1: equal mass), ``ecq:LAMBDA``,
+            ``published:RULE``.
         source: the law or data.
         num_levels: K >= 1.
         sample_size: n; ignored for data, which have their own size and range.
@@ -153,6 +154,8 @@ def _rule(scheme_name: str) -> _Rule:
     if scheme_name in _RULES:
         return _RULES[scheme_name]
     head, _, argument = scheme_name.partition(":")
+    if head == "published":  # rounding in float32 is in no bound
+        return _no_theory
     if argument:
         try:
             parameter = float(argument)

@@ -14,7 +14,7 @@ from fmq_theory.errors import CheckpointError, OutputError
 
 __all__ = ["AuditStore", "audit_key", "file_state"]
 
-_FORMAT = "fmq-audit-store-1"
+_FORMAT = "fmq-audit-store-2"  # 1 had the errors of codes by value, and levels that were not rounded
 _BEGINNING = '{"key": "'  # of every line
 
 

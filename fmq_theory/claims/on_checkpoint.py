@@ -21,10 +21,11 @@ from fmq_theory.claims.comparison import (
 )
 from fmq_theory.claims.verdict import paper_verdict
 from fmq_theory.errors import SchemeError, WeightsError
-from fmq_theory.kernels.encode import squared_error_rows
+from fmq_theory.kernels.encode import counts_rows, squared_error_rows
 from fmq_theory.kernels.threads import default_threads
 from fmq_theory.metrics import row_distortion, rowwise_w2_squared_pot
 from fmq_theory.quantizers import Scheme, get_scheme
+from fmq_theory.quantizers.tensor import codebook_type, side_bits
 from fmq_theory.sources import Empirical, SortedRows
 from fmq_theory.sources.weights import as_weights
 
@@ -50,7 +51,7 @@ class _Sums:
     high_rate: float | None = 0.0
     order: float | None = math.inf
     entropy: float = 0.0
-    side_numbers: int = 0
+    side_bits: int = 0
     missing: str = ""
 
     def add(self, other: "_Sums") -> None:
@@ -60,7 +61,7 @@ class _Sums:
         self.exact += other.exact
         self.pot += other.pot
         self.entropy += other.entropy
-        self.side_numbers += other.side_numbers
+        self.side_bits += other.side_bits
         self.upper = _plus(self.upper, other.upper)
         self.high_rate = _plus(self.high_rate, other.high_rate)
         self.order = None if self.order is None or other.order is None else min(self.order, other.order)
@@ -194,18 +195,22 @@ def _one_design(
     except SchemeError as error:
         total.missing = error.cause
         return total
+    levels = scheme.stored_levels(books.levels, codebook_type(channels)).astype(np.float64)
     total.weights = channels.size
-    total.side_numbers = len(channels) * scheme.side_numbers(2**b)
+    total.side_bits = side_bits(scheme, books, channels)
     # fsum: a tensor of large weights must not lose the error of its small ones.
-    total.hat = math.fsum(squared_error_rows(channels, codes, books.levels, None, rows.threads))
+    total.hat = math.fsum(squared_error_rows(channels, codes, levels, None, rows.threads))
     if sources is not None:
         n = channels.shape[1]
-        told = row_distortion(books, rows)
+        # Another road to the same number: sums over the cells of the sorted weights.
+        counts = counts_rows(codes, 2**b, rows.threads)
+        ends = np.concatenate((np.zeros((len(counts), 1), dtype=np.int64), counts.cumsum(axis=1)), axis=1)
+        told = row_distortion(levels, ends, rows)
         total.exact = math.fsum(told.squared_error)
         total.entropy = n * math.fsum(told.entropy)
         for source in sources:
             total.add_prediction(predict(name, source, 2**b, n), n)
-        quantized = np.take_along_axis(books.levels, codes.astype(np.intp), axis=1)
+        quantized = np.take_along_axis(levels, codes.astype(np.intp), axis=1)
         total.pot = n * float(np.sum(rowwise_w2_squared_pot(channels, quantized)))
     return total
 
@@ -239,7 +244,7 @@ def _row(name: str, b: int, total: _Sums) -> Row:
         high_rate=None if total.high_rate is None else total.high_rate / n,
         order_predicted=total.order,
         entropy_bits=total.entropy / n,
-        effective_bits=b + 32 * total.side_numbers / n,
+        effective_bits=b + total.side_bits / n,
     )
 
 

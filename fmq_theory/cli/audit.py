@@ -35,7 +35,8 @@ ALL_SCHEMES = (*DEFAULT_SCHEMES, "fp4", "ecq")
     "--schemes",
     callback=read_names,
     default=",".join(DEFAULT_SCHEMES),
-    help=f"Comma-separated, or 'all'. Known: {', '.join(ALL_SCHEMES)}, power:ALPHA, ecq:LAGRANGIAN, published:RULE."
+    help=f"Comma-separated, or 'all'. Known: {', '.join(ALL_SCHEMES)}, power:ALPHA, ecq:LAGRANGIAN, "
+    "published:RULE."
     "  [default: all but fp4, ecq]",
 )
 @click.option(

@@ -35,8 +35,9 @@ SCHEMES = (
 )
 @click.option(
     "--scheme",
-    help=f"{', '.join(SCHEMES)}, power:ALPHA, ecq:LAGRANGIAN, published:RULE, or block:SCHEME (a scale for each group, one "
-    "codebook a tensor).  [default: lloyd_max, the least squared error]",
+    help=f"{', '.join(SCHEMES)}, power:ALPHA, ecq:LAGRANGIAN, published:RULE, or "
+    "block:SCHEME (a scale for each group, one codebook a tensor).  [default: lloyd_max, the least squared "
+    "error]",
 )
 @click.option("--bits", type=click.IntRange(1, 8), help="Bits of a code.  [default: 4]")
 @click.option(

@@ -10,6 +10,7 @@ from fmq_theory.kernels.ranks import count_below
 
 __all__ = [
     "block_prefix_of_rows",
+    "cell_ends",
     "centroids",
     "codebooks_of_cells",
     "equal_counts",
@@ -217,8 +218,26 @@ def nearest_levels(levels: FloatArray, thresholds: FloatArray, used: NDArray[np.
 
 
 @kernel
+def cell_ends(points: Points, thresholds: FloatArray) -> NDArray[np.int64]:
+    """The first point of each cell and the end, where a cell is [a, b) between thresholds; ``[R, K + 1]``.
+
+    Args:
+        points: shape ``[R, C]``.
+        thresholds: shape ``[R, K - 1]``, inf behind the last level in use.
+    """
+    ends = np.empty((points.shape[0], thresholds.shape[1] + 2), dtype=np.int64)
+    for r in range(points.shape[0]):
+        ranks = count_below(points[r], 0.0, 1.0, thresholds[r], False)
+        ends[r, 0] = 0
+        for k in range(ranks.size):
+            ends[r, k + 1] = ranks[k]
+        ends[r, ranks.size + 1] = points.shape[1]
+    return ends
+
+
+@kernel
 def squared_errors(
-    points: Points, blocks: FloatArray, levels: FloatArray, thresholds: FloatArray, counts: FloatArray
+    points: Points, blocks: FloatArray, levels: FloatArray, ends: NDArray[np.int64]
 ) -> FloatArray:
     """sum (z - Q(z))**2 over each row, by the sums of each cell about its own level.
 
@@ -226,26 +245,16 @@ def squared_errors(
         points: shape ``[R, C]``.
         blocks: their sums.
         levels: shape ``[R, K]``.
-        thresholds: shape ``[R, K - 1]``, inf behind the last level in use.
-        counts: filled with the points of each cell, shape ``[R, K]``.
+        ends: the first point of each cell and the end, shape ``[R, K + 1]``.
 
     Returns:
         shape ``[R]``.
     """
     no_mass = np.empty(0)
-    num_points, num_levels = points.shape[1], levels.shape[1]
-    index = np.empty(num_levels + 1, dtype=np.int64)
-    cells = np.arange(num_levels + 1, dtype=np.int64)
+    cells = np.arange(levels.shape[1] + 1, dtype=np.int64)
     errors = np.empty(points.shape[0])
     for r in range(points.shape[0]):
-        index[0] = 0
-        ranks = count_below(points[r], 0.0, 1.0, thresholds[r], False)
-        for k in range(1, num_levels):
-            index[k] = ranks[k - 1]
-        index[num_levels] = num_points
-        rows = prefix_rows(points[r], no_mass, blocks[r], index)
-        mass, _, second = cell_moments(rows, cells[:-1], cells[1:], levels[r])
+        rows = prefix_rows(points[r], no_mass, blocks[r], ends[r])
+        _, _, second = cell_moments(rows, cells[:-1], cells[1:], levels[r])
         errors[r] = second.sum()
-        for k in range(num_levels):
-            counts[r, k] = mass[k]
     return errors

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from fmq_theory.kernels.jit import kernel
 
-__all__ = ["uniform_codes"]
+__all__ = ["uniform_codes", "uniform_ends"]
 
 
 @kernel
@@ -30,3 +30,36 @@ def uniform_codes(
         for c in range(rows.shape[1]):
             code = np.rint((np.float64(rows[r, c]) - first) / step)
             codes[r, c] = np.uint8(min(max(code, 0.0), last))
+
+
+@kernel
+def uniform_ends(
+    points: NDArray[np.floating],
+    low: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    top: NDArray[np.int64],
+    ends: NDArray[np.int64],
+) -> None:
+    """How many sorted points of each row have a code of ``uniform_codes`` below k, for each k.
+
+    Args:
+        points: non-decreasing along the second axis, shape ``[R, C]``.
+        low: see ``uniform_codes``.
+        scale: see ``uniform_codes``.
+        top: see ``uniform_codes``.
+        ends: filled, shape ``[R, K + 1]``.
+    """
+    for r in range(points.shape[0]):
+        first, step, last = low[r], scale[r], np.float64(top[r])
+        start = 0
+        for k in range(ends.shape[1]):
+            # (x - low) / scale, rounded, never falls as x rises: the code is monotone.
+            stop = points.shape[1]
+            while start < stop:
+                middle = (start + stop) // 2
+                code = np.rint((np.float64(points[r, middle]) - first) / step)
+                if min(max(code, 0.0), last) < k:
+                    start = middle + 1
+                else:
+                    stop = middle
+            ends[r, k] = start

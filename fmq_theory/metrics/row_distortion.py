@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from fmq_theory.codebook import Codebooks
 from fmq_theory.kernels.row_codebooks import squared_errors
 from fmq_theory.kernels.threads import run_blocks
 from fmq_theory.sources.sorted_rows import SortedRows
@@ -18,7 +17,7 @@ FloatArray = NDArray[np.float64]
 
 
 class RowDistortion(NamedTuple):
-    """What codebooks do to the rows they were made for; shape ``[R]`` each.
+    """What codebooks do to rows; shape ``[R]`` each.
 
     Attributes:
         squared_error: sum of (x - Q(x))**2.
@@ -29,16 +28,20 @@ class RowDistortion(NamedTuple):
     entropy: FloatArray
 
 
-def row_distortion(books: Codebooks, rows: SortedRows) -> RowDistortion:
-    """Exactly, by partial moments of each cell about its own level; see ``distortion``."""
+def row_distortion(levels: FloatArray, ends: NDArray[np.int64], rows: SortedRows) -> RowDistortion:
+    """Exactly, by partial moments of each cell about its own level; see ``distortion``.
+
+    Args:
+        levels: of each row's codebook, shape ``[R, K]``.
+        ends: the rank of the first weight of each cell, then the end, as ``Scheme.cells_of_rows`` gives
+            them; shape ``[R, K + 1]``.
+        rows: the weights in order, shape ``[R, C]``.
+    """
     num_rows, size = rows.shape
-    counts = np.empty(books.levels.shape)
     parts = run_blocks(
-        lambda a, b: squared_errors(
-            rows.points[a:b], rows.blocks[a:b], books.levels[a:b], books.thresholds[a:b], counts[a:b]
-        ),
+        lambda a, b: squared_errors(rows.points[a:b], rows.blocks[a:b], levels[a:b], ends[a:b]),
         num_rows,
         rows.threads,
     )
-    entropy = special.entr(counts / size).sum(axis=1) / math.log(2.0)
+    entropy = special.entr(np.diff(ends, axis=1) / size).sum(axis=1) / math.log(2.0)
     return RowDistortion(np.concatenate(parts), entropy)

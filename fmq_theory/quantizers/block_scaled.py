@@ -143,7 +143,7 @@ class BlockCell:
 
     Attributes:
         bits: of a code.
-        mse: as ``BlockQuantized.mse``, up to the width of bins.
+        mse: as ``BlockQuantized.mse``, up to rounding.
         effective_bits: as ``BlockQuantized.effective_bits``.
     """
 
@@ -183,9 +183,11 @@ def design_blocks(
             yield BlockCell(b, q.mse, q.effective_bits)
         return
     _, work = _prepared(weights, block, group_size, axis, threads)
-    sums = work.bin_sums(bins_for(2 ** max(widths, default=1)))
+    finest = work.bin_sums(bins_for(2 ** max(widths, default=1)))
     frame = math.ldexp(1.0, work.exponent)
     for b in widths:
+        # The bins of ``quantize_blocks``: each is a whole number of the finest ones.
+        sums = finest.reshape(bins_for(2**b), -1, 3).sum(axis=1)
         book = work.codebook(sums, 2**b)
         yield BlockCell(
             b, book.error(sums) * frame * frame / work.rows.size, _effective_bits(block, b, book.used, work)

@@ -80,6 +80,11 @@ class ClippedUniform(Scheme):
         nearest_levels(books.levels, books.thresholds, books.used)
         return books
 
+    @property
+    def designs_by_search(self) -> bool:
+        """Descents from a grid."""
+        return True
+
     def stored_levels(self, levels: _FloatArray, dtype: type[np.floating]) -> NDArray[np.floating]:
         """Equally spaced between the rounded ends, which other than those of min-max are no weights."""
         ends = levels[:, [0, -1]].astype(dtype).astype(np.float64)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.codebook import Codebook
+from fmq_theory.kernels.rank_cells import equal_cuts
 from fmq_theory.quantizers.centroids import centroid_codebook
 from fmq_theory.sources.empirical import Empirical
 
@@ -23,7 +24,7 @@ def equal_count_codebook(source: Empirical, num_levels: int) -> Codebook:
     """
     data = source.data
     num_levels = min(num_levels, source.size)
-    cuts = _cuts(source.size, num_levels)
+    cuts = equal_cuts(source.size, num_levels)
     index = data.index_at_mass(cuts.astype(np.float64), or_equal=True)  # the point that holds each cut
     start, stop = index[:-1], index[1:]
     about = data.z_at(start)
@@ -63,7 +64,7 @@ def stable_rank_codes(codebook: Codebook, values: NDArray[np.float64]) -> NDArra
     num_levels = codebook.num_levels
     if num_levels == 1 or flat.size < num_levels:
         return codes
-    cuts = _cuts(flat.size, num_levels)
+    cuts = equal_cuts(flat.size, num_levels)
     if np.array_equal(np.bincount(codes.ravel(), minlength=num_levels), np.diff(cuts)):
         return codes
     order = np.argsort(flat, kind="stable")
@@ -73,12 +74,6 @@ def stable_rank_codes(codebook: Codebook, values: NDArray[np.float64]) -> NDArra
     ranked = np.empty(flat.size, dtype=codes.dtype)
     ranked[order] = np.repeat(np.arange(num_levels, dtype=codes.dtype), np.diff(cuts))
     return ranked.reshape(values.shape)
-
-
-def _cuts(size: int, num_levels: int) -> NDArray[np.int64]:
-    """First rank of each cell and the end, as numpy.array_split cuts; shape ``[K + 1]``."""
-    index = np.arange(num_levels + 1, dtype=np.int64)
-    return index * (size // num_levels) + np.minimum(index, size % num_levels)
 
 
 def between(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:

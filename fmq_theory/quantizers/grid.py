@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fmq_theory.codebook import Codebooks
 from fmq_theory.errors import SchemeError
@@ -13,7 +14,7 @@ from fmq_theory.kernels.threads import default_threads, run_blocks
 from fmq_theory.quantizers.layout import Layout
 from fmq_theory.quantizers.registry import get_scheme
 from fmq_theory.quantizers.scheme import Scheme
-from fmq_theory.quantizers.tensor import checked_bits, finite_weights, side_bits
+from fmq_theory.quantizers.tensor import checked_bits, codebook_type, finite_weights, side_bits
 from fmq_theory.sources.sorted_rows import SortedRows
 
 __all__ = ["GridCell", "design_grid", "grid_of_rows"]
@@ -27,8 +28,10 @@ class GridCell:
         scheme: its name.
         bits: a codebook has at most 2**bits levels.
         codebooks: one a channel, a group, or the tensor.
-        mse: mean of (weight - level)**2 with the levels in float64, by the sums of each cell.
-        entropy_bits: mean index entropy: bits a weight under an ideal entropy coder of each codebook's codes.
+        mse: mean of (weight - level)**2, as ``quantize`` has it: levels as they are stored, each weight in
+            the cell of its code; by the sums of each cell.
+        entropy_bits: mean index entropy of these codes: bits a weight under an ideal entropy coder of each
+            codebook's codes.
         effective_bits: bits a weight with the numbers that the codebooks are rebuilt from.
     """
 
@@ -106,23 +109,30 @@ def grid_of_rows(
     for scheme in chosen:
         for b in widths:
             try:
-                books = scheme.design_rows(rows, 2**b)
+                books, ends = scheme.cells_of_rows(rows, 2**b)
             except SchemeError:
                 continue
-            yield _measured(scheme, b, books, rows, side_bits(scheme, books, weights))
+            stored = scheme.stored_levels(books.levels, codebook_type(weights)).astype(np.float64)
+            yield _measured(scheme, b, books, stored, ends, rows, side_bits(scheme, books, weights))
 
 
-def _measured(scheme: Scheme, bits: int, books: Codebooks, rows: SortedRows, side: float) -> GridCell:
+def _measured(
+    scheme: Scheme,
+    bits: int,
+    books: Codebooks,
+    stored: NDArray[np.float64],
+    ends: NDArray[np.int64],
+    rows: SortedRows,
+    side: float,
+) -> GridCell:
     num_rows, size = rows.shape
-    counts = np.empty(books.levels.shape)
     parts = run_blocks(
-        lambda a, b: squared_errors(
-            rows.points[a:b], rows.blocks[a:b], books.levels[a:b], books.thresholds[a:b], counts[a:b]
-        ),
+        lambda a, b: squared_errors(rows.points[a:b], rows.blocks[a:b], stored[a:b], ends[a:b]),
         num_rows,
         rows.threads,
     )
-    shares = counts[counts > 0.0] / size
+    counts = np.diff(ends, axis=1)
+    shares = counts[counts > 0] / size
     total = num_rows * size
     return GridCell(
         scheme=scheme.name,

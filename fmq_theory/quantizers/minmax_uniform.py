@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from fmq_theory.codebook import Codebook, Codebooks
 from fmq_theory.kernels.threads import run_blocks
-from fmq_theory.kernels.uniform_codes import uniform_codes
-from fmq_theory.quantizers.scheme import Promise, Scheme, codebook_on_range
+from fmq_theory.kernels.uniform_codes import uniform_codes, uniform_ends
+from fmq_theory.quantizers.scheme import Promise, Scheme, codebook_on_range, threshold_cells
 from fmq_theory.sources.sorted_rows import SortedRows
 from fmq_theory.sources.source import Source
 
@@ -91,38 +91,53 @@ class MinMaxUniform(Scheme):
         return np.minimum(codes, top).astype(np.min_scalar_type(top))
 
     def _encode_rows(self, books: Codebooks, rows: NDArray[np.floating], threads: int) -> NDArray[np.uint8]:
-        num_rows = rows.shape[0]
-        top = books.used - 1
-        low, high = books.levels[:, 0].copy(), books.levels[np.arange(num_rows), top]
-        with np.errstate(over="ignore"):
-            scale = (high - low) / np.maximum(top, 1)
-        by_rule = (scale > _SMALLEST_STEP) & np.isfinite(scale)
-        if not by_rule.all():
-            codes = Scheme._encode_rows(self, books, rows, threads)
-            at = np.flatnonzero(by_rule)
-            codes[at] = self._codes_by_rule(rows[at], low[at], scale[at], top[at], threads)
-            return codes
-        return self._codes_by_rule(rows, low, scale, top, threads)
-
-    def _codes_by_rule(
-        self,
-        rows: NDArray[np.floating],
-        low: NDArray[np.float64],
-        scale: NDArray[np.float64],
-        top: NDArray[np.int64],
-        threads: int,
-    ) -> NDArray[np.uint8]:
+        low, scale, top = _grids(books)
+        at = _by_rule(scale)
         codes = np.empty(rows.shape, dtype=np.uint8)
+        if at.size < len(rows):
+            codes[:] = Scheme._encode_rows(self, books, rows, threads)
+            rows, low, scale, top = rows[at], low[at], scale[at], top[at]
+        found = np.empty(rows.shape, dtype=np.uint8) if at.size < len(codes) else codes
         run_blocks(
-            lambda a, b: uniform_codes(rows[a:b], low[a:b], scale[a:b], top[a:b], codes[a:b]),
+            lambda a, b: uniform_codes(rows[a:b], low[a:b], scale[a:b], top[a:b], found[a:b]),
             rows.shape[0],
             threads,
         )
+        if found is not codes:
+            codes[at] = found
         return codes
+
+    def _cells_of_rows(self, rows: SortedRows, num_levels: int) -> tuple[Codebooks, NDArray[np.int64]]:
+        """By the rule for codes."""
+        books = self.design_rows(rows, num_levels)
+        low, scale, top = _grids(books)
+        ends = np.empty((rows.shape[0], num_levels + 1), dtype=np.int64)
+        run_blocks(
+            lambda a, b: uniform_ends(rows.points[a:b], low[a:b], scale[a:b], top[a:b], ends[a:b]),
+            rows.shape[0],
+            rows.threads,
+        )
+        if _by_rule(scale).size < len(scale):
+            other = ~np.isin(np.arange(len(scale)), _by_rule(scale))
+            ends[other] = threshold_cells(books, rows)[other]
+        return books, ends
 
     def side_numbers(self, num_levels: int) -> int:
         """The two ends."""
         return min(2, num_levels)
+
+
+def _grids(books: Codebooks) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """The first level, the step and the last code of each row, shape ``[R]`` each."""
+    top = books.used - 1
+    low, high = books.levels[:, 0].copy(), books.levels[np.arange(len(top)), top]
+    with np.errstate(over="ignore"):
+        return low, (high - low) / np.maximum(top, 1), top
+
+
+def _by_rule(scale: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Rows whose step float64 can divide by: not one level, a span beyond float64, or a step of denormals."""
+    return np.flatnonzero((scale > _SMALLEST_STEP) & np.isfinite(scale))
 
 
 def uniform_levels(

@@ -19,6 +19,7 @@ from fmq_theory.kernels.histogram16 import (
 )
 from fmq_theory.quantizers.scheme import Scheme
 from fmq_theory.sources.empirical import Empirical
+from fmq_theory.sources.sorted_rows import SortedRows
 from fmq_theory.sources.weights import type_name
 
 __all__ = ["Patterns", "quantize_patterns"]
@@ -75,13 +76,20 @@ def quantize_patterns(
     points, counts, not_finite = histogram16(patterns.bits, patterns.exponent_bits, threads)
     if not_finite:
         return None
-    source = Empirical.from_counts(points, counts)
     try:
-        codebook, lower_bound = scheme.design_with_bound(source, num_levels)
+        if (
+            scheme.designs_by_search
+        ):  # from the rows, so that it ends where it ends for the same rows in float32
+            ordered = np.repeat(points.astype(np.float32), counts.astype(np.int64))[np.newaxis]
+            books = scheme.design_rows(SortedRows.of(ordered, threads), num_levels)
+            codebook = books.row(0)
+        else:
+            source = Empirical.from_counts(points, counts)
+            codebook, lower_bound = scheme.design_with_bound(source, num_levels)
+            books = Codebooks.empty(1, num_levels)
+            books.put(0, codebook, lower_bound)
     except SourceError as error:
-        raise error.renamed(f"weights: {error.thing}") from error
-    books = Codebooks.empty(1, num_levels)
-    books.put(0, codebook, lower_bound)
+        raise error.renamed(f"weights: {error.thing.removeprefix('row 0: ')}") from error
     with np.errstate(invalid="ignore"):
         values = pattern_values(patterns.exponent_bits).astype(np.float64)
     finite = np.isfinite(values)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fmq_theory.codebook import Codebook, Codebooks
 from fmq_theory.errors import SchemeError
 from fmq_theory.kernels.equal_mass import equal_mass_rows
+from fmq_theory.kernels.rank_cells import equal_cuts
 from fmq_theory.kernels.row_codebooks import centroids, equal_counts, interpolated
 from fmq_theory.kernels.threads import run_blocks
 from fmq_theory.quantizers.centroids import centroid_codebook
@@ -176,6 +177,18 @@ class PowerCompander(Scheme):
         if not self._by_rank:
             return Scheme._encode_rows(self, books, rows, threads)
         return self.quantize_rows(rows, books.levels.shape[1], threads)[1]
+
+    def _cells_of_rows(self, rows: SortedRows, num_levels: int) -> tuple[Codebooks, NDArray[np.int64]]:
+        """Of equal count for equal mass, whatever is tied; a constant row has one level."""
+        if not self._by_rank:
+            return Scheme._cells_of_rows(self, rows, num_levels)
+        books = self.design_rows(rows, num_levels)
+        size = rows.shape[1]
+        ends = np.full((rows.shape[0], num_levels + 1), size, dtype=np.int64)
+        num_cells = min(num_levels, size)
+        ends[:, : num_cells + 1] = equal_cuts(size, num_cells)
+        ends[books.used == 1, 1:] = size
+        return books, ends
 
     @property
     def encodes_by_value(self) -> bool:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from fmq_theory.codebook import Codebook, Codebooks
 from fmq_theory.errors import SchemeError
+from fmq_theory.kernels.encode import counts_rows
 from fmq_theory.quantizers.published_rules import RULES, PublishedRule
 from fmq_theory.quantizers.scheme import Promise, Scheme
 from fmq_theory.sources.empirical import Empirical
@@ -129,6 +130,14 @@ class Published(Scheme):
         self, ordered: SortedRows, rows: NDArray[np.floating], num_levels: int
     ) -> tuple[Codebooks, NDArray[np.uint8]]:
         return self.quantize_rows(rows, num_levels, ordered.threads)
+
+    def _cells_of_rows(self, rows: SortedRows, num_levels: int) -> tuple[Codebooks, NDArray[np.int64]]:
+        """From the codes."""
+        books, codes = self.quantize_rows(rows.points, num_levels, rows.threads)
+        counts = counts_rows(codes, num_levels, rows.threads)
+        return books, np.concatenate(
+            (np.zeros((len(counts), 1), dtype=np.int64), np.cumsum(counts, axis=1)), axis=1
+        )
 
     @property
     def encodes_by_value(self) -> bool:

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from fmq_theory.codebook import Codebook, Codebooks
 from fmq_theory.errors import SchemeError, SourceError, WeightsError
 from fmq_theory.kernels.encode import encode_rows
+from fmq_theory.kernels.row_codebooks import cell_ends
+from fmq_theory.kernels.threads import run_blocks
 from fmq_theory.sources.empirical import Empirical
 from fmq_theory.sources.sorted_rows import SortedRows
 from fmq_theory.sources.source import Source
 
-__all__ = ["Promise", "RangeScheme", "Scheme", "codebook_on_range"]
+__all__ = ["Promise", "RangeScheme", "Scheme", "codebook_on_range", "threshold_cells"]
 
 Promise = Literal["idempotent", "levels_in_range", "scale", "shift"]
 """What a scheme promises of its codebook for data; tests draw data and hold it to its word.
@@ -140,10 +142,42 @@ class Scheme(abc.ABC):
         """``encode`` of each row."""
         return encode_rows(rows, books.thresholds, threads)
 
+    @final
+    def cells_of_rows(self, rows: SortedRows, num_levels: int) -> tuple[Codebooks, NDArray[np.int64]]:
+        """The codebooks, and how many weights of each row the codes of ``quantize_rows`` put in which cell.
+
+        It makes no codes: codes never fall as weights rise, so a cell is an interval of ranks, and which of
+        several equal weights lies on which side of its end changes no error and no count. Whatever reports a
+        number of a scheme takes it from these cells, or from the codes themselves.
+
+        Args:
+            rows: one a codebook.
+            num_levels: K <= 256.
+
+        Returns:
+            the codebooks; and the rank of the first weight of each cell, then the end: int64 of shape
+            ``[R, K + 1]``, where a level behind the last in use has an empty cell.
+
+        Raises:
+            SchemeError: see ``design``.
+            SourceError: see ``design``; the message names the row.
+        """
+        return self._cells_of_rows(rows, self._checked(num_levels))
+
+    def _cells_of_rows(self, rows: SortedRows, num_levels: int) -> tuple[Codebooks, NDArray[np.int64]]:
+        """Between thresholds."""
+        books = self.design_rows(rows, num_levels)
+        return books, threshold_cells(books, rows)
+
     @property
     def encodes_by_value(self) -> bool:
         """Whether equal weights of a row always have equal codes."""
         return True
+
+    @property
+    def designs_by_search(self) -> bool:
+        """Whether a codebook is the end of a search, which sums added in another order may lead elsewhere."""
+        return False
 
     def encode(self, codebook: Codebook, values: NDArray[np.float64]) -> NDArray[np.unsignedinteger]:
         """Codes of one channel's weights under this scheme's own rule for ties, shape of ``values``."""
@@ -198,6 +232,14 @@ class Scheme(abc.ABC):
                 "pass 2**bits",
             )
         return number
+
+
+def threshold_cells(books: Codebooks, rows: SortedRows) -> NDArray[np.int64]:
+    """The cells [a, b) of sorted rows between the thresholds of their codebooks; see ``cells_of_rows``."""
+    parts = run_blocks(
+        lambda a, b: cell_ends(rows.points[a:b], books.thresholds[a:b]), rows.shape[0], rows.threads
+    )
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _scaled(codebook: Codebook, exponent: int) -> Codebook:

@@ -19,7 +19,14 @@ from fmq_theory.quantizers.scheme import Scheme
 from fmq_theory.sources.empirical import Empirical
 from fmq_theory.sources.weights import as_weights, type_name
 
-__all__ = ["QuantizedTensor", "checked_bits", "finite_weights", "quantize", "side_bits"]
+__all__ = [
+    "QuantizedTensor",
+    "checked_bits",
+    "codebook_type",
+    "finite_weights",
+    "quantize",
+    "side_bits",
+]
 
 _FloatArray = NDArray[np.float64]
 
@@ -173,7 +180,7 @@ def quantize(
         index, _, thing = error.thing.removeprefix("row ").partition(": ")
         raise error.renamed(f"{layout.row_name(int(index))}: {thing}") from error
     # Rounding to float32 cannot overflow: no level is larger than the largest weight.
-    codebooks = scheme.stored_levels(books.levels, _codebook_type(weights))
+    codebooks = scheme.stored_levels(books.levels, codebook_type(weights))
     error = _squared_error(rows, codes, codebooks, importance, threads)
     total = rows.size if importance is None else math.fsum(importance.sum(axis=1))
     return _packed(scheme, bits, layout, books, codes, codebooks, error, total)
@@ -208,7 +215,7 @@ def side_bits(scheme: Scheme, books: Codebooks, weights: object) -> int:
     """Bits of the numbers that the codebooks are rebuilt from, in the type they have for ``weights``."""
     counts, times = np.unique(books.used, return_counts=True)
     side_numbers = sum(scheme.side_numbers(int(n)) * int(t) for n, t in zip(counts, times, strict=True))
-    return side_numbers * np.dtype(_codebook_type(weights)).itemsize * 8
+    return side_numbers * np.dtype(codebook_type(weights)).itemsize * 8
 
 
 def _gap(error: float, lower_bounds: _FloatArray) -> float | None:
@@ -255,7 +262,8 @@ def checked_bits(bits: int) -> int:
     return number
 
 
-def _codebook_type(weights: object) -> type[np.floating]:
+def codebook_type(weights: object) -> type[np.floating]:
+    """The type of stored numbers: float32 for weights of at most 32 bits, else float64."""
     return np.float32 if type_name(weights).startswith(_WITHIN_FLOAT32) else np.float64
 
 
