@@ -50,6 +50,12 @@ from fmq_theory.bounds.hui_neuhoff import (
 )
 from fmq_theory.bounds.logarithmic import log2_high_rate, log2_upper_bound
 from fmq_theory.bounds.midpoint import midpoint_high_rate, midpoint_upper_bound
+from fmq_theory.bounds.optimum import (
+    optimum_upper_bound,
+    panter_dite_upper_bound,
+    pierce_factor,
+    pierce_upper_bound,
+)
 from fmq_theory.bounds.predict import PREDICTED_SCHEMES, Prediction, lloyd_max_upper_bound, predict
 from fmq_theory.bounds.range_law import (
     ExtremeNodes,
@@ -133,8 +139,12 @@ __all__ = [
     "min_quantile",
     "nearest_grid_upper_bound",
     "optimal_half_range",
+    "optimum_upper_bound",
     "panter_dite_constant",
     "panter_dite_high_rate",
+    "panter_dite_upper_bound",
+    "pierce_factor",
+    "pierce_upper_bound",
     "power_compander_upper_bound",
     "predict",
     "predicted_crossover_bits",

@@ -10,6 +10,7 @@ Constants and sums
     ``panter_dite_constant``, ``law_variance``, ``normalized_constant``
     ``exponential_sum`` and ``exponential_sum_by_integral`` (S_inf), ``exponential_partial_sum`` (S_N),
     ``regular_sum`` (S_nu)
+    ``absolute_moment``, ``pierce_bound``: E|X|^p, and an upper bound of every law's optimum
 Tools
     ``integrate``, ``integrate_half_line``, ``integrate_with_tails``
     ``interval_newton``, ``certified_root``, ``krawczyk``, ``certified_zero``, ``Tridiagonal``
@@ -18,6 +19,8 @@ Quantizers
     ``codebook_distortion``, ``check_codebook``
     ``equal_mass_distortion``, ``equal_mass_levels``, ``tail_cell_bound``
     ``optimal_uniform``, ``uniform_distortion``
+Counterexamples
+    ``BlockLaw``, ``SpikeLaw``, ``three_blocks``: piecewise constant densities, in exact rationals
 Certificates
     ``constant_certificate``, ``sum_certificate``, ``codebook_certificate``: JSON that
     ``proofs_check/check_certificate.py`` re-verifies with mpmath alone
@@ -26,6 +29,7 @@ Every function that certifies takes ``digits`` and either returns enclosures or 
 CertificationError; INCONCLUSIVE results carry the enclosure that was reached.
 """
 
+from fmq_theory.certify.blocks import Block, BlockLaw, SpikeLaw, three_blocks
 from fmq_theory.certify.certificate import codebook_certificate, constant_certificate, sum_certificate
 from fmq_theory.certify.codebooks import (
     CodebookCheck,
@@ -41,6 +45,7 @@ from fmq_theory.certify.equal_mass import equal_mass_distortion, equal_mass_leve
 from fmq_theory.certify.families import LAWS, law
 from fmq_theory.certify.integrals import integrate, integrate_half_line, integrate_with_tails
 from fmq_theory.certify.law import Law, UpperMoments
+from fmq_theory.certify.moments import absolute_moment, pierce_bound
 from fmq_theory.certify.roots import Tridiagonal, certified_root, certified_zero, interval_newton, krawczyk
 from fmq_theory.certify.stationary import LloydMaxSystem, StationaryCodebook, stationary_codebook
 from fmq_theory.certify.sums import (
@@ -53,16 +58,20 @@ from fmq_theory.certify.uniform import UniformOptimum, optimal_uniform, uniform_
 
 __all__ = [
     "LAWS",
+    "Block",
+    "BlockLaw",
     "CodebookCheck",
     "Enclosure",
     "Exact",
     "Law",
     "LloydMaxSystem",
     "OptimalCodebook",
+    "SpikeLaw",
     "StationaryCodebook",
     "Tridiagonal",
     "UniformOptimum",
     "UpperMoments",
+    "absolute_moment",
     "ball",
     "certified_root",
     "certified_zero",
@@ -88,10 +97,12 @@ __all__ = [
     "optimal_symmetric_codebook",
     "optimal_uniform",
     "panter_dite_constant",
+    "pierce_bound",
     "precision",
     "regular_sum",
     "stationary_codebook",
     "sum_certificate",
     "tail_cell_bound",
+    "three_blocks",
     "uniform_distortion",
 ]

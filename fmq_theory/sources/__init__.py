@@ -10,6 +10,7 @@ from fmq_theory.sources.logistic import Logistic
 from fmq_theory.sources.sorted_rows import SortedRows
 from fmq_theory.sources.source import (
     MagnitudeRange,
+    Membership,
     Parameter,
     PartialMoments,
     PointDensity,
@@ -28,6 +29,7 @@ __all__ = [
     "Laplace",
     "Logistic",
     "MagnitudeRange",
+    "Membership",
     "Parameter",
     "PartialMoments",
     "PointDensity",

@@ -1,6 +1,7 @@
 """Data as a source: the law that puts the same mass, or a given mass, on every weight."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from fmq_theory.errors import SourceError, WeightsError
 from fmq_theory.kernels.radix_sort import sorted_copy
 from fmq_theory.sources.sorted_points import SortedPoints
-from fmq_theory.sources.source import FloatArray, MagnitudeRange, PartialMoments, Source, Tail
+from fmq_theory.sources.source import FloatArray, MagnitudeRange, Membership, PartialMoments, Source, Tail
 from fmq_theory.sources.spacings import PiecewiseLinearLaw, Spacings, num_buckets
 from fmq_theory.sources.weights import as_weights
 
@@ -196,13 +197,33 @@ class Empirical(Source):
             mean, _ = self._mean_and_variance_of_z()
             return float(self.data.from_z(np.array([mean]))[0])
         exponent = math.frexp(max(map(abs, self.support)))[1]
+        mean = self._mean_of(lambda x: np.ldexp(x, -exponent) ** order)
+        with np.errstate(over="ignore"):  # a moment beyond float64 is inf, as documented
+            return float(np.ldexp(mean, order * exponent))
+
+    def absolute_moment(self, order: float) -> float:
+        if not order >= 1.0:
+            raise SourceError(f"absolute moment of order {order!r}", "it is below 1", "choose an order >= 1")
+        centre, (low, high) = self.moment(1), self.support
+        reach = max(high - centre, centre - low)
+        if reach == 0.0:
+            return 0.0
+        mean = self._mean_of(lambda x: np.abs((x - centre) / reach) ** order)
+        with np.errstate(over="ignore"):
+            return float(np.float64(reach) ** order * mean)
+
+    @property
+    def inverse_cube_root_convex(self) -> Membership:
+        return Membership(False, "data have no density")
+
+    def _mean_of(self, function: Callable[[FloatArray], FloatArray]) -> float:
+        """The mean of a function of one weight, a chunk of the points at a time."""
         total = 0.0
         for start in range(0, self.data.num_points, _CHUNK):
             index = np.arange(start, min(start + _CHUNK, self.data.num_points))
-            powers = np.ldexp(self.data.at(index), -exponent) ** order
-            total += float((self.data.mass[index] * powers).sum() if self.data.has_mass else powers.sum())
-        with np.errstate(over="ignore"):  # a moment beyond float64 is inf, as documented
-            return float(np.ldexp(total / self.total_mass, order * exponent))
+            found = function(self.data.at(index))
+            total += float((self.data.mass[index] * found).sum() if self.data.has_mass else found.sum())
+        return total / self.total_mass
 
     def variance(self) -> float:
         with np.errstate(over="ignore"):

@@ -66,8 +66,8 @@ class FoldedLaw(abc.ABC):
         """E[Z**p; Z > z], p = 0, 1, 2, accurate where sf(z) <= 1/4; ``inf`` where infinite."""
 
     @abc.abstractmethod
-    def _std_absolute_moment(self, order: int) -> float:
-        """E|Z|**order over both sides; ``inf`` where infinite."""
+    def _std_absolute_moment(self, order: float) -> float:
+        """E|Z|**order over both sides, for order 0 and real orders >= 1; ``inf`` where infinite."""
 
     def _std_mode(self) -> float:
         """Where f is largest on [0, inf)."""

@@ -9,7 +9,7 @@ from scipy import special
 
 from fmq_theory.sources.folded import FloatArray, Moments
 from fmq_theory.sources.incomplete_gamma import lower_gamma
-from fmq_theory.sources.source import Parameter, PointDensity, Tail
+from fmq_theory.sources.source import Membership, Parameter, PointDensity, Tail
 from fmq_theory.sources.symmetric import LOCATION, SCALE, SymmetricSource
 
 __all__ = ["Gaussian"]
@@ -38,6 +38,10 @@ class Gaussian(SymmetricSource):
 
     loc: float = 0.0
     scale: float = 1.0
+
+    @property
+    def inverse_cube_root_convex(self) -> Membership:
+        return Membership(True, "f is log-concave: (ln f)'' = -1/scale^2")
 
     @property
     def tail(self) -> Tail:
@@ -69,7 +73,7 @@ class Gaussian(SymmetricSource):
         mass, density = self._std_sf(z), self._std_pdf(z)
         return mass, density, mass + z * density
 
-    def _std_absolute_moment(self, order: int) -> float:
+    def _std_absolute_moment(self, order: float) -> float:
         # 2**(p/2) Gamma((p + 1) / 2) / sqrt(pi)
         return float(np.exp2(0.5 * order) * special.gamma(0.5 * (order + 1.0))) / math.sqrt(math.pi)
 

@@ -9,7 +9,7 @@ from scipy import special
 
 from fmq_theory.sources.folded import FloatArray, Moments
 from fmq_theory.sources.incomplete_gamma import lower_gamma
-from fmq_theory.sources.source import Parameter, PointDensity, Tail
+from fmq_theory.sources.source import Membership, Parameter, PointDensity, Tail
 from fmq_theory.sources.symmetric import LOCATION, SCALE, SymmetricSource
 
 __all__ = ["Laplace"]
@@ -33,6 +33,10 @@ class Laplace(SymmetricSource):
 
     loc: float = 0.0
     scale: float = 1.0
+
+    @property
+    def inverse_cube_root_convex(self) -> Membership:
+        return Membership(True, "f is log-concave: ln f = -|z| up to a constant")
 
     @property
     def tail(self) -> Tail:
@@ -60,7 +64,7 @@ class Laplace(SymmetricSource):
         mass = 0.5 * np.exp(-z)
         return mass, (1.0 + z) * mass, (2.0 + z * (2.0 + z)) * mass
 
-    def _std_absolute_moment(self, order: int) -> float:
+    def _std_absolute_moment(self, order: float) -> float:
         return float(special.gamma(order + 1.0))
 
     def _std_power_integral(self, beta: float) -> float:

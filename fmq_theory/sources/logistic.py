@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from fmq_theory.sources.folded import NODES, WEIGHTS, FloatArray, Moments
-from fmq_theory.sources.source import Parameter, PointDensity, Tail
+from fmq_theory.sources.source import Membership, Parameter, PointDensity, Tail
 from fmq_theory.sources.symmetric import LOCATION, SCALE, SymmetricSource
 
 __all__ = ["Logistic", "LogisticEscort"]
@@ -29,6 +29,10 @@ class Logistic(SymmetricSource):
 
     loc: float = 0.0
     scale: float = 1.0
+
+    @property
+    def inverse_cube_root_convex(self) -> Membership:
+        return Membership(True, "f is log-concave: (ln f)'' = -2 f")
 
     @property
     def tail(self) -> Tail:
@@ -78,7 +82,7 @@ class Logistic(SymmetricSource):
         near = 0.5 * np.minimum(z, INNER_QUADRATURE) * ((step**2 * self._std_pdf(step)) @ WEIGHTS)
         return np.where(z < INNER_QUADRATURE, near, math.pi**2 / 6.0 - self._outer_second(z))
 
-    def _std_absolute_moment(self, order: int) -> float:
+    def _std_absolute_moment(self, order: float) -> float:
         # 2 p! eta(p), eta Dirichlet's alternating zeta function.
         if order == 0:
             return 1.0

@@ -10,7 +10,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from fmq_theory.errors import SourceError
 
-__all__ = ["MagnitudeRange", "Parameter", "PartialMoments", "PointDensity", "Source", "Tail"]
+__all__ = [
+    "MagnitudeRange",
+    "Membership",
+    "Parameter",
+    "PartialMoments",
+    "PointDensity",
+    "Source",
+    "Tail",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -60,6 +68,19 @@ class Tail:
     kind: Literal["bounded", "exponential", "regular"]
     index: float = math.inf
     constant: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Whether a law belongs to a class, and why.
+
+    Attributes:
+        holds: True only where it is proven.
+        reason: the inequality that decides it, in one line.
+    """
+
+    holds: bool
+    reason: str
 
 
 class PartialMoments(NamedTuple):
@@ -142,6 +163,26 @@ class Source(abc.ABC):
         ``about`` removes the cancellation that c*c*mass - 2*c*first + second suffers in a narrow
         cell far from zero: pass the cell's level and the result keeps its relative accuracy.
         Requires a <= b elementwise; the edges may be infinite.
+        """
+
+    @abc.abstractmethod
+    def absolute_moment(self, order: float) -> float:
+        """E|X - c|**order about the law's centre c (of symmetry for a law, the mean for data); maybe ``inf``.
+
+        Args:
+            order: a real number >= 1.
+
+        Raises:
+            SourceError: the order is below 1.
+        """
+
+    @property
+    @abc.abstractmethod
+    def inverse_cube_root_convex(self) -> Membership:
+        """Whether the support is one interval on which f > 0 and f**(-1/3) is convex.
+
+        Then f is called (-1/3)-concave (Borell 1975). Every log-concave density is; T3b gives D_LM(K) <=
+        C_PD / K^2 at every K on this class.
         """
 
     @abc.abstractmethod

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special
 
 from fmq_theory.sources.folded import FloatArray, Moments
-from fmq_theory.sources.source import Parameter, PointDensity, Tail
+from fmq_theory.sources.source import Membership, Parameter, PointDensity, Tail
 from fmq_theory.sources.symmetric import LOCATION, SCALE, SymmetricSource
 
 __all__ = ["StudentT"]
@@ -51,6 +51,11 @@ class StudentT(SymmetricSource):
     df: float
     loc: float = 0.0
     scale: float = 1.0
+
+    @property
+    def inverse_cube_root_convex(self) -> Membership:
+        reason = "the second derivative of (1 + z^2/df)^((df + 1)/6) has the sign of 1 + (df - 2) z^2/(3 df)"
+        return Membership(self.df >= 2.0, reason)
 
     @property
     def tail(self) -> Tail:
@@ -154,7 +159,7 @@ class StudentT(SymmetricSource):
             second = 0.5 * df / (df - 2.0) * self._beta_split(1.5, 0.5 * df - 1.0, z)[1]
         return self._std_sf(z), first, second
 
-    def _std_absolute_moment(self, order: int) -> float:
+    def _std_absolute_moment(self, order: float) -> float:
         if order >= self.df:
             return math.inf
         log_ratio = special.betaln(0.5 * (order + 1), 0.5 * (self.df - order)) - special.betaln(

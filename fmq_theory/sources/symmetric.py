@@ -143,6 +143,12 @@ class SymmetricSource(FoldedLaw, Source):
             )
             return float(sum(terms))
 
+    def absolute_moment(self, order: float) -> float:
+        if not order >= 1.0:
+            raise SourceError(f"absolute moment of order {order!r}", "it is below 1", "choose an order >= 1")
+        with np.errstate(over="ignore", under="ignore"):
+            return float(np.float64(self.scale) ** order * self._std_absolute_moment(order))
+
     def variance(self) -> float:
         return self.scale**2 * self._std_absolute_moment(2)
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from fmq_theory.sources.folded import FloatArray, Moments
-from fmq_theory.sources.source import Parameter, PointDensity, Tail
+from fmq_theory.sources.source import Membership, Parameter, PointDensity, Tail
 from fmq_theory.sources.symmetric import LOCATION, SCALE, SymmetricSource
 
 __all__ = ["Uniform"]
@@ -25,6 +25,10 @@ class Uniform(SymmetricSource):
 
     loc: float = 0.0
     scale: float = 1.0
+
+    @property
+    def inverse_cube_root_convex(self) -> Membership:
+        return Membership(True, "f is constant on one interval")
 
     @property
     def tail(self) -> Tail:
@@ -56,7 +60,7 @@ class Uniform(SymmetricSource):
         gap = np.maximum(1.0 - z, 0.0)
         return gap / 2.0, gap * (1.0 + z) / 4.0, gap * (1.0 + z + z * z) / 6.0
 
-    def _std_absolute_moment(self, order: int) -> float:
+    def _std_absolute_moment(self, order: float) -> float:
         return 1.0 / (order + 1.0)
 
     def _std_power_integral(self, beta: float) -> float:
