@@ -2,6 +2,7 @@
 
 import sympy as sp
 
+from proofs_check.assumption import Assumption
 from proofs_check.derivation import Derivation
 from proofs_check.lemma import Claim, Lemma, Mutant
 
@@ -15,38 +16,52 @@ def _derive(d: Derivation, claim: Claim) -> None:
     profile = (1 + X / SCALE) ** -(1 + DELTA / 2)
     primitive = -2 * SCALE / DELTA * (1 + X / SCALE) ** (-DELTA / 2)
     d.identity("primitive of the profile", sp.diff(primitive, X), profile)
+    edge = sp.limit((1 + X) ** (-claim["delta"] / 2), X, sp.oo)
     d.decided(
         "it vanishes at infinity",
-        bool(sp.limit((1 + X) ** (-DELTA / 2), X, sp.oo) == 0),
+        bool(edge == 0),
         "(1 + x)^(-delta/2) -> 0 for delta > 0",
+        uses=("moment",),
     )
-    total = -2 * primitive.subs(X, 0)  # both sides of the centre
-    d.identity("integral of the profile", total, 4 * SCALE / DELTA)
+    total = 2 * primitive.subs(X, 0) * (edge - 1)  # both sides of the centre
+    d.identity(
+        "integral of the profile",
+        total,
+        4 * SCALE / DELTA,
+        uses=("primitive of the profile", "it vanishes at infinity"),
+    )
     d.argue(
         "each level at the inner edge of its cell",
         "lambda = profile/total decreases away from the centre. Cut the line where its integral is a "
         "multiple of 1/K and put each level at the edge of its cell that is nearer to the centre. Between "
         "the level Q and x lambda is at least lambda(x), and its integral at most 1/K: |x - Q| <= 1/(K "
-        "lambda(x)). So D <= E lambda(X)^-2/K^2.",
-    )
-    d.identity(
-        "E lambda^-2 in terms of the profile",
-        (profile / total) ** -2,
-        total**2 * (1 + X / SCALE) ** (2 + DELTA),
+        "lambda(x)). So D <= E lambda(X)^-2/K^2, and lambda(X)^-2 = total^2 (1 + |X|/s)^(2 + delta).",
+        uses=("integral of the profile",),
     )
     d.argue(
         "Minkowski",
         "The (2 + delta)-norm of 1 + |X|/s is at most 1 + m/s, m that of |X|.",
+        uses=(
+            "moment",
+            "each level at the inner edge of its cell",
+        ),
     )
     bound = total**2 * (1 + NORM / SCALE) ** (2 + DELTA)
     logarithm = 2 * sp.log(total) + (2 + DELTA) * sp.log(1 + NORM / SCALE)
     slope = sp.simplify(sp.diff(logarithm, SCALE))
     best = sp.solve(sp.Eq(slope, 0), SCALE)
-    d.decided("one stationary scale", bool(best == [DELTA * NORM / 2]), f"s = {best}")
+    d.decided("one stationary scale", bool(best == [DELTA * NORM / 2]), f"s = {best}", uses=("Minkowski",))
     left = sp.simplify(slope * SCALE * (SCALE + NORM))
-    d.identity("the slope changes from - to + there", left, 2 * SCALE - DELTA * NORM)
-    value = bound.subs(SCALE, DELTA * NORM / 2)
-    d.identity("the constant", value, claim["factor"] * NORM**2 * (1 + 2 / DELTA) ** (2 + DELTA))
+    d.identity(
+        "the slope changes from - to + there", left, 2 * SCALE - DELTA * NORM, uses=("one stationary scale",)
+    )
+    value = bound.subs(SCALE, best[0])
+    d.identity(
+        "the constant",
+        value,
+        claim["factor"] * NORM**2 * (1 + 2 / DELTA) ** (2 + DELTA),
+        uses=("the slope changes from - to + there", "each level at the inner edge of its cell"),
+    )
     mean = sp.integrate(U**2, (U, 0, 1))
     d.identity("mean of the square over one uniform shift", mean, 1 / claim["divisor"])
     d.argue(
@@ -56,13 +71,19 @@ def _derive(d: Derivation, claim: Claim) -> None:
         "inward to the next level is at most a uniform variable on [0, 1/k] for each x, so the mean over "
         "u of (x - Q)^2 is at most lambda(x)^-2/(3 k^2), and some u is no worse than the mean. Each half "
         "holds k/2 units: k levels and the centre, K = k + 1.",
+        uses=(
+            "each level at the inner edge of its cell",
+            "mean of the square over one uniform shift",
+        ),
     )
-    u_side = sp.Symbol("u_0", positive=True)
-    odd = sp.Symbol(
-        "j", integer=True, nonnegative=True
-    )  # k = 2 j + 1: u below 1/2 gives j + 1 levels right, j left
-    d.identity("levels beside the centre, odd k", (odd + 1) + odd, 2 * odd + 1)
-    d.identity("the shifts of both sides add up to one cell", u_side + (1 - u_side), sp.Integer(1))
+    d.conclude(
+        "For every law and every K >= 1 D_LM(K) <= 4 m^2 (1 + 2/delta)^(2 + delta)/K^2",
+        uses=("the constant",),
+    )
+    d.conclude(
+        "for K >= 2 a third of it with K - 1 in place of K",
+        uses=("the constant", "one level more, a third of the bound"),
+    )
 
 
 LEMMA = Lemma(
@@ -74,9 +95,13 @@ LEMMA = Lemma(
         "of K."
     ),
     assumptions=(
-        "E|X|^(2 + delta) is finite for some delta > 0: with delta = 0 there is no order K^-2 (T5d, nu -> 2)",
+        Assumption(
+            "moment",
+            "E|X|^(2 + delta) is finite for some delta > 0",
+            Mutant("delta = 0", {"delta": sp.Integer(0)}, "it vanishes at infinity"),
+        ),
     ),
-    claim={"factor": sp.Integer(4), "divisor": sp.Integer(3)},
+    claim={"factor": sp.Integer(4), "divisor": sp.Integer(3), "delta": DELTA},
     derive=_derive,
     mutants=(
         Mutant("2 in place of 4", {"factor": sp.Integer(2)}, "the constant"),

@@ -41,12 +41,20 @@ def _three_blocks(d: Derivation, claim: Claim) -> None:
     d.identity("two blocks in one cell", merged, claim["merged"])
     least = sp.Min(merged, at_ends)
     d.decided(
-        "the least of the two", bool(least == at_ends), f"D_LM(2) >= {at_ends}, and {merged} is reached"
+        "the least of the two",
+        bool(least == at_ends),
+        f"D_LM(2) >= {at_ends}, and {merged} is reached",
+        uses=(
+            "two levels for three blocks",
+            "a cut middle block costs at least 361/2400",
+            "two blocks in one cell",
+        ),
     )
     d.decided(
         "C_PD/4 is eighty times less",
         bool(at_ends > claim["times"] * constant / 4),
         f"{at_ends} against {constant / 4}",
+        uses=("the least of the two",),
     )
 
 
@@ -65,12 +73,14 @@ def _spike(d: Derivation, claim: Claim) -> None:
         "that is the least",
         "Reflected at c, the interval and its j levels have 2 j + 1 levels on a length of 2 (1 - c), of "
         "which equal cells are best (T3b, the uniform law).",
+        uses=("one side of a level at c, with j more levels",),
     )
     d.argue(
         "a bound at every s",
         "Let c be the level nearest to 0. The peak costs at least p (|c| - s)^2 where |c| > s, and the "
         "rest at least (1 - p)/24 ((1 - c)^3/(j + 1/2)^2 + (1 + c)^3/(K - j - 1/2)^2), j levels lying "
         "above c. The sum is convex in c.",
+        uses=("that is the least",),
     )
     limit = (
         (1 - P) / 24 * (1 / (M - sp.Rational(1, 2)) ** 2 + 1 / (M + sp.Rational(1, 2)) ** 2)
@@ -88,19 +98,33 @@ def _spike(d: Derivation, claim: Claim) -> None:
         "- p)/(3 K^2) (T3b, the uniform law), so the sum is more. If c = 0, j + 1/2 and K - j - 1/2 "
         "differ for even K, so the rest is more. The least over c and j is attained and so exceeds "
         "C_PD/K^2; both sides are continuous in s.",
+        uses=("a bound at every s",),
+    )
+    d.conclude("at least 80 times C_PD/4 = 3/1600", uses=("C_PD/4 is eighty times less",))
+    d.conclude(
+        "D_LM(K) exceeds C_PD/K^2 at every even K for s small enough",
+        uses=("every even K, for s small enough",),
+    )
+    d.conclude(
+        "K^2 D/C_PD tends to 2 m^2 ((2m + 1)^-2 + (2m - 1)^-2) > 1 at K = 2 m",
+        uses=(
+            "K^2 D/C_PD with a level at 0, s -> 0, K = 2 m",
+            "it exceeds 1 at every m",
+            "a bound at every s",
+        ),
     )
 
 
 LEMMA = Lemma(
     id="T3d",
-    title="D_LM <= C_PD/K^2 is not true of every law",
+    title="three blocks, or a narrow peak, exceed C_PD/K^2",
     statement=(
         "Three blocks of width 1/10 at -1, 0, 1 have D_LM(2) = 201/1200, at least 80 times C_PD/4 = "
         "3/1600. For the symmetric unimodal p U[-s, s] + (1 - p) U[-1, 1] D_LM(K) exceeds C_PD/K^2 at "
         "every even K for s small enough; with a level at 0, which is the optimum as p -> 1, K^2 D/C_PD "
         "tends to 2 m^2 ((2m + 1)^-2 + (2m - 1)^-2) > 1 at K = 2 m."
     ),
-    assumptions=("the laws named",),
+    assumptions=(),
     claim={"merged": sp.Rational(201, 1200), "times": sp.Integer(80), "square": sp.Integer(2)},
     derive=_derive,
     mutants=(
