@@ -1,4 +1,4 @@
-"""How the weights of a tensor are spread: moments, tail index with intervals, and whether a tail law fits.
+"""How the weights of a tensor are spread: moments, tail index with standard errors, whether a law fits.
 
 All magnitudes are |w - mean| over the whole tensor. With X_(1) <= ... <= X_(n) in order and the k largest,
 M_p is the mean of (ln X_(n-i+1) - ln X_(n-k))**p:
@@ -46,10 +46,13 @@ class TailFit:
 
     Attributes:
         exceedances: k.
-        hill: xi_H with its 95 % interval (value, low, high).
-        moments: xi_M with its 95 % interval.
+        hill: xi_H, and 1.96 asymptotic standard errors to either side of it (value, low, high). That is no
+            confidence interval: it leaves out the bias of the threshold, and holds xi of Student-t(5) laws in
+            3 % of samples of 16,384 and of exponential tails never.
+        moments: xi_M, and 1.96 of its standard errors to either side; they hold xi in 17 % (Gaussian, 262,144
+            weights) to 96 % (Laplace) of samples.
         misfit: greatest difference between the cdf of the k largest and that of the law fitted to them.
-        kind: "bounded", "exponential" or "power", by where the interval of xi_M lies; "unknown" without one.
+        kind: "bounded", "exponential" or "power", by where these two ends of xi_M lie; "unknown" without one.
         theory_applies: see the module's rule.
         reason: why it does not; empty if it does.
     """
