@@ -13,7 +13,14 @@ from markupsafe import Markup
 from fmq_theory.checkpoint.audit_result import Audit, AuditCell, AuditRatio, TensorAudit
 from fmq_theory.checkpoint.plan import Plan, TensorPlan
 from fmq_theory.report.audit_svg import histogram_svg, rate_distortion_svg
-from fmq_theory.report.audit_words import ABSENT, audit_notes, counted, crossover_words, percent
+from fmq_theory.report.audit_words import (
+    ABSENT,
+    audit_notes,
+    counted,
+    crossover_cell,
+    crossover_words,
+    percent,
+)
 from fmq_theory.report.files import write_text_atomically
 from fmq_theory.report.looks import look
 from fmq_theory.report.machine_readable import environment, plain_values
@@ -41,7 +48,13 @@ def audit_html(audit: Audit, plan: Plan | None = None) -> str:
     jinja = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     filters = cast("dict[str, Any]", jinja.filters)  # pyright: ignore[reportUnknownMemberType]
     filters.update(
-        percent=percent, counted=counted, choice=_choice, number=_number, label=_label, breakable=_breakable
+        percent=percent,
+        counted=counted,
+        choice=_choice,
+        number=_number,
+        label=_label,
+        breakable=_breakable,
+        crossover=crossover_cell,
     )
     text = files("fmq_theory.report").joinpath("templates", _TEMPLATE).read_text("utf-8")
     planned = {} if plan is None else {tensor.name: tensor for tensor in plan.tensors}

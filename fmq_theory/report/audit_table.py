@@ -11,6 +11,7 @@ from fmq_theory.report.audit_words import (
     ABSENT,
     audit_notes,
     counted,
+    crossover_cell,
     crossover_words,
     percent,
     skipped_by_reason,
@@ -100,14 +101,13 @@ def _layers_table(audit: Audit, *, wide: bool) -> Table:
     for layer in audit.advice["worst"]:
         tensor = tensors[layer["name"]]
         more = ["×".join(map(str, tensor.shape)), f"{tensor.weights:,}"] if wide else []
-        star = tensor.crossover_bits
         table.add_row(
             escape(tensor.name),
             *more,
             percent(layer["share_of_error"]),
             percent(layer["share_of_weights"]),
             percent(layer["relative_error"]),
-            *([ABSENT if star is None else f"{star:.2f}"] if starred else []),
+            *([crossover_cell(tensor)] if starred else []),
             _tail(tensor, wide=wide),
         )
     return table

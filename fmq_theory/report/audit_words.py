@@ -1,10 +1,19 @@
 """Sentences and numbers of an audit that the terminal and the page share."""
 
 import math
+from collections.abc import Sequence
 
-from fmq_theory.checkpoint.audit_result import Audit, AuditTotals
+from fmq_theory.checkpoint.audit_result import Audit, AuditRatio, AuditTotals, TensorAudit
 
-__all__ = ["ABSENT", "audit_notes", "counted", "crossover_words", "percent", "skipped_by_reason"]
+__all__ = [
+    "ABSENT",
+    "audit_notes",
+    "counted",
+    "crossover_cell",
+    "crossover_words",
+    "percent",
+    "skipped_by_reason",
+]
 
 ABSENT = "–"
 _MOST_NAMED = 3
@@ -28,7 +37,7 @@ def crossover_words(totals: AuditTotals) -> str:
     """Where uniform overtakes equal mass, and where it falls behind again because channels are short."""
     star = totals.crossover_bits
     if star is None:
-        return "equal mass and uniform do not cross within these bits"
+        return _without_crossover(totals.ratios)
     beyond = [ratio for ratio in totals.ratios if ratio.bits > star and ratio.rho_em is not None]
     again = next((ratio.bits for ratio in beyond if (ratio.rho_em or 0.0) < 1.0), None)
     cell = None if again is None else totals.cell("equal_mass", again)
@@ -39,6 +48,38 @@ def crossover_words(totals: AuditTotals) -> str:
         f"{cell.bits} bits the codebooks of equal mass hold so many of the weights one by one, at "
         f"{cell.effective_bits:.1f} effective bits, that it is better again"
     )
+
+
+def _without_crossover(ratios: Sequence[AuditRatio]) -> str:
+    """Who has the smaller error where the ratio does not rise through 1."""
+    known = [ratio for ratio in ratios if ratio.rho_em]
+    exact = [ratio.bits for ratio in ratios if ratio.rho_em == 0.0]
+    if not known:
+        return "no b*: equal mass loses nothing at these bits" if exact else "no b*: there is no ratio"
+    bits = f"from {known[0].bits} to {known[-1].bits} bits" if len(known) > 1 else f"at {known[0].bits} bits"
+    then = f"; at {exact[0]} bits equal mass loses nothing" if exact else ""
+    if all((ratio.rho_em or 0.0) < 1.0 for ratio in known):
+        return f"no b*: equal mass has the smaller error {bits}{then}"
+    if all((ratio.rho_em or 0.0) >= 1.0 for ratio in known):
+        return f"no b*: uniform has the smaller error {bits}{then}"
+    return f"no b*: the ratio falls through 1 {bits}, and does not rise again{then}"
+
+
+def crossover_cell(tensor: TensorAudit | AuditTotals) -> str:
+    """b* in a table; else why there is none, in one word of four.
+
+    "> 8": equal mass has the smaller error up to 8 bits; "< 2": uniform has it from 2 bits on; "exact": equal
+    mass loses nothing at any bit-width measured; a dash: nothing to compare, or a
+    ratio that falls through 1 and does not rise again.
+    """
+    if tensor.crossover_bits is not None:
+        return f"{tensor.crossover_bits:.2f}"
+    known = [ratio for ratio in tensor.ratios if ratio.rho_em]
+    if not known:
+        return "exact" if any(ratio.rho_em == 0.0 for ratio in tensor.ratios) else ABSENT
+    if all((ratio.rho_em or 0.0) < 1.0 for ratio in known):
+        return f"> {known[-1].bits}"
+    return f"< {known[0].bits}" if all((ratio.rho_em or 0.0) >= 1.0 for ratio in known) else ABSENT
 
 
 def skipped_by_reason(audit: Audit) -> list[str]:

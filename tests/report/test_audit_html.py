@@ -15,7 +15,7 @@ from fmq_theory.checkpoint.audit import audit
 from fmq_theory.checkpoint.audit_result import Audit, AuditCell, AuditTotals, ratios_of
 from fmq_theory.checkpoint.plan import Plan, TensorPlan
 from fmq_theory.report.audit_html import audit_html, write_audit_html
-from fmq_theory.report.audit_words import crossover_words, percent
+from fmq_theory.report.audit_words import crossover_cell, crossover_words, percent
 
 CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 EVIL = "</script><img src=x onerror=alert(1)>"
@@ -99,7 +99,6 @@ def _totals(rho: dict[int, float]) -> AuditTotals:
 
 
 def test_words_about_the_crossover_agree_with_the_ratios() -> None:
-    assert "do not cross" in crossover_words(_totals({2: 0.3, 3: 0.9}))
     plain = crossover_words(_totals({2: 0.5, 3: 2.0, 4: 4.0}))
     assert plain == "crossover b* = 2.50 bits: above it uniform beats equal mass"
     # Short channels: codebooks hold the weights themselves.
@@ -107,6 +106,35 @@ def test_words_about_the_crossover_agree_with_the_ratios() -> None:
         again = crossover_words(_totals({2: 0.5, 3: 2.0, 4: last}))
         assert "up to 3 bits; at 4 bits" in again
         assert "4.5 effective bits" in again
+
+
+def test_why_there_is_no_crossover_is_told_apart() -> None:
+    """A dash stood for all of these; the sentence about uniform stands over none of them."""
+    told = {
+        name: (crossover_cell(_totals(ratios)), crossover_words(_totals(ratios)))
+        for name, ratios in {
+            "below": {2: 0.3, 3: 0.9},
+            "below, then exact": {2: 0.3, 3: 0.9, 4: 0.0},
+            "above": {2: 1.5, 3: 2.0},
+            "exact": {2: 0.0, 3: 0.0},
+            "falling": {2: 1.5, 3: 0.5},
+            "rising": {2: 0.5, 3: 2.0},
+        }.items()
+    }
+    assert {name: cell for name, (cell, _) in told.items()} == {
+        "below": "> 3",
+        "below, then exact": "> 3",
+        "above": "< 2",
+        "exact": "exact",
+        "falling": "–",
+        "rising": "2.50",
+    }
+    assert told["below"][1] == "no b*: equal mass has the smaller error from 2 to 3 bits"
+    assert told["below, then exact"][1].endswith("from 2 to 3 bits; at 4 bits equal mass loses nothing")
+    assert told["above"][1] == "no b*: uniform has the smaller error from 2 to 3 bits"
+    assert told["exact"][1] == "no b*: equal mass loses nothing at these bits"
+    assert "falls through 1" in told["falling"][1]
+    assert [name for name, (_, words) in told.items() if "above it uniform" in words] == ["rising"]
 
 
 # --- in a browser ---------------------------------------------------------------------------------
