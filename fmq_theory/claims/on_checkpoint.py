@@ -195,9 +195,10 @@ def _one_design(
     except SchemeError as error:
         total.missing = error.cause
         return total
-    levels = scheme.stored_levels(books.levels, codebook_type(channels)).astype(np.float64)
+    dtype = codebook_type(channels)
+    levels = scheme.stored_levels(books.levels, dtype).astype(np.float64)
     total.weights = channels.size
-    total.side_bits = side_bits(scheme, books, channels)
+    total.side_bits = side_bits(scheme, books.used, dtype)
     # fsum: a tensor of large weights must not lose the error of its small ones.
     total.hat = math.fsum(squared_error_rows(channels, codes, levels, None, rows.threads))
     if sources is not None:

@@ -28,6 +28,7 @@ from fmq_theory.metrics import (
     shannon_lower_bound,
 )
 from fmq_theory.quantizers import RangeScheme, Scheme, get_scheme
+from fmq_theory.quantizers.tensor import side_bits
 from fmq_theory.sources import Empirical, Source
 
 __all__ = ["compare_law"]
@@ -46,6 +47,7 @@ class _Measured:
     distortion: float = math.nan
     entropy_bits: float = math.nan
     w2_squared_pot: float | None = None
+    num_levels: int = 0
     undefined: str = ""
 
 
@@ -152,6 +154,7 @@ def _measure(
                 distortion(codebook, sample),
                 index_entropy(codebook, sample),
                 sample_to_codebook_w2_squared_pot(sample, codebook) if name in with_pot else None,
+                codebook.num_levels,
             )
     return measured
 
@@ -163,7 +166,9 @@ def _row(source: Source, scheme: Scheme, name: str, b: int, n: int, measured: Se
     errors = [m.distortion for m in measured]
     estimate = median_estimate(errors)
     prediction = predict(name, source, num_levels, n)
-    side_bits = 32 * scheme.side_numbers(num_levels) / n
+    # The weights of a law stand for weights in float32, of which codebooks are too.
+    used = np.array([m.num_levels for m in measured])
+    codebook_bits = side_bits(scheme, used, np.float32) / (n * len(measured))
     return Row(
         name,
         b,
@@ -178,7 +183,7 @@ def _row(source: Source, scheme: Scheme, name: str, b: int, n: int, measured: Se
         high_rate=None if prediction.high_rate is None else prediction.high_rate.value,
         order_predicted=prediction.order,
         entropy_bits=math.fsum(m.entropy_bits for m in measured) / len(measured),
-        effective_bits=b + side_bits,
+        effective_bits=b + codebook_bits,
         note="at the median range" if name in _AT_TYPICAL_RANGE else "",
     )
 

@@ -112,8 +112,9 @@ def grid_of_rows(
                 books, ends = scheme.cells_of_rows(rows, 2**b)
             except SchemeError:
                 continue
-            stored = scheme.stored_levels(books.levels, codebook_type(weights)).astype(np.float64)
-            yield _measured(scheme, b, books, stored, ends, rows, side_bits(scheme, books, weights))
+            dtype = codebook_type(weights)
+            stored = scheme.stored_levels(books.levels, dtype).astype(np.float64)
+            yield _measured(scheme, b, books, stored, ends, rows, side_bits(scheme, books.used, dtype))
 
 
 def _measured(

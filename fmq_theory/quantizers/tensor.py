@@ -207,15 +207,21 @@ def _packed(
         layout=layout,
         mse=error / total,
         optimality_gap=_gap(error, books.lower_bound),
-        effective_bits=bits + side_bits(scheme, books, codebooks) / codes.size,
+        effective_bits=bits + side_bits(scheme, books.used, codebooks.dtype.type) / codes.size,
     )
 
 
-def side_bits(scheme: Scheme, books: Codebooks, weights: object) -> int:
-    """Bits of the numbers that the codebooks are rebuilt from, in the type they have for ``weights``."""
-    counts, times = np.unique(books.used, return_counts=True)
+def side_bits(scheme: Scheme, used: NDArray[np.integer], dtype: type[np.floating]) -> int:
+    """Bits of the numbers that codebooks are rebuilt from: what every report of effective bits counts.
+
+    Args:
+        scheme: it knows how many numbers a codebook of so many levels needs.
+        used: levels in use of each codebook, shape ``[codebooks]``; K of a codebook that no row fills.
+        dtype: of the stored numbers, see ``codebook_type``.
+    """
+    counts, times = np.unique(used, return_counts=True)
     side_numbers = sum(scheme.side_numbers(int(n)) * int(t) for n, t in zip(counts, times, strict=True))
-    return side_numbers * np.dtype(codebook_type(weights)).itemsize * 8
+    return side_numbers * np.dtype(dtype).itemsize * 8
 
 
 def _gap(error: float, lower_bounds: _FloatArray) -> float | None:
