@@ -3,8 +3,8 @@
     fmq flow MODEL --bits 2,3,4,8 --seeds 16 --ladder-samples 0 --out OUT
     python -m experiments.publish_draws OUT NAME
 
-writes ``docs/results/flow-NAME-draws.json``: the rows of ``OUT/flow.json`` with the distances alone, so that no
-other claim counts these samples beside those of the whole run.
+writes ``docs/results/flow-NAME-draws.json``: the rows of ``OUT/flow.json`` with the distances alone, so that
+no other claim counts these samples beside those of the whole run.
 """
 
 import argparse

@@ -35,7 +35,8 @@ class Winner:
         effective_bits: of the winner.
         value: its mean.
         runner_up: the best other scheme; None if it is alone.
-        lead: median difference over pairs: of samples from the same noise, or of outputs on the same real data.
+        lead: median difference over pairs: of samples from the same noise, or of outputs on the same real
+            data.
         lead_low: end of the median's 95 % interval; None if it has none.
         lead_high: other end.
     """

@@ -27,9 +27,10 @@ POLICY = (
     "the inputs (the name of a law, the number of weights in a channel). No case enters or leaves by what "
     "was measured.",
     "**Intervals.** Of the median of independent repeats, by order statistics, which cover for every law; "
-    "of a mean, by Student's, only where it was checked that they cover: scores of samples. The "
-    "experiment `coverage` counts how often both do. Where no honest interval exists none is made, and a "
-    "case without one decides nothing: with too few repeats for the level the verdict is INCONCLUSIVE.",
+    "of a mean, by Student's, only where it was checked that they cover: scores of samples, and the "
+    "latent's spread over draws of the noise. The experiment `coverage` counts. Where no honest interval "
+    "exists none is made, and a case without one decides nothing: with too few repeats for the level the "
+    "verdict is INCONCLUSIVE.",
     "**No interval is needed** for what is not sampled: enclosures, and numbers of given data, such as "
     "the ratios of one checkpoint or both sides of an inequality on the samples in a file. Such a verdict "
     "speaks of these data alone.",

@@ -89,7 +89,7 @@ def median_estimate(samples: Iterable[float], *, confidence: float = 0.95) -> Es
         WeightsError: no repeats, one that is nan, or a confidence outside (0, 1).
 
     Reference: Hettmansperger and Sheather, Statistics & Probability Letters 4 (1986), 75-79; Nyblom, ibid.
-        14 (1992), 129-135.
+        14 (1992), 129-131.
 
     Examples:
         >>> from fmq_theory.metrics import median_estimate

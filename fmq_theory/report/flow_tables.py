@@ -85,7 +85,8 @@ def _of_samples(report: FlowReport) -> list[str]:
     config = report.config
     notes = [
         f"{config['seeds']} seeds of {config['samples']} samples, {config['sampler']} with {config['steps']} "
-        "steps; ± is half the 95 % interval over all samples; JSON has the interval over seeds as well",
+        "steps; ± is half the 95 % interval of the mean over all samples (SSIM: up to 4 bits); JSON has it "
+        "over seeds as well",
         "|e| is the Euclidean error of a sample, rms over samples",
     ]
     if config["ladder_samples"]:
