@@ -25,6 +25,9 @@ def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
         "rows": [dataclasses.asdict(row) for row in comparison.rows],
         "ratios": [dataclasses.asdict(row) for row in comparison.ratios],
         "crossover_bits": comparison.crossover_bits,
+        "crossover_bits_lo": None if comparison.crossover is None else comparison.crossover.low,
+        "crossover_bits_hi": None if comparison.crossover is None else comparison.crossover.high,
+        "intervals": _intervals(comparison),
         "verdict": comparison.verdict,
         "shannon": [{"bits": bits, "distortion": value} for bits, value in comparison.shannon],
         "tensors": [dataclasses.asdict(row) for row in comparison.tensors],
@@ -33,6 +36,13 @@ def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
         "environment": environment(),
     }
     return plain_values(report)
+
+
+def _intervals(comparison: Comparison) -> dict[str, Any]:
+    """What the ``_lo`` and ``_hi`` of rows, ratios and b* are ends of."""
+    if not comparison.layer_ratios:
+        return {"of": "value", "confidence": 1.0, "method": "data are known exactly"}
+    return {"of": "median", "confidence": 0.95, "method": "interpolated order statistics of the drawn layers"}
 
 
 def write_json(comparison: Comparison, path: Path) -> None:

@@ -136,9 +136,17 @@ def _ratios_table(comparison: Comparison, *, wide: bool) -> Table:
     table.caption = (
         "equal mass and uniform do not cross in this range"
         if star is None
-        else f"crossover b* = {star:.2f} bits: above it uniform beats equal mass"
+        else f"crossover b* = {star:.2f} bits{_ends(comparison)}: above it uniform beats equal mass"
     )
     return table
+
+
+def _ends(comparison: Comparison) -> str:
+    """The interval of b*; empty where there is none."""
+    found = comparison.crossover
+    if found is None or found.low is None or found.high is None:
+        return ""
+    return f" (median sample, 95 %: {found.low:.2f} … {found.high:.2f})"
 
 
 def _tensors_table(comparison: Comparison, *, wide: bool) -> Table:

@@ -156,7 +156,10 @@ def test_orders_on_networks_are_told_as_judged() -> None:
     for claim, evidence in (
         ("P3-NET", "closest: pendulum_policy_epoch100.pth"),
         ("P5-W2-NET", "closest: "),
-        ("P5-EM-NET", "fails in 1 of 4 cases (measured): mnist_unet.pt equal_mass; holds: the bundled digits"),
+        (
+            "P5-EM-NET",
+            "fails in 1 of 4 cases (measured): mnist_unet.pt equal_mass; holds: the bundled digits",
+        ),
     ):
         assert re.search(rf"## {claim}\n.*?- Evidence: {re.escape(evidence)}", text, flags=re.DOTALL), claim
         assert re.search(rf"## {claim}\n.*?4 cases; 4 intervals, each at 98\.75 %", text, flags=re.DOTALL)

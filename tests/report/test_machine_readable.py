@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from fmq_theory.claims import Comparison, Row
+from fmq_theory.claims import Comparison, Row, compare_law
 from fmq_theory.claims.comparison import ratio_row
 from fmq_theory.errors import OutputError
 from fmq_theory.report import check_writable, comparison_as_json, write_atomically, write_csv, write_json
+from fmq_theory.sources import Gaussian
 
 
 @pytest.fixture
@@ -43,6 +44,18 @@ def test_report_has_the_documented_keys(comparison: Comparison) -> None:
     assert set(row_keys.split()) <= report["rows"][0].keys()
     assert {"bits", "rho_w2", "rho_em", "rho_w2_in_band", "rho_em_in_band"} <= report["ratios"][0].keys()
     assert report["environment"]["numpy"]
+
+
+def test_the_report_says_of_what_its_intervals_are() -> None:
+    found = compare_law(Gaussian(), "a law", bits=(2, 4), schemes=("uniform",), n=256, repeats=6, seed=0)
+    report = comparison_as_json(found)
+    assert report["intervals"]["of"] == "median"
+    (row, _) = report["rows"]
+    assert row["distortion_lo"] <= row["distortion_median"] <= row["distortion_hi"]
+    assert report["crossover_bits_lo"] <= report["crossover_bits"] <= report["crossover_bits_hi"]
+    few = compare_law(Gaussian(), "a law", bits=(2, 4), schemes=("uniform",), n=256, repeats=3, seed=0)
+    assert comparison_as_json(few)["rows"][0]["distortion_lo"] is None
+    assert any("no interval; pass --repeats 6" in note for note in few.notes)
 
 
 def test_json_round_trip(comparison: Comparison, tmp_path: Path) -> None:
