@@ -26,6 +26,12 @@ def digits() -> Tensor:
     return load("digits", None).images
 
 
+def labelled_digits() -> tuple[Tensor, Tensor]:
+    """The same in [0, 1], with their labels: for ``fmq flow --measure velocity --images``."""
+    found = load("digits", None)
+    return 0.5 * (found.images + 1.0), found.labels
+
+
 def mnist_28() -> Tensor:
     """4,000 images of MNIST, ``[4000, 1, 28, 28]``, in [-1, 1]."""
     return _mnist(28)

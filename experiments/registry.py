@@ -18,6 +18,7 @@ EXPERIMENTS: dict[str, str] = {
     "ladder": "experiments.figures.ladder",
     "allocation": "experiments.figures.allocation",
     "published_scripts": "experiments.figures.published_scripts",
+    "authors_measures": "experiments.figures.authors_measures",
 }
 """Name and module, in the order in which they run. Modules are imported when they are asked for."""
 

@@ -17,10 +17,25 @@ from fmq_theory.cli.flow import flow
 from fmq_theory.errors import FmqError
 from fmq_theory.flow.digits import DIGITS_FILE
 
-__all__ = ["FlowRun", "flow_cells", "flow_images", "flow_report", "flow_run", "flow_runs", "skipped_runs"]
+__all__ = [
+    "FlowRun",
+    "flow_cells",
+    "flow_images",
+    "flow_report",
+    "flow_run",
+    "flow_runs",
+    "output_runs",
+    "skipped_runs",
+]
 
 _RESULTS = folder_of_tree() / "experiments" / "results"
 _SMALLER = ("--bits", "2,4", "--schemes", "uniform,equal_mass,lloyd_max", "--samples", "8", "--seeds", "2")
+_SMALLER_OUTPUTS = (
+    "--bits", "2,3", "--schemes", "uniform,equal_mass,pwl,log2", "--samples", "16", "--batches", "3"
+)  # fmt: skip
+_OUTPUTS = ("--measure", "velocity", "--bits", "2-8")
+_PENDULUM_OUTPUTS = ("--images", "experiments.models.pendulum:actions_and_states", "--peak", "5.0343")
+"""The peak is the width of the expert's actions, normalised: they have no published one."""
 _TRAINED = _RESULTS / "mnist-compact.safetensors"
 _IMAGE_SIZES = (28, 32)
 
@@ -33,11 +48,13 @@ class FlowRun:
         name: short.
         checkpoint: file; None for the bundled model.
         options: of the full run.
+        smaller: what a quick run says besides.
     """
 
     name: str
     checkpoint: Path | None
     options: tuple[str, ...]
+    smaller: tuple[str, ...] = _SMALLER
 
     @property
     def path(self) -> Path:
@@ -58,7 +75,7 @@ class FlowRun:
     def words(self, *, quick: bool) -> list[str]:
         """The arguments of ``fmq flow`` in the root of this checkout, without its output."""
         place = [] if self.checkpoint is None else [_from_root(self.checkpoint)]
-        return [*place, *self.options, *(_SMALLER if quick else [])]
+        return [*place, *self.options, *(self.smaller if quick else [])]
 
 
 def _mnist(factory: str, size: int) -> tuple[str, ...]:
@@ -84,6 +101,42 @@ def flow_runs(*, only_bundled: bool = False) -> Sequence[FlowRun]:
     if only_bundled:
         return known[:1]
     return [run for run in known if run.checkpoint is None or run.checkpoint.exists()]
+
+
+def output_runs(*, only_bundled: bool = False) -> Sequence[FlowRun]:
+    """The same models by the measure of the published scripts, by their protocol and like for like.
+
+    One output at t = 0 on real data: the test images of MNIST and scikit-learn's digits with their labels,
+    the expert's actions with the states they were taken in. PSNR has peak 1 for images, as in the script,
+    and the width of the data for actions.
+    """
+    images = [
+        _from_root(mnist_folder() / f"mnist-t10k-{kind}-ubyte.gz") for kind in ("images-idx3", "labels-idx1")
+    ]
+    mnist = ("--images", images[0], "--labels", images[1])
+    real = {
+        BUNDLED: ("--images", "experiments.reference_data:labelled_digits"),
+        "mnist_unet": (*mnist, "--fit", "resize"),
+        "mnist_trained": mnist,
+        "pendulum_policy_epoch100": _PENDULUM_OUTPUTS,
+        "pendulum_policy_epoch600": _PENDULUM_OUTPUTS,
+    }
+    found: list[FlowRun] = []
+    for run in flow_runs(only_bundled=only_bundled):
+        model = () if run.checkpoint is None else ("--model", run.factory)
+        for protocol in ("published", "weights"):
+            words = (
+                *model,
+                "--measure",
+                "velocity",
+                "--protocol",
+                protocol,
+                "--bits",
+                "2-8",
+                *real[run.name],
+            )
+            found.append(FlowRun(f"{run.name}-{protocol}-outputs", run.checkpoint, words, _SMALLER_OUTPUTS))
+    return found
 
 
 def flow_cells(*, only_bundled: bool = False) -> Sequence[Cell]:

@@ -78,6 +78,12 @@ def read_demonstrations(path: Path | None = None) -> Demonstrations:
     return Demonstrations(_normalised(torch.from_numpy(observations)), _normalised(torch.from_numpy(actions)))
 
 
+def actions_and_states() -> tuple[Tensor, Tensor]:
+    """The expert's actions ``[600, 1]`` and the states they were taken in: for ``fmq flow --images``."""
+    demonstrations = read_demonstrations()
+    return demonstrations.actions, demonstrations.observations
+
+
 def _normalised(rows: Tensor) -> Tensor:
     return (rows - rows.mean(dim=0)) / rows.std(dim=0)  # n - 1
 

@@ -9,6 +9,7 @@ theirs follow the rule of OT.
 import math
 from dataclasses import replace
 from types import MappingProxyType
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from fmq_theory.errors import SchemeError, WeightsError
 from fmq_theory.flow.field import TorchField
 from fmq_theory.flow.quantized_field import QuantizedField, quantize_field
 from fmq_theory.quantizers import Scheme, get_scheme, quantize
+from fmq_theory.quantizers.published_rules import PublishedRule
 
 __all__ = ["PROTOCOLS", "quantize_by_protocol", "quantize_published", "script_leaves"]
 
@@ -61,7 +63,8 @@ def quantize_published(field: TorchField, scheme: str | Scheme, bits: int) -> Qu
 
     Args:
         field: what to quantize; it stays as it is.
-        scheme: a name that ``get_scheme`` knows, or a Scheme.
+        scheme: a name that ``get_scheme`` knows, or a Scheme. "uniform", "equal_mass", "pwl" and "log2" stand
+            for the published rules.
         bits: 1 to 8.
 
     Raises:
@@ -72,16 +75,18 @@ def quantize_published(field: TorchField, scheme: str | Scheme, bits: int) -> Qu
         Quantizer scripts of arXiv:2511.11418, in the authors' public repository; theory section 0.
     """
     scheme = get_scheme(scheme)
+    name_of = scheme.name.removeprefix("published:")
+    rule = get_scheme(f"published:{name_of}") if name_of in get_args(PublishedRule) else scheme
     tensors = {**field.parameters, **field.buffers}
     changed: dict[str, Tensor] = {}
     errors: dict[str, float] = {}
     bits_used: list[float] = []
     lossless = 0
     for name, weights in tensors.items():
-        if not weights.is_floating_point() or script_leaves(scheme.name, weights.numel(), bits):
+        if not weights.is_floating_point() or script_leaves(name_of, weights.numel(), bits):
             continue
         try:
-            quantized = quantize(weights, scheme, bits)
+            quantized = quantize(weights, rule, bits)
         except (WeightsError, SchemeError) as error:
             raise error.renamed(f"tensor {name!r}: {error.thing}") from error
         changed[name] = torch.as_tensor(quantized.dequantize()).to(weights)
@@ -97,7 +102,7 @@ def quantize_published(field: TorchField, scheme: str | Scheme, bits: int) -> Qu
     )
     return QuantizedField(
         field=made,
-        scheme=scheme.name,
+        scheme=rule.name,
         bits=bits,
         effective_bits=math.fsum(bits_used) / max(1, num_weights),
         weight_error=MappingProxyType(errors),
