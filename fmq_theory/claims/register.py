@@ -13,6 +13,7 @@ from fmq_theory.claims import (
     paper_order,
     paper_ratio,
     paper_samples,
+    paper_scripts,
 )
 from fmq_theory.claims.claim import Claim, Finding, Inputs
 from fmq_theory.claims.judge import examine
@@ -26,6 +27,7 @@ _ALL = (
     *paper_order.CLAIMS,
     *paper_ratio.CLAIMS,
     *paper_samples.CLAIMS,
+    *paper_scripts.CLAIMS,
     *paper_networks.CLAIMS,
     *corrected_order.CLAIMS,
     *corrected_ratio.CLAIMS,

@@ -14,13 +14,17 @@ A file is JSON with the keys that claims need; all else is ignored:
 
 A number with an interval becomes an estimate with that interval: over samples where there is one, else over
 seeds; ``config`` says of how many, without it the fewest are assumed. A number without one is taken as it
-is: it is a fact about these samples.
+is: it is a fact about these samples. ``by_batch`` has the numbers of each draw of the noise by itself.
+
+A file whose ``measure`` is "velocity" is of network outputs at t = 0 on real data; only the claims on the
+authors' scripts read it. There ``by_batch`` has the numbers of each batch, in the same order under every
+scheme.
 """
 
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -51,6 +55,7 @@ class SampledRow:
         rounding: rms error that rounding alone may make of those samples.
         frechet_by_seed: the Fréchet distance of each draw of the noise; empty if the file has none.
         lossless_share: of the weights, in channels that some codebook of this size holds without loss.
+        by_batch: by name of a number, what it is in each draw of the noise or batch of real data.
     """
 
     scheme: str
@@ -62,6 +67,7 @@ class SampledRow:
     rounding: float
     frechet_by_seed: tuple[float, ...] = ()
     lossless_share: float = 0.0
+    by_batch: Mapping[str, tuple[float, ...]] = field(default_factory=dict[str, tuple[float, ...]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +78,22 @@ class SampledRun:
         subject: what cases are called by.
         rows: by scheme and bits.
         latent_std: of full precision; None if it was not measured.
+        measure: "samples" of the flow, or "velocity": one network output at t = 0 on real data.
+        protocol: which tensors were quantized: "weights" alike under all schemes, or as "published".
+        batch: real samples in a batch, by the measure "velocity"; None for samples.
     """
 
     subject: str
     rows: Mapping[tuple[str, int], SampledRow]
     latent_std: float | None
+    measure: str = "samples"
+    protocol: str = "weights"
+    batch: int | None = None
+
+    @property
+    def is_of_images(self) -> bool:
+        """Whether some row has an SSIM, which only images have."""
+        return any("ssim" in row.values for row in self.rows.values())
 
     def case(self, row: SampledRow, of: str = "") -> str:
         """``the bundled digits, equal_mass PSNR, b = 2``: the name of a case."""
@@ -87,13 +104,18 @@ class SampledRun:
         return sorted((row for row in self.rows.values() if row.scheme == scheme), key=lambda row: row.bits)
 
 
-def read_runs(inputs: Inputs) -> tuple[SampledRun, ...]:
-    """Every run that the user named.
+def read_runs(inputs: Inputs, measure: str = "samples") -> tuple[SampledRun, ...]:
+    """Every run by a measure that the user named.
+
+    Args:
+        inputs: with the files.
+        measure: "samples" or "velocity"; runs by the other one are left out.
 
     Raises:
         WeightsError: a file cannot be read, or is none.
     """
-    return tuple(_read(path) for path in inputs.fidelity)
+    runs = [_read(path) for path in inputs.fidelity]
+    return tuple(run for run in runs if run.measure == measure)
 
 
 @lru_cache(maxsize=16)
@@ -104,7 +126,16 @@ def _read(path: Path) -> SampledRun:
         rows = [_row(row, counts) for row in cast("list[dict[str, Any]]", data["rows"])]
         full = cast("dict[str, Any]", data.get("full_precision", {}))
         subject = str(data.get("subject", path.stem)).partition(" (")[0]
-        return SampledRun(subject, {(row.scheme, row.bits): row for row in rows}, _number(full, "latent_std"))
+        config = cast("dict[str, Any]", data.get("config") or {})
+        batch = _number(config, "batch")
+        return SampledRun(
+            subject,
+            {(row.scheme, row.bits): row for row in rows},
+            _number(full, "latent_std"),
+            str(data.get("measure", "samples")),
+            str(config.get("protocol", "weights")),
+            None if batch is None else int(batch),
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(
             f"fidelity file {path}",
@@ -140,7 +171,12 @@ def _row(row: Mapping[str, Any], counts: Mapping[str, int]) -> SampledRow:
         _number(ladder, "rounding_rms") or 0.0,
         tuple(float(value) for value in row.get("frechet_by_seed") or ()),
         _number(row, "lossless_share") or 0.0,
+        _by_batch(cast("Mapping[str, Sequence[object]]", row.get("by_batch") or {})),
     )
+
+
+def _by_batch(given: Mapping[str, Sequence[object]]) -> Mapping[str, tuple[float, ...]]:
+    return {name: tuple(float(str(value)) for value in values) for name, values in given.items()}
 
 
 def _estimate(value: float, ends: Mapping[str, Any], counts: Mapping[str, int]) -> Estimate:

@@ -63,8 +63,8 @@ class FlowRow:
             samples make, and of SSIM from 5 bits on, where it crowds below 1 (``experiments`` coverage).
         ladder: what is known of the bounds besides.
         lossless_share: of the weights in channels that some codebook holds without loss.
-        by_batch: of outputs on real data, ``psnr_db``, ``ssim`` and ``latent_std_ratio`` of each batch, in
-            the order of the batches, which is the same under every scheme; empty for samples.
+        by_batch: ``psnr_db``, ``ssim`` and ``latent_std_ratio`` of each draw of the noise, or of each batch
+            of real data, in an order that is the same under every scheme.
         note: why a number is missing.
         failed: whether the note is an error.
     """
@@ -150,7 +150,7 @@ def _row(report: FlowReport, cell: Cell) -> FlowRow:
         },
         ladder=ladder,
         lossless_share=cell.lossless_share,
-        by_batch=_by_batch(report, cell) if report.measure == "velocity" else {},
+        by_batch=_by_batch(report, cell),
         note=cell.note,
         failed=cell.failed,
     )

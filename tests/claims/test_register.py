@@ -20,7 +20,18 @@ from fmq_theory.sources import make
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "claims.md"
 RESULTS = DOCUMENT.parent / "results"
 
-NEED_SAMPLES = ("P7", "P8", "P1-NET", "P2-NET", "P3-NET", "P5-W2-NET", "P5-EM-NET", "C20")
+NEED_SAMPLES = (
+    "P7",
+    "P8",
+    "P7-SCRIPT",
+    "P8-SCRIPT",
+    "P1-NET",
+    "P2-NET",
+    "P3-NET",
+    "P5-W2-NET",
+    "P5-EM-NET",
+    "C20",
+)
 
 EXPECTED = {
     "P1": "CERTIFIED",

@@ -36,6 +36,7 @@ def _row(scheme: str, bits: int, **changes: Any) -> dict[str, Any]:
         "bounds": {"g0": None, "g1": 30.0, "g2": 20.0, "g3": 1.0, "g4": 5.0},
         "ladder": {"error_rms": 1.0, "bounds": {"secant": 1.2}},
         "intervals": {"latent_std_ratio": {"samples": None, "seeds": [0.8, 1.0]}},
+        "by_batch": {"latent_std_ratio": [0.9 * factor for factor in DRAWS]},
     }
     return {**row, **changes}
 
@@ -79,7 +80,7 @@ def test_every_claim_on_a_file_with_everything(tmp_path: Path) -> None:
     [
         ("P1-NET", {"bounds": {"g0": 0.5, "g1": 30.0, "g2": 20.0, "g4": 5.0}}),
         ("P2-NET", {"frechet_feature_rms": 0.9, "frechet": 1.0}),
-        ("P8", {"latent_std_ratio": 0.3, "intervals": {}}),
+        ("P8", {"latent_std_ratio": 0.3, "intervals": {}, "by_batch": {}}),
         ("C20", {"bounds": {"g0": 9.0, "g1": 30.0, "g2": 20.0, "g4": 0.9}}),
     ],
 )
