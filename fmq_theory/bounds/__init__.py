@@ -49,6 +49,7 @@ from fmq_theory.bounds.hui_neuhoff import (
     optimal_half_range,
 )
 from fmq_theory.bounds.logarithmic import log2_high_rate, log2_upper_bound
+from fmq_theory.bounds.median_range import median_half_range, sample_size_of_median
 from fmq_theory.bounds.midpoint import midpoint_high_rate, midpoint_upper_bound
 from fmq_theory.bounds.optimum import (
     optimum_upper_bound,
@@ -132,6 +133,7 @@ __all__ = [
     "max_cdf",
     "max_nodes",
     "max_quantile",
+    "median_half_range",
     "midpoint_high_rate",
     "midpoint_upper_bound",
     "min_cdf",
@@ -154,6 +156,7 @@ __all__ = [
     "rho_em",
     "rho_w2_high_rate",
     "sample_size_at_rho_w2",
+    "sample_size_of_median",
     "thresholds_upper_bound",
     "uniform_high_rate",
     "uniform_upper_bound",

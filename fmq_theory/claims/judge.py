@@ -135,8 +135,8 @@ def _evidence(claim: Claim, results: Sequence[CaseResult], verdict: Verdict) -> 
         rigorous = [result for result in failed if result.rigorous] or failed
         fails = f"fails in {len(failed)} of {len(results)} cases ({proof}): {_where(failed)}"
         held = [result for result in results if result.holds and not result.vacuous]
-        holds = f"; holds: {_where(held)}" if held else ""
-        return f"{fails}{holds}; worst: {_sentence(claim, _worst(claim, rigorous))}"
+        holds = f". Holds: {_where(held)}" if held else ""
+        return f"{fails}{holds}. Worst: {_sentence(claim, _worst(claim, rigorous))}"
     if verdict is Verdict.INCONCLUSIVE:
         doubtful = [result for result in results if result.holds is None and not result.vacuous]
         return f"undecided in {len(doubtful)} of {len(results)} cases; " + _sentence(
@@ -149,7 +149,7 @@ def _evidence(claim: Claim, results: Sequence[CaseResult], verdict: Verdict) -> 
 
 
 def _where(results: Sequence[CaseResult]) -> str:
-    """``gaussian, laplace b = 3-8, contracting field 1-20``: cases by what stands before their number."""
+    """``gaussian, laplace b = 3-8; contracting field 1-20``: cases by what stands before their number."""
     numbers: dict[tuple[str, str], list[int]] = {}
     for result in results:
         found = _NUMBERED.fullmatch(result.case)
@@ -158,7 +158,7 @@ def _where(results: Sequence[CaseResult]) -> str:
     groups: dict[tuple[str, str], list[str]] = {}
     for (subject, sign), values in numbers.items():
         groups.setdefault((sign, runs_in_words(values, "/")), []).append(subject)
-    return ", ".join(
+    return "; ".join(
         f"{', '.join(subjects)}{sign.lstrip(',')}{values}" for (sign, values), subjects in groups.items()
     )
 

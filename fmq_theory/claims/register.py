@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from fmq_theory.claims import (
+    corrected_bounds_ratio,
     corrected_flow,
     corrected_optimum,
     corrected_order,
@@ -12,6 +13,7 @@ from fmq_theory.claims import (
     paper_networks,
     paper_order,
     paper_ratio,
+    paper_ratio_bounds,
     paper_samples,
     paper_scripts,
 )
@@ -26,6 +28,7 @@ _ALL = (
     *paper_flow.CLAIMS,
     *paper_order.CLAIMS,
     *paper_ratio.CLAIMS,
+    *paper_ratio_bounds.CLAIMS,
     *paper_samples.CLAIMS,
     *paper_scripts.CLAIMS,
     *paper_networks.CLAIMS,
@@ -33,6 +36,7 @@ _ALL = (
     *corrected_ratio.CLAIMS,
     *corrected_optimum.CLAIMS,
     *corrected_flow.CLAIMS,
+    *corrected_bounds_ratio.CLAIMS,
     *corrected_unbounded.CLAIMS,
 )
 

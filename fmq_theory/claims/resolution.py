@@ -131,11 +131,13 @@ def sentences(found: Sequence[Resolution]) -> tuple[str, ...]:
                 f"would have noticed {smallest}; one of {in_words(near.limit, near)} in {shares} cases"
             )
     lines += [_lack(resolution) for resolution in found if not resolution.near]
-    lines += [
-        f"no case would fail with {_with_size(each.mutation.relaxed, each.rescue, each.mutation.near)}"
+    rescues = [
+        _with_size(each.mutation.relaxed, each.rescue, each.mutation.near)
         for each in found
         if each.rescue is not None
     ]
+    if rescues:
+        lines.append(f"no case would fail with {' and '.join(rescues)}")
     return tuple(dict.fromkeys(lines))
 
 
