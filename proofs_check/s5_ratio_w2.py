@@ -16,7 +16,7 @@ from proofs_check.lemma import Claim, Lemma, Mutant
 
 __all__ = ["LEMMA"]
 
-R, K, C, SIGMA, X = sp.symbols("R K C sigma x", positive=True)
+R, K, C, SIGMA, X, LAG = sp.symbols("R K C sigma x c", positive=True)
 
 
 def _derive(d: Derivation, claim: Claim) -> None:
@@ -28,8 +28,8 @@ def _derive(d: Derivation, claim: Claim) -> None:
     )
     limit = sp.limit(optimum / uniform, K, sp.oo)
     d.identity("limit in K", limit, claim["limit"])
-    lag = sp.simplify(1 - optimum / uniform / limit)
-    d.identity("how it is approached: 2/K - 1/K^2 below", lag, 2 / K - 1 / K**2)
+    lag = sp.simplify(1 - optimum * (1 - LAG / K) / uniform / limit)
+    d.identity("how it is approached: (2 + c)/K below", sp.limit(K * lag, K, sp.oo), claim["lag times K"])
     falling = sp.diff(limit, R)
     d.decided("strictly decreasing in R", falling.is_negative, f"{falling} < 0")
     # Gaussian of deviation sigma: C_PD from its definition.
@@ -106,8 +106,8 @@ LEMMA = Lemma(
     id="S5a",
     title="rho_W2 -> 3 C_PD/R^2; Gaussian: in the paper's band iff 4.52 sigma <= R <= 5.71 sigma",
     statement=(
-        "At fixed half-range R, rho_W2 = D_LM/D_U -> 3 C_PD/R^2 as K grows, from below with relative lag "
-        "2/K - 1/K^2 in the two leading forms; it does not depend on the bits. For a Gaussian law the "
+        "At fixed half-range R, rho_W2 = D_LM/D_U -> 3 C_PD/R^2 as K grows; where K^2 D_LM = C_PD (1 - c/K + "
+        "o(1/K)), from below with relative lag (2 + c)/K to leading order. For a Gaussian law the "
         "limit lies in [1/4, 2/5] if and only if sqrt(3 C_PD/(2/5)) <= R <= sqrt(3 C_PD/(1/4)), C_PD = (sqrt "
         "3 pi/2) sigma^2. With n P(|X| > R) = 1 that is n from 1.60e5 to 9.06e7 weights; with "
         "E[R^2] for R^2, from 1.82e5 to 1.03e8."
@@ -119,6 +119,7 @@ LEMMA = Lemma(
     ),
     claim={
         "limit": 3 * C / R**2,
+        "lag times K": 2 + LAG,
         "low rho": sp.Rational(1, 4),
         "high rho": sp.Rational(2, 5),
         "low": sp.sqrt(6 * sp.sqrt(3) * sp.pi),
@@ -129,6 +130,11 @@ LEMMA = Lemma(
     },
     derive=_derive,
     mutants=(
+        Mutant(
+            "the optimum is at its limit at once",
+            {"lag times K": sp.Integer(2)},
+            "how it is approached: (2 + c)/K below",
+        ),
         Mutant("C_PD/R^2: the 1/3 of uniform is lost", {"limit": C / R**2}, "limit in K"),
         Mutant("the limit is linear in 1/R", {"limit": 3 * C / R}, "limit in K"),
         Mutant(

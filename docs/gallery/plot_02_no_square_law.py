@@ -3,8 +3,9 @@ Equal mass has no 2^(-2b) law
 =============================
 
 If an error fell as :math:`2^{-2b}`, the product :math:`K^2 D` with :math:`K = 2^b` would tend to a
-constant. For the W2 optimum it does, and the constant is Panter and Dite's. For equal mass it grows
-without bound on every law of unbounded support (T4), and is constant for the uniform law.
+constant. For the W2 optimum it does, and the constant is Panter and Dite's. For equal mass no constant
+bounds it on any unbounded support (T4), and on laws like these it grows with every bit. For the uniform
+law it is constant.
 """
 
 import matplotlib.pyplot as plt

@@ -196,7 +196,7 @@ def order_of_formula(table: Table, of_law: Table) -> float:
 
 EXPERIMENT = Experiment(
     "equal_mass_rates",
-    "K² D of equal mass diverges on every unbounded law; fitted orders beside T5's.",
+    "K² D of equal mass grows on the unbounded laws tried; fitted orders beside T5's.",
     Config,
     cells,
     rows,

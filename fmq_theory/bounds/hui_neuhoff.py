@@ -1,4 +1,4 @@
-"""The uniform quantizer with the best range: not a K^-2 law on unbounded support either.
+"""The uniform quantizer with the best range: not a K^-2 law on Gaussian, exponential or heavier tails either.
 
 With K cells on [-L, L] the granular part is L^2 / (3 K^2) and the overload part O(L) = E[(|X| - L)^2; |X| >
 L]. Widening L trades one for the other, and the optimal L grows with K.

@@ -29,7 +29,7 @@ _LARGEST_N = 1e9
 def median_half_range(source: Source, n: float) -> float:
     """The r with P((max - min)/2 <= r) = 1/2 for n weights, by quadrature over the maximum and bisection.
 
-    To some ten digits on unbounded support; to 2 in 10^4 on a bounded one, where the integrand has a kink.
+    To some ten digits on unbounded support; to 5 in 10^4 on a bounded one, where the integrand has a kink.
 
     Args:
         source: the law; data have their own half-range.

@@ -1,7 +1,7 @@
 """The two ratios behind the paper's rho, from theory alone, and where they lie in the paper's band.
 
-rho_W2 = D_LM / D_U -> 3 C_PD / E[R^2] does not depend on K; rho_EM = D_EM / D_U grows about like K on
-unbounded support and passes 1 at the crossover bit b*.
+rho_W2 = D_LM / D_U -> 3 C_PD / E[R^2] as K grows, for a law and its range; at b >= 6 it is about 1 - 4/K of
+that. rho_EM = D_EM / D_U grows with K on exponential and regular tails (T5) and passes 1 at the crossover b*.
 """
 
 import itertools

@@ -35,7 +35,7 @@ def test_the_thin_tail_goes_up_and_down() -> None:
 
 
 def test_the_cut_is_accounted_for() -> None:
-    """One atom more, by hand, must lie inside the enclosure; without the allowance for the cut it does not."""
+    """One atom more, by hand, must lie inside; without the allowance for the cut it does not."""
     found = thin_tail_distortion(2)
     above = [Fraction(1), *(Fraction(1, 2 ** (3**i)) for i in range(1, 8)), Fraction(0)]
     finer = equal_mass_of_atoms([(Fraction(i), above[i] - above[i + 1]) for i in range(8)], 4)
