@@ -54,12 +54,14 @@ def claims(
     check: bool,
     force: bool,
 ) -> None:
-    """Run every claim of the register, and a negative control of each.
+    """Run every claim of the register, and say what error of each would have been noticed.
 
     P1 to P8 are the paper's claims as reconstructed, C1 and on our own. A verdict is CERTIFIED (both sides
     proven), SUPPORTED (by measurement), INCONCLUSIVE (an input is missing or an interval cannot tell),
-    REFUTED or VACUOUS. A refuted claim of the paper is a result, not a failure of this command: it exits 1 if
-    a negative control passes, if a claim of our own is refuted, or if --check finds a stale document.
+    REFUTED or VACUOUS. Its resolution is the smallest change of the prediction that some case refutes, or that
+    no near change is refuted. A refuted claim of the paper is a result, not a failure of this command: it
+    exits 1 if a negative control passes, if a claim of our own is refuted, or if --check finds a stale
+    document.
 
     \b
     Examples:

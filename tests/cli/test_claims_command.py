@@ -224,5 +224,5 @@ def test_named_outputs_are_not_replaced_without_force() -> None:
 def test_group_has_the_command_and_teaches() -> None:
     result = CliRunner().invoke(main, ["claims", "--help"])
     assert result.exit_code == 0
-    for expected in ("Examples:", "--checkpoint", "INCONCLUSIVE", "negative"):
+    for expected in ("Examples:", "--checkpoint", "INCONCLUSIVE", "resolution"):
         assert expected in result.output
