@@ -189,8 +189,10 @@ def plot(table: Table) -> Mapping[str, Figure]:
     """The measures over bits by each protocol; and the lead of OT from step to step."""
     found: dict[str, Figure] = {}
     for name, protocol in (("", "published"), ("weights", "weights")):
-        found[name] = _measures(table.where(kind="output", protocol=protocol), protocol)
-    found["steps"] = _leads(table.where(kind="step"))
+        if len(part := table.where(kind="output", protocol=protocol)):
+            found[name] = _measures(part, protocol)
+    if len(steps := table.where(kind="step")):
+        found["steps"] = _leads(steps)
     return found
 
 

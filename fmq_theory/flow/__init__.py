@@ -15,6 +15,7 @@ from fmq_theory.flow.samplers import (
     sample,
 )
 from fmq_theory.flow.velocity_error import velocity_error
+from fmq_theory.flow.velocity_measure import VelocitySettings, measure_velocity
 
 __all__ = [
     "SAMPLERS",
@@ -25,12 +26,14 @@ __all__ = [
     "TorchField",
     "Trajectory",
     "VelocityField",
+    "VelocitySettings",
     "adaptive_reference",
     "build_model",
     "check_convergence",
     "get_sampler",
     "load_digits",
     "local_errors",
+    "measure_velocity",
     "quantize_field",
     "sample",
     "velocity_error",
