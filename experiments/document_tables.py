@@ -46,7 +46,7 @@ _PAPER = (
         "",
     ),
     (
-        "the same for equal mass, the algorithm (so it is for Gaussian layers of a thousand weights and more)",
+        "the same for equal mass, the algorithm (so it is for Gaussian layers of 1,000 weights and more)",
         "P6-EM-SOME",
         "",
     ),

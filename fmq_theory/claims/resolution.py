@@ -119,16 +119,16 @@ def in_words(size: Fraction, near: Near) -> str:
 def sentences(found: Sequence[Resolution]) -> tuple[str, ...]:
     """A claim's resolutions in words: what it would have noticed, what not, and what would have held.
 
-    ``would have noticed a bound 1.07 times smaller (gaussian, b = 8); one of 2 times in 12 of 56 cases``
+    ``would have noticed a bound 1.07 times smaller (gaussian, b = 8); one 2 times off in 12 of 56 cases``
     """
     lines: list[str] = []
     for near in dict.fromkeys(resolution.mutation.near for resolution in found):
         known = [each for each in found if each.near and each.mutation.near == near]
         if known:
             smallest = " or ".join(_smallest(resolution) for resolution in known)
-            shares = " and ".join(f"{each.near_cases} of {each.cases}" for each in known)
+            shares = " and ".join(dict.fromkeys(f"{each.near_cases} of {each.cases}" for each in known))
             lines.append(
-                f"would have noticed {smallest}; one of {in_words(near.limit, near)} in {shares} cases"
+                f"would have noticed {smallest}; one {in_words(near.limit, near)} off in {shares} cases"
             )
     lines += [_lack(resolution) for resolution in found if not resolution.near]
     rescues = [

@@ -58,10 +58,10 @@ def claims(
 
     P1 to P8 are the paper's claims as reconstructed, C1 and on our own. A verdict is CERTIFIED (both sides
     proven), SUPPORTED (by measurement), INCONCLUSIVE (an input is missing or an interval cannot tell),
-    REFUTED or VACUOUS. Its resolution is the smallest change of the prediction that some case refutes, or that
-    no near change is refuted. A refuted claim of the paper is a result, not a failure of this command: it
-    exits 1 if a negative control passes, if a claim of our own is refuted, or if --check finds a stale
-    document.
+    REFUTED or VACUOUS. Its resolution is the smallest change of the prediction that some case refutes; it
+    says so where no near change would be refuted. A refuted claim of the paper is a result, not a failure of
+    this command: it exits 1 if a negative control passes, if a claim of our own is refuted, or if --check
+    finds a stale document.
 
     \b
     Examples:

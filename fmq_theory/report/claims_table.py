@@ -14,6 +14,11 @@ __all__ = ["print_claims"]
 _PIPE_WIDTH = 200
 
 
+def _coloured(line: str) -> str:
+    """A resolution, and in another colour that there is none."""
+    return f"[{'yellow' if line.startswith('no resolution') else 'dim cyan'}]{escape(line)}[/]"
+
+
 def print_claims(findings: Sequence[Finding]) -> None:
     """Prints the table, the controls that were not caught, and the count."""
     console = Console()
@@ -28,7 +33,13 @@ def print_claims(findings: Sequence[Finding]) -> None:
         table.add_row(
             row.id,
             f"[{colour}]{row.verdict}[/{colour}]",
-            "\n".join([f"[dim]{escape(row.statement)}[/dim]", *map(escape, (row.evidence, *row.resolution))]),
+            "\n".join(
+                (
+                    f"[dim]{escape(row.statement)}[/dim]",
+                    escape(row.evidence),
+                    *(_coloured(line) for line in row.resolution),
+                )
+            ),
         )
     console.print(table)
     for finding in findings:

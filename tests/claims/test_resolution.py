@@ -71,7 +71,7 @@ def test_differences_are_counted_in_their_unit() -> None:
     (known,) = found({"a": point("1.75")}, {"a": point("2.1")}, AT_LEAST, plus("1/2", "bits"))
     assert known.size == Fraction("0.36")
     assert sentences((known,)) == (
-        "would have noticed a bound 0.36 bits larger (a); one of 0.5 bits in 1 of 1 cases",
+        "would have noticed a bound 0.36 bits larger (a); one 0.5 bits off in 1 of 1 cases",
     )
     (loose,) = found({"a": point("1.75")}, {"a": point("2.1")}, AT_LEAST, plus("1/4", "bits"))
     assert not loose.near
@@ -99,7 +99,7 @@ def test_a_range_that_is_loose_at_one_end_says_which() -> None:
     both = sentences(found({"a": band("0.9", "1.2")}, {"a": point(1)}, INSIDE))
     assert both == (
         "would have noticed a lower end 1.12 times higher (a) or an upper end 1.21 times lower (a); "
-        "one of 2 times in 1 of 1 and 1 of 1 cases",
+        "one 2 times off in 1 of 1 cases",
     )
 
 
