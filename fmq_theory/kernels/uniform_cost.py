@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from fmq_theory.kernels.jit import kernel
 from fmq_theory.kernels.prefix import BLOCK
 
-__all__ = ["RankTable", "overload", "rank_table", "table_if_useful", "uniform_cost"]
+__all__ = ["LEAST_SPREAD", "RankTable", "overload", "rank_table", "table_if_useful", "uniform_cost"]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]

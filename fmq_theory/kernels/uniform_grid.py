@@ -1,11 +1,12 @@
-"""Equally spaced levels on data: the outer levels that make their squared error least."""
+"""Equally spaced levels on data: a search for the outer levels that make their squared error least."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.kernels.cells import cell_cost
 from fmq_theory.kernels.jit import kernel
-from fmq_theory.kernels.uniform_cost import RankTable, overload, table_if_useful, uniform_cost
+from fmq_theory.kernels.uniform_cost import LEAST_SPREAD, RankTable, overload, table_if_useful, uniform_cost
+from fmq_theory.kernels.uniform_enumeration import best_grid_of_all
 
 __all__ = ["best_uniform_ends", "best_uniform_ends_of_rows"]
 
@@ -181,18 +182,20 @@ def _is_local_minimum(costs: FloatArray, i: int, j: int) -> bool:
 
 @kernel
 def best_uniform_ends(
-    points: Points, mass: FloatArray, blocks: FloatArray, num_levels: int
+    points: Points, mass: FloatArray, blocks: FloatArray, num_levels: int, everywhere: bool
 ) -> tuple[float, float]:
     """Outer levels (low, high) of the cheapest grid that was found; never worse than min-max.
 
-    Descents start from the best local minima on a grid of both ends. They need not find the global
-    minimum.
+    Descents start from the best local minima on a grid of both ends, which stay in the range of the points.
+    They need not find the global minimum. On few points all grids are enumerated besides, and one whose ends
+    lie outside the range is taken where it is better.
 
     Args:
         points: sorted z, not all equal, shape ``[m]``.
         mass: shape ``[m]``, or ``[0]`` where all are 1.
         blocks: from ``block_prefix``.
         num_levels: K >= 2.
+        everywhere: whether ends may leave the range.
     """
     first, last = np.float64(points[0]), np.float64(points[points.size - 1])
     everything = blocks[blocks.shape[0] - 1]
@@ -221,7 +224,13 @@ def best_uniform_ends(
             best_low, best_high, best = low, high, cost
     low, high, cost = _polish(points, mass, blocks, table, best_low, best_high, best, num_levels)
     if cost < best - noise:
-        best_low, best_high = low, high
+        best_low, best_high, best = low, high, cost
+    if everywhere and last - first > LEAST_SPREAD:
+        low, high = best_grid_of_all(points, mass, num_levels)
+        if -np.inf < low < high < np.inf:
+            cost, _, _ = uniform_cost(points, mass, blocks, table, low, high, num_levels)
+            if cost < best - noise:
+                best_low, best_high = low, high
     return best_low, best_high
 
 
@@ -233,5 +242,5 @@ def best_uniform_ends_of_rows(points: Points, blocks: FloatArray, num_levels: in
     for r in range(points.shape[0]):
         ends[r, 0], ends[r, 1] = np.float64(points[r, 0]), np.float64(points[r, points.shape[1] - 1])
         if ends[r, 0] < ends[r, 1]:
-            ends[r, 0], ends[r, 1] = best_uniform_ends(points[r], no_mass, blocks[r], num_levels)
+            ends[r, 0], ends[r, 1] = best_uniform_ends(points[r], no_mass, blocks[r], num_levels, True)
     return ends

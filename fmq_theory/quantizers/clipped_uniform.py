@@ -1,4 +1,4 @@
-"""Equally spaced levels on the range that minimises the mean squared error."""
+"""Equally spaced levels on a range that is searched for the least mean squared error."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,7 +12,7 @@ from fmq_theory.kernels.row_codebooks import nearest_levels
 from fmq_theory.kernels.threads import run_blocks
 from fmq_theory.kernels.uniform_grid import best_uniform_ends, best_uniform_ends_of_rows
 from fmq_theory.quantizers.minmax_uniform import uniform_levels
-from fmq_theory.quantizers.scheme import Scheme
+from fmq_theory.quantizers.scheme import Promise, Scheme
 from fmq_theory.sources.empirical import Empirical
 from fmq_theory.sources.sorted_rows import SortedRows
 from fmq_theory.sources.source import Source
@@ -20,20 +20,24 @@ from fmq_theory.sources.source import Source
 __all__ = ["ClippedUniform"]
 
 _FloatArray = NDArray[np.float64]
+_LARGE = 2.0**100
 _FAR = 1e-14  # overload probability beyond which no optimal range reaches
 
 
 @dataclass(frozen=True, slots=True)
 class ClippedUniform(Scheme):
-    """levels[k] = low + k (high - low) / (K - 1), nearest-level cells, (low, high) minimising D.
+    """levels[k] = low + k (high - low) / (K - 1), nearest-level cells; (low, high) searched for the least D.
 
     D is exact, by partial moments about the levels, and so is its gradient: with thresholds
     half-way their motion costs nothing to first order, dD/dc_k = -2 E[X - c_k; cell k].
 
     A law is symmetric, so low + high = 2 mean, and the half-range is the root of the derivative. On data
-    the outer levels stay in the range of the weights, and descents in both ends start from the best
-    points of a grid. They need not find the global minimum, but the min-max codebook is a candidate
-    too, so the result is never worse than that. One level alone is the mean.
+    descents in both ends start from the best points of a grid, and the outer levels stay in the range
+    of the weights. They need not find the global minimum, but the min-max codebook is a candidate
+    too, so the result is never worse than that. With few weights, d**3 (K - 1)**2 <= 2,000,000 where d
+    of them are distinct, all grids are enumerated besides, also those whose outer levels lie outside
+    the range: the squared error is then the least of all grids, up to rounding. One level alone is the
+    mean.
 
     Reference:
         Max 1960, table II; Hui & Neuhoff 2001; theory section 9.
@@ -51,6 +55,7 @@ class ClippedUniform(Scheme):
     """
 
     name: ClassVar[str] = "uniform_clipped"
+    promises: ClassVar[frozenset[Promise]] = frozenset({"scale", "shift"})
 
     def _design(self, source: Source, num_levels: int) -> Codebook:
         self._finite_variance(source)
@@ -59,7 +64,9 @@ class ClippedUniform(Scheme):
             return Codebook(np.array([mean]), np.array([]))
         if isinstance(source, Empirical):
             data = source.data
-            ends = best_uniform_ends(data.points, data.mass, data.blocks, num_levels)
+            # Levels outside the range must not overflow the type of a stored codebook.
+            everywhere = max(map(abs, source.support)) < _LARGE
+            ends = best_uniform_ends(data.points, data.mass, data.blocks, num_levels, everywhere)
             low, high = data.from_z(np.array(ends))
         else:
             half = _symmetric_half_range(source, mean, num_levels)

@@ -17,7 +17,7 @@ class Look:
 
 SCHEME_LOOKS = {
     "uniform": Look("uniform (min–max)", "#0072B2", "s", "uniform"),
-    "uniform_clipped": Look("uniform (best range)", "#56B4E9", "D", "best range"),
+    "uniform_clipped": Look("uniform (range searched)", "#56B4E9", "D", "range searched"),
     "equal_mass": Look("equal mass (paper's OT)", "#D55E00", "o", "equal mass"),
     "pwl": Look("PWL", "#E69F00", "v", "PWL"),
     "log2": Look("log2", "#999999", "x", "log2"),

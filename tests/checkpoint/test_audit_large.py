@@ -39,7 +39,7 @@ def _gigabyte(folder: Path) -> Path:
     return folder
 
 
-# Lloyd-Max and the best range take minutes, and no more memory.
+# Lloyd-Max and the search for a range take minutes, and no more memory.
 SCHEMES = ("uniform", "equal_mass", "pwl", "log2", "panter_dite", "nf4")
 
 

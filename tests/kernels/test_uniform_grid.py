@@ -95,5 +95,5 @@ def test_ranks_count_the_points_of_lower_bins(seed: int, size: int, kind: str) -
 
 def test_points_too_near_for_bins_have_no_table() -> None:
     points = np.array([0.0, 5e-324, 1e-323, 1.5e-323])
-    low, high = best_uniform_ends(points, NO_MASS, block_prefix(points, NO_MASS), 2)
+    low, high = best_uniform_ends(points, NO_MASS, block_prefix(points, NO_MASS), 2, True)
     assert 0.0 <= low <= high <= 1.5e-323
