@@ -159,7 +159,22 @@ def _where(results: Sequence[CaseResult]) -> str:
     for (subject, sign), values in numbers.items():
         groups.setdefault((sign, runs_in_words(values, "/")), []).append(subject)
     return "; ".join(
-        f"{', '.join(subjects)}{sign.lstrip(',')}{values}" for (sign, values), subjects in groups.items()
+        f"{_gathered(subjects)}{sign.lstrip(',')}{values}" for (sign, values), subjects in groups.items()
+    )
+
+
+def _gathered(subjects: Sequence[str]) -> str:
+    """``net one, net two (uniform, pwl)`` for ``net one, uniform`` and the other three."""
+    parts: dict[str, list[str]] = {}
+    for subject in subjects:
+        first, _, rest = subject.partition(", ")
+        parts.setdefault(first, []).append(rest)
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for first, rests in parts.items():
+        alike.setdefault(tuple(rests), []).append(first)
+    return ", ".join(
+        ", ".join(firsts) + (f" ({', '.join(rests)})" if any(rests) else "")
+        for rests, firsts in alike.items()
     )
 
 

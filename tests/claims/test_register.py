@@ -164,6 +164,14 @@ def test_missing_inputs_name_the_argument(findings: dict[str, Finding]) -> None:
         assert findings[key].details == ()
 
 
+@pytest.mark.parametrize("key", NEED_SAMPLES)
+def test_a_claim_on_the_committed_runs_has_a_resolution_or_says_that_it_has_none(key: str) -> None:
+    finding = examine(REGISTER[key], Inputs(fidelity=tuple(sorted(RESULTS.glob("flow-*.json")))))
+    (row,) = claim_rows([finding])
+    assert finding.control is None or finding.control.caught
+    assert finding.resolved or not finding.details or row.resolution[0].startswith("no resolution")
+
+
 def test_the_document_is_what_the_register_says_of_the_committed_runs(
     findings: dict[str, Finding],
 ) -> None:

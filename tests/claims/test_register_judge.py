@@ -128,3 +128,19 @@ def test_a_decided_relation_is_true_of_every_pair_of_points(
         assert right.lower <= x <= right.upper
     if inside is False:
         assert not right.lower <= x <= right.upper
+
+
+@pytest.mark.parametrize(
+    ("cases", "words"),
+    [
+        (["a, b = 1", "a, b = 2", "c, b = 1", "c, b = 2", "d, b = 4"], "a, c b = 1-2; d b = 4"),
+        (["net, x, b = 2", "net, y, b = 2", "web, x, b = 2", "web, y, b = 2"], "net, web (x, y) b = 2"),
+        (["net, x, b = 2", "web, y, b = 2"], "net (x), web (y) b = 2"),
+        (["field 1", "field 2", "field 4"], "field 1-2/4"),
+        (["K = 2", "K = 4"], "K = 2/4"),
+        (["gaussian n = 256", "laplace n = 256"], "gaussian, laplace n = 256"),
+    ],
+)
+def test_cases_are_listed_by_what_they_share(cases: list[str], words: str) -> None:
+    finding = examine(claim({case: enclosure(2) for case in cases}, {case: enclosure(1) for case in cases}))
+    assert finding.cases == words
