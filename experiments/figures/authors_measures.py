@@ -73,7 +73,7 @@ class Config:
 
     is_quick: bool = False
     batch: int = 64
-    batches: int = 6
+    batches: int = 4
     steps: int = 10
     seed: int = 0
 
