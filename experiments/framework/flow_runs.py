@@ -35,7 +35,7 @@ _SMALLER_OUTPUTS = (
 )  # fmt: skip
 _OUTPUTS = ("--measure", "velocity", "--bits", "2-8")
 _BATCHES = {"published": ("--batches", "12"), "weights": ("--batches", "6")}
-"""Claims are made of the published protocol alone: with twelve batches their cases have intervals (``policy``)."""
+"""Claims are about the published protocol alone: twelve batches give their cases intervals (``policy``)."""
 _PENDULUM_OUTPUTS = ("--images", "experiments.models.pendulum:actions_and_states", "--peak", "5.0343")
 """The peak is the width of the expert's actions, normalised: they have no published one."""
 _TRAINED = _RESULTS / "mnist-compact.safetensors"
@@ -127,16 +127,7 @@ def output_runs(*, only_bundled: bool = False) -> Sequence[FlowRun]:
     for run in flow_runs(only_bundled=only_bundled):
         model = () if run.checkpoint is None else ("--model", run.factory)
         for protocol in _BATCHES:
-            words = (
-                *model,
-                "--measure",
-                "velocity",
-                "--protocol",
-                protocol,
-                "--bits",
-                "2-8",
-                *real[run.name],
-            )
+            words = (*model, *_OUTPUTS, *_BATCHES[protocol], "--protocol", protocol, *real[run.name])
             found.append(FlowRun(f"{run.name}-{protocol}-outputs", run.checkpoint, words, _SMALLER_OUTPUTS))
     return found
 
