@@ -1,5 +1,6 @@
 """Equal-mass cells of a tail: symbols that T5b-T5d share, and numbers by routes of their own."""
 
+from collections.abc import Sequence
 from functools import cache
 
 import mpmath as mp
@@ -21,6 +22,7 @@ __all__ = [
     "regular_sum_exact",
     "regular_sum_value",
     "regular_term",
+    "scaling",
 ]
 
 J, W, NU, EPS = sp.symbols("j w nu epsilon", positive=True)
@@ -89,11 +91,28 @@ def popoviciu(d: Derivation) -> None:
         at_most.subs(x, low + share * osc),
         osc**2 * share * (1 - share),
     )
-    d.argue(
-        "variance of a cell",
-        "The variance is at most the mean square about the middle of the cell, so at most osc^2/4, where "
-        "osc is the length of the cell.",
+    values, c = sp.symbols("x_1:4", real=True), sp.Symbol("c", real=True)
+    weights = (*sp.symbols("p_1:3", positive=True), 1 - sum(sp.symbols("p_1:3", positive=True)))
+    mean, second = (sum(p * v**i for p, v in zip(weights, values, strict=True)) for i in (1, 2))
+    about = sum(p * (v - c) ** 2 for p, v in zip(weights, values, strict=True))
+    d.identity(
+        "variance of a cell",  # at most the mean square about any point, so osc^2/4
+        about - (second - mean**2),
+        (mean - c) ** 2,
+        uses=("(x - middle)^2 <= osc^2/4 on the interval",),
     )
+
+
+def scaling(d: Derivation) -> None:
+    """Location and scale: the variance of a + s X is s^2 times that of X, in each cell of equal mass."""
+    shift, scale = sp.Symbol("a", real=True), sp.Symbol("s", positive=True)
+    values = sp.symbols("x_1:4", real=True)
+
+    def variance(points: Sequence[sp.Expr]) -> sp.Expr:
+        return sum(p**2 for p in points) / 3 - (sum(points) / 3) ** 2
+
+    moved = [shift + scale * value for value in values]
+    d.identity("location and scale", variance(moved), scale**2 * variance(values))
 
 
 def powers_at_infinity(d: Derivation) -> sp.Expr:

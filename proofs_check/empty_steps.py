@@ -5,7 +5,7 @@ step has both sides equal as they stand, and stays so when the result of *every*
 series, solution and simplification in the derivation is replaced by something else. That is how it is found.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -20,8 +20,7 @@ _OPERATIONS = ("integrate", "diff", "limit", "solve", "series", "summation", "ds
 _REWRITING = ("expand", "simplify", "factor", "powsimp", "expand_log", "expand_power_base")
 """These count only where they change the expression."""
 
-_TAINT = sp.Rational(97, 1009)
-"""Added to every result. A number, so that it goes wherever a result goes."""
+_ALL = (*_OPERATIONS, *_REWRITING)
 
 
 class _Lenient(Derivation):
@@ -51,24 +50,26 @@ def empty_steps(derive: Callable[[Derivation, Claim], None], claim: Claim, suspe
         claim: what it is run on.
         suspects: the steps whose two sides are the same expression.
     """
-    if not suspects:
-        return []
-    lenient = _Lenient()
-    with _tainted():
-        # What the operations deliver is false, so anything downstream may break.
-        with suppress(Exception):
+    left = set(suspects)
+    # All at once; then, as false results may break the derivation before a suspect is reached, one by one.
+    for changed in (_ALL, *((name,) for name in _ALL)):
+        if not left:
+            break
+        lenient = _Lenient()
+        with _tainted(changed), suppress(Exception):
             derive(lenient, claim)
-    return sorted(name for name in suspects if lenient.same.get(name, True))
+        left = {name for name in left if lenient.same.get(name, True)}
+    return sorted(left)
 
 
 @contextmanager
-def _tainted() -> Iterator[None]:
-    """Every operation of sympy that a derivation calls by name answers something else."""
-    depth = 0
+def _tainted(changed: Sequence[str]) -> Iterator[None]:
+    """These operations of sympy, where a derivation calls them by name, answer something else."""
+    depth, count = 0, 0
 
     def false(operation: Callable[..., Any], *, only_if_changed: bool) -> Callable[..., Any]:
         def answer(*arguments: Any, **options: Any) -> Any:
-            nonlocal depth
+            nonlocal depth, count
             depth += 1  # sympy calls some of these from one another: only the outermost is changed
             try:
                 result = operation(*arguments, **options)
@@ -76,13 +77,17 @@ def _tainted() -> Iterator[None]:
                 depth -= 1
             if depth or (only_if_changed and result == arguments[0]):
                 return result
+            count += 1  # not the same for all: a ratio of two results must move as well
+            amount = sp.Rational(97 + count, 1009)
             if isinstance(result, list):
-                return [_moved(entry) for entry in result]
-            return _moved(result)
+                return [_moved(entry, amount) for entry in result]
+            if isinstance(result, dict):
+                return {unknown: _moved(entry, amount) for unknown, entry in result.items()}
+            return _moved(result, amount)
 
         return answer
 
-    true = {name: getattr(sp, name) for name in (*_OPERATIONS, *_REWRITING)}
+    true = {name: getattr(sp, name) for name in changed}
     try:
         for name, operation in true.items():
             setattr(sp, name, false(operation, only_if_changed=name in _REWRITING))
@@ -92,5 +97,6 @@ def _tainted() -> Iterator[None]:
             setattr(sp, name, operation)
 
 
-def _moved(result: Any) -> Any:
-    return result + _TAINT if isinstance(result, sp.Expr) else result
+def _moved(result: Any, amount: sp.Rational) -> Any:
+    """A number is added, so that it goes wherever a result goes."""
+    return result + amount if isinstance(result, sp.Expr) else result

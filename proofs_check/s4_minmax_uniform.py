@@ -7,8 +7,10 @@ from flint import arb
 from fmq_theory.bounds.range_law import range_law
 from fmq_theory.certify.enclosure import Enclosure, precision
 from fmq_theory.sources import make
+from proofs_check.assumption import Assumption, Counterexample
 from proofs_check.certificate import Certificate
 from proofs_check.derivation import WORKING_DIGITS, Derivation
+from proofs_check.instances import finite_moment
 from proofs_check.lemma import Claim, Lemma, Mutant
 
 __all__ = ["LEMMA"]
@@ -32,32 +34,41 @@ def _derive(d: Derivation, claim: Claim) -> None:
 
 def _every_data(d: Derivation, claim: Claim, step: sp.Expr) -> None:
     """A point at distance t from the level below it and step - t from the one above."""
-    d.identity("K levels from end to end", (K - 1) * step, 2 * R)
-    middle = step / 2
-    d.identity("squared bound", middle**2, claim["bound"])
+    unknown = sp.Symbol("h_", positive=True)
+    found = sp.solve(sp.Eq((K - 1) * unknown, 2 * R), unknown)[0]
+    d.identity("K levels from end to end", found, step)
+    middle = sp.solve(sp.Eq(X, found - X), X)[0]  # the farthest point is as far from the next level
+    d.identity(
+        "squared bound", middle**2, claim["bound"], uses=("K levels from end to end", "nearest levels")
+    )
     # t = step/(2 (1 + p)), p >= 0, is every 0 < t <= step/2; the other half is its mirror image.
     surplus = sp.factor(sp.simplify(H**2 / 4 - (H / (2 * (1 + P))) ** 2))
     d.decided("no point is farther than half a step", surplus.is_nonnegative, f"{surplus} >= 0")
+    d.conclude("Always D_U <= (R/(K-1))^2", uses=("squared bound", "no point is farther than half a step"))
     # Two weights at the ends (which the range needs), the other n - 2 in the middle of a step.
     worst = (1 - 2 / N) * middle**2
     d.identity("the constant is sharp", sp.limit(worst, N, sp.oo), claim["bound"])
+    d.conclude("no smaller constant holds for all data", uses=("the constant is sharp",))
 
 
 def _high_rate(d: Derivation, claim: Claim, step: sp.Expr) -> None:
     t = sp.Symbol("t", real=True)
     slope = sp.Symbol("slope", real=True)
     cell = (t, -H / 2, H / 2)
-    d.identity(
+    d.example(
         "a density linear over a cell",
         sp.integrate(t**2 * (1 + slope * t), cell) / sp.integrate(1 + slope * t, cell),
         H**2 / 12,
     )
-    d.identity("high rate", (H**2 / 12).subs(H, step), claim["high rate"])
+    d.identity("high rate", (sp.integrate(t**2, cell) / H).subs(H, step), claim["high rate"])
     # Uniform on the range itself: K - 2 whole cells and two half ones at the ends, density 1/(2R).
     whole = sp.integrate(t**2, cell) / (2 * R)
     half = sp.integrate(t**2, (t, 0, H / 2)) / (2 * R)
     exact = ((K - 2) * whole + 2 * half).subs(H, step)
     d.identity("uniform on the range: exact at every K", exact, R**2 / (3 * (K - 1) ** 2))
+    d.conclude(
+        "for the uniform law the two are equal", uses=("uniform on the range: exact at every K", "high rate")
+    )
     # Any density f of bounded variation: t^2 - h^2/12 integrates to 0 over a whole and over a half cell.
     d.identity("a constant does not count", sp.integrate(t**2 - H**2 / 12, (t, 0, H / 2)), sp.Integer(0))
     root = H / (2 * sp.sqrt(3))
@@ -66,14 +77,26 @@ def _high_rate(d: Derivation, claim: Claim, step: sp.Expr) -> None:
     d.identity("absolute moment of half a cell", positive + negative, H**3 / (18 * sp.sqrt(3)))
     # Subtracting the midrange of f, |f - midrange| <= osc/2, on both halves of the cell:
     error = 2 * (positive + negative) / 2
-    d.identity("half of it, times the oscillation", error, claim["variation"] * H**3)
+    d.identity(
+        "half of it, times the oscillation",
+        error,
+        claim["variation"] * H**3,
+        uses=("absolute moment of half a cell",),
+    )
     d.argue(
         "locally uniform density",
         "Let f have total variation V on the range. In each cell replace f by f minus its midrange there, "
         "which is at most half the oscillation in size; the oscillations add up to at most V. So |D_U - "
         "h^2/12| <= h^3 V/(18 sqrt 3) for a law with density f on its range: relative error O(V h), h = "
         "2R/(K-1).",
+        uses=(
+            "a constant does not count",
+            "half of it, times the oscillation",
+            "bounded variation",
+            "high rate",
+        ),
     )
+    d.conclude("|D_U - R^2/(3(K-1)^2)| <= h^3 V/(18 sqrt 3), h = 2R/(K-1)", uses=("locally uniform density",))
 
 
 def _law_of_range(d: Derivation, claim: Claim) -> None:
@@ -83,6 +106,7 @@ def _law_of_range(d: Derivation, claim: Claim) -> None:
         "independence",
         "The weights are independent, so P(y < min, max <= x) = (F(x) - F(y))^n; y -> -oo gives P(max <= x) "
         "= F(x)^n.",
+        uses=("independent weights",),
     )
     joint = (cdf(high) - cdf(low)) ** COUNT
     density = -sp.diff(joint, low, high)
@@ -91,13 +115,20 @@ def _law_of_range(d: Derivation, claim: Claim) -> None:
         "joint density of (min, max)",
         sp.simplify(density / both),
         COUNT * (COUNT - 1) * (cdf(high) - cdf(low)) ** (COUNT - 2),
+        uses=("independence",),
     )
     # In the coordinates u = F(max) >= v = F(min); n = m + 2.
     m = sp.Symbol("m", integer=True, nonnegative=True)
     v = sp.Symbol("v", positive=True)
     maximum = sp.integrate(((m + 2) * (m + 1) * v**m), (v, 0, U))  # v: the width u - F(min)
     cdf_of_max = sp.integrate(maximum, (U, 0, F))
-    d.identity("law of the maximum", cdf_of_max.subs(m, COUNT - 2), claim["max"])
+    d.identity(
+        "law of the maximum",
+        cdf_of_max.subs(m, COUNT - 2),
+        claim["max"],
+        uses=("joint density of (min, max)",),
+    )
+    d.conclude("P(max <= x) = F(x)^n", uses=("law of the maximum", "independence"))
 
 
 def _uniform_range(d: Derivation, claim: Claim) -> None:
@@ -108,9 +139,13 @@ def _uniform_range(d: Derivation, claim: Claim) -> None:
     density = sp.integrate(joint, (y, 0, 1 - w))
     moment = sp.integrate(sp.expand(w**2 * density), (w, 0, 1))
     total = sp.integrate(sp.expand(density), (w, 0, 1))
-    d.identity("it is a density", total, sp.Integer(1))
+    d.identity("it is a density", total, sp.Integer(1), uses=("joint density of (min, max)",))
     # On [-a, a] the half-range is R = a w.
     d.identity("E[R^2] of n uniform weights", sp.simplify(moment).subs(m, COUNT - 2), claim["uniform"])
+    d.conclude(
+        "E[R^2] = a^2 n(n-1)/((n+1)(n+2)) for n weights uniform on [-a, a]",
+        uses=("E[R^2] of n uniform weights", "it is a density"),
+    )
     d.deliver(f"E[R^2]/a^2 uniform n = {_DRAWS}", claim["uniform"].subs(COUNT, _DRAWS))
 
 
@@ -122,10 +157,19 @@ def _exponential_range(d: Derivation, claim: Claim) -> None:
     integrand = sp.simplify((U ** (COUNT - 1) - U**COUNT) / (1 - U))
     d.identity("the n-th draw", integrand, U ** (COUNT - 1))
     added = sp.integrate(U ** (COUNT - 1), (U, 0, 1))
-    d.identity("what the n-th draw adds to E[max], exponential", added, claim["exponential"])
+    d.identity(
+        "what the n-th draw adds to E[max], exponential",
+        added,
+        claim["exponential"],
+        uses=("change of variable", "the n-th draw", "law of the maximum"),
+    )
     first = sp.integrate(X * sp.exp(-X), (X, 0, sp.oo))
     d.identity("one draw", first, sp.harmonic(1))
-    d.identity("E[max] - ln n", sp.limit(sp.harmonic(N) - sp.log(N), N, sp.oo), sp.EulerGamma)
+    d.conclude(
+        "E[max] = 1 + 1/2 + ... + 1/n for the exponential law",
+        uses=("what the n-th draw adds to E[max], exponential", "one draw"),
+    )
+    d.example("E[max] - ln n", sp.limit(sp.harmonic(N) - sp.log(N), N, sp.oo), sp.EulerGamma)
     # Laplace: on x > 0, F = 1 - e^-x/2 runs over (1/2, 1); on x < 0, F = e^x/2.
     above = sp.integrate(U ** (COUNT - 1), (U, sp.Rational(1, 2), 1))
     d.identity("what the n-th draw adds above the median, Laplace", above, (1 - 2**-COUNT) / COUNT)
@@ -137,7 +181,15 @@ def _exponential_range(d: Derivation, claim: Claim) -> None:
         by_quadrature = mp.quad(
             lambda x: 1 - (1 - mp.exp(-x) / 2) ** _DRAWS - (mp.exp(-x) / 2) ** _DRAWS, [0, 1, 4, 16, 64, 200]
         )
-    d.agrees(f"E[max] laplace n = {_DRAWS}, by quadrature", by_quadrature, exact, digits=30)
+    d.check(f"E[max] laplace n = {_DRAWS}, by quadrature", by_quadrature, exact, within=1e-30)
+    d.conclude(
+        "of n Laplace weights E[max] is the sum of (1 - 2^-k)/k over k <= n, less 2^-n/n",
+        uses=(
+            "what the n-th draw adds above the median, Laplace",
+            "what lies below the median, Laplace",
+            "law of the maximum",
+        ),
+    )
     d.deliver(f"E[max] laplace n = {_DRAWS}", exact)
 
 
@@ -163,20 +215,55 @@ def _growth(d: Derivation, claim: Claim) -> None:
         "P(max <= x) = (1 - P(X > x))^n tends to 1 where n P(X > x) -> 0 and to 0 where it -> oo. So "
         "max/(growth) -> 1 in probability for Gaussian and Laplace tails (Mills' ratio supplies the powers "
         "of x); E[R^2]/(growth)^2 -> 1 by uniform integrability, as R^2 has all moments.",
+        uses=("law of the maximum", "Laplace: growth*", "Gaussian: n P(X > x)*"),
+    )
+    d.conclude(
+        "R ~ sigma sqrt(2 ln n) for Gaussian and (sigma/sqrt 2) ln n for Laplace weights",
+        uses=("from the quantile to the maximum",),
     )
     # Power tails: n P(X > max) tends to a unit exponential E, so max ~ (C n/E)^(1/nu): no constant limit.
     a, e = sp.symbols("a e", positive=True)
     moment = sp.integrate(e**-a * sp.exp(-e), (e, 0, sp.oo), conds="none")
     d.identity("moment of E^-a", moment, sp.gamma(1 - a))
-    first, second = sp.gamma(1 - a), sp.gamma(1 - 2 * a)
-    square = (2 * second + 2 * first**2) / 4  # ((E_1^-a + E_2^-a)/2)^2, E_1 and E_2 independent
-    d.identity("power tails: E[R^2]/(C n)^(2/nu)", square, claim["power square"].subs(NU, 1 / a))
+    first, second = moment, moment.subs(a, 2 * a)
+    # ((E_1^-a + E_2^-a)/2)^2, E_1 and E_2 independent: expand, and take the mean of each power.
+    e1, e2 = sp.symbols("e_1 e_2", positive=True)
+    means = {(2, 0): second, (0, 2): second, (1, 1): first**2}
+    square = sum(c * means[powers] for powers, c in sp.Poly(((e1 + e2) / 2) ** 2, e1, e2).terms())
+    d.identity(
+        "power tails: E[R^2]/(C n)^(2/nu)",
+        sp.expand(square),
+        claim["power square"].subs(NU, 1 / a),
+        uses=("moment of E^-a",),
+    )
     d.argue(
         "power tails: the ratio stays random",
         "max/(C n)^(1/nu) converges in law to E^(-1/nu), E a unit exponential, and not to a number; max and "
         "-min become independent. The second moments converge for nu > 2 (regular variation of the tail "
         "gives uniform integrability).",
+        uses=("power tails: growth", "power tails of index above 2", "independent weights"),
     )
+    d.conclude(
+        "E[R^2] ~ (C n)^(2/nu) (Gamma(1 - 2/nu) + Gamma(1 - 1/nu)^2)/2, while R/(C n)^(1/nu) stays random",
+        uses=("power tails: E[R^2]/(C n)^(2/nu)", "power tails: the ratio stays random"),
+    )
+
+
+def _within_half_a_step(share: sp.Expr) -> bool:
+    """A weight at this share of the step above a level that is coded to it: is it within half a step?"""
+    return bool(share**2 <= sp.Rational(1, 4))
+
+
+def _close_to_high_rate(atom: sp.Expr) -> bool:
+    """A law with an atom of this mass in the middle of a cell, else uniform: does D_U tend to h^2/12?"""
+    t = sp.Symbol("t", real=True)
+    inside = sp.integrate(t**2, (t, -H / 2, H / 2)) / H
+    return sp.limit(((1 - atom) * inside + atom * H**2 / 4) / (H**2 / 12), H, 0) == 1
+
+
+def _law_of_two(overlap: sp.Expr) -> bool:
+    """Two weights that are equal with this probability, else independent: is P(max <= x) = F(x)^2?"""
+    return sp.simplify((1 - overlap) * F**2 + overlap * F - F**2) == 0
 
 
 def _laplace_maximum() -> Enclosure:
@@ -198,14 +285,48 @@ LEMMA = Lemma(
         "(R/(K-1))^2, and no smaller constant holds for all data. For a density of total variation V on the "
         "range |D_U - R^2/(3(K-1)^2)| <= h^3 V/(18 sqrt 3), h = 2R/(K-1); for the uniform law the two are "
         "equal. P(max <= x) = F(x)^n. E[R^2] = a^2 n(n-1)/((n+1)(n+2)) for n weights uniform on [-a, "
-        "a]; E[max] = 1 + 1/2 + ... + 1/n for the exponential law. R ~ sigma sqrt(2 ln n) for Gaussian and "
+        "a]; E[max] = 1 + 1/2 + ... + 1/n for the exponential law; of n Laplace weights E[max] is the sum "
+        "of (1 - "
+        "2^-k)/k over k <= n, less 2^-n/n. R ~ sigma sqrt(2 ln n) for Gaussian and "
         "(sigma/sqrt 2) ln n for Laplace weights; R is of the order (C n)^(1/nu) for power tails, and "
         "E[R^2] ~ (C n)^(2/nu) (Gamma(1 - 2/nu) + Gamma(1 - 1/nu)^2)/2, while R/(C n)^(1/nu) stays random."
     ),
     assumptions=(
-        "nearest levels",
-        "high rate: the law has a density of bounded variation on its range",
-        "law of the range: n independent weights; nu > 2 for E[R^2] of power tails",
+        Assumption(
+            "nearest levels",
+            "nearest levels",
+            Counterexample(
+                "a weight just beyond the middle, coded to the lower level",
+                _within_half_a_step,
+                holds=sp.Rational(1, 2),
+                broken=sp.Rational(51, 100),
+            ),
+        ),
+        Assumption(
+            "bounded variation",
+            "high rate: the law has a density of bounded variation on its range",
+            Counterexample(
+                "an atom of 1/100 in the middle of a cell",
+                _close_to_high_rate,
+                holds=sp.Integer(0),
+                broken=sp.Rational(1, 100),
+            ),
+        ),
+        Assumption(
+            "independent weights",
+            "law of the range: n independent weights",
+            Counterexample(
+                "two weights that are equal once in a hundred times",
+                _law_of_two,
+                holds=sp.Integer(0),
+                broken=sp.Rational(1, 100),
+            ),
+        ),
+        Assumption(
+            "power tails of index above 2",
+            "nu > 2 for E[R^2] of power tails",
+            Counterexample("nu = 2: E[R^2] is infinite", finite_moment(2), holds=3, broken=2),
+        ),
     ),
     claim={
         "bound": (R / (K - 1)) ** 2,

@@ -8,9 +8,11 @@ from fmq_theory.bounds.equal_mass_sums import equal_mass_sum
 from fmq_theory.bounds.ratios import predicted_crossover_bits, rho_em
 from fmq_theory.certify.sums import exponential_partial_sum, exponential_sum_by_integral
 from fmq_theory.sources import make
+from proofs_check.assumption import Assumption, Counterexample
 from proofs_check.cells import NU, S_INFINITY, TERM, J, exponential_sum_value
 from proofs_check.certificate import Certificate
 from proofs_check.derivation import WORKING_DIGITS, Derivation
+from proofs_check.instances import grid_is_high_rate
 from proofs_check.lemma import Claim, Lemma, Mutant
 
 __all__ = ["LEMMA"]
@@ -20,17 +22,35 @@ CELLS = sp.Symbol("N", positive=True)  # K = 2N
 
 
 def _derive(d: Derivation, claim: Claim) -> None:
-    uniform = R**2 / (3 * (K - 1) ** 2)
+    step = 2 * R / (K - 1)
+    uniform = sp.integrate(W**2, (W, -step / 2, step / 2)) / step
     laplace = SIGMA**2 / K * S  # T5a, S = S_{K/2}
     ratio = laplace / uniform
-    d.identity("Laplace: the ratio", ratio, claim["laplace"])
+    d.identity("Laplace: the ratio", ratio, claim["laplace"], uses=("high rate",))
+    d.conclude("rho_EM = 3 (sigma/R)^2 (K-1)^2 S_{K/2}/K exactly", uses=("Laplace: the ratio",))
     _monotone(d, ratio)
     slope = sp.limit(ratio.subs(S, TOTAL) / K, K, sp.oo)
-    d.identity("Laplace: rho/K", slope, claim["slope"])
-    d.identity("where the line passes 1", sp.solve(sp.Eq(slope * K, 1), K)[0], claim["crossover"])
-    log_n = sp.Symbol("l", positive=True)
-    reach = claim["crossover"].subs(R, SIGMA * log_n / sp.sqrt(2))
-    d.identity("with R = (sigma/sqrt 2) ln n (S4a)", reach, log_n**2 / (6 * TOTAL))
+    d.identity("Laplace: rho/K", slope, claim["slope"], uses=("Laplace: the ratio",))
+    d.identity(
+        "where the line passes 1",
+        sp.solve(sp.Eq(slope * K, 1), K)[0],
+        claim["crossover"],
+        uses=("Laplace: rho/K",),
+    )
+    d.conclude(
+        "rho_EM/K -> 3 S_inf sigma^2/R^2, crossover K* ~ R^2/(3 S_inf sigma^2)",
+        uses=("Laplace: rho/K", "where the line passes 1"),
+    )
+    count = sp.Symbol("n", positive=True)
+    quantile = sp.solve(sp.Eq(sp.exp(-W) / 2, 1 / count), W)[0]  # one weight in n beyond it, sigma^2 = 2
+    reach = claim["crossover"].subs(R, quantile * SIGMA / sp.sqrt(2))
+    d.identity(
+        "with the R of n weights (S4a)",
+        sp.limit(reach / sp.log(count) ** 2, count, sp.oo),
+        1 / (6 * TOTAL),
+        uses=("where the line passes 1",),
+    )
+    d.conclude("about ln(n)^2/(6 S_inf) on n weights", uses=("with the R of n weights (S4a)",))
     _table(d, claim)
     _exponents(d, claim)
     with mp.workdps(WORKING_DIGITS):
@@ -52,11 +72,16 @@ def _monotone(d: Derivation, ratio: sp.Expr) -> None:
     start = ratio.subs({K: 2, S: 1})
     d.identity("start, at K = 2", start, 3 * SIGMA**2 / (2 * R**2))
     end = sp.limit(ratio.subs(S, 1), K, sp.oo)
-    d.decided("no bound", end == sp.oo, f"limit {end}, with S >= v_0 = 1")
+    d.decided("no bound", end == sp.oo, f"limit {end}, with S >= v_0 = 1", uses=("Laplace: the ratio",))
     d.argue(
         "one crossover",
         "If R^2 > 3 sigma^2/2 the ratio is below 1 at K = 2, increases strictly over the even K and has no "
         "bound: it passes 1 exactly once.",
+        uses=("the terms are variances", "(K-1)^2/K increases for K > 1", "start, at K = 2", "no bound"),
+    )
+    d.conclude(
+        "strictly increasing, without bound; so it passes 1 once if R^2 > 3 sigma^2/2",
+        uses=("one crossover", "Laplace: the ratio"),
     )
 
 
@@ -87,14 +112,24 @@ def _exponents(d: Derivation, claim: Claim) -> None:
         exponent = sp.limit(sp.simplify(rise), K, sp.oo)
         d.identity(f"exponent of rho_EM in K, {name} tails", exponent, claim[name])
     steeper = (claim["regular"] - 1).subs(NU, 2 + excess)
-    d.decided("power tails: steeper than K", sp.simplify(steeper).is_positive, f"{steeper} > 0")
-    d.identity("power tails, nu -> oo", sp.limit(claim["regular"], NU, sp.oo), claim["exponential"])
+    d.holds("power tails: steeper than K", sp.simplify(steeper).is_positive, f"{steeper} > 0")
+    d.example("power tails, nu -> oo", sp.limit(claim["regular"], NU, sp.oo), claim["exponential"])
+    d.argue(
+        "orders of D_EM",
+        "T5e: K^-2 (bounded, density bounded below); T5c: K^-1 (1/r constant far out); T5b: 1/(K ln K); T5d: "
+        "K^-(1 - 2/nu).",
+    )
+    d.conclude(
+        "By tail rho_EM is of the order 1 (bounded, density bounded below), K/ln K (Gaussian), K "
+        "(exponential tails), K^(1 + 2/nu) (power tails, nu > 2)",
+        uses=("orders of D_EM", "exponent of rho_EM in K*", "high rate"),
+    )
     # The Gaussian values that the theory prints, from K = 32 on, where the high-rate D_U is in force.
     gaussian = make("gaussian")
     for bits, printed in ((5, 1.14), (6, 2.0), (7, 3.5), (8, 6.2)):
         d.check(f"Gaussian, n = 10^6, b = {bits}", rho_em(gaussian, 2**bits, 1e6), printed, within=0.03)
     crossing = predicted_crossover_bits(gaussian, 1e6)
-    d.decided(
+    d.holds(
         "Gaussian, n = 10^6: b* from 4 to 5", crossing is not None and 4 < crossing < 5, f"b* = {crossing}"
     )
 
@@ -110,8 +145,11 @@ LEMMA = Lemma(
         "K/ln K (Gaussian), K (exponential tails), K^(1 + 2/nu) (power tails, nu > 2)."
     ),
     assumptions=(
-        "D_U has its high-rate form (S4a) at the fixed R; at few levels it is only a formula",
-        "the orders of D_EM are those of T5a-T5e",
+        Assumption(
+            "high rate",
+            "D_U has its high-rate form (S4a) at the fixed R; at few levels it is only a formula",
+            Counterexample("Gaussian, R = 5 sigma, K = 2", grid_is_high_rate, holds=64, broken=2),
+        ),
     ),
     claim={
         "laplace": 3 * SIGMA**2 * (K - 1) ** 2 * S / (K * R**2),

@@ -6,6 +6,7 @@ import sympy as sp
 from flint import arb
 
 from fmq_theory.certify.enclosure import Enclosure, precision
+from proofs_check.assumption import Assumption, Counterexample
 from proofs_check.certificate import Certificate
 from proofs_check.derivation import Derivation
 from proofs_check.lemma import Claim, Lemma, Mutant
@@ -24,6 +25,7 @@ def _derive(d: Derivation, claim: Claim) -> None:
         "|v_q(yhat) - v(y)| <= |v_q(yhat) - v_q(y)| + |v_q(y) - v(y)| <= L |yhat - y| + delta_i at every "
         "stage i: L the Lipschitz constant of v_q on the segment between the two stages, delta_i the error "
         "of v_q at the full-precision stage y.",
+        uses=("stages",),
     )
     steps = _one_step(d, claim)
     _below_exponential(d, claim)
@@ -33,22 +35,31 @@ def _derive(d: Derivation, claim: Claim) -> None:
 
 
 def _one_step(d: Derivation, claim: Claim) -> dict[str, sp.Expr]:
-    """The bound of |e| after one step, by the scheme's own stages."""
-    euler = E + H * (L * E + D1)
-    middle = E + H / 2 * (L * E + D1)
-    midpoint = E + H * (L * middle + D2)
-    first = L * E + D1
-    heun = E + H / 2 * (first + L * (E + H * first) + D2)
-    steps = {"euler": euler, "midpoint": midpoint, "heun": heun}
+    """The worst case: v = L x, v_q = v + delta_i at stage i, run through the scheme itself."""
+    x = sp.Symbol("x", real=True)
+
+    def run(scheme: str, start: sp.Expr, errors: tuple[sp.Expr, sp.Expr]) -> sp.Expr:
+        first = L * start + errors[0]
+        if scheme == "euler":
+            return start + H * first
+        reach = H / 2 if scheme == "midpoint" else H
+        second = L * (start + reach * first) + errors[1]
+        return start + (H * second if scheme == "midpoint" else H / 2 * (first + second))
+
+    zero = (sp.Integer(0), sp.Integer(0))
+    steps = {
+        name: sp.expand(run(name, x + E, (D1, D2)) - run(name, x, zero))
+        for name in ("euler", "midpoint", "heun")
+    }
     forcing = {
         "euler": H * D1,
         "midpoint": H * (D2 + H * L / 2 * D1),
         "heun": H / 2 * ((1 + H * L) * D1 + D2),
     }
     for name, step in steps.items():
-        polynomial = sp.expand(step.subs({D1: 0, D2: 0}) / E).subs(H, Z / L)
-        d.identity(f"{name}: amplification", sp.expand(polynomial), claim[name])
-        d.identity(f"{name}: what a step adds", step.subs(E, 0), forcing[name])
+        amplification = sp.expand(sp.diff(step, E).subs(H, Z / L))
+        d.identity(f"{name}: amplification", amplification, claim[name], uses=("one evaluation",))
+        d.identity(f"{name}: what a step adds", step.subs(E, 0), forcing[name], uses=("one evaluation",))
     return steps
 
 
@@ -59,7 +70,9 @@ def _below_exponential(d: Derivation, claim: Claim) -> None:
     d.decided("terms of e^z", term.is_positive, f"{term} > 0 for z > 0")
     for name, order in (("euler", 1), ("midpoint", 2), ("heun", 2)):
         taylor = sp.series(sp.exp(Z), Z, 0, order + 1).removeO()
-        d.identity(f"{name}: the amplification is a part of e^(hL)", claim[name], taylor)
+        d.identity(
+            f"{name}: the amplification is a part of e^(hL)", claim[name], taylor, uses=("terms of e^z",)
+        )
 
 
 def _product(d: Derivation) -> None:
@@ -70,8 +83,7 @@ def _product(d: Derivation) -> None:
     def product_form(k: int) -> sp.Expr:
         return sum(forces[j] * sp.prod(factors[j + 1 : k]) for j in range(k))
 
-    d.identity("product form: start", product_form(1), forces[0])
-    for k in (1, 2, 3):
+    for k in (2, 3):
         d.identity(
             f"product form: step {k}",
             factors[k] * product_form(k) + forces[k],
@@ -79,11 +91,27 @@ def _product(d: Derivation) -> None:
         )
     slack = sp.Symbol("slack", nonnegative=True)
     kept = sp.expand(amplify * bound + force - (amplify * (bound - slack) + force))
-    d.decided("induction keeps the inequality", kept.is_nonnegative, f"{kept} >= 0")
+    d.decided("induction keeps the inequality", kept.is_nonnegative, f"{kept} >= 0", uses=("h > 0",))
     d.argue(
         "induction",
         "If |e_k| <= y_k then |e_{k+1}| <= P_k y_k + b_k = y_{k+1}, because P_k > 0. So |e_N| <= sum of b_j "
         "prod over i > j of P_i: for Euler h sum of delta_j prod over i > j of (1 + h L_i).",
+        uses=("induction keeps the inequality", "product form*"),
+    )
+    d.conclude(
+        "Euler: |e_N| <= h sum over j of delta_j prod over i > j of (1 + h L_i)",
+        uses=("induction", "euler: amplification", "euler: what a step adds"),
+    )
+    d.conclude(
+        "Midpoint and Heun: factors 1 + hL + (hL)^2/2, and a step adds h (delta_2 + (hL/2) delta_1), "
+        "respectively (h/2)((1 + hL) delta_1 + delta_2)",
+        uses=(
+            "induction",
+            "midpoint: amplification",
+            "midpoint: what*",
+            "heun: amplification",
+            "heun: what*",
+        ),
     )
 
 
@@ -95,13 +123,19 @@ def _constant(d: Derivation, claim: Claim, steps: dict[str, sp.Expr]) -> None:
         now = claim["closed"].subs(sp.Symbol("P"), total)
         after = claim["closed"].subs(sp.Symbol("P"), total * amplification)
         d.identity(f"{name}: closed form, induction", step.subs({D1: DELTA, D2: DELTA, E: now}), after)
-    d.identity("closed form, start", claim["closed"].subs(sp.Symbol("P"), 1), sp.Integer(0))
+    start = claim["closed"].subs(sp.Symbol("P"), 1)
+    d.decided("closed form, start", start == 0, f"{start} at P = 1")
     for name in steps:
         power = sp.log(claim[name].subs(Z, L / N)) * N
         limit = sp.limit(
             power.subs(N, 1 / sp.Symbol("eta", positive=True)), sp.Symbol("eta", positive=True), 0
         )
         d.identity(f"{name}: N -> oo gives G0", limit, L)
+    rest = (": closed form, induction", ": N -> oo gives G0", ": the amplification is a part of e^(hL)")
+    d.conclude(
+        "With constant L and delta all three give delta (P(hL)^N - 1)/L, below G0 and tending to it",
+        uses=("closed form, start", "induction", *(name + part for name in steps for part in rest)),
+    )
     for name in ("euler", "midpoint"):
         exact = claim["closed"].subs(sp.Symbol("P"), claim[name].subs(Z, sp.Rational(1, _STEPS)) ** _STEPS)
         d.deliver(f"{name}: |e_1|/delta, L = 1, {_STEPS} steps", exact.subs({L: 1, DELTA: 1}))
@@ -113,7 +147,7 @@ def _no_logarithmic_norm(d: Derivation, claim: Claim) -> None:
     e = sp.Matrix(sp.symbols("e_1:3", real=True))
     moved = e + H * jacobian * e
     expanded = e.dot(e) + 2 * H * e.dot(jacobian * e) + H**2 * (jacobian * e).dot(jacobian * e)
-    d.identity("an Euler step, squared", sp.expand(moved.dot(moved)), sp.expand(expanded))
+    d.identity("an Euler step, squared", moved.dot(moved), sp.expand(expanded))
     rotation = sp.Matrix([[0, OMEGA], [-OMEGA, 0]])  # mu_2 = 0, |J| = omega
     step = sp.eye(2) + H * rotation
     growth = sp.simplify((step.T * step)[0, 0])
@@ -123,6 +157,26 @@ def _no_logarithmic_norm(d: Derivation, claim: Claim) -> None:
         sp.expand(allowed - growth).is_nonnegative,
         f"{growth} against {allowed}",
     )
+    spare = sp.expand(allowed - growth)
+    d.decided("the rotation reaches the bound", spare == 0, f"{spare} is left")
+    d.conclude(
+        "a step has |I + hJ|^2 <= 1 + 2h mu_2 + h^2 L^2, and a rotation (mu_2 = 0) reaches it",
+        uses=(
+            "an Euler step, squared",
+            "rotation: an Euler step stays below the bound",
+            "the rotation reaches the bound",
+        ),
+    )
+
+
+def _bound_survives(factor: sp.Expr) -> bool:
+    """|e| = 1 after a bound of 2: is P |e| <= P y for the amplification P?"""
+    return bool(factor * 1 <= factor * 2)
+
+
+def _one_step_bound(share: sp.Expr) -> bool:
+    """v = 0, v_q = x^2, e = 1: is the difference at most L e with L = 2x at this share of the way?"""
+    return bool(sp.Integer(1) <= 2 * share)
 
 
 def _enclosed(order: int) -> Enclosure:
@@ -144,8 +198,26 @@ LEMMA = Lemma(
         "2h mu_2 + h^2 L^2, and a rotation (mu_2 = 0) reaches it."
     ),
     assumptions=(
-        "h > 0 and L > 0 (L = 0 by continuity)",
-        "L_k is that of v_q, between the stages of both runs",
+        Assumption(
+            "h > 0",
+            "h > 0 and L > 0 (L = 0 by continuity)",
+            Counterexample(
+                "1 + hL < 0: a bound times P is no bound",
+                _bound_survives,
+                holds=sp.Rational(1, 10),
+                broken=sp.Rational(-1, 10),
+            ),
+        ),
+        Assumption(
+            "stages",
+            "L_k is that of v_q, between the stages of both runs",
+            Counterexample(
+                "v_q = x^2 between 0 and 1, L at the end of the full-precision run",
+                _one_step_bound,
+                holds=sp.Integer(1),
+                broken=sp.Integer(0),
+            ),
+        ),
     ),
     claim={
         "euler": 1 + Z,

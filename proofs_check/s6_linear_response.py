@@ -6,6 +6,7 @@ import sympy as sp
 from flint import arb
 
 from fmq_theory.certify.enclosure import Enclosure, precision
+from proofs_check.assumption import Assumption, Counterexample
 from proofs_check.certificate import Certificate
 from proofs_check.derivation import Derivation
 from proofs_check.lemma import Claim, Lemma, Mutant
@@ -43,15 +44,23 @@ def _variation(d: Derivation) -> None:
 def _duhamel(d: Derivation, claim: Claim) -> None:
     """y = integral of Phi(t, s) w(s) ds, Phi(t, s) = exp of the integral of J from s to t, solves it."""
     primitive, forcing, jacobian = (sp.Function(name) for name in ("Lambda", "w", "J"))
-    kernel = claim["kernel"].subs({sp.Symbol("from"): primitive(S), sp.Symbol("to"): primitive(T)})
-    # d/dt of the integral is the integrand at s = t and the integral of the derivative in t.
-    d.identity("Duhamel: upper end", (kernel * forcing(S)).subs(S, T), forcing(T))
-    inside = sp.diff(kernel, T).subs(sp.diff(primitive(T), T), jacobian(T))
-    d.identity("Duhamel: the response solves the variational equation", inside / kernel, jacobian(T))
+    start, end = sp.Symbol("from"), sp.Symbol("to")
+    inner = claim["kernel"].subs({end: 0, start: primitive(S)})  # the kernel is a product
+    response = claim["kernel"].subs({start: 0, end: primitive(T)}) * sp.Integral(
+        inner * forcing(S), (S, 0, T)
+    )
+    slope = sp.diff(response, T).subs(sp.diff(primitive(T), T), jacobian(T))
+    d.identity(
+        "Duhamel: the response solves the variational equation",
+        slope,
+        jacobian(T) * response + forcing(T),
+        uses=("variational equation y' = J y + w",),
+    )
     d.argue(
         "in d dimensions",
         "With the matrix Phi(t, s) of d/dt Phi = J Phi, Phi(s, s) = I, the same two terms appear: the upper "
         "end gives w(t), the integrand J(t).",
+        uses=("Duhamel: the response solves the variational equation",),
     )
 
 
@@ -78,6 +87,15 @@ def _remainder(d: Derivation, claim: Claim) -> None:
         "|e| <= c_1 |eps| with c_1 = sup |w| (e^L - 1)/L by S6a; |v(x + e) - v(x) - J e| <= M |e|^2/2 for a "
         "second derivative of v bounded by M on the segment; |w(x + e) - w(x)| <= L_w |e|. So r obeys y' <= "
         "L y + (M c_1^2/2 + L_w c_1) eps^2, and by S6a |r| <= (M c_1^2/2 + L_w c_1) eps^2 (e^L - 1)/L.",
+        uses=("r' = J r + remainders", "bounded derivatives", "Jacobians"),
+    )
+    d.conclude(
+        "the remainder is at most (M c_1^2/2 + L_w c_1) eps^2 (e^L - 1)/L",
+        uses=("order of the remainder", "remainder over eps^order has a limit"),
+    )
+    d.conclude(
+        "e_1 = integral of Phi(1, s) eps w(x_s) ds + O(eps^2)",
+        uses=("in d dimensions", "order of the remainder"),
     )
 
 
@@ -96,7 +114,7 @@ def _affine(d: Derivation, claim: Claim) -> None:
         "affine: Alekseev and Groebner's formula is exact", sp.expand(full), sp.expand(exact, power_exp=True)
     )
     leading = sp.series(exact - response, EPS, 0, 3).removeO()
-    d.identity("affine: remainder", leading, claim["affine"] * EPS**2)
+    d.identity("affine: remainder", leading, claim["affine"] * EPS**2, uses=("affine: linear response",))
     value = (exact - response).subs({A: 1, C: 1, X: 1, EPS: sp.Rational(1, 10)})
     d.deliver("remainder, v = x, v_q = 1.1 x, from 1", value)
 
@@ -109,6 +127,10 @@ def _affine_scalar_response(d: Derivation) -> None:
     residual = sp.diff(e, T) - sp.diff(primitive(T), T) * e - delta(T)
     d.decided(
         "affine v and v_q - v free of x: no remainder", bool(sp.simplify(residual) == 0), "e' = a e + delta"
+    )
+    d.conclude(
+        "There is no remainder for affine v and w free of x",
+        uses=("affine v and v_q - v free of x: no remainder",),
     )
 
 
@@ -125,6 +147,13 @@ def _quantized_jacobian(d: Derivation, claim: Claim) -> None:
         "J of v_q, affine: the response is the error up to this remainder",
         sp.simplify(sp.expand(exact - response, power_exp=True)),
         claim["affine_quantized"],
+    )
+    d.conclude(
+        "the term L_w c_1 of the remainder vanishes, and all of it for affine v_q",
+        uses=(
+            "J of v_q: r' = J_q r + curvature alone",
+            "J of v_q, affine: the response is the error up to this remainder",
+        ),
     )
 
 
@@ -143,7 +172,12 @@ def _riccati(d: Derivation, claim: Claim) -> None:
     integrand = sp.factor(sp.simplify((sensitivity * -EPS * start**2).subs(start, along)))
     response = sp.integrate(integrand, (S, 0, 1))
     first = sp.diff(error, EPS).subs(EPS, 0)
-    d.identity("nonlinear: the response is the first order of the error", response, EPS * first)
+    d.identity(
+        "nonlinear: the response is the first order of the error",
+        response,
+        EPS * first,
+        uses=("flow of -(1 + eps) x^2",),
+    )
     positive = sp.Symbol("epsilon", positive=True)
     integrand = sp.factor(sp.simplify((sensitivity * -EPS * start**2).subs(start, along_hat)))
     full = sp.integrate(integrand.subs(EPS, positive), (S, 0, 1))
@@ -151,11 +185,40 @@ def _riccati(d: Derivation, claim: Claim) -> None:
         "nonlinear: Alekseev and Groebner along the quantized path is exact",
         sp.simplify(full),
         sp.simplify(error.subs(EPS, positive)),
+        uses=("flow of -(1 + eps) x^2",),
+    )
+    d.conclude(
+        "With Phi and w on the quantized path the formula is exact (Alekseev, Groebner)",
+        uses=(
+            "affine: Alekseev and Groebner's formula is exact",
+            "nonlinear: Alekseev and Groebner along the quantized path is exact",
+            "in d dimensions",
+        ),
     )
     leading = sp.limit(sp.simplify((error - response) / EPS**2), EPS, 0)
-    d.identity("nonlinear: remainder", leading, claim["riccati"])
+    d.identity(
+        "nonlinear: remainder",
+        leading,
+        claim["riccati"],
+        uses=("nonlinear: the response is the first order of the error",),
+    )
+    d.conclude("Order 2 is reached", uses=("affine: remainder", "nonlinear: remainder"))
     opposite = sp.simplify(response.subs(EPS, -EPS) + response)
     d.identity("it is signed, so no bound", opposite, sp.Integer(0))
+    d.conclude("It is a signed prediction, not a bound", uses=("it is signed, so no bound",))
+
+
+def _remainder_has_order_two(power: sp.Expr) -> bool:
+    """v = 0, v_q = eps (1 + x^power) from 0: is e_1 - eps of the order eps^2?"""
+    eps = sp.Symbol("epsilon", positive=True)
+    # e_1 is at least eps, so the rest is at least eps times the integral of (eps t)^power.
+    rest = eps * sp.integrate((eps * T) ** power, (T, 0, 1))
+    return bool(sp.limit(rest / eps**2, eps, 0).is_finite)
+
+
+def _remainder_is_bounded(steepness: sp.Expr) -> bool:
+    """v = a x with L = 1 claimed, w = 1: is e_1/eps = (e^a - 1)/a at most c_1 = e - 1?"""
+    return bool((sp.exp(steepness) - 1) / steepness <= sp.E - 1)
 
 
 def _enclosed() -> Enclosure:
@@ -175,8 +238,26 @@ LEMMA = Lemma(
         "remainder vanishes, and all of it for affine v_q. It is a signed prediction, not a bound."
     ),
     assumptions=(
-        "v has a second derivative bounded by M and w a first one bounded by L_w, both between the paths",
-        "L bounds the Jacobians of v and v_q there",
+        Assumption(
+            "bounded derivatives",
+            "v has a second derivative bounded by M and w a first one bounded by L_w, both between the paths",
+            Counterexample(
+                "w = 1 + x^(1/2), whose derivative is unbounded at 0: the remainder is of order 3/2",
+                _remainder_has_order_two,
+                holds=sp.Integer(1),
+                broken=sp.Rational(1, 2),
+            ),
+        ),
+        Assumption(
+            "Jacobians",
+            "L bounds the Jacobians of v and v_q there",
+            Counterexample(
+                "v = (11/10) x with L = 1",
+                _remainder_is_bounded,
+                holds=sp.Integer(1),
+                broken=sp.Rational(11, 10),
+            ),
+        ),
     ),
     claim={
         "kernel": sp.exp(sp.Symbol("to") - sp.Symbol("from")),

@@ -6,8 +6,10 @@ import sympy as sp
 from flint import arb
 
 from fmq_theory.certify.enclosure import Enclosure, precision
+from proofs_check.assumption import Assumption, Counterexample
 from proofs_check.certificate import Certificate
 from proofs_check.derivation import Derivation
+from proofs_check.instances import finite_moment
 from proofs_check.lemma import Claim, Lemma, Mutant
 
 __all__ = ["LEMMA"]
@@ -51,6 +53,10 @@ def _one_dimension(d: Derivation, claim: Claim) -> None:
         sp.integrate(sp.expand(quantiles) * normal, (z, -sp.oo, sp.oo)),
         claim["gaussian 1-D"],
     )
+    d.conclude(
+        "In one dimension it is (m_1 - m_2)^2 + (s_1 - s_2)^2",
+        uses=("cost above the Gaussian value", "Gaussians: W2^2 by quantile functions (T1)"),
+    )
 
 
 def _all_dimensions(d: Derivation) -> None:
@@ -75,6 +81,11 @@ def _all_dimensions(d: Derivation) -> None:
         "+ tr(M^-1 B) - 2 tr C = 2 tr G - 2 tr C. So E|x - y|^2 >= tr A + tr B - 2 tr G for every coupling, "
         "and the map x -> M x reaches it for Gaussians. Means add |m_1 - m_2|^2. Singular A: by continuity, "
         "A + eps I.",
+        uses=("G^2 = P B P", "M A M = B", "M^-1*", "M A is*", "finite second moments"),
+    )
+    d.conclude(
+        "FID of two laws (W2^2 of Gaussians with their moments) is at most their W2^2 (Gelbrich)",
+        uses=("Gelbrich's bound in d dimensions", "A B is similar to G^2"),
     )
 
 
@@ -87,13 +98,13 @@ def _paired(d: Derivation, claim: Claim) -> None:
     var_a, var_b = (sum((p - m) ** 2 for p in v) / n for v, m in ((a, mean_a), (b, mean_b)))
     cov = sum((p - mean_a) * (q - mean_b) for p, q in zip(a, b, strict=True)) / n
     without_roots = square - (mean_a - mean_b) ** 2 - var_a - var_b  # FID has + 2 s_a s_b to subtract here
-    d.identity("mean square less FID is 2(s_a s_b - cov)", sp.expand(without_roots), sp.expand(-2 * cov))
+    d.example("mean square less FID is 2(s_a s_b - cov)", sp.expand(without_roots), sp.expand(-2 * cov))
     lagrange = sum(
         ((a[i] - mean_a) * (b[j] - mean_b) - (a[j] - mean_a) * (b[i] - mean_b)) ** 2
         for i in range(SAMPLES)
         for j in range(i)
     )
-    d.identity(
+    d.example(
         "s_a^2 s_b^2 - cov^2 is a sum of squares",
         sp.expand(var_a * var_b - cov**2),
         sp.expand(lagrange / n**2),
@@ -102,6 +113,7 @@ def _paired(d: Derivation, claim: Claim) -> None:
         "any n and dimension",
         "The pairs (phi(xhat_i), phi(x_i)) with mass 1/n are a coupling of the two empirical laws, whose "
         "moments are the sample means and the 1/n covariances. So FID <= W2^2 <= mean square, by Gelbrich.",
+        uses=("Gelbrich's bound in d dimensions", "paired"),
     )
     # b = c a with mean 0 and mean square 1: the equality case. Covariances with another divisor:
     c = sp.Symbol("c", nonnegative=True)
@@ -109,7 +121,16 @@ def _paired(d: Derivation, claim: Claim) -> None:
     larger = 1 / (size - claim["divisor"]) * size  # 1/(n - divisor) in place of 1/n
     frechet = larger * (1 - c) ** 2
     surplus = sp.simplify(((1 - c) ** 2 - frechet).subs({c: 1 + SLACK, size: SAMPLES}))
-    d.decided("paired inequality on b = c a", surplus.is_nonnegative, f"mean square - FID = {surplus}")
+    d.decided(
+        "paired inequality on b = c a",
+        surplus.is_nonnegative,
+        f"mean square - FID = {surplus}",
+        uses=("paired",),
+    )
+    d.conclude(
+        "sqrt FID(q,fp) <= rms |phi(xhat) - phi(x)|, exactly; with 1/(n - 1) this is false",
+        uses=("any n and dimension", "paired inequality on b = c a"),
+    )
 
 
 def _triangle(d: Derivation) -> None:
@@ -117,42 +138,50 @@ def _triangle(d: Derivation) -> None:
     u1, u2, w1, w2 = sp.symbols("u_1 u_2 w_1 w_2", real=True)
     inner = u1 * w1 + u2 * w2
     minkowski = (u1**2 + u2**2) * (w1**2 + w2**2) - inner**2
-    d.identity(
-        "Cauchy-Schwarz in the (mean, deviation) plane",
-        sp.expand(minkowski),
-        sp.expand((u1 * w2 - u2 * w1) ** 2),
-    )
+    d.example("Cauchy-Schwarz in the (mean, deviation) plane", minkowski, (u1 * w2 - u2 * w1) ** 2)
     d.argue(
         "triangle inequality",
         "In d dimensions let (X, Y) and (Y, Z) be optimal couplings of Gaussians with the moments of two "
         "pairs, glued along Y (X and Z independent given Y). Minkowski in L2: rms|X - Z| <= rms|X - Y| + "
         "rms|Y - Z|, and the left side is at least the root of FID of the third pair.",
+        uses=("Gelbrich's bound in d dimensions",),
     )
     far, near, between = sp.symbols("q_data fp_data q_fp", nonnegative=True)
     # The triangle inequality twice: both factors are not negative.
+    first, second = sp.symbols("spare_1 spare_2", nonnegative=True)
     product = (between + near - far) * (between + far - near)
+    d.decided("both factors", (first * second).is_nonnegative, f"{first * second} >= 0")
     d.identity(
         "(sqrt FID(q,data) - sqrt FID(fp,data))^2 <= FID(q,fp)",
         between**2 - (far - near) ** 2,
         sp.expand(product),
+        uses=("triangle inequality", "both factors"),
+    )
+    d.conclude(
+        "|sqrt FID(q,data) - sqrt FID(fp,data)| <= sqrt FID(q,fp)",
+        uses=("(sqrt FID(q,data) - sqrt FID(fp,data))^2 <= FID(q,fp)",),
     )
 
 
 def _chain(d: Derivation, claim: Claim) -> None:
     weights = sp.sqrt(COST)  # |theta_q - theta|, by T1: the square is the sum of n_l D_l
     velocity = L_THETA * weights
-    sample = velocity * (sp.exp(L) - 1) / L
+    s = sp.Symbol("s", nonnegative=True)
+    sample = sp.integrate(velocity * sp.exp(L * (1 - s)), (s, 0, 1))  # G0
     feature = L_PHI * sample
     d.argue(
         "Lipschitz steps",
         "T1 gives |theta_q - theta|^2 = sum of n_l D_l; delta <= L_theta |theta_q - theta|; S6a gives |e_1| "
         "for every noise, so for its root mean square; |phi(xhat) - phi(x)| <= L_phi |e_1|.",
+        uses=("Lipschitz",),
     )
-    d.identity("chain", feature**2, claim["chain"])
+    d.identity("chain", feature**2, claim["chain"], uses=("Lipschitz steps", "any n and dimension"))
+    d.conclude("FID(q,fp) <= L_phi^2 L_theta^2 ((e^L - 1)/L)^2 sum over layers of n_l D_l", uses=("chain",))
     slope = sp.diff(sp.log(feature.subs(COST, C_PD * 4**-BITS) ** 2, 2), BITS)
-    d.identity("order with D_l ~ C 2^(-2b)", sp.simplify(slope), claim["slope"])
+    d.identity("order with D_l ~ C 2^(-2b)", sp.simplify(slope), claim["slope"], uses=("chain",))
+    d.conclude("of the order 2^(-2b) where D_l is", uses=("order with D_l ~ C 2^(-2b)",))
     equal_mass = sp.diff(sp.log(feature.subs(COST, C_PD * 2**-BITS) ** 2, 2), BITS)
-    d.identity(
+    d.example(
         "order with equal mass on Laplace weights, D_l ~ C 2^-b (T5a)",
         sp.simplify(equal_mass),
         sp.Integer(-1),
@@ -167,15 +196,33 @@ def _degradation(d: Derivation, claim: Claim) -> None:
     """FID(q, data) - FID(fp, data) is another quantity: it is of first order in sqrt FID(q, fp)."""
     root, change = sp.symbols("f r", positive=True)  # sqrt FID(fp, data), sqrt FID(q, fp)
     bound = sp.expand((root + change) ** 2 - root**2)
-    d.identity("degradation at most", bound, change * (2 * root + change))
+    d.identity("degradation at most", bound, change * (2 * root + change), uses=("triangle inequality",))
     # Data N(0, 1), full precision N(f, 1), quantized N(f + r, 1).
     frechet = claim["gaussian 1-D"].subs({S1: 1, S2: 1})
     reached = frechet.subs({M1: root + change, M2: 0}) - frechet.subs({M1: root, M2: 0})
     d.identity("it is reached by three Gaussians", sp.expand(reached), bound)
     halves = sp.limit(sp.diff(sp.log(bound.subs(change, 2**-BITS), 2), BITS), BITS, sp.oo)
     d.identity("degradation: order in bits with FID(fp,data) > 0", halves, claim["degradation slope"])
+    d.conclude(
+        "is at most r (2 sqrt FID(fp,data) + r), r = sqrt FID(q,fp), which is reached",
+        uses=("degradation at most", "it is reached by three Gaussians"),
+    )
     without = sp.simplify(sp.diff(sp.log(bound.subs(root, 0).subs(change, 2**-BITS), 2), BITS))
     d.identity("degradation: order with FID(fp,data) = 0", without, claim["slope"])
+    d.conclude(
+        "unless FID(fp,data) = 0 the chain bounds it by the order 2^-b only", uses=("degradation: order*",)
+    )
+
+
+def _paired_inequality(divisor: int) -> bool:
+    """Features a = (-1, 0, 1), b = 2a: FID with variances over n - divisor against the mean square."""
+    deviation = sp.sqrt(sp.Rational(2, 3 - divisor))
+    return bool(deviation**2 <= sp.Rational(2, 3))
+
+
+def _feature_bound(constant: sp.Expr) -> bool:
+    """phi(x) = 2x at distance 1: is its difference at most the constant?"""
+    return bool(constant >= 2)
 
 
 def _enclosed() -> Enclosure:
@@ -187,7 +234,8 @@ LEMMA = Lemma(
     id="S7",
     title="from samples to FID: Gelbrich, the paired inequality, the chain",
     statement=(
-        "FID of two laws (W2^2 of Gaussians with their moments) is at most their W2^2 (Gelbrich). For n "
+        "FID of two laws (W2^2 of Gaussians with their moments) is at most their W2^2 (Gelbrich). In one "
+        "dimension it is (m_1 - m_2)^2 + (s_1 - s_2)^2. For n "
         "paired samples and 1/n covariances sqrt FID(q,fp) <= rms |phi(xhat) - phi(x)|, exactly; with 1/(n - "
         "1) this is false. |sqrt FID(q,data) - sqrt FID(fp,data)| <= sqrt FID(q,fp). The chain: FID(q,fp) <= "
         "L_phi^2 L_theta^2 ((e^L - 1)/L)^2 sum over layers of n_l D_l, of the order 2^(-2b) where D_l is. "
@@ -195,9 +243,26 @@ LEMMA = Lemma(
         "FID(q,fp), which is reached: unless FID(fp,data) = 0 the chain bounds it by the order 2^-b only."
     ),
     assumptions=(
-        "finite second moments",
-        "the paired inequality: the same noise for both, 1/n covariances on both sides",
-        "L_phi, L_theta and L hold where S6a needs them",
+        Assumption(
+            "finite second moments",
+            "finite second moments",
+            Counterexample("nu = 2: the variance is infinite", finite_moment(2), holds=3, broken=2),
+        ),
+        Assumption(
+            "paired",
+            "the paired inequality: the same noise for both, 1/n covariances on both sides",
+            Counterexample("covariances with n - 1 on b = 2a", _paired_inequality, holds=0, broken=1),
+        ),
+        Assumption(
+            "Lipschitz",
+            "L_phi, L_theta and L hold where S6a needs them",
+            Counterexample(
+                "L_phi below the slope of phi = 2x",
+                _feature_bound,
+                holds=sp.Integer(2),
+                broken=sp.Rational(19, 10),
+            ),
+        ),
     ),
     claim={
         "gaussian 1-D": (M1 - M2) ** 2 + (S1 - S2) ** 2,

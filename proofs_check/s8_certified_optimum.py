@@ -10,6 +10,7 @@ from fmq_theory.certify.enclosure import Enclosure
 from fmq_theory.metrics import distortion
 from fmq_theory.quantizers import get_scheme
 from fmq_theory.sources.empirical import Empirical
+from proofs_check.assumption import Assumption, Counterexample
 from proofs_check.certificate import Certificate
 from proofs_check.derivation import Derivation
 from proofs_check.lemma import Claim, Lemma, Mutant
@@ -47,9 +48,14 @@ def _split_bucket(d: Derivation, claim: Claim) -> None:
     upper = LOW + GAP
     saved = (X - LOW) ** 2 - (X - upper) ** 2
     threshold = claim["threshold"]
-    d.identity("one threshold: what x saves", saved, 2 * GAP * (X - threshold))
+    d.identity("one threshold: what x saves", saved, 2 * GAP * (X - threshold), uses=("midway",))
     beyond = sp.expand(saved.subs(X, threshold + PLUS))
-    d.decided("it is not negative beyond the threshold", beyond.is_nonnegative, f"{beyond} >= 0")
+    d.decided(
+        "it is not negative beyond the threshold",
+        beyond.is_nonnegative,
+        f"{beyond} >= 0",
+        uses=("one threshold: what x saves",),
+    )
     levels = sp.symbols("c_1:5", real=True)
     middles = [(a + b) / 2 for a, b in pairwise(levels)]
     jump = (X - levels[0]) ** 2 - (X - levels[3]) ** 2
@@ -61,6 +67,11 @@ def _split_bucket(d: Derivation, claim: Claim) -> None:
         "other side of a threshold tau_k pay less, by 2 (c_{k+1} - c_k)(x - tau_k)_+ if y < tau_k, else by 2 "
         "(c_{k+1} - c_k)(tau_k - x)_+. So D_X(c) = w + D_Y(c) - sum of the means of these, over the pairs of "
         "a bucket and a threshold strictly inside it.",
+        uses=("bucket with one level", "one threshold: what x saves", "several thresholds*", "intervals"),
+    )
+    d.conclude(
+        "D_X(c) = w + D_Y(c) - terms, one term for each threshold strictly inside a bucket",
+        uses=("the identity",),
     )
 
 
@@ -74,13 +85,23 @@ def _size_of_a_term(d: Derivation, claim: Claim) -> None:
     up, down = sp.symbols("up down", real=True)
     parts = sp.solve([sp.Eq(up - down, 0), sp.Eq(up + down, MAD)], [up, down])
     d.identity("mean of (x - y)_+", parts[up], MAD / 2)
-    d.identity("a term is at most", 2 * GAP * SHARE * parts[up], claim["term"])
+    d.identity(
+        "a term is at most",
+        2 * GAP * SHARE * parts[up],
+        claim["term"],
+        uses=("(x - tau)_+ <= (x - y)_+ for y <= tau", "mean of (x - y)_+", "one threshold: what x saves"),
+    )
+    d.conclude(
+        "0 <= term <= (c_{k+1} - c_k) p_B MAD_B",
+        uses=("a term is at most", "it is not negative beyond the threshold"),
+    )
     # Reached: half of the bucket at y - m, half at y + m, tau = y.
     m = sp.Symbol("m", positive=True)
     points = (-m, m)
-    two_points = 2 * GAP * SHARE * sum(sp.Max(p, 0) for p in points) / 2
+    two_points = sum(((p + GAP / 2) ** 2 - (p - GAP / 2) ** 2) / 2 for p in points if p == m) * SHARE
     deviation = sum(abs(p) for p in points) / 2
-    d.identity("reached by two equal points", two_points, claim["term"].subs(MAD, deviation))
+    d.identity("reached by two equal points", sp.expand(two_points), claim["term"].subs(MAD, deviation))
+    d.conclude("the bound is reached", uses=("reached by two equal points",))
 
 
 def _enclosure(d: Derivation) -> None:
@@ -94,6 +115,11 @@ def _enclosure(d: Derivation) -> None:
         "A threshold lies strictly inside at most one bucket. With an optimal codebook on the buckets: min "
         "D_X <= w + min D_Y. With an optimal codebook c on the data: min D_X = w + D_Y(c) - terms >= w + "
         "min D_Y - (c_K - c_1) max p_B MAD_B, and c_K - c_1 is at most the range of the data.",
+        uses=("the identity", "a term is at most", "all terms together*"),
+    )
+    d.conclude(
+        "w + min D_Y - (c_K - c_1) max p_B MAD_B <= min D_X <= w + min D_Y",
+        uses=("enclosure of the optimum", "it is not negative beyond the threshold"),
     )
 
 
@@ -117,20 +143,30 @@ def _example(d: Derivation, claim: Claim) -> None:
                 )
                 term = 2 * gap * share * part
                 limit = claim["term"].subs({GAP: gap, SHARE: share, MAD: mad})
-                d.decided(
+                d.holds(
                     "twelve points: each term in its bounds", bool(0 <= term <= limit), f"{term} <= {limit}"
                 )
                 split += term
-        d.identity("twelve points: the identity", error, within + _errors(means, levels, cuts) - split)
+        d.example("twelve points: the identity", error, within + _errors(means, levels, cuts) - split)
     best, on_buckets = _optimum(data), within + _optimum(means)
     gap = (max(data) - min(data)) * share * max(mads)
-    d.decided(
+    d.holds(
         "twelve points: the enclosure",
         bool(on_buckets - gap <= best <= on_buckets),
         f"{on_buckets - gap} <= {best} <= {on_buckets}",
     )
     d.deliver("optimum of twelve points, K = 3", best)
     d.deliver("w + min D_Y of twelve points, K = 3", on_buckets)
+
+
+def _enclosed(order: Sequence[int]) -> bool:
+    """Buckets of two in this order, levels 0 and 9: is D_X = w + D_Y, as no interval holds 9/2 inside?"""
+    data = [sp.Integer(x) for x in order]
+    buckets = [data[i : i + 2] for i in range(0, len(data), 2)]
+    means = [sum(b) / sp.Integer(2) for b in buckets for _ in b]
+    within = sum((x - y) ** 2 for x, y in zip(data, means, strict=True)) / sp.Integer(len(data))
+    cuts, levels = [sp.Rational(9, 2)], (0, 9)
+    return within + _errors(means, levels, cuts) == _errors(data, levels, cuts)
 
 
 def _errors(points: list[sp.Expr], levels: tuple[int, ...], cuts: list[sp.Expr]) -> sp.Expr:
@@ -194,17 +230,29 @@ LEMMA = Lemma(
         "levels."
     ),
     assumptions=(
-        "thresholds are midway between levels (for others a term can be negative)",
-        "buckets are intervals of the sorted data",
+        Assumption(
+            "midway",
+            "thresholds are midway between levels (for others a term can be negative)",
+            Mutant(
+                "a threshold at a third of the gap",
+                {"threshold": LOW + GAP / 3},
+                "one threshold: what x saves",
+            ),
+        ),
+        Assumption(
+            "intervals",
+            "buckets are intervals of the sorted data",
+            Counterexample(
+                "two points of neighbouring buckets change places: both are split",
+                _enclosed,
+                holds=(0, 1, 8, 9),
+                broken=(0, 8, 1, 9),
+            ),
+        ),
     ),
     claim={"threshold": LOW + GAP / 2, "term": GAP * SHARE * MAD},
     derive=_derive,
     mutants=(
-        Mutant(
-            "missing assumption: a threshold at a third of the gap",
-            {"threshold": LOW + GAP / 3},
-            "one threshold: what x saves",
-        ),
         Mutant("half the bound", {"term": GAP * SHARE * MAD / 2}, "a term is at most"),
         Mutant("the share of the bucket is lost", {"term": GAP * MAD}, "a term is at most"),
     ),

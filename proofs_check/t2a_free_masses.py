@@ -10,8 +10,10 @@ from fmq_theory.certify.stationary import stationary_codebook
 from fmq_theory.metrics import distortion
 from fmq_theory.quantizers import get_scheme
 from fmq_theory.sources import make
+from proofs_check.assumption import Assumption, Counterexample
 from proofs_check.certificate import Certificate
 from proofs_check.derivation import Derivation
+from proofs_check.instances import finite_moment, least_error
 from proofs_check.lemma import Claim, Lemma, Mutant
 
 __all__ = ["LEMMA"]
@@ -22,11 +24,13 @@ X = sp.Symbol("x", real=True)
 
 
 def _derive(d: Derivation, claim: Claim) -> None:
+    _voronoi(d, claim)
     d.argue(
         "reduction to K levels",
         "Let nu have atoms c_1 .. c_K. For every coupling |x - y|^2 >= min over k of (x - c_k)^2, and Q(x) "
         "= the nearest c_k gives a coupling of mu with Q#mu, at most K atoms, with equality. So the least "
         "W2^2 over measures is the least of V(c) = E min_k (X - c_k)^2 over K levels.",
+        uses=("beyond it the upper level is nearer",),
     )
     d.argue(
         "a minimum exists",
@@ -34,12 +38,29 @@ def _derive(d: Derivation, claim: Claim) -> None:
         "lower semicontinuous by Fatou, so V attains its least value. If some of the c_k there are "
         "infinite, move them to any finite place: V does not grow. (Not all are infinite: V(0, .., 0) = E "
         "X^2 is finite.)",
+        uses=("finite variance",),
     )
-    _voronoi(d, claim)
+    d.conclude(
+        "equals the least of E min_k (X - c_k)^2 over levels c_1 .. c_K, and is attained",
+        uses=("reduction to K levels", "a minimum exists"),
+    )
+    d.conclude(
+        "the cells are the Voronoi intervals (thresholds are midpoints of levels)",
+        uses=("threshold", "beyond it the upper level is nearer"),
+    )
     _centroid(d, claim)
+    d.conclude("each level is the mean of its cell", uses=("level", "what another level costs"))
     _derivatives(d)
     _strict(d)
+    d.conclude(
+        "the K levels are distinct, no threshold carries mass, and the least error strictly decreases in K",
+        uses=("all K levels are used", "no mass on a threshold"),
+    )
     _gaussian(d, claim)
+    d.conclude(
+        "For the standard Gaussian law and K = 2 the least error is 1 - 2/pi",
+        uses=("Gaussian, K = 2", "Gaussian, K = 2: it is the optimum"),
+    )
 
 
 def _voronoi(d: Derivation, claim: Claim) -> None:
@@ -47,7 +68,7 @@ def _voronoi(d: Derivation, claim: Claim) -> None:
     difference = (X - A) ** 2 - (X - B) ** 2
     roots = sp.solve(difference, X)
     d.decided("two levels are equally near at one point", len(roots) == 1, f"x = {roots}")
-    d.identity("threshold", roots[0], claim["threshold"])
+    d.identity("threshold", roots[0], claim["threshold"], uses=("two levels are equally near at one point",))
     beyond = sp.expand(difference.subs(B, A + width).subs(X, roots[0].subs(B, A + width) + P))
     d.decided("beyond it the upper level is nearer", beyond.is_positive, f"{beyond} > 0")
 
@@ -58,21 +79,21 @@ def _centroid(d: Derivation, claim: Claim) -> None:
     error = s2 - 2 * C * s1 + C**2 * P
     best = sp.solve(sp.diff(error, C), C)
     d.decided("one stationary level", len(best) == 1, f"c = {best}")
-    d.identity("level", best[0], claim["level"].subs(M, s1 / P))
+    d.identity("level", best[0], claim["level"].subs(M, s1 / P), uses=("one stationary level",))
     d.identity("what another level costs", error - error.subs(C, best[0]), P * (C - s1 / P) ** 2)
 
 
 def _derivatives(d: Derivation) -> None:
-    """The same two conditions as the gradient of D for a density f, thresholds and levels free."""
+    """A check: the same two conditions as the gradient of D for a density f, thresholds and levels free."""
     f = sp.Function("f")
     low, high = sp.symbols("t_0 t_2", real=True)
     both = sp.Integral((X - A) ** 2 * f(X), (X, low, TAU)) + sp.Integral((X - B) ** 2 * f(X), (X, TAU, high))
     by_threshold = sp.diff(both, TAU)
-    d.identity("dD/dtau", by_threshold, f(TAU) * ((TAU - A) ** 2 - (TAU - B) ** 2))
-    d.identity("dD/dtau vanishes at the threshold", by_threshold.subs(TAU, (A + B) / 2), sp.Integer(0))
+    d.example("dD/dtau", by_threshold, f(TAU) * ((TAU - A) ** 2 - (TAU - B) ** 2))
+    d.example("dD/dtau vanishes at the threshold", by_threshold.subs(TAU, (A + B) / 2), sp.Integer(0))
     by_level = sp.diff(both, A).doit()
     expected = sp.Integral(-2 * (X - A) * f(X), (X, low, TAU))
-    d.decided(
+    d.holds(
         "dD/da is twice the moment about a",
         bool(sp.simplify(sp.expand((by_level - expected).doit())) == 0),
         f"{by_level} = {expected}",
@@ -93,6 +114,7 @@ def _strict(d: Derivation) -> None:
         "positive mass below and above its level; splitting it there gains a positive amount. So the least "
         "error strictly decreases in K until it is 0, and an optimal codebook has K distinct levels, each "
         "used.",
+        uses=("gain of one more level", "more than K points"),
     )
     # An atom of mass q at the threshold may go to either cell at the same cost; then both sets of means
     # must satisfy the centroid condition.
@@ -104,6 +126,7 @@ def _strict(d: Derivation) -> None:
         "Both assignments of the atom are optimal, so by the centroid condition the mean is c with and "
         "without it: tau = c. But tau lies strictly between two distinct levels. So mu({tau}) = 0 and Q is "
         "unique mu-a.e. for given levels.",
+        uses=("the mean with an atom at tau added", "level", "all K levels are used"),
     )
 
 
@@ -112,12 +135,19 @@ def _gaussian(d: Derivation, claim: Claim) -> None:
     density = sp.exp(-(X**2) / 2) / sp.sqrt(2 * sp.pi)
     level = 2 * sp.integrate(X * density, (X, 0, sp.oo))
     variance = sp.integrate(X**2 * density, (X, -sp.oo, sp.oo))
-    d.identity("Gaussian, K = 2: the threshold of +-level", sp.Integer(0), claim["threshold"].subs({A: -B}))
-    d.identity("Gaussian, K = 2", variance - level**2, claim["gaussian K=2"])
+    between = sp.solve(((X - A) ** 2 - (X - B) ** 2).subs(A, -B), X)[0]
+    d.identity("Gaussian, K = 2: the threshold of +-level", between, sp.Integer(0))
+    d.identity(
+        "Gaussian, K = 2",
+        variance - level**2,
+        claim["gaussian K=2"],
+        uses=("Gaussian, K = 2: the threshold of +-level", "level"),
+    )
     d.argue(
         "Gaussian, K = 2: it is the optimum",
         "The Gaussian density is log-concave, so there is one stationary codebook (Fleischer 1964, Kieffer "
         "1983) and an optimal codebook is stationary.",
+        uses=("threshold", "level"),
     )
     d.deliver("D_LM(2) gaussian", claim["gaussian K=2"])
 
@@ -140,9 +170,31 @@ LEMMA = Lemma(
         "c_k)^2 over levels c_1 .. c_K, and is attained. At an optimum the cells are the Voronoi intervals "
         "(thresholds are midpoints of levels), each level is the mean of its cell, each atom has the mass "
         "of its cell. If the support of mu has more than K points, the K levels are distinct, no threshold "
-        "carries mass, and the least error strictly decreases in K."
+        "carries mass, and the least error strictly decreases in K. For the standard Gaussian law and K = 2 "
+        "the least error is 1 - 2/pi."
     ),
-    assumptions=("mu is a law on the line with finite variance", "K >= 1"),
+    assumptions=(
+        Assumption(
+            "finite variance",
+            "mu is a law on the line with finite variance",
+            Counterexample(
+                "P(X > x) = x^-nu, nu = 2: the error of the unbounded cell is infinite",
+                finite_moment(2),
+                holds=3,
+                broken=2,
+            ),
+        ),
+        Assumption(
+            "more than K points",
+            "the support of mu has more than K points (for distinct levels and strict decrease)",
+            Counterexample(
+                "two points, K = 2: a third level gains nothing",
+                lambda points: least_error(points, 3) < least_error(points, 2),
+                holds=(0, 1, 3),
+                broken=(0, 0, 3),
+            ),
+        ),
+    ),
     claim={"threshold": (A + B) / 2, "level": M, "gaussian K=2": 1 - 2 / sp.pi},
     derive=_derive,
     mutants=(

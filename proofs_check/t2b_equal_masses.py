@@ -12,8 +12,10 @@ from fmq_theory.certify.sums import exponential_partial_sum
 from fmq_theory.metrics import distortion
 from fmq_theory.quantizers import get_scheme
 from fmq_theory.sources import make
+from proofs_check.assumption import Assumption, Counterexample
 from proofs_check.certificate import Certificate
 from proofs_check.derivation import WORKING_DIGITS, Derivation
+from proofs_check.instances import finite_moment
 from proofs_check.lemma import Claim, Lemma, Mutant
 
 __all__ = ["LEMMA"]
@@ -27,17 +29,19 @@ def _derive(d: Derivation, claim: Claim) -> None:
         "W2 by quantile functions",
         "By T1's argument the comonotone coupling (F^-1(U), G^-1(U)), U uniform on (0, 1), is optimal: "
         "W2^2(mu, nu) = integral over (0, 1) of (F^-1 - G^-1)^2. It holds for laws with atoms as well.",
+        uses=("finite variance",),
     )
     d.argue(
         "one cell per atom",
         "For nu = (1/K) sum of point masses at y_1 <= .. <= y_K, G^-1 = y_k on ((k-1)/K, k/K]. So W2^2 is a "
         "sum over k of integrals of (F^-1 - y_k)^2 over intervals of length 1/K.",
+        uses=("W2 by quantile functions",),
     )
     # Over the interval: integral of (F^-1)^2 = s, of F^-1 = m/K.
     error = S - 2 * Y * M / K + Y**2 / K
     best = sp.solve(sp.diff(error, Y), Y)
     d.decided("one stationary level", len(best) == 1, f"y = {best}")
-    d.identity("level", best[0], claim["level"])
+    d.identity("level", best[0], claim["level"], uses=("one stationary level",))
     d.identity("what another level costs", error - error.subs(Y, M), (Y - M) ** 2 / K)
     d.identity("least error of a cell", error.subs(Y, best[0]), claim["cell"])
     d.argue(
@@ -45,13 +49,20 @@ def _derive(d: Derivation, claim: Claim) -> None:
         "The minimum over each y_k alone is m_k, the mean of F^-1 over ((k-1)/K, k/K]. F^-1 is "
         "non-decreasing, so m_1 <= .. <= m_K: the constraint y_1 <= .. <= y_K does not bind, and the "
         "minimizer is unique. The integrals of (F^-1)^2 add up to E X^2: D_EM = E X^2 - (1/K) sum of m_k^2.",
+        uses=("one cell per atom", "level", "what another level costs"),
     )
+    d.conclude(
+        "is D_EM(K) = E X^2 - (1/K) sum over k of m_k^2",
+        uses=("the order of the levels is respected", "least error of a cell"),
+    )
+    d.conclude("the points m_k are the only minimizer", uses=("the order of the levels is respected",))
     _by_density(d, claim)
     d.argue(
         "D_LM <= D_EM",
         "Measures with K atoms of mass 1/K are measures with at most K atoms: T2b minimizes over a subset "
         "of T2a.",
     )
+    d.conclude("D_LM(K) <= D_EM(K)", uses=("D_LM <= D_EM",))
     _equality(d, claim)
     _strict(d, claim)
 
@@ -75,7 +86,7 @@ def _by_density(d: Derivation, claim: Claim) -> None:
             second = mp.quad(lambda u: ppf(u) ** 2, [mp.mpf(k) / 5, mp.mpf(k + 1) / 5])
             mean = 5 * mp.quad(ppf, [mp.mpf(k) / 5, mp.mpf(k + 1) / 5])
             by_formula += sp.lambdify((S, M, K), claim["cell"], "mpmath")(second, mean, 5)
-    d.agrees("logistic, K = 5: cells of x against cells of u", direct, by_formula, digits=25)
+    d.check("logistic, K = 5: cells of x against cells of u", direct, by_formula, within=1e-25)
 
 
 def _equality(d: Derivation, claim: Claim) -> None:
@@ -86,6 +97,24 @@ def _equality(d: Derivation, claim: Claim) -> None:
     mean = K * sp.integrate(quantile, cell)
     error = claim["cell"].subs({S: sp.integrate(quantile**2, cell), M: mean})
     d.identity("uniform: D_EM at every K", K * sp.simplify(error), a**2 / (3 * K**2))
+    # Any cells of widths w_k that add up to 2a err by the sum of w_k^3/(24 a).
+    wide, mean_width = sp.symbols("w h", positive=True)
+    least = mean_width**3 + 3 * mean_width**2 * (wide - mean_width)  # the tangent of w^3 at h
+    d.identity(
+        "uniform: w^3 lies above its tangent",
+        wide**3 - least,
+        (wide - mean_width) ** 2 * (wide + 2 * mean_width),
+    )
+    d.argue(
+        "uniform: equal widths are best",
+        "With h = 2a/K the tangents add up to K h^3, so no K cells err by less than K h^3/(24 a) = a^2/(3 "
+        "K^2).",
+        uses=("uniform: w^3 lies above its tangent",),
+    )
+    d.conclude(
+        "with equality for the uniform law",
+        uses=("uniform: D_EM at every K", "uniform: equal widths are best"),
+    )
 
 
 def _strict(d: Derivation, claim: Claim) -> None:
@@ -99,7 +128,12 @@ def _strict(d: Derivation, claim: Claim) -> None:
     d.identity("Laplace, K = 4, thresholds -t, 0, t", error, 1 - T**2 / (sp.exp(T) - 1))
     median = sp.solve(sp.Eq(beyond, sp.Rational(1, 2)), T)[0]  # half of the upper side: mass 1/4 each
     equal = sp.simplify(error.subs(T, median))
-    d.identity("Laplace, K = 4, equal mass", equal, claim["laplace equal mass"])
+    d.identity(
+        "Laplace, K = 4, equal mass",
+        equal,
+        claim["laplace equal mass"],
+        uses=("Laplace, K = 4, thresholds -t, 0, t",),
+    )
     # d error/dt = 0 is t = 2 (1 - e^-t), whose solutions are 0 and 2 + W(-2 e^-2).
     slope = sp.diff(T**2 / (sp.exp(T) - 1), T)
     stationary = 2 + sp.LambertW(-2 * sp.exp(-2))
@@ -110,11 +144,21 @@ def _strict(d: Derivation, claim: Claim) -> None:
     better = (1 - T**2 / (sp.exp(T) - 1)).subs(T, 2 + w)
     better = sp.simplify(sp.expand(better).subs(sp.exp(w), -2 * sp.exp(-2) / w))
     better = better.subs(w, stationary - 2)
-    d.identity("Laplace, K = 4, the better threshold", better, claim["laplace better"])
+    d.identity(
+        "Laplace, K = 4, the better threshold",
+        better,
+        claim["laplace better"],
+        uses=("Laplace, K = 4, thresholds -t, 0, t", "the better threshold is stationary"),
+    )
     d.decided(
         "equal mass is strictly worse",
         sp.sign(sp.N(equal - better, 30)) == claim["sign"],
         f"{sp.N(equal, 8)} against {sp.N(better, 8)}",
+        uses=("Laplace, K = 4, equal mass", "Laplace, K = 4, the better threshold"),
+    )
+    d.conclude(
+        "strict inequality for the unit Laplace law at K = 4: D_EM = 1 - ln(2)^2",
+        uses=("equal mass is strictly worse",),
     )
     d.deliver("D_EM(4) laplace", claim["laplace equal mass"])
     d.deliver("D_LM(4) laplace", claim["laplace better"])
@@ -122,6 +166,11 @@ def _strict(d: Derivation, claim: Claim) -> None:
         "the better threshold gives the optimum",
         "Not needed for the strict inequality. The Laplace density is log-concave, so its stationary "
         "codebook is unique (Kieffer 1983); it is symmetric, and this is it.",
+        uses=("the better threshold is stationary",),
+    )
+    d.conclude(
+        "D_LM = (1 + W(-2 e^-2))^2",
+        uses=("Laplace, K = 4, the better threshold", "the better threshold gives the optimum"),
     )
 
 
@@ -145,7 +194,18 @@ LEMMA = Lemma(
         "unit Laplace law at K = 4: D_EM = 1 - ln(2)^2, D_LM = (1 + W(-2 e^-2))^2, W the principal branch "
         "of Lambert's function."
     ),
-    assumptions=("mu is a law on the line with finite variance", "K >= 1"),
+    assumptions=(
+        Assumption(
+            "finite variance",
+            "mu is a law on the line with finite variance",
+            Counterexample(
+                "P(X > x) = x^-nu, nu = 2: the error of the unbounded cell is infinite",
+                finite_moment(2),
+                holds=3,
+                broken=2,
+            ),
+        ),
+    ),
     claim={
         "level": M,
         "cell": S - M**2 / K,

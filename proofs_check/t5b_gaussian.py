@@ -7,7 +7,8 @@ import sympy as sp
 
 from fmq_theory.bounds.equal_mass_sums import S_INFINITY as S_INFINITY_FLOAT
 from fmq_theory.certify.sums import exponential_sum_by_integral
-from proofs_check.cells import S_INFINITY, TERM, J, exponential_sum_value
+from proofs_check.assumption import Assumption
+from proofs_check.cells import S_INFINITY, TERM, J, exponential_sum_value, scaling
 from proofs_check.certificate import Certificate
 from proofs_check.derivation import WORKING_DIGITS, Derivation
 from proofs_check.lemma import Claim, Lemma, Mutant
@@ -25,24 +26,48 @@ def _derive(d: Derivation, claim: Claim) -> None:
     mills = sp.Symbol("m", positive=True)
     slope = sp.diff(survival / f, X).subs({sp.diff(f, X): -X * f, sp.diff(survival, X): -f})
     d.identity("f' = -x f", sp.diff(density, X), -X * density)
-    d.identity("(1/r)' = x m - 1", sp.expand(slope.subs(survival, mills * f)), X * mills - 1)
+    d.identity(
+        "(1/r)' = x m - 1",
+        sp.expand(slope.subs(survival, mills * f)),
+        X * mills - 1,
+        uses=("f' = -x f",),
+    )
     for name, bound in (("lower", claim["lower"]), ("upper", claim["upper"])):
         squeezed = sp.limit((X * mills - 1).subs(mills, bound), X, sp.oo)
         d.identity(f"von Mises' condition, {name} bound", squeezed, sp.Integer(0))
         d.identity(f"r/x -> 1, {name} bound", sp.limit(1 / (bound * X), X, sp.oo), sp.Integer(1))
         exponent = sp.expand_log(-sp.log(bound * density), force=True) / X**2
-        d.identity(f"-ln F_bar/x^2, {name} bound", sp.limit(exponent, X, sp.oo), 1 / claim["square"])
+        d.identity(
+            f"-ln F_bar/x^2, {name} bound",
+            sp.limit(exponent, X, sp.oo),
+            1 / claim["square"],
+            uses=("X is Gaussian",),
+        )
     d.argue(
         "the quantile",
         "At the level 1 - 1/K: ln K = -ln F_bar(x), so x^2/ln K -> 2. The density is positive and "
         "continuous, so its reciprocal is integrable over bounded intervals: the assumptions of T5c hold, "
         "with r_+ = r_- ~ x by symmetry.",
+        uses=(
+            "von Mises' condition*",
+            "(1/r)' = x m - 1",
+            "-ln F_bar/x^2*",
+            "Mills' ratio*",
+            "lower bound*",
+            "upper bound*",
+        ),
     )
     law = S_INF / K * (1 / R_UP**2 + 1 / R_DOWN**2)  # T5c
-    square = claim["square"] * LOG_K  # r^2 ~ x^2 ~ 2 ln K
-    limit = law.subs({R_UP: sp.sqrt(square), R_DOWN: sp.sqrt(square)}) * K * LOG_K ** claim["log power"]
-    d.identity("limit for sigma = 1", limit, claim["limit"])
-    d.argue("scale", "D_EM(K) of sigma X is sigma^2 times that of X.")
+    for hazard in (1 / claim["upper"], 1 / claim["lower"]):  # r lies between the two, ln K ~ x^2/2
+        scaled = law.subs({R_UP: hazard, R_DOWN: hazard}) * K * (X**2 / claim["square"]) ** claim["log power"]
+        d.identity(
+            "limit for sigma = 1",
+            sp.limit(scaled, X, sp.oo),
+            claim["limit"],
+            uses=("the quantile", "r/x -> 1*", "X is Gaussian"),
+        )
+    scaling(d)
+    d.conclude("D_EM(K) K ln K -> sigma^2 S_inf", uses=("limit for sigma = 1", "location and scale"))
     d.deliver("limit of K ln K D_EM/sigma^2", S_INFINITY, exponential_sum_value())
     _check_far_out(d)
     _check_at_256(d)
@@ -105,7 +130,13 @@ LEMMA = Lemma(
         "For a Gaussian law of variance sigma^2, D_EM(K) K ln K -> sigma^2 S_inf, S_inf = 1 + sum over j >= "
         "1 of (1 - j (j + 1) ln(1 + 1/j)^2)."
     ),
-    assumptions=("X is Gaussian",),
+    assumptions=(
+        Assumption(
+            "X is Gaussian",
+            "X is Gaussian",
+            Mutant("the Laplace law: -ln F_bar ~ x", {"square": sp.Integer(1)}, "-ln F_bar/x^2, lower bound"),
+        ),
+    ),
     claim={
         "lower": X / (1 + X**2),
         "upper": 1 / X,

@@ -8,6 +8,7 @@ import sympy as sp
 from fmq_theory.bounds.equal_mass_sums import regular_tail_sum
 from fmq_theory.certify.sums import regular_sum
 from fmq_theory.sources import make
+from proofs_check.assumption import Assumption, Counterexample
 from proofs_check.cells import (
     NU,
     J,
@@ -31,13 +32,19 @@ def _derive(d: Derivation, claim: Claim) -> None:
     quantile = sp.powsimp(sp.solve(sp.Eq(C * X**-NU, S), X)[0], force=True)
     d.identity("upper quantile of the tail", quantile, (C / S) ** (1 / NU))
     size = (C * K) ** (1 / NU)  # q(1 - 1/K), to first order
-    d.identity("a cell, rescaled", quantile.subs(S, W / K) / size, W ** (-1 / NU))
+    d.identity(
+        "a cell, rescaled",
+        quantile.subs(S, W / K) / size,
+        W ** (-1 / NU),
+        uses=("upper quantile of the tail",),
+    )
     d.argue(
         "convergence of a cell",
         "C x^-nu is inverted by (C/s)^(1/nu), and F_bar(x) ~ C x^-nu implies q(1 - s) ~ (C/s)^(1/nu) as s "
         "-> 0 (both are monotone). So q(1 - w/K)/(C K)^(1/nu) -> w^(-1/nu) for every w > 0. Monotone "
         "functions with a continuous limit converge uniformly on compact sets, so for each j >= 1 the "
         "variance of cell j, divided by (C K)^(2/nu), tends to s_j.",
+        uses=("a cell, rescaled", "power tails"),
     )
     _terms(d, claim)
     _remainder(d)
@@ -58,7 +65,12 @@ def _terms(d: Derivation, claim: Claim) -> None:
     d.identity("variance of cell j >= 1", variance, claim["term"])
     critical = powers_at_zero(d)
     least = sp.solve(sp.Eq(2 / NU, critical), NU)[0]
-    d.identity("the unbounded cell has a variance iff nu exceeds", least, claim["least index"])
+    d.identity(
+        "the unbounded cell has a variance iff nu exceeds",
+        least,
+        claim["least index"],
+        uses=("nu > 2", "integral of w^-p*"),
+    )
     excess = sp.Symbol("excess", positive=True)  # nu = 2 + excess
     first = sp.integrate(W ** (-1 / (2 + excess)), (W, 0, 1))
     second = sp.integrate(W ** (-2 / (2 + excess)), (W, 0, 1))
@@ -67,10 +79,14 @@ def _terms(d: Derivation, claim: Claim) -> None:
     d.identity(
         "it is the term at j = 0", top, claim["term"].subs(J, 0).subs(NU, 2 + excess).subs(excess, NU - 2)
     )
+    d.conclude(
+        "s_0 = nu/((nu - 2)(nu - 1)^2)", uses=("variance of the unbounded cell", "it is the term at j = 0")
+    )
     d.argue(
         "domination in the unbounded cell",
         "For w <= 1 and K large, q(1 - w/K) <= 2 (C K/w)^(1/nu), whose square is integrable over w in (0, "
         "1) as nu > 2. So the variance of the top cell, rescaled, tends to s_0.",
+        uses=("the unbounded cell has a variance iff nu exceeds", "a cell, rescaled"),
     )
     # The terms fall like j^(-2 - 2/nu): expand at w = (j + 1/2)(1 + z h), h = 1/(2j + 1), z in [-1, 1].
     z, h = sp.symbols("z h", positive=True)
@@ -78,6 +94,7 @@ def _terms(d: Derivation, claim: Claim) -> None:
     mean = sp.integrate(power, (z, -1, 1)) / 2
     spread = sp.series(sp.integrate((power - mean) ** 2, (z, -1, 1)) / 2, h, 0, 3).removeO()
     d.identity("the terms fall like j^(-2 - 2/nu)/(12 nu^2)", spread / h**2 / 4, a**2 / 12)
+    d.conclude("s_j ~ j^(-2 - 2/nu)/(12 nu^2)", uses=("the terms fall like*", "variance of cell j >= 1"))
 
 
 def _remainder(d: Derivation) -> None:
@@ -90,12 +107,21 @@ def _remainder(d: Derivation) -> None:
         "The cells that are neither among the J top nor the J bottom ones have lengths that add up to at "
         "most q(1 - J/K) - q(J/K). So their variances add up to at most (q(1 - J/K) - q(J/K))^2/4: no "
         "density, no continuity, gaps allowed.",
+        uses=("variance of a cell", "squares of lengths add up to less than the square"),
     )
     share = (2 * (C * K / BIG_J) ** (1 / NU)) ** 2 / 4 / (C * K) ** (2 / NU)
-    d.identity("their share after rescaling", sp.powsimp(sp.expand_power_base(share)), BIG_J ** (-2 / NU))
+    d.identity(
+        "their share after rescaling",
+        sp.powsimp(sp.expand_power_base(share)),
+        BIG_J ** (-2 / NU),
+        uses=("all other cells together", "upper quantile of the tail"),
+    )
     decay = sp.expand_log(sp.log(BIG_J ** (-2 / NU)), force=True) / sp.log(BIG_J)
     d.decided(
-        "it vanishes as J grows", sp.simplify(decay).is_negative, f"J^({sp.simplify(decay)}), whatever K"
+        "it vanishes as J grows",
+        sp.simplify(decay).is_negative,
+        f"J^({sp.simplify(decay)}), whatever K",
+        uses=("their share after rescaling",),
     )
 
 
@@ -104,11 +130,23 @@ def _law(d: Derivation, claim: Claim, size: sp.Expr) -> None:
         "sum",
         "Let first K and then J grow: the sum of all variances, divided by (C K)^(2/nu), tends to S_nu for "
         "each side. With mass 1/K a cell, D_EM(K) ~ (1/K)(C K)^(2/nu) * 2 S_nu.",
+        uses=(
+            "convergence of a cell",
+            "domination in the unbounded cell",
+            "it vanishes as J grows",
+            "variance of cell j >= 1",
+            "it is the term at j = 0",
+        ),
     )
     both = 2 * size**2 * S_NU / K
     d.identity("both sides", both, claim["constant"] * K ** -claim["order"])
+    d.conclude("D_EM(K) ~ 2 C^(2/nu) S_nu K^-(1 - 2/nu)", uses=("sum", "both sides"))
     halving = sp.simplify((K ** -claim["order"]).subs(K, 8 * K) / K ** -claim["order"]).subs(NU, 3)
     d.identity("nu = 3: eight times the levels halve the error", sp.simplify(halving), sp.Rational(1, 2))
+    d.conclude(
+        "for nu = 3 eight times the levels halve the error",
+        uses=("nu = 3: eight times the levels halve the error", "sum"),
+    )
 
 
 def _student(d: Derivation, claim: Claim) -> None:
@@ -124,6 +162,10 @@ def _student(d: Derivation, claim: Claim) -> None:
         exact = claim["student"].subs(NU, nu).subs(normalizer, value)
         tail = make("student-t", df=float(nu)).tail
         d.agrees(f"the package's C, nu = {nu}", tail.constant, sp.simplify(exact), digits=13)
+    d.conclude(
+        "For Student's t C = c_nu nu^((nu - 1)/2)",
+        uses=("Student-t: the constant of its tail", "the package's C*"),
+    )
 
 
 def _check_pareto(d: Derivation, claim: Claim) -> None:
@@ -148,7 +190,7 @@ def _check_pareto(d: Derivation, claim: Claim) -> None:
         )
         law = sp.lambdify((C, NU, S_NU, K), claim["constant"] * K ** -claim["order"], "mpmath")
         claimed = law(mp.mpf(1) / 2, mp.mpf(nu), partial, mp.mpf(num_levels))
-    d.agrees("two-sided Pareto, nu = 3, K = 64", exact, claimed, digits=30)
+    d.check("two-sided Pareto, nu = 3, K = 64", exact, claimed, within=1e-30)
 
 
 def _check_student(d: Derivation, claim: Claim) -> None:
@@ -170,6 +212,11 @@ def _check_student(d: Derivation, claim: Claim) -> None:
     d.check("Student-t, nu = 4, K = 4096", exact, claimed, within=0.02)
 
 
+def _cells_scale(quantile: sp.Expr) -> bool:
+    """Does q(1 - 2/K)/q(1 - 1/K) tend to 2^(-1/nu), nu = 3?"""
+    return sp.limit(quantile.subs(S, 2 / K) / quantile.subs(S, 1 / K), K, sp.oo) == 2 ** sp.Rational(-1, 3)
+
+
 _TWO_NU = 2 / NU
 
 LEMMA = Lemma(
@@ -179,9 +226,33 @@ LEMMA = Lemma(
         "If P(X > x) ~ P(X < -x) ~ C x^-nu with nu > 2, then D_EM(K) ~ 2 C^(2/nu) S_nu K^-(1 - 2/nu), S_nu "
         "= sum over j >= 0 of s_j, s_j = Var(U^(-1/nu)) for U uniform on (j, j + 1). With unequal constants "
         "2 C^(2/nu) becomes C_+^(2/nu) + C_-^(2/nu), where a lighter tail counts as 0. With a slowly "
-        "varying factor: D_EM(K) ~ (S_nu/K)(q(1 - 1/K)^2 + q(1/K)^2)."
+        "varying factor: D_EM(K) ~ (S_nu/K)(q(1 - 1/K)^2 + q(1/K)^2). No density and no continuity are "
+        "needed, and the support may have gaps. "
+        "s_0 = nu/((nu - 2)(nu - 1)^2), s_j ~ j^(-2 - 2/nu)/(12 nu^2); for nu "
+        "= 3 eight times the levels halve the error. For Student's t C = c_nu nu^((nu - 1)/2), c_nu the "
+        "constant of its density."
     ),
-    assumptions=("nu > 2", "nothing else: no density, no continuity, gaps in the support are allowed"),
+    assumptions=(
+        Assumption(
+            "nu > 2",
+            "nu > 2",
+            Mutant(
+                "nu > 1 is enough",
+                {"least index": sp.Integer(1)},
+                "the unbounded cell has a variance iff nu exceeds",
+            ),
+        ),
+        Assumption(
+            "power tails",
+            "P(X > x) ~ C_+ x^-nu and P(X < -x) ~ C_- x^-nu",
+            Counterexample(
+                "an exponential tail: q(1 - 2/K)/q(1 - 1/K) -> 1, not 2^(-1/nu)",
+                _cells_scale,
+                holds=S ** sp.Rational(-1, 3),
+                broken=-sp.log(S),
+            ),
+        ),
+    ),
     claim={
         "term": regular_term(J),
         "least index": sp.Integer(2),
@@ -194,11 +265,6 @@ LEMMA = Lemma(
         Mutant("C^(1/nu)", {"constant": 2 * C ** (1 / NU) * S_NU}, "both sides"),
         Mutant("order 2/nu", {"order": _TWO_NU}, "both sides"),
         Mutant("order 2, as for the optimum", {"order": sp.Integer(2)}, "both sides"),
-        Mutant(
-            "missing assumption: nu > 1 is enough",
-            {"least index": sp.Integer(1)},
-            "the unbounded cell has a variance iff nu exceeds",
-        ),
         Mutant(
             "variance without the squared mean",
             {"term": ((J + 1) ** (1 - _TWO_NU) - J ** (1 - _TWO_NU)) / (1 - _TWO_NU)},
