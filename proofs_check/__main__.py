@@ -1,10 +1,11 @@
 """``python -m proofs_check [--only ID] [--steps] [--list] [--check] [--json PATH]``.
 
-Proves the lemmas, certifies their constants, refutes their mutants. A whole run that passes writes
+Proves the lemmas, certifies their constants, refutes their mutants, takes out every step and assumption
+in turn. A whole run that passes writes
 ``docs/proofs.md``; with ``--check`` it compares instead, and fails if the page is stale.
 
-Exit code 0 if all is well, 1 if a lemma, constant or mutant failed or the page is stale, 2 for a
-wrong argument.
+Exit code 0 if all is well, 1 if a lemma, constant or mutant failed, a step or an assumption changes
+nothing, or the page is stale, 2 for a wrong argument.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from proofs_check.document import markdown, record
+from proofs_check.document import COLUMNS, counts, markdown, record
 from proofs_check.registry import LEMMAS
 from proofs_check.runner import Outcome, run_lemma
 
@@ -28,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{lemma.id:<6} {lemma.title}")
         return 0
     outcomes: list[Outcome] = []
-    print(f"{'id':<6} {'verdict':<8} {'steps':>5} {'constants':>9} {'mutants':>8} {'seconds':>8}  title")
+    print(f"{'id':<6} {'verdict':<8} {'derived':>7} {'computed':>8} {'argued':>6} {'checked':>7} ", end="")
+    print(f"{'assumed':>7} {'mutants':>7} {'seconds':>7}  title")
     for name in options.only or LEMMAS:
         outcome = run_lemma(LEMMAS[name])
         outcomes.append(outcome)
@@ -39,9 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if failed:
         print(f"\nFAILED: {', '.join(failed)}")
         return 1
-    mutants = sum(len(outcome.mutants) for outcome in outcomes)
-    constants = sum(len(outcome.constants) for outcome in outcomes)
-    print(f"\n{len(outcomes)} lemmas proved, {constants} constants certified, {mutants} mutants refuted.")
+    total = {what: sum(counts(outcome)[what] for outcome in outcomes) for what in COLUMNS}
+    print(
+        f"\n{len(outcomes)} lemmas: {total['derived']} steps derived, {total['computed']} computed, "
+        f"{total['argued']} argued in words;\n"
+        f"{total['checked']} sanity checks besides, on which nothing rests. {total['conclusions']} conclusions, "
+        f"{total['assumptions needed']} assumptions:\n"
+        "none of these steps and assumptions can be taken out without leaving a conclusion unsupported.\n"
+        f"{total['constants']} constants certified, {total['mutants refuted']} mutants refuted."
+    )
     return 0 if options.only else _document(markdown(outcomes), check=options.check)
 
 
@@ -74,20 +82,21 @@ def _document(page: str, *, check: bool) -> int:
 
 
 def _print_outcome(outcome: Outcome, *, steps: bool) -> None:
-    derivation = outcome.derivation
     verdict = "proved" if outcome.passed else "FAILED"
-    count = len(derivation.steps) if derivation else 0
-    refuted = f"{sum(mutant.refuted for mutant in outcome.mutants)}/{len(outcome.mutants)}"
-    lemma = outcome.lemma
+    number, lemma = counts(outcome), outcome.lemma
+    refuted = f"{number['mutants refuted']}/{len(outcome.mutants)}"
     print(
-        f"{lemma.id:<6} {verdict:<8} {count:>5} {len(outcome.constants):>9} {refuted:>8} "
-        f"{outcome.seconds:>8.2f}  {lemma.title}",
+        f"{lemma.id:<6} {verdict:<8} {number['derived']:>7} {number['computed']:>8} {number['argued']:>6} "
+        f"{number['checked']:>7} {number['assumptions needed']:>7} {refuted:>7} {outcome.seconds:>7.2f}  "
+        f"{lemma.title}",
         flush=True,
     )
     if outcome.failure:
         print(f"       not proved at {outcome.failure}")
-    if steps and derivation:
-        for step in derivation.steps:
+    for fault in outcome.faults:
+        print(f"       {fault}")
+    if steps and outcome.derivation:
+        for step in outcome.derivation.steps:
             print(f"       [{step.how}] {step.name}: {step.detail}")
         for constant in outcome.constants:
             print(f"       {constant.name} = {constant.exact} = {constant.decimal}, float {constant.value!r}")

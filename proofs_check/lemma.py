@@ -37,7 +37,7 @@ class Lemma:
     id: str
     title: str
     statement: str
-    assumptions: tuple[Assumption | str, ...]
+    assumptions: tuple[Assumption, ...]
     claim: Claim
     derive: Callable[[Derivation, Claim], None]
     mutants: tuple[Mutant, ...]
@@ -57,7 +57,7 @@ class Lemma:
     def deletions(self) -> Iterator[Mutant]:
         """The assumptions whose deletion the derivation itself notices."""
         for assumption in self.assumptions:
-            if isinstance(assumption, Assumption) and isinstance(assumption.without, Mutant):
+            if isinstance(assumption.without, Mutant):
                 yield assumption.without
 
     def prove(self) -> Derivation:

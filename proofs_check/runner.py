@@ -69,22 +69,17 @@ def run_lemma(lemma: Lemma) -> Outcome:
     except NotProvedError as error:
         failure = str(error)
     mutants = tuple(_try_mutant(lemma, mutant) for mutant in lemma.mutants)
-    chained = derivation is not None and any(step.how == "concluded" for step in derivation.steps)
-    wrong = tuple(_faults(lemma, derivation)) if derivation and chained else ()
+    wrong = tuple(_faults(lemma, derivation)) if derivation else ()
     return Outcome(lemma, derivation, failure, constants, mutants, wrong, time.perf_counter() - start)
 
 
 def _faults(lemma: Lemma, derivation: Derivation) -> Iterator[str]:
-    assumptions = [a for a in lemma.assumptions if isinstance(a, Assumption)]
-    for bare in (a for a in lemma.assumptions if isinstance(a, str)):
-        yield f"nothing shows that this assumption is needed: {bare!r}"
-    names = [assumption.name for assumption in assumptions]
-    chain = faults(derivation.steps, names, lemma.statement)
-    yield from chain
+    names = [assumption.name for assumption in lemma.assumptions]
+    yield from faults(derivation.steps, names, lemma.statement)
     suspects = {step.name for step in derivation.steps if step.same}
     for name in empty_steps(lemma.derive, lemma.claim, suspects):
         yield f"both sides are one expression, whatever the derivation finds: {name!r}"
-    for assumption in assumptions:
+    for assumption in lemma.assumptions:
         yield from _deletion(lemma, derivation, assumption)
 
 
@@ -99,7 +94,7 @@ def _deletion(lemma: Lemma, derivation: Derivation, assumption: Assumption) -> I
     outcome = _try_mutant(lemma, assumption.without)
     if not outcome.refuted:
         yield f"{what} deleted: {outcome.reason}"
-    nodes = support(derivation.steps, [a.name for a in lemma.assumptions if isinstance(a, Assumption)])
+    nodes = support(derivation.steps, [a.name for a in lemma.assumptions])
     resting, todo = set[str](), [assumption.without.fails_at]
     while todo:
         name = todo.pop()
