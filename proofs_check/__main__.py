@@ -45,8 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(
         f"\n{len(outcomes)} lemmas: {total['derived']} steps derived, {total['computed']} computed, "
         f"{total['argued']} argued in words;\n"
-        f"{total['checked']} sanity checks besides, on which nothing rests. {total['conclusions']} conclusions, "
-        f"{total['assumptions needed']} assumptions:\n"
+        f"{total['checked']} sanity checks besides, on which nothing rests.\n"
+        f"{total['conclusions']} conclusions, {total['assumptions needed']} assumptions: "
         "none of these steps and assumptions can be taken out without leaving a conclusion unsupported.\n"
         f"{total['constants']} constants certified, {total['mutants refuted']} mutants refuted."
     )

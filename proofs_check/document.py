@@ -27,9 +27,9 @@ something asymptotic; it proves nothing and nothing rests on it). The formula of
 A *conclusion* is a part of the statement, word for word, with the steps and assumptions that it rests on. The
 run takes out every derived, computed and argued step and every assumption in turn, and fails unless some
 conclusion then lacks its support. What a step rests on is declared by the lemma; whether that is enough is
-for a reader to judge. An assumption deleted must show: either the same derivation without it fails at a step that
-rests on it, or the conclusion, decided on two near instances, holds on the one with the assumption and fails
-on the other.
+for a reader to judge. An assumption deleted must show: either the same derivation without it fails at a step
+that rests on it, or the conclusion, decided on two near instances, holds on the one with the assumption and
+fails on the other.
 
 A step that compares an expression with itself shows nothing. The run replaces the result of every integral,
 limit, solution and simplification in a derivation by something else, and fails if the two sides of a step

@@ -53,14 +53,18 @@ def _derive(d: Derivation, claim: Claim) -> None:
             uses=("limit in K", "Gaussian: C_PD", f"one R for rho = {rho}"),
         )
         d.deliver(f"R/sigma at rho = {rho} gaussian", claim[edge])
-    d.argue(
-        "if and only if",
-        "The limit decreases strictly in R, so it lies in [1/4, 2/5] exactly for R between the two values.",
-        uses=("strictly decreasing in R", "Gaussian: R/sigma at rho*", "Gaussian weights"),
-    )
+    for edge in ("low", "high"):
+        rho, end = claim[f"{edge} rho"], claim[edge] * SIGMA
+        spare = limit.subs(C, constant) - rho
+        d.identity(
+            f"if and only if: the sign is that of R_{edge} - R",
+            spare,
+            (end - R) * (end + R) * rho / R**2,
+            uses=("strictly decreasing in R", f"Gaussian: R/sigma at rho = {rho}", "Gaussian weights"),
+        )
     d.conclude(
         "limit lies in [1/4, 2/5] if and only if sqrt(3 C_PD/(2/5)) <= R <= sqrt(3 C_PD/(1/4))",
-        uses=("if and only if",),
+        uses=("if and only if: the sign*",),
     )
     _sample_sizes(d, claim)
 

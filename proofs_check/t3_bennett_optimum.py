@@ -101,10 +101,16 @@ def _power_family(d: Derivation, exponent: sp.Basic, a: sp.Symbol) -> None:
     integrand = u**a * v**a * ((sp.log(u) ** 2 + sp.log(v) ** 2) / 2 - sp.log(u) * sp.log(v))
     square = u**a * v**a * (sp.log(u) - sp.log(v)) ** 2 / 2
     d.identity("ln of the integral of f^alpha is convex", integrand, square)
-    d.argue(
-        "ln B is convex",
-        "2 L(alpha) + L(1 - 2 alpha) is a sum of convex functions of alpha, strictly convex unless f is "
-        "constant on its support.",
+    first, second = sp.symbols("curvature_1 curvature_2", nonnegative=True)  # of L at a and at 1 - 2a
+    at_a, slope_1, slope_2, at_end = sp.symbols("L_a L'_a L'_e L_e", real=True)
+    step = sp.Symbol("t", real=True)  # a moves by t, 1 - 2a by -2t
+    near = 2 * (at_a + slope_1 * step + first * step**2 / 2)
+    near += at_end - 2 * slope_2 * step + second * (2 * step) ** 2 / 2
+    curvature = sp.expand(sp.diff(near, step, 2))
+    d.decided(
+        "ln B is convex",  # strictly, unless f is constant on its support
+        curvature.is_nonnegative,
+        f"its second derivative is {curvature}",
         uses=("ln of the integral of f^alpha is convex",),
     )
 

@@ -33,10 +33,12 @@ def _derive(d: Derivation, claim: Claim) -> None:
         f"{sp.expand(left_out)}",
         uses=("D_EM is the mean of the cells' variances",),
     )
-    d.argue(
+    more = sp.Symbol("more", nonnegative=True)  # K = 2 + more; for K = 1 the two cells would be one
+    between = sp.simplify((1 - 2 / K).subs(K, 2 + more))
+    d.decided(
         "two different cells",
-        "For K >= 2 the top and the bottom cell are different cells; for K = 1 they are one, and D_EM(1) = "
-        "Var X is half of what the formula would say.",
+        between.is_nonnegative,
+        f"the levels between top and bottom cell have the mass {between}",
         uses=("K >= 2",),
     )
     both = ("what is left out is not negative", "two different cells")
