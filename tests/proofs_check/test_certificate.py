@@ -10,11 +10,12 @@ import sympy as sp
 from fmq_theory.certify.enclosure import Enclosure
 from proofs_check.certificate import Certificate, certify_constants
 from proofs_check.derivation import Constant, Derivation, NotProvedError
-from proofs_check.lemma import Lemma, Mutant
+from proofs_check.lemma import Claim, Lemma, Mutant
 from proofs_check.registry import LEMMAS
 from proofs_check.runner import Outcome, run_lemma
 
 THIRD = Fraction(1, 3)
+X = sp.Symbol("x", positive=True)
 
 
 def _enclosure(centre: Fraction = THIRD, radius: Fraction = Fraction(1, 10**34)) -> Enclosure:
@@ -64,12 +65,13 @@ def test_control_one_false_form_is_caught(
 
 
 def test_a_failed_certificate_fails_the_lemma() -> None:
-    def derive(d: Derivation, claim: object) -> None:
-        d.identity("sum", sp.Integer(1), claim["one"])
+    def derive(d: Derivation, claim: Claim) -> None:
+        d.identity("sum", sp.limit(sp.cos(X), X, 0), claim["one"])
+        d.conclude("It is 1.", uses=("sum",))
         d.deliver("c", sp.Rational(1, 3))
 
     lemma = Lemma(
-        "X", "", "", (), {"one": sp.Integer(1)}, derive, (Mutant("", {"one": sp.Integer(2)}, "sum"),)
+        "X", "", "It is 1.", (), {"one": sp.Integer(1)}, derive, (Mutant("", {"one": sp.Integer(2)}, "sum"),)
     )
     assert run_lemma(replace(lemma, constants={"c": GOOD})).passed
     outcome = run_lemma(replace(lemma, constants={"c": replace(GOOD, value=lambda: 0.3)}))

@@ -7,7 +7,8 @@ import pytest
 import sympy as sp
 
 from proofs_check import __main__ as command
-from proofs_check.lemma import Lemma, Mutant
+from proofs_check.derivation import Derivation
+from proofs_check.lemma import Claim, Lemma, Mutant
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +18,12 @@ def page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "proofs.md"
 
 
+def _derive(d: Derivation, claim: Claim) -> None:
+    i = sp.Symbol("i", integer=True)
+    d.identity("sum", sp.summation(1, (i, 1, 2)), claim["right"])
+    d.conclude("1 + 1 = 2", uses=("sum",))
+
+
 def _lemma(right: int, mutant_right: int, fails_at: str = "sum") -> Lemma:
     return Lemma(
         id="X",
@@ -24,7 +31,7 @@ def _lemma(right: int, mutant_right: int, fails_at: str = "sum") -> Lemma:
         statement="1 + 1 = 2",
         assumptions=(),
         claim={"right": sp.Integer(right)},
-        derive=lambda d, claim: d.identity("sum", sp.Integer(1) + 1, claim["right"]),
+        derive=_derive,
         mutants=(Mutant("wrong sum", {"right": sp.Integer(mutant_right)}, fails_at),),
     )
 
@@ -32,7 +39,7 @@ def _lemma(right: int, mutant_right: int, fails_at: str = "sum") -> Lemma:
 @pytest.mark.parametrize(
     ("lemma", "code", "says"),
     [
-        (_lemma(2, 3), 0, "1 lemmas proved, 0 constants certified, 1 mutants refuted"),
+        (_lemma(2, 3), 0, "1 steps derived, 0 computed, 0 argued in words"),
         (_lemma(3, 4), 1, "not proved at sum"),
         (_lemma(2, 2), 1, "passed, although it is false"),
         (_lemma(2, 3, fails_at="elsewhere"), 1, "failed at the wrong step"),

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from proofs_check.__main__ import DOCUMENT
-from proofs_check.document import markdown, record
+from proofs_check.document import COLUMNS, counts, markdown, record
 from proofs_check.registry import LEMMAS
 from proofs_check.runner import Outcome
 
@@ -53,3 +53,15 @@ def test_every_certified_digit_on_the_page_is_enclosed(outcomes: list[Outcome]) 
         error = Fraction(1, 10**constant.digits)
         assert abs(Fraction(constant.decimal) - constant.enclosure.lower) <= error, constant.name
         assert abs(Fraction(constant.decimal) - constant.enclosure.upper) <= error, constant.name
+
+
+def test_the_page_counts_what_is_derived_and_what_is_argued(outcomes: list[Outcome]) -> None:
+    total = {what: sum(counts(outcome)[what] for outcome in outcomes) for what in COLUMNS}
+    row = next(line for line in markdown(outcomes).splitlines() if line.startswith("| all |"))
+    assert [int(cell) for cell in row.split("|")[3:-1]] == list(total.values())
+    argued = sum(step.how == "argued" for o in outcomes if o.derivation for step in o.derivation.steps)
+    assert total["argued"] == argued > 0
+
+
+def test_nothing_is_idle_or_empty_and_every_assumption_is_needed(outcomes: list[Outcome]) -> None:
+    assert {outcome.lemma.id: outcome.faults for outcome in outcomes if outcome.faults} == {}
