@@ -74,7 +74,9 @@ def _lag(d: Derivation, claim: Claim, leading: sp.Expr) -> None:
     second, small = sp.Symbol("c", positive=True), sp.Symbol("epsilon", positive=True)  # 1/K
     lagging = sp.simplify((leading * (1 - second / K)).subs(K, 1 / small))
     expansion = sp.series(1 - lagging, small, 0, 2).removeO()
-    d.identity("how it is approached: (2 + c)/K below", expansion / small, claim["lag"].subs(sp.Symbol("c"), second))
+    d.identity(
+        "how it is approached: (2 + c)/K below", expansion / small, claim["lag"].subs(sp.Symbol("c"), second)
+    )
     d.conclude(
         "If K^2 D_LM = C_PD (1 - c/K + o(1/K)), the ratio is below its limit by (2 + c)/K + o(1/K)",
         uses=("how it is approached: (2 + c)/K below", "limit in K"),
@@ -190,7 +192,9 @@ LEMMA = Lemma(
     derive=_derive,
     mutants=(
         Mutant("C_PD/R^2: the 1/3 of uniform is lost", {"limit": C / R**2}, "limit in K"),
-        Mutant("the lag is that of D_U alone", {"lag": sp.Integer(2)}, "how it is approached: (2 + c)/K below"),
+        Mutant(
+            "the lag is that of D_U alone", {"lag": sp.Integer(2)}, "how it is approached: (2 + c)/K below"
+        ),
         Mutant("the limit is linear in 1/R", {"limit": 3 * C / R}, "limit in K"),
         Mutant(
             "C_PD of the Laplace law of the same variance",

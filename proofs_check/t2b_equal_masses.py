@@ -233,7 +233,7 @@ LEMMA = Lemma(
             "equal mass is strictly worse",
         ),
     ),
-    reference="theory of the toolkit, T2b",
+    reference="Xu and Berger 2017 (arXiv:1704.07871) on this problem; theory of the toolkit, T2b",
     constants={
         "D_EM(4) laplace": Certificate(lambda: exponential_partial_sum(2) / 2, lambda: _float("equal_mass")),
         "D_LM(4) laplace": Certificate(_lloyd_max, lambda: _float("lloyd_max"), float_digits=12),

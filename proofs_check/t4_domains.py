@@ -226,7 +226,7 @@ def _dyadic(d: Derivation, claim: Claim) -> None:
 
 
 def _unbounded_is_not_divergent(d: Derivation, claim: Claim) -> None:
-    """P(X >= i) = 2^(-3^i), i = 0, 1, ..; K = 2^(3^i): every cell but the top one holds a single point."""
+    """P(X >= i) = 2^(-3^i), i = 1, 2, ..; K = 2^(3^i): every cell but the top one holds a single point."""
     j = sp.Symbol("j", integer=True, positive=True)
     excess = 3**j - 1 - 2 * j  # 3^(i+j) - 3^i >= 2 j 3^i iff this is not negative
     d.decided("3^j - 1 >= 2j: start", bool(excess.subs(j, 1) >= 0), f"{excess.subs(j, 1)} >= 0 at j = 1")
@@ -252,7 +252,7 @@ def _unbounded_is_not_divergent(d: Derivation, claim: Claim) -> None:
         uses=("only the top cell errs", "E Y^2 at most"),
     )
     d.conclude(
-        "For P(X >= i) = 2^(-3^i), i = 0, 1, 2, .., lim inf K^2 D_EM(K) = 0",
+        "For P(X >= i) = 2^(-3^i), i = 1, 2, .., lim inf K^2 D_EM(K) = 0",
         uses=("limit of K^2 D_EM along K = 2^(3^i)",),
     )
     at_nine = (num_levels * at_most).subs(num_levels, 2**9)
@@ -308,7 +308,7 @@ LEMMA = Lemma(
         "that is at least L^2/(3 mu([-L, L])) >= L^2/3. So K^2 D_EM(K) -> oo if f > 0 almost everywhere on "
         "the line. (v) For any law of unbounded support and any eps > "
         "0, D_EM(2^b) is not O(2^(-b (1 + eps))); so sup_K K^2 D_EM(K) = oo. (vi) Unbounded support alone "
-        "gives no more. For P(X >= i) = 2^(-3^i), i = 0, 1, 2, .., lim inf K^2 D_EM(K) = 0: 4^b D_EM(2^b) "
+        "gives no more. For P(X >= i) = 2^(-3^i), i = 1, 2, .., lim inf K^2 D_EM(K) = 0: 4^b D_EM(2^b) "
         "is at least 64 at b = 8 and below .002 at b = 9."
     ),
     assumptions=(
@@ -387,7 +387,7 @@ LEMMA = Lemma(
         ),
         Mutant("jumps shrink by 2^-eps", {"dyadic": sp.Integer(1)}, "the jumps are geometric"),
     ),
-    reference="Bencheikh and Jourdain 2020 for the order 1/rho; theory of the toolkit, T4",
+    reference="(v): Bencheikh and Jourdain 2020 (arXiv:2012.09729), in W_rho; theory of the toolkit, T4",
     constants=_certificates(),
     document="theory/t4-no-square-law.md",
 )

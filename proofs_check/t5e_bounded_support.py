@@ -180,7 +180,7 @@ LEMMA = Lemma(
         ),
         Mutant("1/(13 m^2)", {"bound": 1 / (13 * F_LEAST**2)}, "one bound for every K and u"),
     ),
-    reference="theory of the toolkit, T5e",
+    reference="rates on the line: Xu and Berger 2017 (arXiv:1704.07871); theory of the toolkit, T5e",
     constants={
         "limit of K^2 D_EM, uniform on (-1, 1)": Certificate(
             lambda: Enclosure.of("1/3"), _float, float_digits=12
