@@ -41,6 +41,23 @@ from fmq_theory.bounds.equal_mass_sums import (
     regular_tail_sum,
     regular_tail_terms,
 )
+from fmq_theory.bounds.finite_brackets import (
+    equal_mass_on_fresh_weights,
+    pwl_on_fresh_weights,
+    pwl_on_own_weights,
+)
+from fmq_theory.bounds.finite_equal_mass import (
+    SampleMean,
+    equal_count_sizes,
+    equal_mass_on_own_weights,
+    rank_cells_on_own_weights,
+    uniform_law_cell,
+)
+from fmq_theory.bounds.finite_sample import (
+    optimum_own_upper_bound,
+    rank_compander_on_own_weights,
+    uniform_own_statements,
+)
 from fmq_theory.bounds.hui_neuhoff import (
     best_range_high_rate,
     best_range_upper_bound,
@@ -57,7 +74,8 @@ from fmq_theory.bounds.optimum import (
     pierce_factor,
     pierce_upper_bound,
 )
-from fmq_theory.bounds.predict import PREDICTED_SCHEMES, Prediction, lloyd_max_upper_bound, predict
+from fmq_theory.bounds.predict import PREDICTED_SCHEMES, lloyd_max_upper_bound, predict
+from fmq_theory.bounds.prediction import Prediction, Statements
 from fmq_theory.bounds.range_law import (
     ExtremeNodes,
     RangeLaw,
@@ -97,6 +115,8 @@ __all__ = [
     "Interval",
     "Prediction",
     "RangeLaw",
+    "SampleMean",
+    "Statements",
     "band_half_ranges",
     "band_sample_sizes",
     "bennett_constant",
@@ -105,6 +125,7 @@ __all__ = [
     "best_range_upper_bound",
     "companding_order",
     "crossover_bits",
+    "equal_count_sizes",
     "equal_mass_bounded",
     "equal_mass_cells",
     "equal_mass_distortion",
@@ -116,6 +137,8 @@ __all__ = [
     "equal_mass_high_rate",
     "equal_mass_laplace",
     "equal_mass_lower_bound",
+    "equal_mass_on_fresh_weights",
+    "equal_mass_on_own_weights",
     "equal_mass_regular_tail",
     "equal_mass_sum",
     "equal_mass_terms",
@@ -142,6 +165,7 @@ __all__ = [
     "nearest_grid_upper_bound",
     "optimal_half_range",
     "optimum_upper_bound",
+    "optimum_own_upper_bound",
     "panter_dite_constant",
     "panter_dite_high_rate",
     "panter_dite_upper_bound",
@@ -150,7 +174,11 @@ __all__ = [
     "power_compander_upper_bound",
     "predict",
     "predicted_crossover_bits",
+    "pwl_on_fresh_weights",
+    "pwl_on_own_weights",
     "range_law",
+    "rank_cells_on_own_weights",
+    "rank_compander_on_own_weights",
     "regular_tail_sum",
     "regular_tail_terms",
     "rho_em",
@@ -159,5 +187,7 @@ __all__ = [
     "sample_size_of_median",
     "thresholds_upper_bound",
     "uniform_high_rate",
+    "uniform_law_cell",
+    "uniform_own_statements",
     "uniform_upper_bound",
 ]

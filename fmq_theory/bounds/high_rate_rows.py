@@ -67,9 +67,8 @@ class HighRateRows:
             return None
         found[self._constant] = 0.0
         for index in self._alone:
-            bound = predict(
-                scheme_name, self._rows.row(int(index)), num_levels, self._rows.shape[1]
-            ).high_rate
+            row = self._rows.row(int(index))
+            bound = predict(scheme_name, row, num_levels, self._rows.shape[1]).own.high_rate
             if bound is None:
                 return None
             found[index] = bound.value
@@ -79,9 +78,8 @@ class HighRateRows:
         """For powers other than the named ones; schemes without a law are known by their first row."""
         found = np.zeros(self._rows.shape[0])
         for index in np.flatnonzero(~self._constant):
-            bound = predict(
-                scheme_name, self._rows.row(int(index)), num_levels, self._rows.shape[1]
-            ).high_rate
+            row = self._rows.row(int(index))
+            bound = predict(scheme_name, row, num_levels, self._rows.shape[1]).own.high_rate
             if bound is None:
                 return None
             found[index] = bound.value

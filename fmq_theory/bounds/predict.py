@@ -1,44 +1,37 @@
-"""What theory says about a scheme by name: the proven bound, the high-rate law and the order."""
+"""What theory says about a scheme by name: of the law's codebook, and of the one designed on n weights."""
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from fmq_theory.bounds.bennett import OPTIMAL_ALPHA, bennett_high_rate, panter_dite_high_rate
 from fmq_theory.bounds.bound import Bound
 from fmq_theory.bounds.cells import equal_mass_upper_bound, power_compander_upper_bound
 from fmq_theory.bounds.equal_mass import equal_mass_exact
 from fmq_theory.bounds.equal_mass_rates import equal_mass_high_rate
+from fmq_theory.bounds.finite_sample import (
+    equal_mass_fresh_statements,
+    equal_mass_own_statements,
+    optimum_own_upper_bound,
+    pwl_statements,
+    uniform_own_statements,
+)
 from fmq_theory.bounds.hui_neuhoff import best_range_high_rate, best_range_upper_bound
 from fmq_theory.bounds.logarithmic import log2_high_rate, log2_upper_bound
 from fmq_theory.bounds.midpoint import midpoint_high_rate, midpoint_upper_bound
+from fmq_theory.bounds.prediction import NOTHING, Prediction, Statements
 from fmq_theory.bounds.uniform import uniform_high_rate, uniform_upper_bound
 from fmq_theory.errors import SchemeError
 from fmq_theory.sources import Source
 from fmq_theory.sources.empirical import Empirical
 
-__all__ = ["PREDICTED_SCHEMES", "Prediction", "lloyd_max_upper_bound", "predict"]
+__all__ = ["PREDICTED_SCHEMES", "lloyd_max_upper_bound", "predict"]
 
 
 _HEAVY_TAIL_ALPHAS = (0.42, 0.5)
 
-_Pair = tuple[Bound | None, Bound | None]  # upper, high rate
-_Rule = Callable[[Source, int, int], _Pair]
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """Theory about one scheme at one K.
-
-    Attributes:
-        upper: proven upper bound, or None; its assumptions say whether of the law or of n weights.
-        high_rate: asymptotic law (for data an estimate), or None.
-        order: p in D = O(K^-p) up to logarithms; None where theory claims no rate.
-    """
-
-    upper: Bound | None
-    high_rate: Bound | None
-    order: float | None
+_Three = tuple[Statements, Statements, Statements]  # law, own, fresh
+_LawRule = Callable[[Source, int, int], _Three]
+_DataRule = Callable[[Empirical, int], Statements]
 
 
 def lloyd_max_upper_bound(source: Source, num_levels: int) -> Bound:
@@ -46,8 +39,7 @@ def lloyd_max_upper_bound(source: Source, num_levels: int) -> Bound:
 
     They are the compander f^(1/3), which is best for large K, and equal mass (exact). For a law also the
     companders nearer to f^(1/2), better where cells by f^(1/3) reach too far into a heavy tail, and the best
-    uniform grid. For a law the value bounds the mean over samples of the sample's own optimum too: a minimum
-    over codebooks of a functional linear in the law.
+    uniform grid.
     """
     candidates = [power_compander_upper_bound(source, OPTIMAL_ALPHA, num_levels)]
     candidates.append(equal_mass_exact(source, num_levels))
@@ -57,63 +49,145 @@ def lloyd_max_upper_bound(source: Source, num_levels: int) -> Bound:
     best = min(candidates, key=lambda bound: bound.value)
     order = 2.0 if source.tail.index > 2 else None
     whose = (
-        "of these weights" if isinstance(source, Empirical) else "of the law, and in the mean over samples"
+        "of these weights" if isinstance(source, Empirical) else "of the law, codebook designed on the law"
     )
-    assumptions = ("every K", whose)
-    return Bound(best.value, "upper", order, assumptions, f"theory T2a with: {best.reference}")
+    return Bound(best.value, "upper", order, ("every K", whose), f"theory T2a with: {best.reference}")
 
 
-def _uniform(source: Source, num_levels: int, n: int) -> _Pair:
-    return uniform_upper_bound(source, num_levels, n), uniform_high_rate(source, num_levels, n)
+# Rules for laws.
 
 
-def _uniform_clipped(source: Source, num_levels: int, n: int) -> _Pair:
-    if isinstance(source, Empirical):
-        # The range of the data is one of the ranges, and its bound costs nothing for each of many channels.
-        return uniform_upper_bound(source, num_levels, n), best_range_high_rate(source, num_levels)
-    return best_range_upper_bound(source, num_levels), best_range_high_rate(source, num_levels)
+def _uniform(source: Source, num_levels: int, n: int) -> _Three:
+    law = Statements(missing="its ends are extremes of n weights, of which a law has none")
+    return law, uniform_own_statements(source, num_levels, n), Statements()
 
 
-def _equal_mass(source: Source, num_levels: int, _n: int) -> _Pair:
-    return equal_mass_upper_bound(source, num_levels), equal_mass_high_rate(source, num_levels)
+def _uniform_clipped(source: Source, num_levels: int, n: int) -> _Three:
+    upper, high_rate = best_range_upper_bound(source, num_levels), best_range_high_rate(source, num_levels)
+    # The range of the weights is a candidate of the search, which need not find the best of all ranges.
+    own = Statements(upper=uniform_own_statements(source, num_levels, n).upper)
+    return Statements(upper=upper, high_rate=high_rate), own, Statements()
 
 
-def _pwl(source: Source, num_levels: int, n: int) -> _Pair:
-    return midpoint_upper_bound(source, num_levels, n), midpoint_high_rate(source, num_levels)
+def _equal_mass(source: Source, num_levels: int, n: int) -> _Three:
+    law = Statements(
+        exact=equal_mass_exact(source, num_levels),
+        upper=equal_mass_upper_bound(source, num_levels),
+        high_rate=equal_mass_high_rate(source, num_levels),
+    )
+    own = equal_mass_own_statements(source, num_levels, n)
+    return law, own, equal_mass_fresh_statements(source, num_levels, n)
 
 
-def _log2(source: Source, num_levels: int, n: int) -> _Pair:
-    return log2_upper_bound(source, num_levels, n), log2_high_rate(source, num_levels, n)
+def _pwl(source: Source, num_levels: int, n: int) -> _Three:
+    upper, high_rate = midpoint_upper_bound(source, num_levels, n), midpoint_high_rate(source, num_levels)
+    return Statements(upper=upper, high_rate=high_rate), *pwl_statements(source, num_levels, n)
 
 
-def _panter_dite(source: Source, num_levels: int, _n: int) -> _Pair:
+def _log2(source: Source, num_levels: int, n: int) -> _Three:
+    upper, high_rate = log2_upper_bound(source, num_levels, n), log2_high_rate(source, num_levels, n)
+    nothing = Statements(
+        missing="its levels begin at the least magnitude of the sample: no finite-n theory here"
+    )
+    return Statements(upper=upper, high_rate=high_rate), nothing, nothing
+
+
+def _lloyd_max(source: Source, num_levels: int, n: int) -> _Three:
+    upper = lloyd_max_upper_bound(source, num_levels)
+    law = Statements(upper=upper, high_rate=panter_dite_high_rate(source, num_levels))
+    return law, Statements(upper=optimum_own_upper_bound(source, num_levels, n, upper)), Statements()
+
+
+def _power(alpha: float) -> _LawRule:
+    def rule(source: Source, num_levels: int, _n: int) -> _Three:
+        law = Statements(
+            upper=power_compander_upper_bound(source, alpha, num_levels),
+            high_rate=bennett_high_rate(source, alpha, num_levels),
+        )
+        nothing = Statements(
+            missing="its cells follow a density estimated from the sample: no finite-n theory here"
+        )
+        return law, nothing, nothing
+
+    return rule
+
+
+def _panter_dite(source: Source, num_levels: int, n: int) -> _Three:
+    law, own, fresh = _power(OPTIMAL_ALPHA)(source, num_levels, n)
+    return Statements(upper=law.upper, high_rate=panter_dite_high_rate(source, num_levels)), own, fresh
+
+
+def _no_theory(_source: Source, _num_levels: int, _n: int) -> _Three:
+    return NOTHING, NOTHING, NOTHING
+
+
+# Rules for data, whose own error is a number and not a mean.
+
+
+def _uniform_data(source: Empirical, num_levels: int) -> Statements:
+    upper = uniform_upper_bound(source, num_levels, source.size)
+    return Statements(upper=upper, high_rate=uniform_high_rate(source, num_levels, source.size))
+
+
+def _uniform_clipped_data(source: Empirical, num_levels: int) -> Statements:
+    # The range of the data is one of the ranges, and its bound costs nothing for each of many channels.
+    upper = uniform_upper_bound(source, num_levels, source.size)
+    return Statements(upper=upper, high_rate=best_range_high_rate(source, num_levels))
+
+
+def _equal_mass_data(source: Empirical, num_levels: int) -> Statements:
+    upper = equal_mass_upper_bound(source, num_levels)
+    return Statements(upper=upper, high_rate=equal_mass_high_rate(source, num_levels))
+
+
+def _pwl_data(source: Empirical, num_levels: int) -> Statements:
+    return Statements(upper=midpoint_upper_bound(source, num_levels, source.size))
+
+
+def _log2_data(source: Empirical, num_levels: int) -> Statements:
+    upper = log2_upper_bound(source, num_levels, source.size)
+    return Statements(upper=upper, high_rate=log2_high_rate(source, num_levels, source.size))
+
+
+def _panter_dite_data(source: Empirical, num_levels: int) -> Statements:
     upper = power_compander_upper_bound(source, OPTIMAL_ALPHA, num_levels)
-    return upper, panter_dite_high_rate(source, num_levels)
+    return Statements(upper=upper, high_rate=panter_dite_high_rate(source, num_levels))
 
 
-def _lloyd_max(source: Source, num_levels: int, _n: int) -> _Pair:
-    return lloyd_max_upper_bound(source, num_levels), panter_dite_high_rate(source, num_levels)
+def _lloyd_max_data(source: Empirical, num_levels: int) -> Statements:
+    upper = lloyd_max_upper_bound(source, num_levels)
+    return Statements(upper=upper, high_rate=panter_dite_high_rate(source, num_levels))
 
 
-def _no_theory(_source: Source, _num_levels: int, _n: int) -> _Pair:
-    return None, None
+def _power_data(alpha: float) -> _DataRule:
+    def rule(source: Empirical, num_levels: int) -> Statements:
+        upper = power_compander_upper_bound(source, alpha, num_levels)
+        return Statements(upper=upper, high_rate=bennett_high_rate(source, alpha, num_levels))
+
+    return rule
 
 
-_RULES: dict[str, _Rule] = {
-    "uniform": _uniform,
-    "uniform_clipped": _uniform_clipped,
-    "equal_mass": _equal_mass,
-    "pwl": _pwl,
-    "log2": _log2,
-    "panter_dite": _panter_dite,
-    "lloyd_max": _lloyd_max,
-    "ecq": _no_theory,
-    "nf4": _no_theory,
-    "fp4": _no_theory,
+def _no_theory_data(_source: Empirical, _num_levels: int) -> Statements:
+    return NOTHING
+
+
+_RULES: dict[str, tuple[_LawRule, _DataRule]] = {
+    "uniform": (_uniform, _uniform_data),
+    "uniform_clipped": (_uniform_clipped, _uniform_clipped_data),
+    "equal_mass": (_equal_mass, _equal_mass_data),
+    "pwl": (_pwl, _pwl_data),
+    "log2": (_log2, _log2_data),
+    "panter_dite": (_panter_dite, _panter_dite_data),
+    "lloyd_max": (_lloyd_max, _lloyd_max_data),
+    "ecq": (_no_theory, _no_theory_data),
+    "nf4": (_no_theory, _no_theory_data),
+    "fp4": (_no_theory, _no_theory_data),
 }
 
 PREDICTED_SCHEMES: tuple[str, ...] = tuple(_RULES)
 """The names that ``predict`` knows, besides ``power:ALPHA``, ``ecq:LAMBDA`` and ``published:RULE``."""
+
+_OF_DATA = Statements(missing="these weights are the whole population")
 
 
 def predict(scheme_name: str, source: Source, num_levels: int, sample_size: int) -> Prediction:
@@ -130,10 +204,13 @@ def predict(scheme_name: str, source: Source, num_levels: int, sample_size: int)
         SchemeError: an unknown scheme, or K < 1.
 
     Examples:
+        Equal mass on 1,024 uniform weights at 8 bits, four weights a level, loses 40 % more than the law's
+        codebook:
+
         >>> from fmq_theory import bounds, sources
-        >>> found = bounds.predict("lloyd_max", sources.make("gaussian"), num_levels=16, sample_size=4096)
-        >>> found.order, round(found.high_rate.value, 6)  # sqrt(3) pi / 2 / 16^2
-        (2.0, 0.010628)
+        >>> found = bounds.predict("equal_mass", sources.make("uniform"), num_levels=256, sample_size=1024)
+        >>> round(found.own.exact.value / found.law.exact.value, 3)
+        1.402
     """
     if num_levels < 1:
         raise SchemeError(
@@ -141,16 +218,31 @@ def predict(scheme_name: str, source: Source, num_levels: int, sample_size: int)
             "the number of levels K must be a positive integer",
             "pass 2**bits",
         )
-    rule = _rule(scheme_name)
-    if source.support[0] == source.support[1]:
-        lossless = Bound(0.0, "upper", None, ("all weights are equal, so any scheme is exact",), "definition")
-        return Prediction(lossless, None, None)
-    upper, high_rate = rule(source, num_levels, sample_size)
-    order = next((bound.order for bound in (high_rate, upper) if bound is not None), None)
-    return Prediction(upper, high_rate, order)
+    for_law, for_data = _rule(scheme_name)
+    if isinstance(source, Empirical):
+        if source.support[0] == source.support[1]:
+            why = ("all weights are equal, so any scheme is exact",)
+            return Prediction(
+                _OF_DATA, Statements(upper=Bound(0.0, "upper", None, why, "definition")), _OF_DATA, None
+            )
+        own = for_data(source, num_levels)
+        return Prediction(_OF_DATA, own, _OF_DATA, _order(own))
+    if math.isinf(source.variance()):
+        why = "the variance is infinite"
+        infinite = Statements(upper=Bound(math.inf, "upper", None, (why,), "definition"), missing=why)
+        nothing = Statements(missing=why)
+        return Prediction(infinite, nothing, nothing, None)
+    law, own, fresh = for_law(source, num_levels, sample_size)
+    return Prediction(law, own, fresh, _order(law) or _order(own))
 
 
-def _rule(scheme_name: str) -> _Rule:
+def _order(statements: Statements) -> float | None:
+    """The order of the high-rate law, or of the bound."""
+    known = (statements.high_rate, statements.upper)
+    return next((bound.order for bound in known if bound is not None), None)
+
+
+def _rule(scheme_name: str) -> tuple[_LawRule, _DataRule]:
     if scheme_name in _RULES:
         return _RULES[scheme_name]
     head, _, argument = scheme_name.partition(":")
@@ -162,22 +254,11 @@ def _rule(scheme_name: str) -> _Rule:
         except ValueError:
             parameter = math.nan
         if head == "ecq" and parameter >= 0:
-            return _no_theory
+            return _no_theory, _no_theory_data
         if head == "power" and math.isfinite(parameter):
-            return _power_rule(parameter)
+            return _RULES["equal_mass"] if parameter == 1.0 else (_power(parameter), _power_data(parameter))
     raise SchemeError(
         f"scheme {scheme_name!r}",
         "theory does not know it",
         f"choose one of {', '.join(PREDICTED_SCHEMES)}, power:ALPHA, ecq:LAMBDA",
     )
-
-
-def _power_rule(alpha: float) -> _Rule:
-    if alpha == 1.0:
-        return _equal_mass
-
-    def rule(source: Source, num_levels: int, _n: int) -> _Pair:
-        upper = power_compander_upper_bound(source, alpha, num_levels)
-        return upper, bennett_high_rate(source, alpha, num_levels)
-
-    return rule

@@ -2,6 +2,8 @@
 
 rho_W2 = D_LM / D_U -> 3 C_PD / E[R^2] as K grows, for a law and its range; at b >= 6 it is about 1 - 4/K of
 that. rho_EM = D_EM / D_U grows with K on exponential and regular tails (T5) and passes 1 at the crossover b*.
+rho_EM and b* are those of codebooks designed on n weights and measured on them, which on flat weights pass 1
+at K^2 = n, where the law's own codebooks do not cross before K = n/2.
 """
 
 import itertools
@@ -11,10 +13,13 @@ from typing import NamedTuple
 
 from fmq_theory.bounds.bennett import panter_dite_constant
 from fmq_theory.bounds.equal_mass import equal_mass_distortion
+from fmq_theory.bounds.finite_equal_mass import equal_mass_on_own_weights
+from fmq_theory.bounds.finite_sample import uniform_own_statements
 from fmq_theory.bounds.range_law import expected_half_range_squared
 from fmq_theory.bounds.uniform import uniform_high_rate
 from fmq_theory.errors import SourceError
 from fmq_theory.sources import Source
+from fmq_theory.sources.empirical import Empirical
 
 __all__ = [
     "BAND",
@@ -107,7 +112,12 @@ def band_sample_sizes(source: Source, band: tuple[float, float] = BAND) -> Inter
 
 
 def rho_em(source: Source, num_levels: int, n: float) -> float:
-    """Predicted rho_EM: exact D_EM of the law over the high-rate E[R^2] / (3 (K-1)^2); K >= 2.
+    """Predicted rho_EM of codebooks designed on n weights, from their mean errors on these weights; K >= 2.
+
+    Equal mass is exact (`finite_equal_mass`); uniform is its high-rate form (n - 2)/n E[R^2] / (3 (K-1)^2),
+    exact for the uniform law. With m = n/K weights a level this is about 1 + 2/m times the ratio of the law's
+    own equal mass on flat laws, and less than it on heavy tails. 0 for n <= K, where equal mass holds every
+    weight.
 
     Raises:
         SourceError: K < 2, where uniform has no high-rate formula.
@@ -115,16 +125,23 @@ def rho_em(source: Source, num_levels: int, n: float) -> float:
     Examples:
         >>> from fmq_theory import bounds, sources
         >>> gaussian = sources.make("gaussian")
-        >>> [round(bounds.rho_em(gaussian, 2**b, 1e6), 2) for b in (2, 4, 6, 8)]  # no constant: it passes 1
+        >>> [round(bounds.rho_em(gaussian, 2**b, 10**6), 2) for b in (2, 4, 6, 8)]  # no constant: it passes 1
         [0.16, 0.63, 1.96, 6.12]
+        >>> [round(bounds.rho_em(sources.Uniform(), 2**b, 1024), 2) for b in (2, 5, 8)]  # on flat weights too
+        [0.57, 1.0, 1.4]
     """
-    uniform = uniform_high_rate(source, num_levels, n)
-    if uniform is None:
+    if num_levels < 2:
         raise SourceError(f"rho_EM with K = {num_levels}", "uniform needs two levels", "pass K >= 2")
-    value = equal_mass_distortion(source, num_levels)
-    if math.isinf(value) and math.isinf(uniform.value):
+    if math.isinf(source.variance()):
         return math.nan
-    return value / uniform.value if uniform.value > 0 else math.inf
+    size = int(n)
+    if isinstance(source, Empirical):
+        uniform = uniform_high_rate(source, num_levels, size)
+        value = equal_mass_distortion(source, num_levels)
+    else:
+        uniform = uniform_own_statements(source, num_levels, size).high_rate
+        value = equal_mass_on_own_weights(source, num_levels, size).value
+    return value / uniform.value if uniform is not None and uniform.value > 0 else math.inf
 
 
 def crossover_bits(bits: Sequence[float], rho: Sequence[float | None]) -> float | None:
@@ -167,13 +184,30 @@ def crossover_bits(bits: Sequence[float], rho: Sequence[float | None]) -> float 
 def predicted_crossover_bits(
     source: Source, n: float, bits: Sequence[int] = tuple(range(1, 17))
 ) -> float | None:
-    """b* from theory: the crossover of ``rho_em`` over the bits; None if it lies outside.
+    """b*(n) from theory: where ``rho_em`` of codebooks designed on n weights first rises through 1.
+
+    On flat weights b* is about log2(n) / 2: there rho_EM = (1 + 2 K/n)(1 - 1/K)^2 to first order, which is 1
+    at K^2 = n. On heavier tails it comes earlier.
+
+    Args:
+        source: the law of the weights.
+        n: weights that share a codebook.
+        bits: bit-widths in increasing order; none beyond the crossover is computed.
+
+    Returns:
+        None if rho_EM does not rise through 1 within the bits.
 
     Examples:
         >>> from fmq_theory import bounds, sources
         >>> round(bounds.predicted_crossover_bits(sources.Gaussian(), 10**6), 1)
         4.8
-        >>> bounds.predicted_crossover_bits(sources.Uniform(), 10**6) is None  # equal mass is as good there
-        True
+        >>> [round(bounds.predicted_crossover_bits(sources.Uniform(), n), 1) for n in (1152, 4096)]
+        [5.1, 6.0]
     """
-    return crossover_bits(bits, [rho_em(source, 2**b, n) for b in bits])
+    ratios: list[float] = []
+    for b in bits:
+        ratios.append(rho_em(source, 2**b, n))
+        star = crossover_bits(bits[: len(ratios)], ratios)
+        if star is not None or ratios[-1] == 0:
+            return star
+    return None
