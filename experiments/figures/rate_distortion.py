@@ -33,8 +33,9 @@ README_SCHEMES = ("uniform", "uniform_clipped", "equal_mass", "panter_dite", "ll
 """What the README's figure shows: the law, and the schemes."""
 
 _COLUMNS = (
-    "distortion_hat", "distortion_median", "distortion_lo", "distortion_hi", "distortion_exact",
-    "bound_upper", "high_rate", "order_predicted", "entropy_bits", "effective_bits",
+    "own_hat", "own_median", "own_lo", "own_hi", "own_exact", "own_upper", "own_high_rate", "fresh_hat",
+    "fresh_exact", "fresh_lower", "law_exact", "law_upper", "law_high_rate", "order_predicted",
+    "entropy_bits", "effective_bits",
 )  # fmt: skip
 _NEAR = (0.4, 12.0)
 """What is drawn of bounds over errors; those of log2 and of few levels are further off, in the table."""
@@ -92,7 +93,7 @@ def rows(config: Config, cell: Cell) -> Sequence[Row]:
             **{name: getattr(row, name) for name in _COLUMNS}, "shannon_lower": shannon.get(row.bits),
         }
         for row in found.rows
-        if row.distortion_hat is not None
+        if row.own_hat is not None
     ]  # fmt: skip
     ratios = [
         {**about, "kind": "ratio", **{name: getattr(row, name) for name in _RATIO_COLUMNS}}
@@ -111,7 +112,7 @@ def comparison_of(table: Table, name: str) -> Comparison:
     rows = tuple(
         SchemeRow(
             scheme=row["scheme"], bits=row["bits"], num_levels=2 ** row["bits"],
-            **{column: row.get(column) for column in _COLUMNS},
+            **{column: value for column in _COLUMNS if (value := row.get(column)) is not None},
         )
         for row in errors
         if row["scheme"] in README_SCHEMES
@@ -149,10 +150,11 @@ def _errors(axes: Axes, table: Table) -> None:
         part, seen = table.where(scheme=scheme), look(scheme)
         bits = part.numbers("bits")
         scale = [4.0**b for b in bits]
-        values, lows, highs, exact = (
+        values, lows, highs, own, of_law = (
             [number * factor for number, factor in zip(part.numbers(name), scale, strict=True)]
-            for name in ("distortion_median", "distortion_lo", "distortion_hi", "distortion_exact")
+            for name in ("own_median", "own_lo", "own_hi", "own_exact", "law_exact")
         )
+        exact = [one if math.isfinite(one) else other for one, other in zip(own, of_law, strict=True)]
         axes.errorbar(
             bits, values, yerr=error_bars(values, lows, highs), fmt=seen.marker, color=seen.colour,
             markersize=3.5, elinewidth=0.9, capsize=1.5, zorder=3,
@@ -171,7 +173,9 @@ def _name_errors(axes: Axes) -> None:
     axes.plot(
         [], [], color="0.2", marker="o", linestyle="", markersize=3.5, label="measured, median layer, 95 %"
     )
-    axes.plot([], [], color="0.2", linewidth=0.9, label="exact, on the law")
+    axes.plot(
+        [], [], color="0.2", linewidth=0.9, label="exact: mean for n weights,\nor the law's own codebook"
+    )
     axes.plot([], [], color="0.35", linewidth=2.2, alpha=0.55, label="Shannon bound")
     axes.set_ylabel("$4^b\\,D\\,/\\,σ^2$")
 
@@ -182,8 +186,11 @@ def _bounds(axes: Axes, table: Table) -> None:
     ends: dict[str, tuple[float, float]] = {}
     for scheme in table.values("scheme"):
         part, seen = table.where(scheme=scheme), look(scheme)
-        bits, exact = part.numbers("bits"), part.numbers("distortion_exact")
-        for name, style, marker in (("bound_upper", "-", seen.marker), ("high_rate", (0, (4, 2)), "")):
+        # Each bound over what it bounds: the law's codebook, or for min-max uniform that of n weights.
+        whose = "law" if math.isfinite(part.numbers("law_upper")[0]) else "own"
+        bits, exact = part.numbers("bits"), part.numbers(f"{whose}_exact")
+        for kind, style, marker in (("upper", "-", seen.marker), ("high_rate", (0, (4, 2)), "")):
+            name = f"{whose}_{kind}"
             ratio = [
                 value / one if math.isfinite(value) else math.nan
                 for value, one in zip(part.numbers(name), exact, strict=True)
@@ -191,7 +198,7 @@ def _bounds(axes: Axes, table: Table) -> None:
             axes.plot(
                 bits, ratio, color=seen.colour, linestyle=style, marker=marker, markersize=3, linewidth=0.9
             )
-            if name == "bound_upper" and math.isfinite(ratio[-1]):
+            if kind == "upper" and math.isfinite(ratio[-1]):
                 ends[scheme] = (bits[-1], ratio[-1])
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))

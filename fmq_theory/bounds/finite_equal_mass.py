@@ -95,11 +95,11 @@ def equal_mass_on_own_weights(source: Source, num_levels: int, n: int) -> Sample
         SourceError: data (their own error is no mean over samples), an infinite variance, or n or K below 1.
 
     Examples:
-        Eight weights of U(-1, 1) in two cells: 4 (m^2 - 1)(m + 2) / (12 m (n + 1)(n + 2)) with m = 4:
+        Six weights of U(-1, 1) in two cells: 4 (m^2 - 1)(m + 2) / (12 m (n + 1)(n + 2)) with m = 3:
 
         >>> from fmq_theory import bounds, sources
-        >>> round(bounds.equal_mass_on_own_weights(sources.Uniform(), 2, 8).value, 6)
-        0.083333
+        >>> round(bounds.equal_mass_on_own_weights(sources.Uniform(), 2, 6).value, 6)
+        0.079365
     """
     require_law_and_sizes(source, num_levels, n)
     return rank_cells_on_own_weights(source, equal_count_sizes(num_levels, n))

@@ -29,21 +29,42 @@ RATIO_KINDS = ("rho_w2", "rho_em")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One scheme at one bit-width; the field names are the keys of the JSON report.
+    """One scheme at one bit-width; the field names are the keys of the JSON report and the CSV's columns.
 
-    None means that the quantity does not exist; ``math.inf`` that it is infinite.
+    Three quantities are told apart, each with its own measured and predicted values:
+
+    * ``own``: the codebook designed on n weights, measured on these n weights;
+    * ``fresh``: the same codebook on weights that it has not seen, that is, on the law (exact, by partial
+    moments);
+    * ``law``: the codebook designed on the law, on the law.
+
+    None means that the quantity does not exist or is not known; ``math.inf`` that it is infinite. For a
+    checkpoint the weights are the whole population: there is ``own`` alone.
 
     Attributes:
-        distortion_hat: measured mean squared error, mean over the drawn layers. It has no interval: a mean's
-            covers only where the errors of layers are nearly normal (``metrics.intervals``).
-        distortion_median: of the median layer.
-        distortion_lo: lower end of the median's 95 % interval; None for fewer than 6 layers.
-        distortion_hi: its upper end; None where ``distortion_lo`` is.
-        distortion_exact: by partial moments of the law (or of the data), no sampling.
-        w2_squared_pot: W2^2 between weights and quantized weights, computed by POT.
-        bound_upper: proven upper bound.
-        high_rate: asymptotic prediction.
-        order_predicted: p in D = O(2^(-p b)), up to logarithms.
+        scheme: its name.
+        bits: b.
+        num_levels: K = 2^b.
+        own_hat: measured mean squared error, mean over the drawn layers. It has no interval: a mean's covers
+            only where the errors of layers are nearly normal (``metrics.intervals``).
+        own_median: of the median layer.
+        own_lo: lower end of the median's 95 % interval; None for fewer than 6 layers.
+        own_hi: its upper end; None where ``own_lo`` is.
+        own_exact: theory's mean over samples of n weights, exact up to quadrature; for a checkpoint the
+            codebooks' error by partial moments.
+        own_upper: proven upper bound of that mean; for a checkpoint of the error itself.
+        own_high_rate: asymptotic prediction; for a checkpoint an estimate from spacings.
+        fresh_hat: mean over the drawn layers of the codebook's error on the law.
+        fresh_median: of the median layer.
+        fresh_lo: lower end of the median's 95 % interval; None for fewer than 6 layers.
+        fresh_hi: its upper end; None where ``fresh_lo`` is.
+        fresh_exact: theory's mean over samples.
+        fresh_lower: the law's W2 optimum with K levels, which no codebook of K levels beats on fresh weights.
+        law_exact: by partial moments of the law, no sampling.
+        law_upper: proven upper bound of ``law_exact``.
+        law_high_rate: asymptotic prediction of ``law_exact``.
+        order_predicted: p in D = O(2^(-p b)), up to logarithms, n fixed and far more than 2^b.
+        w2_squared_pot: W2^2 between the weights of one layer and the quantized ones, computed by POT.
         entropy_bits: entropy of the codes.
         effective_bits: bits a weight, codebook included.
         note: why a quantity is missing or what it assumes; empty when nothing needs saying.
@@ -52,15 +73,24 @@ class Row:
     scheme: str
     bits: int
     num_levels: int
-    distortion_hat: float | None = None
-    distortion_median: float | None = None
-    distortion_lo: float | None = None
-    distortion_hi: float | None = None
-    distortion_exact: float | None = None
-    w2_squared_pot: float | None = None
-    bound_upper: float | None = None
-    high_rate: float | None = None
+    own_hat: float | None = None
+    own_median: float | None = None
+    own_lo: float | None = None
+    own_hi: float | None = None
+    own_exact: float | None = None
+    own_upper: float | None = None
+    own_high_rate: float | None = None
+    fresh_hat: float | None = None
+    fresh_median: float | None = None
+    fresh_lo: float | None = None
+    fresh_hi: float | None = None
+    fresh_exact: float | None = None
+    fresh_lower: float | None = None
+    law_exact: float | None = None
+    law_upper: float | None = None
+    law_high_rate: float | None = None
     order_predicted: float | None = None
+    w2_squared_pot: float | None = None
     entropy_bits: float | None = None
     effective_bits: float | None = None
     note: str = ""

@@ -69,7 +69,7 @@ class _Sums:
 
     def add_prediction(self, prediction: Prediction, n: int) -> None:
         """Adds one channel of ``n`` weights."""
-        upper, high_rate, order = prediction.upper, prediction.high_rate, prediction.order
+        upper, high_rate, order = prediction.own.upper, prediction.own.high_rate, prediction.order
         self.upper = _plus(self.upper, None if upper is None else n * upper.value)
         self.high_rate = _plus(self.high_rate, None if high_rate is None else n * high_rate.value)
         self.order = None if self.order is None or order is None else min(self.order, order)
@@ -91,7 +91,7 @@ def compare_checkpoint(
     """Quantizes every selected tensor in every way and sets the theory beside it.
 
     The weights are the whole population, not a sample of one: measured values are exact for them and have
-    no interval, so ``distortion_lo = distortion_hat = distortion_hi``.
+    no interval, so ``own_lo = own_hat = own_hi``.
 
     Args:
         path: a checkpoint that ``checkpoint.read_tensors`` reads.
@@ -236,13 +236,13 @@ def _row(name: str, b: int, total: _Sums) -> Row:
         name,
         b,
         2**b,
-        distortion_hat=hat,
-        distortion_lo=hat,
-        distortion_hi=hat,
-        distortion_exact=total.exact / n,
+        own_hat=hat,
+        own_lo=hat,
+        own_hi=hat,
+        own_exact=total.exact / n,
         w2_squared_pot=total.pot / n,
-        bound_upper=None if total.upper is None else total.upper / n,
-        high_rate=None if total.high_rate is None else total.high_rate / n,
+        own_upper=None if total.upper is None else total.upper / n,
+        own_high_rate=None if total.high_rate is None else total.high_rate / n,
         order_predicted=total.order,
         entropy_bits=total.entropy / n,
         effective_bits=b + total.side_bits / n,

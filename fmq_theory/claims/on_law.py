@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from fmq_theory.bounds import predict
+from fmq_theory.bounds import Bound, Prediction, Statements, predict
 from fmq_theory.claims.comparison import (
     RATIO_SCHEMES,
     Comparison,
@@ -27,14 +27,16 @@ from fmq_theory.metrics import (
     sample_to_codebook_w2_squared_pot,
     shannon_lower_bound,
 )
-from fmq_theory.quantizers import RangeScheme, Scheme, get_scheme
+from fmq_theory.quantizers import LloydMax, RangeScheme, Scheme, get_scheme
 from fmq_theory.quantizers.tensor import side_bits
 from fmq_theory.sources import Empirical, Source
 
 __all__ = ["compare_law"]
 
-# Named for the notes: schemes whose codebook follows the sample's extremes in a way that has no closed mean.
-_AT_TYPICAL_RANGE = ("pwl", "log2")
+
+_ROUNDING = 2.0**-48  # of the largest magnitude
+# Their codebooks end at extremes of the weights, of which a law of unbounded support has none.
+_AT_MEDIAN_EXTREMES = ("uniform", "pwl", "log2", "nf4", "fp4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class _Measured:
     ``undefined`` says why there is no codebook of this size (nf4 at 3 bits); the numbers are then nan.
     """
 
-    distortion: float = math.nan
+    own: float = math.nan
+    fresh: float = math.nan
     entropy_bits: float = math.nan
     w2_squared_pot: float | None = None
     num_levels: int = 0
@@ -69,9 +72,9 @@ def compare_law(
     """Measures every scheme on ``repeats`` samples of ``n`` weights and sets the theory beside it.
 
     A repeat draws its own sample (own child of ``SeedSequence(seed)``, so the result does not depend on
-    ``workers``), designs each codebook on it, and takes the exact mean squared error of that sample.
-    ``distortion_exact`` is the law's: the codebook designed on the law, by partial moments; for schemes
-    that see only the sample's range it is the exact mean over the law of that range.
+    ``workers``), designs each codebook on it, and takes its mean squared error on that sample ("own") and on
+    the law ("fresh"), both exactly. The third quantity, "law", is the error of the codebook designed on the
+    law. Each prediction and bound belongs to one of the three (``Row``).
 
     Raises:
         SourceError: the law has no finite variance, so every distortion is infinite or arbitrary.
@@ -85,9 +88,9 @@ def compare_law(
         ...     bits=(2, 4), schemes=("lloyd_max",), n=4096, repeats=5, seed=0,
         ... )
         >>> for row in found.rows:
-        ...     print(f"{row.bits} bits: measured {row.distortion_hat:.4f}, exact {row.distortion_exact:.4f}")
-        2 bits: measured 0.1169, exact 0.1175
-        4 bits: measured 0.0092, exact 0.0095
+        ...     print(f"{row.bits} bits: own {row.own_hat:.4f}, fresh {row.fresh_hat:.4f}, law
+        {row.law_exact:.4f}") 2 bits: own 0.1169, fresh 0.1176, law 0.1175 4 bits: own 0.0092, fresh 0.0097,
+        law 0.0095
     """
     if not math.isfinite(source.variance()):
         raise SourceError(
@@ -98,10 +101,13 @@ def compare_law(
     designs = {name: _sized(get_scheme(name), n) for name in dict.fromkeys((*schemes, *RATIO_SCHEMES))}
     seeds = np.random.SeedSequence(seed).spawn(repeats)
 
+    # The law's optimum bounds every codebook on fresh weights from below.
+    optima = {b: _optimum(source, 2**b) if schemes else math.nan for b in bits}
+
     def one(index: int) -> dict[_Cell, _Measured]:
         sample = Empirical(source.sample(n, rng=np.random.default_rng(seeds[index])))
         # POT is a check on one sample, of what the reader sees.
-        return _measure(sample, designs, bits, with_pot=schemes if index == 0 else ())
+        return _measure(sample, source, designs, bits, shown=schemes, with_pot=index == 0)
 
     samples: list[dict[_Cell, _Measured]] = []
     # The kernels, sorting and drawing release the interpreter lock, so threads are enough.
@@ -110,7 +116,7 @@ def compare_law(
             samples.append(sample)
             progress(len(samples) / repeats, f"sample {len(samples)} of {repeats}")
     rows = [
-        _row(source, designs[name], name, b, n, [sample[name, b] for sample in samples])
+        _row(source, designs[name], name, b, n, [sample[name, b] for sample in samples], optima[b])
         for name in schemes
         for b in bits
     ]
@@ -126,7 +132,7 @@ def compare_law(
         crossover_bits=crossover,
         verdict=paper_verdict(subject, ratios, crossover),
         shannon=_shannon(source, bits),
-        notes=_notes(source, schemes, repeats),
+        notes=_notes(source, rows, n, repeats),
         crossover=star,
         layer_ratios=layer_ratios,
     )
@@ -139,8 +145,25 @@ def _sized(scheme: Scheme, n: int) -> Scheme:
     return scheme
 
 
+def _without_rounding(error: float, sample: Empirical) -> float:
+    """0 for what rounding leaves where each weight is a level, so that no ratio is made of it."""
+    reach = max(map(abs, sample.support))
+    return 0.0 if error <= (_ROUNDING * reach) ** 2 else error
+
+
+def _optimum(source: Source, num_levels: int) -> float:
+    """D_LM(K) on the law."""
+    return distortion(LloydMax().design(source, num_levels), source)
+
+
 def _measure(
-    sample: Empirical, designs: dict[str, Scheme], bits: Sequence[int], *, with_pot: Sequence[str]
+    sample: Empirical,
+    source: Source,
+    designs: dict[str, Scheme],
+    bits: Sequence[int],
+    *,
+    shown: Sequence[str],
+    with_pot: bool,
 ) -> dict[_Cell, _Measured]:
     measured: dict[_Cell, _Measured] = {}
     for name, scheme in designs.items():
@@ -151,47 +174,79 @@ def _measure(
                 measured[name, b] = _Measured(undefined=error.cause)
                 continue
             measured[name, b] = _Measured(
-                distortion(codebook, sample),
+                _without_rounding(distortion(codebook, sample), sample),
+                distortion(codebook, source) if name in shown else math.nan,
                 index_entropy(codebook, sample),
-                sample_to_codebook_w2_squared_pot(sample, codebook) if name in with_pot else None,
+                sample_to_codebook_w2_squared_pot(sample, codebook) if with_pot and name in shown else None,
                 codebook.num_levels,
             )
     return measured
 
 
-def _row(source: Source, scheme: Scheme, name: str, b: int, n: int, measured: Sequence[_Measured]) -> Row:
+def _row(
+    source: Source, scheme: Scheme, name: str, b: int, n: int, measured: Sequence[_Measured], optimum: float
+) -> Row:
     num_levels = 2**b
     if measured[0].undefined:
         return Row(name, b, num_levels, note=measured[0].undefined)
-    errors = [m.distortion for m in measured]
-    estimate = median_estimate(errors)
     prediction = predict(name, source, num_levels, n)
     # The weights of a law stand for weights in float32, of which codebooks are too.
     used = np.array([m.num_levels for m in measured])
     codebook_bits = side_bits(scheme, used, np.float32) / (n * len(measured))
+    own, fresh = _of_layers([m.own for m in measured]), _of_layers([m.fresh for m in measured])
     return Row(
         name,
         b,
         num_levels,
-        distortion_hat=math.fsum(errors) / len(errors),
-        distortion_median=estimate.value,
-        distortion_lo=estimate.low,
-        distortion_hi=estimate.high,
-        distortion_exact=_exact(scheme, source, num_levels, n),
-        w2_squared_pot=measured[0].w2_squared_pot,
-        bound_upper=None if prediction.upper is None else prediction.upper.value,
-        high_rate=None if prediction.high_rate is None else prediction.high_rate.value,
+        **{f"own{end}": value for end, value in own.items()},
+        own_exact=_own_exact(scheme, prediction.own, source, num_levels, n),
+        own_upper=_value(prediction.own.upper),
+        own_high_rate=_value(prediction.own.high_rate),
+        **{f"fresh{end}": value for end, value in fresh.items()},
+        fresh_exact=_value(prediction.fresh.exact),
+        fresh_lower=optimum,
+        law_exact=distortion(scheme.design(source, num_levels), source),
+        law_upper=_value(prediction.law.upper),
+        law_high_rate=_value(prediction.law.high_rate),
         order_predicted=prediction.order,
+        w2_squared_pot=measured[0].w2_squared_pot,
         entropy_bits=math.fsum(m.entropy_bits for m in measured) / len(measured),
         effective_bits=b + codebook_bits,
-        note="at the median range" if name in _AT_TYPICAL_RANGE else "",
+        note=_row_note(scheme, prediction, num_levels, n),
     )
 
 
-def _exact(scheme: Scheme, source: Source, num_levels: int, n: int) -> float:
+def _of_layers(errors: Sequence[float]) -> dict[str, float | None]:
+    """Mean, median and the median's interval, by the ends of their names."""
+    middle = median_estimate(errors)
+    mean = math.fsum(errors) / len(errors)
+    return {"_hat": mean, "_median": middle.value, "_lo": middle.low, "_hi": middle.high}
+
+
+def _value(bound: Bound | None) -> float | None:
+    return None if bound is None else bound.value
+
+
+def _own_exact(
+    scheme: Scheme, of_theory: Statements, source: Source, num_levels: int, n: int
+) -> float | None:
+    """Mean over samples: of `bounds` where that has it, and over the law of the range for range schemes."""
+    if of_theory.exact is not None:
+        return of_theory.exact.value
     if isinstance(scheme, RangeScheme):
         return expected_distortion(scheme.design_on_range, source, num_levels, n)
-    return distortion(scheme.design(source, num_levels), source)
+    return None
+
+
+def _row_note(scheme: Scheme, prediction: Prediction, num_levels: int, n: int) -> str:
+    parts: list[str] = []
+    if scheme.name in _AT_MEDIAN_EXTREMES:
+        parts.append("law: its ends are put at the median extremes of n weights")
+    if n <= num_levels and not isinstance(scheme, RangeScheme):
+        parts.append("n <= 2^b: a codebook designed on the weights has room for each of them")
+    if prediction.own.missing:
+        parts.append(f"own: {prediction.own.missing}")
+    return "; ".join(parts)
 
 
 def _layer_ratios(
@@ -200,8 +255,8 @@ def _layer_ratios(
     """(rho_w2, rho_em) of every sample, bit-width by bit-width; nan where uniform is exact."""
 
     def ratio(sample: dict[_Cell, _Measured], name: str, b: int) -> float:
-        uniform = sample["uniform", b].distortion
-        return sample[name, b].distortion / uniform if uniform > 0 else math.nan
+        uniform = sample["uniform", b].own
+        return sample[name, b].own / uniform if uniform > 0 else math.nan
 
     return tuple(
         (tuple(ratio(s, "lloyd_max", b) for s in samples), tuple(ratio(s, "equal_mass", b) for s in samples))
@@ -213,10 +268,15 @@ def _shannon(source: Source, bits: Sequence[int]) -> tuple[tuple[int, float], ..
     return tuple((b, shannon_lower_bound(source, b)) for b in bits)
 
 
-def _notes(source: Source, schemes: Sequence[str], repeats: int) -> tuple[str, ...]:
+def _notes(source: Source, rows: Sequence[Row], n: int, repeats: int) -> tuple[str, ...]:
     notes = [
-        "measured: mean over samples; the interval and both ratios are of the median sample (order "
-        "statistics: they cover for every law); exact: the law's own value."
+        f"own: codebook designed on n = {n:,} weights, measured on these weights (mean over samples; the "
+        "interval and both ratios are of the median sample). Theory is of the mean over samples: "
+        "= its value, ≤ a proven upper bound of it.",
+        "fresh: the same codebooks on weights they have not seen (exact, by partial moments of the law). No "
+        "codebook of 2^b levels is below the law's W2 optimum there: ≥.",
+        "law: the codebook designed on the law, on the law. With m = n/2^b weights a level, own and fresh "
+        "differ from it by about 2/m on flat laws.",
     ]
     if repeats < (fewest := fewest_for_median()):
         notes.append(
@@ -228,9 +288,11 @@ def _notes(source: Source, schemes: Sequence[str], repeats: int) -> tuple[str, .
             "the law's fourth moment is infinite, so the mean of sample errors converges slowly: rare "
             "samples lie far above it, and the mean of a few is most often below it."
         )
-    if any(name in schemes for name in _AT_TYPICAL_RANGE):
-        notes.append(
-            "pwl and log2 follow the sample's extremes: their exact value is that of the codebook at the "
-            "median extremes of n weights, which a measured mean need not equal."
-        )
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        for reason in filter(None, row.note.split("; ")):
+            schemes = reasons.setdefault(reason, [])
+            if row.scheme not in schemes:
+                schemes.append(row.scheme)
+    notes += [f"{', '.join(schemes)}: {reason}." for reason, schemes in reasons.items()]
     return tuple(notes)

@@ -27,8 +27,10 @@ _DASHES = (0, (4, 2))
 def comparison_figure(comparison: Comparison) -> Figure:
     """Two panels over bits.
 
-    Left, log2 axis: mean squared error of the median layer (points with 95 % intervals), proven upper bound
-    (solid line), high-rate prediction (dashed line), Shannon bound (grey). Right, log2 axis: both ratios to
+    Left, log2 axis: mean squared error of the median layer, codebook and error of the same n weights (points
+    with 95 % intervals); theory's mean of it, or a proven upper bound of that mean (line); the law's own
+    codebook on the law (dashes); Shannon bound (grey). For given weights: the error, its proven upper bound
+    and its high-rate estimate. Right, log2 axis: both ratios to
     min-max uniform with the band 0.25-0.40 and the crossover b*.
     """
     with figure_style():
@@ -59,7 +61,7 @@ def write_comparison_figure(comparison: Comparison, path: Path) -> None:
 def _distortion_panel(axes: Axes, comparison: Comparison) -> None:
     schemes = list(dict.fromkeys(row.scheme for row in comparison.rows))
     for scheme in schemes:
-        rows = [row for row in comparison.rows if row.scheme == scheme and row.distortion_hat]
+        rows = [row for row in comparison.rows if row.scheme == scheme and row.own_hat]
         if rows:
             _draw_scheme(axes, scheme, rows)
     if comparison.shannon:
@@ -70,8 +72,13 @@ def _distortion_panel(axes: Axes, comparison: Comparison) -> None:
             alpha=0.55,
             label="Shannon bound",
         )
-    axes.plot([], [], color="0.2", linewidth=1.0, label="line: proven upper bound")
-    axes.plot([], [], color="0.2", linewidth=1.0, linestyle=_DASHES, label="dashes: high-rate prediction")
+    words = (
+        ("line: proven upper bound", "dashes: high-rate prediction")
+        if _of_data(comparison.rows)
+        else ("line: theory's mean for n\nweights, or its upper bound", "dashes: the law's own codebook")
+    )
+    axes.plot([], [], color="0.2", linewidth=1.0, label=words[0])
+    axes.plot([], [], color="0.2", linewidth=1.0, linestyle=_DASHES, label=words[1])
     axes.set_yscale("log", base=2)
     axes.yaxis.set_major_locator(LogLocator(base=2, numticks=12))
     axes.set_xlabel("bits per weight b")
@@ -85,15 +92,28 @@ def _draw_scheme(axes: Axes, scheme: str, rows: Sequence[Row]) -> None:
     seen = look(scheme)
     bits = [row.bits for row in rows]
     # The interval is of the median layer, so the point is too; data are one layer, known exactly.
-    values = [row.distortion_median or row.distortion_hat or math.nan for row in rows]
-    spread = _spread(values, [row.distortion_lo for row in rows], [row.distortion_hi for row in rows])
+    values = [row.own_median or row.own_hat or math.nan for row in rows]
+    spread = _spread(values, [row.own_lo for row in rows], [row.own_hi for row in rows])
     axes.errorbar(
         bits, values, yerr=spread, fmt=seen.marker, color=seen.colour, capsize=2, elinewidth=1,
         label=seen.label, zorder=3,
     )  # fmt: skip
-    for predicted, dashes in (("bound_upper", "-"), ("high_rate", _DASHES)):
-        line = [_finite(getattr(row, predicted)) for row in rows]
+    for line, dashes in zip(_theory(rows), ("-", _DASHES), strict=True):
         axes.plot(bits, line, color=seen.colour, linewidth=0.9, alpha=0.8, linestyle=dashes)
+
+
+def _of_data(rows: Sequence[Row]) -> bool:
+    """Whether the rows are of given weights: then there is no law, and so no codebook designed on it."""
+    return all(row.law_exact is None for row in rows)
+
+
+def _theory(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
+    """What is drawn as a line and as dashes; nan where there is nothing."""
+    if _of_data(rows):
+        pairs = [(row.own_upper, row.own_high_rate) for row in rows]
+    else:
+        pairs = [(row.own_upper if row.own_exact is None else row.own_exact, row.law_exact) for row in rows]
+    return [_finite(one) for one, _ in pairs], [_finite(other) for _, other in pairs]
 
 
 def _ratio_panel(axes: Axes, comparison: Comparison) -> None:

@@ -3,10 +3,12 @@
 import math
 from collections.abc import Callable, Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from fmq_theory.claims.comparison import Comparison, Row
+from fmq_theory.claims.crossover import crossover_in_words, crossover_mark
 from fmq_theory.report.looks import look
 
 __all__ = ["print_comparison"]
@@ -45,7 +47,14 @@ def print_comparison(comparison: Comparison) -> None:
 def _number(value: float | None) -> str:
     if value is None:
         return _ABSENT
-    return "inf" if math.isinf(value) else f"{value:.4g}"
+    return "inf" if math.isinf(value) else f"{value:.3g}"
+
+
+def _theory(exact: float | None, bound: float | None, sign: str) -> str:
+    """``= 0.1`` where theory has the value, ``≤ 0.1`` or ``≥ 0.1`` where it has a bound."""
+    if exact is not None:
+        return f"= {_number(exact)}"
+    return _ABSENT if bound is None else f"{sign} {_number(bound)}"
 
 
 def _short(value: float | None) -> str:
@@ -59,7 +68,7 @@ def _ratio(value: float | None) -> str:
 
 
 def _interval(low: float | None, high: float | None) -> str:
-    return _ABSENT if low is None or high is None else f"{low:.4g} … {high:.4g}"
+    return _ABSENT if low is None or high is None else f"{low:.3g} … {high:.3g}"
 
 
 def _yes(value: bool | None) -> str:
@@ -68,21 +77,39 @@ def _yes(value: bool | None) -> str:
 
 _Column = tuple[str, Callable[[Row], str]]
 _NARROW_COLUMNS: tuple[_Column, ...] = (
-    ("measured", lambda row: _number(row.distortion_hat)),
-    ("exact", lambda row: _number(row.distortion_exact)),
-    ("upper bound", lambda row: _number(row.bound_upper)),
-    ("high rate", lambda row: _number(row.high_rate)),
-    ("order", lambda row: _short(row.order_predicted)),
+    ("own\nmeasured", lambda row: _number(row.own_hat)),
+    ("own\ntheory", lambda row: _theory(row.own_exact, row.own_upper, "≤")),
+    ("fresh\nmeasured", lambda row: _number(row.fresh_hat)),
+    ("fresh\ntheory", lambda row: _theory(row.fresh_exact, row.fresh_lower, "≥")),
+    ("law\nexact", lambda row: _number(row.law_exact)),
+    ("law\nat most", lambda row: _number(row.law_upper)),
 )
 _WIDE_COLUMNS: tuple[_Column, ...] = (
-    _NARROW_COLUMNS[0],
-    ("median's 95 %", lambda row: _interval(row.distortion_lo, row.distortion_hi)),
-    _NARROW_COLUMNS[1],
+    ("own\nmeasured", lambda row: _number(row.own_hat)),
+    ("own: median's\n95 % interval", lambda row: _interval(row.own_lo, row.own_hi)),
+    *_NARROW_COLUMNS[1:],
+    ("law\nhigh rate", lambda row: _number(row.law_high_rate)),
+    ("\norder", lambda row: _short(row.order_predicted)),
+    ("eff.\nbits", lambda row: _short(row.effective_bits)),
+)
+# A checkpoint's weights are the whole population: there is one quantity.
+_DATA_COLUMNS: tuple[_Column, ...] = (
+    ("measured", lambda row: _number(row.own_hat)),
+    ("by moments", lambda row: _number(row.own_exact)),
     ("W2² (POT)", lambda row: _number(row.w2_squared_pot)),
-    *_NARROW_COLUMNS[2:],
+    ("at most", lambda row: _number(row.own_upper)),
+    ("high rate", lambda row: _number(row.own_high_rate)),
+    ("order", lambda row: _short(row.order_predicted)),
     ("entropy", lambda row: _short(row.entropy_bits)),
     ("eff. bits", lambda row: _short(row.effective_bits)),
 )
+
+
+def _columns(rows: Sequence[Row], *, wide: bool) -> tuple[_Column, ...]:
+    """Those of a law, whose rows have all three quantities, or of data."""
+    if rows and all(row.law_exact is None for row in rows):
+        return _DATA_COLUMNS if wide else (*_DATA_COLUMNS[:2], *_DATA_COLUMNS[3:6])
+    return _WIDE_COLUMNS if wide else _NARROW_COLUMNS
 
 
 def _by_scheme(rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -93,20 +120,22 @@ def _by_scheme(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def _cells(row: Row, columns: Sequence[_Column]) -> list[str]:
-    if row.distortion_hat is None:
+    if row.own_hat is None:
         return [str(row.bits), f"[dim]{row.note}[/dim]", *[_ABSENT] * (len(columns) - 1)]
     return [str(row.bits), *(cell(row) for _, cell in columns)]
 
 
 def _wide_rows(rows: Sequence[Row]) -> Table:
-    table = Table()
+    columns = _columns(rows, wide=True)
+    # Rules between columns would take 24 of the 140 characters.
+    table = Table(box=SIMPLE_HEAD, padding=0)
     table.add_column("scheme", no_wrap=True)
-    for heading in ("bits", *(heading for heading, _ in _WIDE_COLUMNS)):
+    for heading in ("bits", *(heading for heading, _ in columns)):
         table.add_column(heading, justify="right", no_wrap=True)
     for label, group in _by_scheme(rows).items():
         for row in group:
             first, last = row is group[0], row is group[-1]
-            table.add_row(label if first else "", *_cells(row, _WIDE_COLUMNS), end_section=last)
+            table.add_row(label if first else "", *_cells(row, columns), end_section=last)
     return table
 
 
@@ -114,10 +143,11 @@ def _narrow_rows(rows: Sequence[Row]) -> list[Table]:
     tables: list[Table] = []
     for label, group in _by_scheme(rows).items():
         table = Table(title=label, title_justify="left")
-        for heading in ("bits", *(heading for heading, _ in _NARROW_COLUMNS)):
+        columns = _columns(rows, wide=False)
+        for heading in ("bits", *(heading for heading, _ in columns)):
             table.add_column(heading, justify="right")
         for row in group:
-            table.add_row(*_cells(row, _NARROW_COLUMNS))
+            table.add_row(*_cells(row, columns))
         tables.append(table)
     return tables
 
@@ -132,12 +162,8 @@ def _ratios_table(comparison: Comparison, *, wide: bool) -> Table:
         w2 = [_ratio(row.rho_w2), _interval(row.rho_w2_lo, row.rho_w2_hi), _yes(row.rho_w2_in_band)]
         em = [_ratio(row.rho_em), _interval(row.rho_em_lo, row.rho_em_hi), _yes(row.rho_em_in_band)]
         table.add_row(str(row.bits), *(w2 + em if wide else w2[::2] + em[::2]))
-    star = comparison.crossover_bits
-    table.caption = (
-        "equal mass and uniform do not cross in this range"
-        if star is None
-        else f"crossover b* = {star:.2f} bits{_ends(comparison)}: above it uniform beats equal mass"
-    )
+    bits, em = [row.bits for row in comparison.ratios], [row.rho_em for row in comparison.ratios]
+    table.caption = crossover_in_words(bits, em, comparison.crossover_bits, _ends(comparison))
     return table
 
 
@@ -166,7 +192,7 @@ def _tensors_table(comparison: Comparison, *, wide: bool) -> Table:
             row.name,
             *(["×".join(map(str, row.shape))] if wide else []),
             f"{row.weights:,}",
-            _short(row.crossover_bits),
+            crossover_mark(bits, row.rho_em, row.crossover_bits),
             *(_ratio(row.rho_w2[place]) for place in places),
             *(_ratio(row.rho_em[place]) for place in places),
         )

@@ -20,7 +20,7 @@ def _one_by_one(rows: SortedRows, scheme: str, num_levels: int) -> list[float] |
         if rows.low()[index] == rows.high()[index]:
             found.append(0.0)
             continue
-        bound = predict(scheme, rows.row(index), num_levels, rows.shape[1]).high_rate
+        bound = predict(scheme, rows.row(index), num_levels, rows.shape[1]).own.high_rate
         if bound is None:
             return None
         found.append(bound.value)

@@ -68,7 +68,7 @@ def test_high_rate_is_the_mean_over_channels(small: Path, found: Audit) -> None:
     array = read_tensors(small, names=["first.weight"]).tensors[0].array
     cell = found.tensors[[t.name for t in found.tensors].index("first.weight")].cell("lloyd_max", 4)
     assert cell is not None
-    bounds = [predict("lloyd_max", Empirical(row), 16, row.size).high_rate for row in array]
+    bounds = [predict("lloyd_max", Empirical(row), 16, row.size).own.high_rate for row in array]
     assert cell.high_rate_mse == pytest.approx(np.mean([b.value for b in bounds if b is not None]), rel=1e-9)
     nf4 = found.tensors[0].cell("nf4", 4)
     assert nf4 is not None

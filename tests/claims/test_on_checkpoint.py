@@ -40,10 +40,10 @@ def test_totals_are_weighted_by_the_number_of_weights(small: Path) -> None:
     tensors = [state["a.weight"].numpy(), state["b.weight"].numpy()]
     for row in found.rows:
         expected = sum(_by_hand(tensor, row.num_levels) for tensor in tensors) / sum(t.size for t in tensors)
-        assert row.distortion_hat == pytest.approx(expected, rel=1e-12)
-        assert row.distortion_exact == pytest.approx(expected, rel=1e-9)
+        assert row.own_hat == pytest.approx(expected, rel=1e-12)
+        assert row.own_exact == pytest.approx(expected, rel=1e-9)
         assert row.w2_squared_pot == pytest.approx(expected, rel=1e-7)
-        assert row.distortion_lo == row.distortion_hat == row.distortion_hi
+        assert row.own_lo == row.own_hat == row.own_hi
 
 
 def test_biases_are_left_out_with_the_reason(small: Path) -> None:
@@ -55,7 +55,7 @@ def test_biases_are_left_out_with_the_reason(small: Path) -> None:
 def test_granularity_changes_the_error(small: Path) -> None:
     channel = compare_checkpoint(small, bits=(3,), schemes=("lloyd_max",), granularity="channel").rows[0]
     tensor = compare_checkpoint(small, bits=(3,), schemes=("lloyd_max",), granularity="tensor").rows[0]
-    assert (channel.distortion_hat or 0) < (tensor.distortion_hat or 0)
+    assert (channel.own_hat or 0) < (tensor.own_hat or 0)
     assert (channel.effective_bits or 0) > (tensor.effective_bits or 0)
 
 
@@ -66,7 +66,7 @@ def test_chosen_tensor_alone_is_measured(small: Path) -> None:
 
 def test_bounds_hold_on_real_weights(small: Path) -> None:
     for row in compare_checkpoint(small, bits=(2, 4), schemes=("uniform", "equal_mass", "lloyd_max")).rows:
-        assert (row.distortion_exact or 0) <= (row.bound_upper or 0) * (1 + 1e-12)
+        assert (row.own_exact or 0) <= (row.own_upper or 0) * (1 + 1e-12)
 
 
 def test_channels_with_few_weights_are_flagged(small: Path) -> None:
@@ -91,6 +91,6 @@ def test_mnist_unet_at_four_bits(shared_checkpoints: Path) -> None:
     found = compare_checkpoint(
         shared_checkpoints / "mnist_unet.pt", bits=(4,), schemes=("uniform", "equal_mass", "lloyd_max")
     )
-    measured = {row.scheme: row.distortion_hat for row in found.rows}
+    measured = {row.scheme: row.own_hat for row in found.rows}
     expected = {"uniform": 1.51e-5, "equal_mass": 2.18e-5, "lloyd_max": 6.69e-6}
     assert measured == {scheme: pytest.approx(value, rel=0.01) for scheme, value in expected.items()}

@@ -54,7 +54,7 @@ def test_scale_is_the_standard_deviation() -> None:
         assert run("--tail", "laplace", *SMALL, "--no-plot", "--scale", scale, "--json", name).exit_code == 0
         reports.append(json.loads(Path(name).read_text()))
     for one, ten in zip(reports[0]["rows"], reports[1]["rows"], strict=True):
-        assert ten["distortion_exact"] == pytest.approx(100 * one["distortion_exact"], rel=1e-9)
+        assert ten["law_exact"] == pytest.approx(100 * one["law_exact"], rel=1e-9)
 
 
 def test_shape_parameters_reach_the_law() -> None:
@@ -171,5 +171,5 @@ def test_extreme_laws_run_without_a_warning(law: tuple[str, ...]) -> None:
     assert result.exit_code == 0, result.output
     rows = json.loads(Path("out.json").read_text())["rows"]
     for row in rows:
-        if isinstance(row["bound_upper"], float) and row["scheme"] == "lloyd_max":
-            assert row["distortion_exact"] <= row["bound_upper"] * (1 + 1e-9)
+        if isinstance(row["law_upper"], float) and row["scheme"] == "lloyd_max":
+            assert row["law_exact"] <= row["law_upper"] * (1 + 1e-9)

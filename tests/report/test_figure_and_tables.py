@@ -17,8 +17,9 @@ from fmq_theory.report.comparison_figure import comparison_figure, write_compari
 def _comparison(**changes: object) -> Comparison:
     rows = tuple(
         Row(
-            scheme, bits, 2**bits, distortion_hat=4.0**-bits, distortion_lo=-1.0,
-            distortion_hi=2 * 4.0**-bits, bound_upper=math.inf, high_rate=3 * 4.0**-bits,
+            scheme, bits, 2**bits, own_hat=4.0**-bits, own_lo=-1.0,
+            own_hi=2 * 4.0**-bits, own_upper=math.inf, own_high_rate=3 * 4.0**-bits, fresh_hat=5 * 4.0**-bits,
+            fresh_lower=4.0**-bits, law_exact=2 * 4.0**-bits, law_upper=math.inf,
         )
         for scheme in ("uniform", "equal_mass", "lloyd_max")
         for bits in (2, 3, 4)
@@ -99,7 +100,7 @@ def test_no_number_is_cut_at_any_width_of_a_terminal(
     print_comparison(_comparison())
     text = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
     assert max(map(len, text.splitlines())) <= width
-    for expected in ("0.0625", "0.003906", "0.305", "yes"):
+    for expected in ("0.0625", "0.00391", "0.305", "yes"):
         assert expected in text
     assert ("median's 95 %" in text) == (width >= 140)
     assert "0.06…" not in text

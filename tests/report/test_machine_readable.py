@@ -17,7 +17,7 @@ from fmq_theory.sources import Gaussian
 @pytest.fixture
 def comparison() -> Comparison:
     rows = (
-        Row("equal_mass", 2, 4, distortion_hat=0.1, bound_upper=math.inf, order_predicted=1.0),
+        Row("equal_mass", 2, 4, own_hat=0.1, law_upper=math.inf, order_predicted=1.0),
         Row("nf4", 2, 4, note="16 levels only"),
     )
     ratios = (ratio_row(2, [0.3, 0.31], [math.nan]),)
@@ -26,9 +26,9 @@ def comparison() -> Comparison:
 
 def test_absent_is_null_and_infinite_is_the_word(comparison: Comparison) -> None:
     report = comparison_as_json(comparison)
-    assert report["rows"][0]["bound_upper"] == "inf"
-    assert report["rows"][0]["high_rate"] is None
-    assert report["rows"][1]["distortion_hat"] is None
+    assert report["rows"][0]["law_upper"] == "inf"
+    assert report["rows"][0]["law_high_rate"] is None
+    assert report["rows"][1]["own_hat"] is None
     assert report["ratios"][0]["rho_em"] is None
     assert report["crossover_bits"] is None
     json.dumps(report, allow_nan=False)
@@ -38,8 +38,8 @@ def test_report_has_the_documented_keys(comparison: Comparison) -> None:
     report = comparison_as_json(comparison)
     assert {"config", "rows", "ratios", "crossover_bits", "verdict"} <= report.keys()
     row_keys = (
-        "scheme bits num_levels distortion_hat distortion_lo distortion_hi distortion_exact w2_squared_pot "
-        "bound_upper high_rate order_predicted entropy_bits effective_bits"
+        "scheme bits num_levels own_hat own_lo own_hi own_exact own_upper fresh_hat fresh_exact fresh_lower "
+        "law_exact law_upper law_high_rate order_predicted w2_squared_pot entropy_bits effective_bits"
     )
     assert set(row_keys.split()) <= report["rows"][0].keys()
     assert {"bits", "rho_w2", "rho_em", "rho_w2_in_band", "rho_em_in_band"} <= report["ratios"][0].keys()
@@ -68,8 +68,8 @@ def test_csv_has_one_line_a_row(comparison: Comparison, tmp_path: Path) -> None:
     with (tmp_path / "out.csv").open() as file:
         table = list(csv.DictReader(file))
     assert [line["scheme"] for line in table] == ["equal_mass", "nf4"]
-    assert table[0]["bound_upper"] == "inf"
-    assert table[1]["distortion_hat"] == ""
+    assert table[0]["law_upper"] == "inf"
+    assert table[1]["own_hat"] == ""
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
