@@ -18,6 +18,7 @@ from fmq_theory.bounds.finite_sample import (
 from fmq_theory.bounds.hui_neuhoff import best_range_high_rate, best_range_upper_bound
 from fmq_theory.bounds.logarithmic import log2_high_rate, log2_upper_bound
 from fmq_theory.bounds.midpoint import midpoint_high_rate, midpoint_upper_bound
+from fmq_theory.bounds.optimum import optimum_upper_bound
 from fmq_theory.bounds.prediction import NOTHING, Prediction, Statements
 from fmq_theory.bounds.uniform import uniform_high_rate, uniform_upper_bound
 from fmq_theory.errors import SchemeError
@@ -38,14 +39,15 @@ def lloyd_max_upper_bound(source: Source, num_levels: int) -> Bound:
     """The least of some bounds, each of a codebook with K levels: D_LM <= D of every codebook (T2a).
 
     They are the compander f^(1/3), which is best for large K, and equal mass (exact). For a law also the
-    companders nearer to f^(1/2), better where cells by f^(1/3) reach too far into a heavy tail, and the best
-    uniform grid.
+    companders nearer to f^(1/2), better where cells by f^(1/3) reach too far into a heavy tail, the best
+    uniform grid, and C_PD / K^2 where it is proven or else Pierce's bound (`optimum`).
     """
     candidates = [power_compander_upper_bound(source, OPTIMAL_ALPHA, num_levels)]
     candidates.append(equal_mass_exact(source, num_levels))
     if not isinstance(source, Empirical):  # for each of thousands of channels these would cost too much
         candidates += [power_compander_upper_bound(source, alpha, num_levels) for alpha in _HEAVY_TAIL_ALPHAS]
         candidates.append(best_range_upper_bound(source, num_levels))
+        candidates.append(optimum_upper_bound(source, num_levels))
     best = min(candidates, key=lambda bound: bound.value)
     order = 2.0 if source.tail.index > 2 else None
     whose = (
@@ -247,7 +249,7 @@ def _rule(scheme_name: str) -> tuple[_LawRule, _DataRule]:
         return _RULES[scheme_name]
     head, _, argument = scheme_name.partition(":")
     if head == "published":  # rounding in float32 is in no bound
-        return _no_theory
+        return _no_theory, _no_theory_data
     if argument:
         try:
             parameter = float(argument)

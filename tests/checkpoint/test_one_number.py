@@ -81,8 +81,8 @@ def test_bounds_and_audit_count_the_same_bits(stored: Path) -> None:
         cell = told.totals.cell(row.scheme, row.bits)
         assert cell is not None
         assert row.effective_bits == pytest.approx(cell.effective_bits, rel=1e-12)
-        assert row.distortion_hat == pytest.approx(cell.mse, rel=1e-6)
-        assert row.distortion_exact == pytest.approx(cell.mse, rel=1e-6)
+        assert row.own_hat == pytest.approx(cell.mse, rel=1e-6)
+        assert row.own_exact == pytest.approx(cell.mse, rel=1e-6)
         assert row.entropy_bits == pytest.approx(cell.entropy_bits, rel=1e-9)
         # POT's transport of the weights to the stored ones, another road
         assert row.w2_squared_pot == pytest.approx(cell.mse, rel=1e-6, abs=1e-15)

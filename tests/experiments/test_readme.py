@@ -26,14 +26,14 @@ def test_exact_values_of_the_published_run_are_those_of_the_code(name: str) -> N
     assert len(made) == 4
     for row in made:
         expected = saved[row["scheme"], row["bits"]]
-        assert row["distortion_exact"] == pytest.approx(expected["distortion_exact"], rel=1e-9)
-        assert row["bound_upper"] == pytest.approx(expected["bound_upper"], rel=1e-9)
+        assert row["law_exact"] == pytest.approx(expected["law_exact"], rel=1e-9)
+        assert row["law_upper"] == pytest.approx(expected["law_upper"], rel=1e-9)
 
 
 def test_a_codebook_designed_on_a_sample_can_beat_the_law_s_optimum_on_it() -> None:
     # What docs/limitations.md says of 8 bits and a million Student-t weights.
     (row,) = TABLE.where(law="t(4)", kind="error", scheme="lloyd_max", bits=8)
-    assert row["distortion_hi"] < row["distortion_exact"]
+    assert row["own_hi"] < row["law_exact"]
 
 
 def test_the_main_figure_is_of_the_published_rows() -> None:
