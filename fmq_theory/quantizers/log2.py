@@ -24,9 +24,11 @@ class Log2(Scheme):
     side, exact zeros left out. An exact zero goes to the level of smallest magnitude, which is the
     nearest one. With an odd K' and both signs one level stays unused.
 
-    The published description leaves two cases open. One level on a side is the geometric mean of
-    that side's two magnitudes, the middle in log2. For K' = 1 and both signs the level is on the
-    positive side. Rounding is that of float64; ``published:log2`` is the same rule in float32.
+    It mends two cases of the published script. One level on a side is the geometric mean of that
+    side's two magnitudes, the middle in log2, where the script takes the smallest; and a channel
+    without positive weights has all K' levels like one without negative ones, where the script gives
+    it K' // 2. For K' = 1 and both signs the level is on the positive side. Rounding is that of float64.
+    "published:log2" does what the script does.
 
     Attributes:
         sample_size: n, for a law only: its magnitudes, and the limit of K', are those of n weights.

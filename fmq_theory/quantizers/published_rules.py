@@ -1,7 +1,8 @@
-"""The four rules of the published comparison on rows of float32, each operation rounded as numpy rounds it.
+"""The four rules of the published comparison on rows of float32, in the arithmetic that numpy gives them.
 
 Each function takes rows of finite float32, none of them all zero, and K; for uniform no row is constant. They
-follow the description of the authors' scripts (theory section 0); what that leaves open is said at each rule.
+state in our words what the authors' scripts do (github.com/Quantized-FM/LowBit-HighFid, folder
+quantizerFunctions, read in November 2026); the code is ours.
 """
 
 from collections.abc import Callable
@@ -84,47 +85,68 @@ def _uniform(rows: Float32Array, num_levels: int) -> Quantized:
 
 
 def _pwl(rows: Float32Array, num_levels: int) -> Quantized:
-    """Cells between ``numpy.quantile``'s k/K quantiles, a weight on a border to the right of it; midpoints.
+    """Cells between the k/K quantiles, by ``numpy.interp`` on n even shares; midpoints.
 
-    The quantiles are what ``numpy.quantile`` returns for float32 numbers and float64 shares; a midpoint is
-    rounded to float32 once.
+    Quantiles and midpoints are float64; a midpoint is rounded to float32 once. A weight on a border belongs
+    to the right of it, and whether rounding puts a border on a weight is up to ``numpy.interp``.
     """
-    edges = np.quantile(rows, np.linspace(0.0, 1.0, num_levels + 1), axis=1).T
+    size = rows.shape[1]
+    shares, own = np.linspace(0.0, 1.0, num_levels + 1), np.linspace(0.0, 1.0, size)
+    levels = np.empty((len(rows), num_levels), dtype=np.float32)
     codes = np.empty(rows.shape, dtype=np.uint8)
-    for row, edge, code in zip(rows, edges, codes, strict=True):
-        code[:] = np.digitize(row, edge[1:-1])
-    levels = 0.5 * (edges[:, :-1] + edges[:, 1:])
-    return Quantized.of(levels.astype(np.float32), codes)
+    for row, level, code in zip(rows, levels, codes, strict=True):
+        edges = np.interp(shares, own, np.sort(row))
+        level[:] = 0.5 * (edges[:-1] + edges[1:])
+        code[:] = np.digitize(row, edges[1:-1])
+    return Quantized.of(levels, codes)
 
 
 def _log2(rows: Float32Array, num_levels: int) -> Quantized:
-    """2**numpy.linspace(log2 least, log2 largest magnitude) for each sign; nearest level, the lower of two.
+    """Levels even in the logarithm of the magnitude, sign by sign; nearest level, the smaller of two.
 
-    With K' = min(K, n): K' // 2 levels a sign, all K' where there is one sign. One level a sign, which the
-    description leaves open, is what ``numpy.linspace`` gives: the smallest magnitude.
+    With K' = min(K, n): K' // 2 levels a sign, and all K' for positive weights where none is negative (but
+    K' // 2 for negative ones where none is positive). One level alone is the smallest magnitude, and a
+    sign with one magnitude keeps it. Natural logarithms are float32; their quotients by ln 2, powers and
+    distances float64; a level is rounded to float32 last. A zero goes where the weight of smallest rounded
+    magnitude went, the first of several.
     """
     num_levels = min(num_levels, rows.shape[1])
     levels = np.empty((len(rows), num_levels), dtype=np.float32)
     codes, used = np.empty(rows.shape, dtype=np.uint8), np.empty(len(rows), dtype=np.int64)
     for index, (row, level, code) in enumerate(zip(rows, levels, codes, strict=True)):
-        negative, positive = -row[row < 0.0], row[row > 0.0]
-        a_side = max(1, num_levels // 2) if negative.size and positive.size else num_levels
-        sides = [_even_in_log2(positive, a_side)] if positive.size else []
-        if negative.size and (num_levels > 1 or not sides):
-            sides.append(-_even_in_log2(negative, a_side))
-        found: Float32Array = np.sort(np.concatenate(sides))
+        negative, positive, half = row < 0.0, row > 0.0, max(1, num_levels // 2)
+        below = _even_in_log2(-row[negative], half)
+        above = _even_in_log2(row[positive], half if negative.any() else num_levels)
+        code[negative] = below.size - 1 - _nearest(-row[negative], below)
+        code[positive] = below.size + _nearest(row[positive], above)
+        found = np.concatenate((-below[::-1], above)).astype(np.float32)
         used[index] = found.size
         level[: found.size], level[found.size :] = found, found[-1]
-        place: NDArray[np.intp] = np.searchsorted(found, np.asarray(row))
-        right = np.clip(place, 1 if found.size > 1 else 0, found.size - 1)
-        left = np.maximum(right - 1, 0)
-        code[:] = np.where(np.abs(row - found[left]) <= np.abs(row - found[right]), left, right)
+        if not (negative | positive).all():
+            nonzero = code[negative | positive]
+            code[row == 0.0] = nonzero[np.argmin(np.abs(level[nonzero]))]
     return Quantized(levels, codes, used)
 
 
-def _even_in_log2(magnitudes: Float32Array, count: int) -> Float32Array:
-    low, high = np.log2(magnitudes.min()), np.log2(magnitudes.max())
-    return np.exp2(np.linspace(low, high, count, dtype=np.float32))
+def _even_in_log2(magnitudes: Float32Array, count: int) -> NDArray[np.float64]:
+    """In float64, ascending; none for no magnitudes."""
+    if magnitudes.size == 0:
+        return np.empty(0)
+    least, largest = magnitudes.min(), magnitudes.max()
+    if least == largest:
+        return np.array([least], dtype=np.float64)
+    low, high = (float(np.log(end)) / float(np.log(2.0)) for end in (least, largest))
+    return np.power(2.0, np.linspace(low, high, count))
+
+
+def _nearest(magnitudes: Float32Array, levels: NDArray[np.float64]) -> NDArray[np.intp]:
+    """The index of the nearest level, the lower one of two."""
+    x = magnitudes.astype(np.float64)
+    if levels.size < 2:
+        return np.zeros(x.shape, dtype=np.intp)
+    place: NDArray[np.intp] = np.searchsorted(levels, x)
+    right = np.clip(place, 1, levels.size - 1)
+    return np.where(np.abs(x - levels[right - 1]) <= np.abs(x - levels[right]), right - 1, right)
 
 
 RULES: dict[PublishedRule, Callable[[Float32Array, int], Quantized]] = {

@@ -1,7 +1,7 @@
 """The published schemes, transcribed from their descriptions line by line, for one channel each.
 
 Nothing of fmq_theory is used here. Each function returns the quantized values, in the type of the weights: in
-float64 they are what the schemes do up to rounding, in float32 what ``published:*`` does to the bit.
+float32 they are what ``published:*`` does to the bit, in float64 what the schemes do up to rounding.
 """
 
 from typing import Any
@@ -32,29 +32,54 @@ def uniform(x: Array, bits: int) -> Array:
 
 def pwl(x: Array, bits: int) -> Array:
     """Cells between interpolated quantiles k/K; the level is the midpoint of its cell."""
-    edges = np.quantile(x, np.linspace(0.0, 1.0, 2**bits + 1))
-    cell = np.digitize(x, edges[1:-1])
-    return (0.5 * (edges[cell] + edges[cell + 1])).astype(x.dtype)
+    edges = np.interp(np.linspace(0.0, 1.0, 2**bits + 1), np.linspace(0.0, 1.0, x.size), np.sort(x))
+    return _midpoints(x, edges)
 
 
-def log2(x: Array, bits: int, *, middle_of_one: bool = False) -> Array:
-    """K = min(2^b, n); K/2 levels a sign, all K if there is one, even in log2; nearest; zeros to the least.
+def pwl_by_quantile(x: Array, bits: int) -> Array:
+    """The same with ``numpy.quantile``, which may round a border to the other side of a weight."""
+    return _midpoints(x, np.quantile(x, np.linspace(0.0, 1.0, 2**bits + 1)))
 
-    The description leaves a single level a side open: numpy.linspace gives the smallest magnitude, and
-    ``middle_of_one`` the middle in log2.
-    """
+
+def _midpoints(x: Array, edges: Array) -> Array:
+    cell = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, edges.size - 2)
+    return ((edges[:-1] + edges[1:]) / 2.0)[cell].astype(x.dtype)
+
+
+def log2(x: Array, bits: int) -> Array:
+    """K = min(2^b, n); K/2 levels a sign, K if none is negative; even in log2; nearest; zeros to least."""
     num_levels = min(2**bits, x.size)
-    levels: list[Any] = []
-    signs = [sign for sign in (-1, 1) if (np.sign(x) == sign).any()]
-    if not signs:
+    if num_levels == 1:
         return x.copy()
+    out = np.zeros_like(x)
+    for sign in (1, -1):
+        mine = np.sign(x) == sign
+        if not mine.any():
+            continue
+        magnitudes = sign * x[mine]
+        count = num_levels if sign == 1 and (x >= 0.0).all() else num_levels // 2
+        ends = [float(np.log(end)) / np.log(2.0) for end in (magnitudes.min(), magnitudes.max())]
+        table = 2.0 ** np.linspace(*ends, count)
+        if magnitudes.min() == magnitudes.max():
+            table = magnitudes[:1].astype(np.float64)
+        distance = np.abs(magnitudes.astype(np.float64)[:, None] - table)
+        out[mine] = sign * table[np.argmin(distance, axis=1)]
+    if (x == 0.0).any() and (x != 0.0).any():
+        kept = out[x != 0.0]
+        out[x == 0.0] = kept[np.argmin(np.abs(kept))]
+    return out
+
+
+def log2_symmetric(x: Array, bits: int) -> Array:
+    """The same for the scheme ``log2``: all K for one sign, whichever, and the middle for one level."""
+    num_levels = min(2**bits, x.size)
+    levels: list[float] = []
+    signs = [sign for sign in (-1, 1) if (np.sign(x) == sign).any()]
     for sign in signs:
-        magnitudes = np.abs(x[np.sign(x) == sign])
+        magnitudes = sign * x[np.sign(x) == sign]
+        low, high = np.log2(magnitudes.min()), np.log2(magnitudes.max())
         count = max(1, num_levels // len(signs))
-        if count == 1 and middle_of_one:
-            levels.append(sign * np.sqrt(magnitudes.min()) * np.sqrt(magnitudes.max()))
-        else:
-            ends = np.log2(magnitudes.min()), np.log2(magnitudes.max())
-            levels += list(sign * np.exp2(np.linspace(*ends, count, dtype=x.dtype)))
-    table = np.sort(np.array(levels, dtype=x.dtype))
+        exponents = np.linspace(low, high, count) if count > 1 else np.array([(low + high) / 2.0])
+        levels += list(sign * np.exp2(exponents))
+    table = np.array(levels)
     return table[np.argmin(np.abs(x[:, None] - table[None, :]), axis=1)]
