@@ -18,7 +18,8 @@ Quantizers
     ``optimal_codebook``, ``optimal_symmetric_codebook``, ``stationary_codebook``
     ``codebook_distortion``, ``check_codebook``
     ``equal_mass_distortion``, ``equal_mass_levels``, ``tail_cell_bound``
-    ``optimal_uniform``, ``uniform_distortion``
+    ``optimal_uniform``, ``uniform_distortion``: equal steps, centred on 0
+    ``optimal_equal_steps``: step and offset; ``best_multiple``, ``best_affine_map``: of any table of levels
 Counterexamples
     ``BlockLaw``, ``SpikeLaw``, ``three_blocks``: piecewise constant densities, in exact rationals
 Certificates
@@ -29,6 +30,7 @@ Every function that certifies takes ``digits`` and either returns enclosures or 
 CertificationError; INCONCLUSIVE results carry the enclosure that was reached.
 """
 
+from fmq_theory.certify.affine_optimum import BestMap, best_affine_map, best_multiple
 from fmq_theory.certify.blocks import Block, BlockLaw, SpikeLaw, three_blocks
 from fmq_theory.certify.certificate import codebook_certificate, constant_certificate, sum_certificate
 from fmq_theory.certify.codebooks import (
@@ -42,6 +44,7 @@ from fmq_theory.certify.codebooks import (
 from fmq_theory.certify.constants import law_variance, normalized_constant, panter_dite_constant
 from fmq_theory.certify.enclosure import Enclosure, Exact, ball, exact, precision
 from fmq_theory.certify.equal_mass import equal_mass_distortion, equal_mass_levels, tail_cell_bound
+from fmq_theory.certify.equal_steps import EqualSteps, optimal_equal_steps
 from fmq_theory.certify.families import LAWS, law
 from fmq_theory.certify.integrals import integrate, integrate_half_line, integrate_with_tails
 from fmq_theory.certify.law import Law, UpperMoments
@@ -58,10 +61,12 @@ from fmq_theory.certify.uniform import UniformOptimum, optimal_uniform, uniform_
 
 __all__ = [
     "LAWS",
+    "BestMap",
     "Block",
     "BlockLaw",
     "CodebookCheck",
     "Enclosure",
+    "EqualSteps",
     "Exact",
     "Law",
     "LloydMaxSystem",
@@ -73,6 +78,8 @@ __all__ = [
     "UpperMoments",
     "absolute_moment",
     "ball",
+    "best_affine_map",
+    "best_multiple",
     "certified_root",
     "certified_zero",
     "check_codebook",
@@ -94,6 +101,7 @@ __all__ = [
     "law_variance",
     "normalized_constant",
     "optimal_codebook",
+    "optimal_equal_steps",
     "optimal_symmetric_codebook",
     "optimal_uniform",
     "panter_dite_constant",

@@ -1,4 +1,7 @@
-"""The certified optimal step of the symmetric uniform quantizer with nearest levels.
+"""The certified best step of equally spaced levels that are centred on 0, with nearest levels.
+
+A grid off centre may be better (``equal_steps.py`` searches those too); "global" below is over the steps of
+centred grids.
 
 Levels a s, a = (k - (K-1)/2), thresholds half-way at b_j s; on x > 0, b_j = j (j = 1..n-1) for K = 2n and
 b_j = j - 1/2 (j = 1..n) for K = 2n + 1. Summing sum_k a_k^2 M0_k and sum_k a_k M1_k by parts,
@@ -43,10 +46,10 @@ __all__ = ["UniformOptimum", "optimal_uniform", "uniform_distortion"]
 
 @dataclass(frozen=True, slots=True)
 class UniformOptimum:
-    """The best step of the symmetric uniform quantizer, and its distortion; both proven.
+    """The best step of equally spaced levels centred on 0, and its distortion; both proven.
 
     Attributes:
-        step: the global minimizer of D over s > 0.
+        step: the global minimizer of D over s > 0, the grid's centre held at 0.
         distortion: D(step).
     """
 
@@ -67,7 +70,7 @@ def uniform_distortion(law: Law, num_levels: int, step: Fraction, *, digits: int
 
 
 def optimal_uniform(law: Law, num_levels: int, *, digits: int = 30) -> UniformOptimum:
-    """The step that minimizes D, certified to be the global minimizer.
+    """The step that minimizes D among grids centred on 0, certified to be the global minimizer.
 
     Raises:
         CertificationError: K < 2, or the branch and bound could not isolate one step.

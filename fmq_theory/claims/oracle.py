@@ -1,7 +1,7 @@
 """The codebook oracle: the codebook of a law, with every digit proven."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
@@ -14,7 +14,7 @@ from fmq_theory.certify import (
     exact,
     law,
     optimal_codebook,
-    optimal_uniform,
+    optimal_equal_steps,
     stationary_codebook,
 )
 from fmq_theory.certify.elementary import logarithm
@@ -34,6 +34,7 @@ __all__ = [
 
 CRITERIA = ("mse", "equal-mass", "uniform")
 MOST_LEVELS = 1024
+_QUICKLY_SEARCHED = 4
 _GUARD_DIGITS, _MANY_GUARD_DIGITS = 10, 160
 _SHAPE_RANGE = (Fraction(1, 1000), Fraction(10_000))
 _SCALE_RANGE = (Fraction(1, 10**100), Fraction(10**100))
@@ -66,9 +67,12 @@ class CodebookReport:
         source: the law in words.
         criterion: which codebook of it.
         digits: decimal places to show.
-        verdict: CERTIFIED if the codebook is proven to be what the criterion asks for.
+        verdict: CERTIFIED if the codebook is proven to be what the criterion asks for; INCONCLUSIVE if it is
+            the best one found.
         proof: by which argument, or what is missing.
         distortion: of this codebook.
+        least_of_kind: encloses the least distortion of all codebooks that the criterion admits: all (mse),
+            all equally spaced ones (uniform), the one of equal masses (equal-mass).
         optimum: the least distortion that any codebook of K levels has.
         entropy_bits: H of the cell index.
         shannon_at_levels: Shannon's lower bound at log2 K bits.
@@ -84,6 +88,7 @@ class CodebookReport:
     levels: tuple[Enclosure, ...]
     thresholds: tuple[Enclosure, ...]
     distortion: Enclosure
+    least_of_kind: Enclosure
     optimum: Enclosure
     entropy_bits: Enclosure
     shannon_at_levels: Enclosure
@@ -194,6 +199,7 @@ def design(source: ScaledLaw, num_levels: int, *, criterion: str = "mse", digits
         made.levels,
         made.thresholds,
         made.distortion,
+        made.least_of_kind,
         best.value,
         entropy,
         source.shannon_bound(_log2(num_levels, more), digits=more),
@@ -208,11 +214,16 @@ class _Made:
     levels: tuple[Enclosure, ...]
     thresholds: tuple[Enclosure, ...]
     distortion: Enclosure
+    least_of_kind: Enclosure
 
 
 def _attempt(source: ScaledLaw, num_levels: int, criterion: str, digits: int) -> tuple[Optimum, _Made]:
-    best = optimum_of(source, num_levels, digits=digits, search=criterion == "mse")
-    return best, _made(source, num_levels, criterion, best, digits)
+    search = criterion == "mse" or num_levels <= _QUICKLY_SEARCHED
+    best = optimum_of(source, num_levels, digits=digits, search=search)
+    made = _made(source, num_levels, criterion, best, digits)
+    # The least distortion of all codebooks is not above that of the one at hand.
+    upper = max(best.value.lower, min(best.value.upper, made.distortion.upper))
+    return replace(best, value=Enclosure(best.value.lower, upper)), made
 
 
 def _made(source: ScaledLaw, num_levels: int, criterion: str, best: Optimum, digits: int) -> _Made:
@@ -223,26 +234,34 @@ def _made(source: ScaledLaw, num_levels: int, criterion: str, best: Optimum, dig
             source.stretched(best.codebook.levels, digits=digits),
             source.stretched(best.codebook.thresholds, digits=digits),
             source.stretched_square(best.codebook.distortion, digits=digits),
+            best.value,
         )
     if criterion == "equal-mass":
+        value = source.stretched_square(
+            equal_mass_distortion(source.law, num_levels, digits=digits), digits=digits
+        )
         return _Made(
             "CERTIFIED",
-            "quantiles proven by interval Newton, levels the means of their cells",
+            "the only codebook of equal masses and mean levels: quantiles proven by interval Newton",
             source.stretched(equal_mass_levels(source.law, num_levels, digits=digits), digits=digits),
             source.equal_mass_thresholds(num_levels, digits=digits),
-            source.stretched_square(
-                equal_mass_distortion(source.law, num_levels, digits=digits), digits=digits
-            ),
+            value,
+            value,
         )
-    found = optimal_uniform(source.law, num_levels, digits=digits)
-    places = [Fraction(2 * k - num_levels + 1, 2) for k in range(num_levels)]
+    found = optimal_equal_steps(source.law, num_levels, digits=digits)
     return _Made(
-        "CERTIFIED",
-        "the step is the global minimizer, by branch and bound",
-        source.stretched([found.step * place for place in places], digits=digits),
-        source.stretched([found.step * (place + Fraction(1, 2)) for place in places[:-1]], digits=digits),
+        found.verdict,
+        found.proof,
+        source.stretched(found.levels(num_levels), digits=digits),
+        source.stretched(found.thresholds(num_levels), digits=digits),
         source.stretched_square(found.distortion, digits=digits),
+        _least_of_class(source.stretched_square(found.optimum, digits=digits), best.value),
     )
+
+
+def _least_of_class(reached: Enclosure, every: Enclosure) -> Enclosure:
+    """What no codebook can beat no grid can beat either."""
+    return Enclosure(min(max(reached.lower, every.lower), reached.upper), reached.upper)
 
 
 def _leading_zeros(deviation: Fraction) -> int:

@@ -32,10 +32,12 @@ def codebook_text(report: CodebookReport) -> str:
         "",
         f"distortion            {report.distortion.decimal(digits)}",
         f"  rounded             {_significant(report.distortion, min(digits, 20))}",
-        f"least for this K      {_range(report.optimum, digits)}",
     ]
+    if report.criterion == "uniform":
+        lines.append(f"least of equal steps  {_range(report.least_of_kind, digits)}")
+    lines.append(f"least for this K      {_range(report.optimum, digits)}")
     if report.criterion != "mse":
-        lines.append(f"above the least       {_percent(report.distortion / report.optimum - 1)}")
+        lines.append(f"above the least       {_percent(_excess(report))}")
     lines += [
         f"entropy (bits)        {report.entropy_bits.decimal(min(digits, 20))}",
         f"Shannon bound at log2 K bits   {_significant(report.shannon_at_levels, 12)}"
@@ -44,6 +46,12 @@ def codebook_text(report: CodebookReport) -> str:
         f"   distance {_decibels(report.distortion, report.shannon_at_entropy)}",
     ]
     return "\n".join(lines)
+
+
+def _excess(report: CodebookReport) -> Enclosure:
+    """D/D_opt - 1: not negative, since nothing is below the optimum."""
+    ratio = report.distortion / report.optimum - 1
+    return Enclosure(max(Fraction(0), ratio.lower), max(Fraction(0), ratio.upper)).rounded(15)
 
 
 def table_text(report: TableReport) -> str:
@@ -144,7 +152,8 @@ def _rounded(value: Fraction, digits: int) -> str:
 
 
 def _percent(excess: Enclosure) -> str:
-    low, high = 100 * excess.lower_float, 100 * excess.upper_float
+    # 0.0 + turns the -0.0 of a lower end at 0 into 0.
+    low, high = 0.0 + 100 * excess.lower_float, 100 * excess.upper_float
     return f"{high:.4g} %" if f"{low:.4g}" == f"{high:.4g}" else f"{low:.4g} % to {high:.4g} %"
 
 
@@ -174,6 +183,7 @@ def codebook_as_json(report: CodebookReport) -> dict[str, Any]:
         "levels": _json_list(report.levels, places),
         "thresholds": _json_list(report.thresholds, places),
         "distortion": _json(report.distortion, places),
+        "least_of_kind": _json(report.least_of_kind, places),
         "optimum": _json(report.optimum, places),
         "entropy_bits": _json(report.entropy_bits, places),
         "shannon_at_levels": _json(report.shannon_at_levels, places),
