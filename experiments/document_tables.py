@@ -1,10 +1,11 @@
-"""The tables that documents show whole: verdicts on the paper's claims, and the ratios of three laws."""
+"""The tables that documents show whole: verdicts on the paper's claims, ratios of laws, reported FIDs."""
 
 import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from experiments.fid_pairs import fid_table, read_pairs
 from experiments.figures.rate_distortion import comparison_of
 from experiments.framework.laws import law_label
 from experiments.framework.table import Table, read_table
@@ -130,4 +131,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "verdicts-here": lambda: verdict_table("claims.md"),
     "experiments": experiment_list,
     "ratios": lambda: ratio_table(read_table(RESULTS, "rate_distortion")),
+    "fid": lambda: fid_table(
+        read_pairs(), read_table(RESULTS, "ratio_map"), read_table(RESULTS, "real_layers")
+    ),
 }
