@@ -1,4 +1,4 @@
-"""The tables that documents show whole: verdicts on the paper's claims, ratios of laws, reported FIDs."""
+"""The tables that documents show whole: verdicts, ratios of laws, reported FIDs, coverage of intervals."""
 
 import re
 from collections.abc import Callable
@@ -16,6 +16,17 @@ CLAIMS = ROOT / "docs" / "claims.md"
 RESULTS = ROOT / "docs" / "results"
 LAWS = ("gaussian", "laplace", "t(4)")
 
+_QUANTITIES = {
+    "uniform": "error of min–max uniform",
+    "uniform_clipped": "error of uniform with a clipped range",
+    "equal_mass": "error of equal mass",
+    "lloyd_max": "error of Lloyd–Max",
+    "pwl": "error of PWL",
+    "log2": "error of log2",
+    "rho_em": "ρ_EM",
+    "rho_w2": "ρ_W2",
+    "ssim": "SSIM",
+}
 _ROW = re.compile(r"^\| \[([A-Z0-9-]+)\]\(#[a-z0-9-]+\) \| ([A-Z]+) \|", re.MULTILINE)
 
 # The paper's item in words, the claim on it, and the same claim on trained networks.
@@ -105,6 +116,33 @@ def ratio_table(table: Table) -> str:
     return "\n".join([*lines, "", f"Median over {size}; bold: inside the paper's 0.25–0.40."])
 
 
+def coverage_table(table: Table) -> str:
+    """The least and the greatest coverage of what is printed, and the least of what is not."""
+    lines = [
+        "| what | repeats | intervals | printed: covers | not printed: Student's of the mean covers |",
+        "|---|---:|---:|---:|---|",
+    ]
+    for n in table.values("n"):
+        for count in table.where(n=n).values("repeats"):
+            part = table.where(n=n, repeats=count)
+            printed = part.where(printed=True).numbers("coverage")
+            worst = min(part.where(interval="mean", printed=False), key=lambda row: row["coverage"])
+            what = f"layers of {n:,} weights" if n else "samples of the bundled model"
+            whose = f"{law_label(worst['law'])}, " if n else ""
+            name = _QUANTITIES.get(worst["quantity"], worst["quantity"])
+            of = f"{whose}{name}, {worst['bits']} bits"
+            lines.append(
+                f"| {what} | {count} | {len(printed)} | {_percent(min(printed))} to {_percent(max(printed))} "
+                f"| {_percent(worst['coverage'])} at worst ({of}) |"
+            )
+    trials = min(table.values("trials"))
+    return "\n".join([*lines, "", f"Nominal 95 %; {trials:,} trials each."])
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
 def _cell(ratio: float | None, inside: bool | None) -> str:
     if ratio is None:
         return "–"
@@ -130,6 +168,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "verdicts": lambda: verdict_table("docs/claims.md"),
     "verdicts-here": lambda: verdict_table("claims.md"),
     "experiments": experiment_list,
+    "coverage": lambda: coverage_table(read_table(RESULTS, "coverage")),
     "ratios": lambda: ratio_table(read_table(RESULTS, "rate_distortion")),
     "fid": lambda: fid_table(
         read_pairs(), read_table(RESULTS, "ratio_map"), read_table(RESULTS, "real_layers")

@@ -17,6 +17,7 @@ EXPERIMENTS: dict[str, str] = {
     "latent": "experiments.figures.latent",
     "ladder": "experiments.figures.ladder",
     "allocation": "experiments.figures.allocation",
+    "coverage": "experiments.figures.coverage",
     "published_scripts": "experiments.figures.published_scripts",
     "authors_measures": "experiments.figures.authors_measures",
 }

@@ -2,7 +2,7 @@
 
 from fmq_theory.sources import SymmetricSource, make
 
-__all__ = ["LAWS", "law", "law_label"]
+__all__ = ["LAWS", "MORE_LAWS", "law", "law_label"]
 
 LAWS: dict[str, tuple[str, dict[str, float]]] = {
     "uniform": ("uniform", {}),
@@ -19,11 +19,15 @@ LAWS: dict[str, tuple[str, dict[str, float]]] = {
 }
 """Family and parameters, from the lightest tail to the heaviest."""
 
+MORE_LAWS: dict[str, tuple[str, dict[str, float]]] = {"gg(3/2)": ("generalized-gaussian", {"beta": 1.5})}
+"""Laws that only some experiments draw from."""
+
 _LABELS = {
     "uniform": "uniform",
     "gaussian": "Gaussian",
     "logistic": "logistic",
     "laplace": "Laplace",
+    "gg(3/2)": "generalized Gaussian, β = 3/2",
     "gg(1/2)": "generalized Gaussian, β = 1/2",
     "gamma(1/2)": "two-sided Gamma, shape 1/2",
 }
@@ -31,7 +35,7 @@ _LABELS = {
 
 def law(name: str) -> SymmetricSource:
     """The law with variance 1."""
-    family, parameters = LAWS[name]
+    family, parameters = (LAWS | MORE_LAWS)[name]
     return make(family, **parameters).standard_deviation_one()
 
 

@@ -1,0 +1,223 @@
+"""How often intervals cover: those that the tool prints, and Student's of the mean, which it does not.
+
+A pool of layers is drawn from a law, each is quantized in every way, and trials draw 8 or 20 layers from the
+pool, one by one. What an interval must hold is the pool's own median (or mean), so the truth has no error of
+its own: the pool stands for a law. The samples of the bundled flow model are a pool too, for the intervals
+of their scores.
+"""
+
+# matplotlib types its keyword arguments as unknown.
+# pyright: reportUnknownMemberType=false
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from experiments.framework.experiment import Cell, Experiment, rng_of
+from experiments.framework.laws import law, law_label
+from experiments.framework.table import Row, Table
+from fmq_theory.metrics import Estimate, distortion, mean_estimate, median_estimate
+from fmq_theory.quantizers import get_scheme
+from fmq_theory.report.style import PAGE_WIDTH, heading
+from fmq_theory.sources import Empirical
+
+__all__ = ["BAND", "EXPERIMENT", "coverage_rows"]
+
+BAND = (0.93, 0.97)
+"""What an interval at nominal 95 % has to cover to be printed."""
+_CONFIDENCE = 0.95
+_RATIOS = {"rho_em": "equal_mass", "rho_w2": "lloyd_max"}
+_FLOW = "digits"
+_LARGE = 10_000
+_SSIM_BITS = 4  # as in fmq_theory.flow.flow_rows: above, SSIM has no interval
+
+Interval = Callable[[Sequence[float]], Estimate]
+_INTERVALS: Mapping[str, Interval] = {"median": median_estimate, "mean": mean_estimate}
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings: the seven laws of the register with t(3) and t(5), sizes of layers, layers in a pool."""
+
+    laws: tuple[str, ...] = (
+        "uniform", "gaussian", "gg(3/2)", "logistic", "laplace", "gamma(1/2)", "t(5)", "t(4)", "t(3)",
+    )  # fmt: skip
+    sizes: tuple[int, ...] = (64, 1024, 100_000)
+    pools: tuple[int, ...] = (1000, 1000, 300)
+    schemes: tuple[str, ...] = ("uniform", "equal_mass", "lloyd_max", "uniform_clipped", "pwl", "log2")
+    schemes_of_large: tuple[str, ...] = ("uniform", "equal_mass", "lloyd_max")
+    bits: tuple[int, ...] = (2, 4, 8)
+    repeats: tuple[int, ...] = (8, 20)
+    flow_bits: tuple[int, ...] = (2, 4, 6, 8)
+    flow_pool: int = 256
+    flow_samples: tuple[int, ...] = (64, 192)
+    trials: int = 2000
+    seed: int = 0
+
+    @classmethod
+    def quick(cls) -> "Config":
+        """Two laws and one small size."""
+        return cls(
+            laws=("gaussian", "t(3)"), sizes=(64,), pools=(1000,), bits=(2, 4), flow_bits=(4,), flow_pool=128,
+            trials=1000,
+        )  # fmt: skip
+
+
+def cells(config: Config) -> Sequence[Cell]:
+    """One a law and size, the largest layers last, and one for the samples of the flow model."""
+    pairs = zip(config.sizes, config.pools, strict=True)
+    drawn = [{"law": name, "n": n, "pool": pool} for (n, pool), name in itertools.product(pairs, config.laws)]
+    return [*drawn, {"law": _FLOW, "n": 0, "pool": config.flow_pool}]
+
+
+def rows(config: Config, cell: Cell) -> Sequence[Row]:
+    """One a quantity, bit-width, number of repeats and kind of interval."""
+    rng = rng_of(config, cell)
+    made: list[Row] = []
+    if cell["law"] == _FLOW:
+        for (scheme, name, bits), values in _scores(config).items():
+            about = {**cell, "quantity": name, "scheme": scheme, "bits": bits}
+            for count in config.flow_samples:
+                made += coverage_rows(values, count, config.trials, ("mean",), about, rng)
+        return made
+    for (name, bits), values in _errors(config, cell, rng).items():
+        about = {**cell, "quantity": name, "bits": bits}
+        for count in config.repeats:
+            made += coverage_rows(values, count, config.trials, tuple(_INTERVALS), about, rng)
+    return made
+
+
+def coverage_rows(
+    pool: NDArray[np.float64],
+    count: int,
+    trials: int,
+    kinds: Sequence[str],
+    about: Mapping[str, object],
+    rng: np.random.Generator,
+) -> list[Row]:
+    """How often each kind of interval holds what it is of.
+
+    Args:
+        pool: the values of all layers, or of all samples.
+        count: how many of them a trial sees, drawn one by one from the whole pool.
+        trials: how many trials.
+        kinds: names of intervals: "median", "mean".
+        about: columns that every row has.
+        rng: of the trials.
+
+    Returns:
+        A row a kind, with the shares of trials whose interval covers, lies below and lies above; none for a
+        pool of equal values, of which nothing can be missed.
+    """
+    if pool.min() == pool.max():
+        return []
+    truths = {"median": float(np.median(pool)), "mean": float(pool.mean())}
+    drawn = pool[rng.integers(pool.size, size=(trials, count))].tolist()
+    made: list[Row] = []
+    for kind in kinds:
+        found = [_INTERVALS[kind](values) for values in drawn]
+        below = sum(e.high is not None and e.high < truths[kind] for e in found) / trials
+        above = sum(e.low is not None and e.low > truths[kind] for e in found) / trials
+        made.append(
+            {
+                **about, "repeats": count, "interval": kind, "confidence": _CONFIDENCE, "trials": trials,
+                "coverage": 1.0 - below - above, "below": below, "above": above,
+                "printed": _is_printed(kind, str(about["quantity"]), int(str(about["bits"]))),
+            }
+        )  # fmt: skip
+    return made
+
+
+def _is_printed(kind: str, quantity: str, bits: int) -> bool:
+    """Whether the tool prints this interval of this quantity."""
+    if quantity in ("psnr", "ssim", "squared error"):
+        return quantity == "psnr" or (quantity == "ssim" and bits <= _SSIM_BITS)
+    return kind == "median"
+
+
+def _errors(
+    config: Config, cell: Cell, rng: np.random.Generator
+) -> Mapping[tuple[str, int], NDArray[np.float64]]:
+    """Squared error and both ratios of each layer of the pool."""
+    source, n, size = law(cell["law"]), int(cell["n"]), int(cell["pool"])
+    schemes = config.schemes if n <= _LARGE else config.schemes_of_large
+    designs = {name: get_scheme(name) for name in schemes}
+    found = {(name, b): np.empty(size) for name in schemes for b in config.bits}
+    for layer in range(size):
+        sample = Empirical(source.sample(n, rng=rng))
+        for (name, b), values in found.items():
+            values[layer] = distortion(designs[name].design(sample, 2**b), sample)
+    ratios = {
+        (ratio, b): found[scheme, b] / found["uniform", b]
+        for ratio, scheme in _RATIOS.items()
+        for b in config.bits
+    }
+    return found | ratios
+
+
+def _scores(config: Config) -> Mapping[tuple[str, str, int], NDArray[np.float64]]:
+    """PSNR, SSIM and squared error of each sample of the bundled model, by scheme and bits."""
+    from fmq_theory.flow.digits import build
+    from fmq_theory.flow.experiment import run_experiment
+    from fmq_theory.flow.settings import FlowSettings
+
+    settings = FlowSettings(samples=config.flow_pool, seeds=1, ladder_samples=0, seed=config.seed)
+    report = run_experiment(build(), _FLOW, config.schemes_of_large, config.flow_bits, settings)
+    found: dict[tuple[str, str, int], NDArray[np.float64]] = {}
+    for cell in report.cells:
+        found[cell.scheme, "psnr", cell.bits] = np.array(cell.psnr[0])
+        found[cell.scheme, "ssim", cell.bits] = np.array(cell.ssim[0])
+        found[cell.scheme, "squared error", cell.bits] = np.square(cell.error[0])
+    return found
+
+
+def plot(table: Table) -> Mapping[str, Figure]:
+    """Coverage by law and size; filled: printed, of the median; open: Student's interval of the mean."""
+    drawn = table.that(lambda row: row["law"] != _FLOW)
+    laws, sizes, repeats = drawn.values("law"), drawn.values("n"), drawn.values("repeats")
+    height = 1.1 + 0.22 * len(laws) * len(sizes)
+    figure = Figure(figsize=(PAGE_WIDTH, height), layout="constrained")
+    panels = figure.subplots(len(sizes), len(repeats), squeeze=False, sharex=True, sharey=True)
+    for (n, count), axes in zip(itertools.product(sizes, repeats), panels.flat, strict=True):
+        _panel(axes, drawn.where(n=n, repeats=count), laws)
+        axes.set_title(f"n = {n:,}, {count} layers", loc="left", fontsize=9)
+    for axes in panels[-1]:
+        axes.set_xlabel("covers, % of trials")
+    heading(
+        figure,
+        "How often nominal 95 % intervals cover, one mark a quantity and bit-width. Filled: of the median by "
+        "order statistics, printed. Open: of the mean by Student's, not printed. Grey: 93 to 97 %.",
+    )
+    return {"": figure}
+
+
+def _panel(axes: Axes, table: Table, laws: Sequence[str]) -> None:
+    axes.axvspan(100 * BAND[0], 100 * BAND[1], color="0.82", linewidth=0)
+    for kind, offset, marker, face, colour in (
+        ("median", -0.18, "o", "#0072B2", "#0072B2"),
+        ("mean", 0.18, "d", "none", "#B03A00"),
+    ):
+        part = table.where(interval=kind)
+        places = [laws.index(row["law"]) + offset for row in part]
+        axes.plot(
+            [100 * value for value in part.numbers("coverage")], places, linestyle="", marker=marker,
+            markersize=3.5, markerfacecolor=face, markeredgecolor=colour, markeredgewidth=0.8,
+        )  # fmt: skip
+    axes.set_yticks(range(len(laws)), [law_label(name) for name in laws])
+    axes.set_ylim(len(laws) - 0.5, -0.5)
+    axes.set_xlim(right=101.0)
+
+
+EXPERIMENT = Experiment(
+    "coverage",
+    "How often 95 % intervals cover, by law, size and repeats: those printed, and those that are not.",
+    Config,
+    cells,
+    rows,
+    plot,
+)
