@@ -102,6 +102,13 @@ from fmq_theory.bounds.ratios import (
     sample_size_at_rho_w2,
 )
 from fmq_theory.bounds.uniform import uniform_high_rate, uniform_upper_bound
+from fmq_theory.bounds.weighted import (
+    WeightedConstants,
+    product_peaks,
+    product_weight,
+    weighted_constants,
+    weighted_point_density,
+)
 
 __all__ = [
     "BAND",
@@ -117,6 +124,7 @@ __all__ = [
     "RangeLaw",
     "SampleMean",
     "Statements",
+    "WeightedConstants",
     "band_half_ranges",
     "band_sample_sizes",
     "bennett_constant",
@@ -174,6 +182,8 @@ __all__ = [
     "power_compander_upper_bound",
     "predict",
     "predicted_crossover_bits",
+    "product_peaks",
+    "product_weight",
     "pwl_on_fresh_weights",
     "pwl_on_own_weights",
     "range_law",
@@ -190,4 +200,6 @@ __all__ = [
     "uniform_law_cell",
     "uniform_own_statements",
     "uniform_upper_bound",
+    "weighted_constants",
+    "weighted_point_density",
 ]

@@ -9,6 +9,7 @@ from fmq_theory.claims import (
     corrected_order,
     corrected_ratio,
     corrected_unbounded,
+    corrected_weighted,
     paper_flow,
     paper_networks,
     paper_order,
@@ -38,6 +39,7 @@ _ALL = (
     *corrected_flow.CLAIMS,
     *corrected_bounds_ratio.CLAIMS,
     *corrected_unbounded.CLAIMS,
+    *corrected_weighted.CLAIMS,
 )
 
 REGISTER: dict[str, Claim] = {claim.id: claim for claim in _ALL}

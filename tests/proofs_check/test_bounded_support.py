@@ -1,7 +1,8 @@
-"""T5e on numbers: K^2 D_EM <= 1/(12 m^2) at every K where f >= m on an interval, by no code of the derivation."""
+"""T5e on numbers: K^2 D_EM <= 1/(12 m^2) at every K where f >= m on an interval."""
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,11 +23,11 @@ def _equal_mass(shares: Sequence[Fraction], widths: Sequence[Fraction], num_leve
     levels = [Fraction(k, num_levels) for k in range(num_levels + 1)]
     ends = [sum(shares[:i], Fraction()) for i in range(len(shares) + 1)]
     total = Fraction(0)
-    for low, high in zip(levels, levels[1:], strict=False):
+    for low, high in pairwise(levels):
         cuts = sorted({low, high, *(end for end in ends if low < end < high)})
         values = [_quantile(shares, widths, cut) for cut in cuts]
         first = second = Fraction(0)
-        for i, width in enumerate(b - a for a, b in zip(cuts, cuts[1:], strict=False)):
+        for i, width in enumerate(b - a for a, b in pairwise(cuts)):
             a, b = values[i], values[i + 1]  # linear in between
             first += width * (a + b) / 2
             second += width * (a * a + a * b + b * b) / 3
