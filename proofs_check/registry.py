@@ -11,6 +11,7 @@ from proofs_check import (
     s6_linear_response,
     s7_fid_chain,
     s8_certified_optimum,
+    s9_finite_sample,
     t1_monotone_transport,
     t2a_free_masses,
     t2b_equal_masses,
@@ -57,4 +58,5 @@ LEMMAS: dict[str, Lemma] = {
     "S6c": s6_linear_response.LEMMA,
     "S7": s7_fid_chain.LEMMA,
     "S8": s8_certified_optimum.LEMMA,
+    "S9": s9_finite_sample.LEMMA,
 }
