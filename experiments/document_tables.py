@@ -149,6 +149,33 @@ def _cell(ratio: float | None, inside: bool | None) -> str:
     return f"**{ratio:.2f}**" if inside else f"{ratio:.2f}"
 
 
+def script_table(table: Table) -> str:
+    """Figures 3 and 4 as their scripts measure, from the published experiment ``authors_measures``."""
+    schemes = {
+        "equal_mass": "OT",
+        "uniform": "uniform",
+        "pwl": "PWL",
+        "log2": "log2",
+        "lloyd_max": "Lloyd–Max",
+    }
+    lines = [
+        f"| network | bits | {' | '.join(schemes.values())} | latent, OT |",
+        "|---|---:|" + "---:|" * (len(schemes) + 1),
+    ]
+    part = table.where(kind="output", protocol="published").that(lambda row: row["ssim"] is not None)
+    for model in part.values("model"):
+        for bits in (2, 3, 4, 5, 8):
+            found = {row["scheme"]: row for row in part.where(model=model, bits=bits)}
+            cells = [f"{found[key]['psnr_db']:.1f}, {found[key]['ssim']:.2f}" for key in schemes]
+            latent = f"{found['equal_mass']['latent_std_ratio']:.2f}"
+            lines.append(f"| {model if bits == 2 else ''} | {bits} | {' | '.join(cells)} | {latent} |")
+    row = part.rows[0]
+    size = f"{row['batches']} batches of {row['batch']} images"
+    return "\n".join(
+        [*lines, "", f"PSNR in dB (peak 1) and SSIM, means over {size}; latent: over full precision's."]
+    )
+
+
 def experiment_list(folder: Path = RESULTS) -> str:
     """What each published experiment shows, its table, its time and its figures; paths from docs/results."""
     parts: list[str] = []
@@ -169,6 +196,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "verdicts-here": lambda: verdict_table("claims.md"),
     "experiments": experiment_list,
     "coverage": lambda: coverage_table(read_table(RESULTS, "coverage")),
+    "scripts": lambda: script_table(read_table(RESULTS, "authors_measures")),
     "ratios": lambda: ratio_table(read_table(RESULTS, "rate_distortion")),
     "fid": lambda: fid_table(
         read_pairs(), read_table(RESULTS, "ratio_map"), read_table(RESULTS, "real_layers")
