@@ -50,7 +50,7 @@ from fmq_theory.report.style import PAGE_WIDTH, heading
 
 __all__ = ["EXPERIMENT", "STEPS"]
 
-_MEASURES = {"psnr_db": "PSNR (dB)", "ssim": "SSIM", "latent_std_ratio": "latent, of full precision's"}
+_MEASURES = {"psnr_db": "PSNR (dB)", "ssim": "SSIM", "latent_std_ratio": "latent ratio"}
 _LEAST = {"psnr_db": -15.0, "ssim": -0.1, "latent_std_ratio": 0.2}
 _MOST = {"psnr_db": 70.0, "ssim": 1.05, "latent_std_ratio": 8.0}
 """What the figures show: a network that has lost everything would hide all the others."""

@@ -55,7 +55,7 @@ def test_figures_show_both_protocols_and_the_steps() -> None:
     assert list(figures) == ["", "weights", "steps"]
     for name in ("", "weights"):
         axes = figures[name].axes
-        assert [one.get_ylabel() for one in axes] == ["PSNR (dB)", "SSIM", "latent, of full precision's"]
+        assert [one.get_ylabel() for one in axes] == ["PSNR (dB)", "SSIM", "latent ratio"]
         drawn = [np.asarray(line.get_ydata(), dtype=float).tolist() for line in axes[0].get_lines()]
         assert [10.0, 15.0] in drawn
     said = [text.get_text() for axes in figures["steps"].axes for text in axes.texts]
