@@ -31,7 +31,10 @@ _SHAPE_OPTIONS = {"student-t": "df", "generalized-gaussian": "beta", "gamma": "s
     help="Least squared error, cells of equal mass, or the best equal steps.  [default: mse]",
 )
 @click.option("--digits", type=click.IntRange(1, 200), default=30, show_default=True, help="Decimal places.")
-@click.option("--check", "table", help="A table of levels: a JSON file, or nf4 or fp4.")
+@click.option("--check", "table", help="A table of levels: a JSON file (see below), or nf4 or fp4.")
+@click.option(
+    "--best-scale", is_flag=True, help="With --check: judge the table at its best multiple, not as given."
+)
 @click.option(
     "--tolerance", type=float, help="With --check: exit 1 unless the table is proven this near, as 0.01."
 )
@@ -54,24 +57,32 @@ def codebook(
     criterion: str | None,
     digits: int,
     table: str | None,
+    best_scale: bool,
     tolerance: float | None,
     json_path: str | None,
     force: bool,
 ) -> None:
     """Print a law's codebook with certified digits, or certify how good a table is.
 
-    Each number comes with a radius that is proven in ball arithmetic. A table (--check) is a JSON list of
-    levels, or an object with "levels" and, if they are not half-way between them, "thresholds". The check
-    says by how much its squared error exceeds the least one possible, which of the two Lloyd-Max conditions
-    (nearest level, centroid) fails where, and which multiple or affine map of the table would be better.
+    Each number comes with a radius that is proven in ball arithmetic. The check of a table says by how
+    much its squared error exceeds the least one possible, which of the two Lloyd-Max conditions (nearest
+    level, centroid) fails where, and which multiple or affine map of the table is the best one. A format
+    whose blocks carry a scale is judged with --best-scale.
 
-    INCONCLUSIVE means that the optimum is enclosed but not proven to the digits asked for.
+    A table is a JSON file: a list of levels, or an object with "levels" and, if they are not half-way between
+    them, "thresholds"; what --json writes is such an object. A level is a number, a string that holds a
+    decimal or a quotient "p/q", or an enclosure {"lower": "...", "upper": "..."}, which stands for its
+    middle. Numbers are taken as written: 0.1 is one tenth.
+
+    INCONCLUSIVE means that the optimum is enclosed but not proven to the digits asked for; a codebook is
+    then the best one found, and a multiple or an affine map is called "found".
 
     \b
     Examples:
       fmq codebook --source gaussian --bits 4
       fmq codebook --source student-t --df 5 --levels 8 --criterion equal-mass --digits 20
-      fmq codebook --source gaussian --check nf4
+      fmq codebook --source laplace --levels 8 --criterion uniform
+      fmq codebook --source gaussian --check nf4 --best-scale
       fmq codebook --source laplace --check table.json --tolerance 0.001
     """  # noqa: D301 (click reads \\b as "keep these lines")
     given = {"df": df, "beta": beta, "shape": shape}
@@ -81,7 +92,7 @@ def codebook(
             raise click.UsageError(f"--{option} does not belong to --source {source}; leave it out")
     parameter = given[wanted] if wanted else None
     if table is None:
-        _refuse_without_table(bits, levels, tolerance)
+        _refuse_without_table(bits, levels, tolerance, best_scale=best_scale)
     elif bits is not None or levels is not None or criterion is not None:
         raise click.UsageError(
             "--check takes the size from the table; leave out --bits, --levels, --criterion"
@@ -90,7 +101,8 @@ def codebook(
         raise click.UsageError(f"--tolerance {tolerance}: give a share of the least error, such as 0.01")
     with reported_errors():
         from fmq_theory.claims.oracle import design, scaled_law
-        from fmq_theory.claims.table_check import check_table, read_table
+        from fmq_theory.claims.table_check import check_table
+        from fmq_theory.claims.table_file import read_table
         from fmq_theory.report import check_writable
         from fmq_theory.report.codebook_words import (
             codebook_as_json,
@@ -107,18 +119,22 @@ def codebook(
             report = design(law, num_levels, criterion=criterion or "mse", digits=digits)
             _give(codebook_text(report), codebook_as_json(report), json_path)
             return
-        checked = check_table(read_table(table), law, digits=digits)
+        checked = check_table(read_table(table), law, digits=digits, best_scale=best_scale)
         _give(table_text(checked), table_as_json(checked), json_path)
     if tolerance is not None and checked.excess.upper_float > tolerance:
         click.echo(f"not proven to be within {tolerance:g} of the least error", err=True)
         raise SystemExit(1)
 
 
-def _refuse_without_table(bits: int | None, levels: int | None, tolerance: float | None) -> None:
+def _refuse_without_table(
+    bits: int | None, levels: int | None, tolerance: float | None, *, best_scale: bool
+) -> None:
     if (bits is None) == (levels is None):
         raise click.UsageError("give either --bits or --levels, or a table with --check")
     if tolerance is not None:
         raise click.UsageError("--tolerance has a meaning only with --check")
+    if best_scale:
+        raise click.UsageError("--best-scale has a meaning only with --check")
 
 
 def _give(text: str, data: dict[str, Any], json_path: str | None) -> None:

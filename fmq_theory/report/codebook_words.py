@@ -59,6 +59,7 @@ def table_text(report: TableReport) -> str:
     count = len(report.table.levels)
     lines = [
         f"{report.table.name}: {count} levels on {report.source}",
+        *_judged_at(report.scaled_by),
         f"mean squared error    {report.distortion.decimal(20)}",
         f"least for this K      {_range(report.optimum.value, 20)}",
         f"verdict               {_judgement(report)}",
@@ -68,13 +69,34 @@ def table_text(report: TableReport) -> str:
         lines.append(
             "stationary            yet not optimal: the two conditions are necessary, not sufficient"
         )
-    if report.scale is None and report.affine is None:
-        lines.append("rescaling             no multiple or shift that was tried lowers the error")
-    if report.scale is not None:
-        lines.append(f"best multiple found   {_mending(report.scale)}")
-    if report.affine is not None:
-        lines.append(f"best affine map found {_mending(report.affine)}")
-    return "\n".join(lines)
+    return "\n".join(lines + _rescaling(report))
+
+
+def _judged_at(mending: Mending | None) -> list[str]:
+    if mending is None:
+        return []
+    words = "no other is as good" if mending.verdict == "CERTIFIED" else mending.proof
+    return [f"{_best(mending, 'multiple'):21} {float(mending.factor):.12g} x level, judged below: {words}"]
+
+
+def _rescaling(report: TableReport) -> list[str]:
+    scale, affine = report.scale, report.affine
+    if scale is None or affine is None:
+        return ["rescaling             no codebook at all lowers the error by a millionth of it"]
+    lines: list[str] = []
+    if report.scale_helps:
+        lines.append(f"{_best(scale, 'multiple'):21} {_mending(scale)}")
+    if report.affine_helps:
+        lines.append(f"{_best(affine, 'affine map'):21} {_mending(affine)}")
+    if not lines:
+        both = scale.verdict == affine.verdict == "CERTIFIED"
+        which = "no multiple and no shift" if both else "no multiple or shift that was found"
+        lines.append(f"rescaling             {which} lowers the error by a millionth of it")
+    return lines
+
+
+def _best(mending: Mending, what: str) -> str:
+    return f"best {what}" if mending.verdict == "CERTIFIED" else f"best {what} found"
 
 
 def _judgement(report: TableReport) -> str:
@@ -123,7 +145,7 @@ def _defect(defect: Enclosure | None) -> float:
 
 
 def _mending(mending: Mending) -> str:
-    shift = "" if mending.shift == 0 else f" {float(mending.shift):+.9g}"
+    shift = "" if mending.shift.contains(0) else f" {float(mending.shift):+.9g}"
     return (
         f"{float(mending.factor):.9g} x level{shift}: error {mending.distortion.decimal(12)}, "
         f"{_percent(mending.excess)} above the optimum"
@@ -194,10 +216,11 @@ def codebook_as_json(report: CodebookReport) -> dict[str, Any]:
 def table_as_json(report: TableReport) -> dict[str, Any]:
     """The check, enclosures as exact decimal strings."""
     return {
-        "format": "fmq-table-check-1",
+        "format": "fmq-table-check-2",
         "table": report.table.name,
         "source": report.source,
         "num_levels": len(report.table.levels),
+        "scaled_by": None if report.scaled_by is None else _json(report.scaled_by.factor),
         "verdict": _judgement(report),
         "distortion": _json(report.distortion),
         "nearest_distortion": _json(report.nearest_distortion),
@@ -218,10 +241,12 @@ def _mending_json(mending: Mending | None) -> dict[str, Any] | None:
     if mending is None:
         return None
     return {
-        "factor": str(float(mending.factor)),
-        "shift": str(float(mending.shift)),
+        "factor": _json(mending.factor),
+        "shift": _json(mending.shift),
         "distortion": _json(mending.distortion),
         "excess": _json(mending.excess),
+        "verdict": mending.verdict,
+        "proof": mending.proof,
     }
 
 
