@@ -71,3 +71,15 @@ def test_agrees_counts_digits() -> None:
 def test_a_constant_has_no_free_symbols() -> None:
     with pytest.raises(NotProvedError, match="free symbols"):
         Derivation().deliver("c", X + 1)
+
+
+def test_an_instance_is_checked_and_proves_nothing() -> None:
+    d = Derivation()
+    d.example("an instance", sp.integrate(X, (X, 0, 2)), sp.Integer(2))
+    d.holds("a condition", sp.Integer(2) > 1, "2 > 1")
+    assert [step.how for step in d.steps] == ["checked", "checked"]
+    with pytest.raises(NotProvedError, match="an instance"):
+        d.example("an instance", sp.integrate(X, (X, 0, 2)), sp.Integer(3))
+    with pytest.raises(NotProvedError, match="a condition"):
+        d.holds("a condition", sp.Integer(2) > 3, "2 > 3")
+    assert len(d.steps) == 2
