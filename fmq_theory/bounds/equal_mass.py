@@ -1,7 +1,8 @@
 """What equal-mass cells cost at the K they are used at: the exact value and the lower bound T5f.
 
 D_EM(K) = sum over k of E[(X - m_k)^2; cell k], cell k = [F^-1((k-1)/K), F^-1(k/K)), m_k its mean. This is
-min W2^2 over measures with K atoms of mass 1/K (T2b). On unbounded support no multiple of K^-2 bounds it (T4).
+min W2^2 over measures with K atoms of mass 1/K (T2b). On unbounded support no multiple of K^-2 bounds it
+(T4).
 """
 
 import math
