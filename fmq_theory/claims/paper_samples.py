@@ -113,6 +113,6 @@ CLAIMS = (
         INSIDE,
         None,
         "the latent is the middle layer's answer at the step nearest t = 1/2; P8-SCRIPT judges the authors'",
-        times("3/2"),
+        times(2),
     ),
 )

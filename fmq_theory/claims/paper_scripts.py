@@ -136,6 +136,6 @@ CLAIMS = (
         INSIDE,
         None,
         "the components are the model's own, so that the number does not see a latent that was turned",
-        times("3/2"),
+        times(2),
     ),
 )

@@ -10,8 +10,8 @@ from fmq_theory.errors import OutputError
 
 ROWS = [
     {
-        "scheme": "equal_mass", "bits": 2, "psnr_db": 9.0, "lossless_share": 0.1, "frechet_by_seed": [1.0, 2.0],
-        "by_batch": {"psnr_db": [8.0, 10.0], "latent_std_ratio": [0.4, 0.5]},
+        "scheme": "equal_mass", "bits": 2, "psnr_db": 9.0, "lossless_share": 0.1,
+        "frechet_by_seed": [1.0, 2.0], "by_batch": {"psnr_db": [8.0, 10.0], "latent_std_ratio": [0.4, 0.5]},
     },
     {"scheme": "nf4", "bits": 2, "note": "no codebook", "frechet_by_seed": [], "by_batch": {}},
 ]  # fmt: skip
