@@ -97,11 +97,14 @@ def bounds(
 ) -> None:
     """Set theory beside measurement, for each scheme and bit-width.
 
-    Give a law (--tail) or real weights (--checkpoint). Printed are the measured mean squared error with its
-    interval, the exact one, the proven upper bound, the high-rate prediction and its order (the error falls
-    as 2^(-order*b)); then the two ratios to min-max uniform, rho_W2 for the W2 optimum (Lloyd-Max) and
-    rho_EM for the paper's equal mass, the bits at which each lies in the paper's band 0.25-0.40, the
-    crossover b*, and a verdict on the paper's claim.
+    Give a law (--tail) or real weights (--checkpoint). For a law three mean squared errors are told apart:
+    "own", of a codebook designed on n weights, on these weights; "fresh", of the same codebook on weights it
+    has not seen; "law", of the codebook designed on the law. Beside own and fresh stands what theory says of
+    their mean over samples: = its value, ≤ or ≥ a proven bound. Beside law stand a proven upper bound, the
+    high-rate prediction and its order (the error falls as 2^(-order*b)). JSON and CSV have the same in
+    columns own_*, fresh_* and law_*. Then the two ratios to min-max uniform, rho_W2 for the W2 optimum
+    (Lloyd-Max) and rho_EM for the paper's equal mass, the bits at which each lies in the paper's band
+    0.25-0.40, the crossover b*, and a verdict on the paper's claim.
 
     \b
     Examples:
