@@ -8,6 +8,7 @@ from fmq_theory.metrics.intervals import (
     fewest_for_median,
     mean_estimate,
     median_estimate,
+    median_intervals,
 )
 from fmq_theory.metrics.rate import cell_masses, index_entropy, shannon_lower_bound
 from fmq_theory.metrics.row_distortion import RowDistortion, row_distortion
@@ -31,6 +32,7 @@ __all__ = [
     "index_entropy",
     "mean_estimate",
     "median_estimate",
+    "median_intervals",
     "row_distortion",
     "rowwise_w2_squared_pot",
     "sample_to_codebook_w2_squared",

@@ -17,11 +17,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from fmq_theory.errors import WeightsError
 
-__all__ = ["Estimate", "exact_estimate", "fewest_for_median", "mean_estimate", "median_estimate"]
+__all__ = [
+    "Estimate",
+    "exact_estimate",
+    "fewest_for_median",
+    "mean_estimate",
+    "median_estimate",
+    "median_intervals",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +116,41 @@ def median_estimate(samples: Iterable[float], *, confidence: float = 0.95) -> Es
     if place is None:
         return none
     k, weight = place
-    low = _between(ordered[k - 1], ordered[k], weight)
-    high = _between(ordered[count - k], ordered[count - k - 1], weight)
+    low, high = _between(ordered[k - 1], ordered[k], weight), _between(ordered[-k], ordered[-k - 1], weight)
     if not (math.isfinite(low) and math.isfinite(high)):
         return none
     return replace(none, low=low, high=high)
+
+
+def median_intervals(
+    repeats: NDArray[np.float64], *, confidence: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both ends of ``median_estimate`` for many sets of repeats at once.
+
+    Args:
+        repeats: finite numbers, ``[sets, m]``.
+        confidence: in (0, 1).
+
+    Returns:
+        The lower and the upper ends, ``[sets]`` each.
+
+    Raises:
+        WeightsError: m repeats do not reach the confidence, or it lies outside (0, 1).
+    """
+    _checked(confidence)
+    place = _place(repeats.shape[1], confidence)
+    if place is None:
+        raise WeightsError(
+            f"{repeats.shape[1]} repeats",
+            f"they have no interval of {100 * confidence:g} %",
+            f"make {fewest_for_median(confidence)}",
+        )
+    k, weight = place
+    ordered = np.sort(repeats, axis=1)
+    return (
+        (1.0 - weight) * ordered[:, k - 1] + weight * ordered[:, k],
+        (1.0 - weight) * ordered[:, -k] + weight * ordered[:, -k - 1],
+    )
 
 
 def fewest_for_median(confidence: float = 0.95) -> int:

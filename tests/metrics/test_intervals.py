@@ -7,7 +7,13 @@ import pytest
 from scipy import stats
 
 from fmq_theory.errors import WeightsError
-from fmq_theory.metrics import exact_estimate, fewest_for_median, mean_estimate, median_estimate
+from fmq_theory.metrics import (
+    exact_estimate,
+    fewest_for_median,
+    mean_estimate,
+    median_estimate,
+    median_intervals,
+)
 
 
 def test_against_scipy() -> None:
@@ -115,3 +121,15 @@ def test_another_confidence_is_asked_of_the_same_repeats() -> None:
     assert median_estimate(samples, confidence=0.9999).at(0.95).low is not None
     assert exact_estimate(2.0).at(0.9) == exact_estimate(2.0)
     assert mean_estimate([1.0]).at(0.9).low is None
+
+
+@pytest.mark.parametrize("count", [6, 8, 9, 20])
+def test_many_intervals_at_once_are_those_of_one_by_one(count: int) -> None:
+    repeats = np.random.default_rng(count).standard_normal((50, count))
+    for confidence in (0.9, 0.95):
+        low, high = median_intervals(repeats, confidence=confidence)
+        found = [median_estimate(row, confidence=confidence) for row in repeats]
+        assert low == pytest.approx([e.low for e in found], rel=1e-13)
+        assert high == pytest.approx([e.high for e in found], rel=1e-13)
+    with pytest.raises(WeightsError, match="make"):
+        median_intervals(repeats, confidence=0.9999999)
