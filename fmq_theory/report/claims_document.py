@@ -66,7 +66,7 @@ def claims_markdown(findings: Sequence[Finding]) -> str:
     for row in rows:
         lines += ["", f"## {row.id}", "", f"{row.statement[:1].upper()}{row.statement[1:]}.", ""]
         lines += [f"- Verdict: **{row.verdict}**", f"- Domain: {row.domain}", f"- Evidence: {row.evidence}"]
-        lines += [f"- Resolution: {line}" for line in row.resolution]
+        lines += [f"- {_labelled(line)}" for line in row.resolution]
         if row.control:
             lines.append(f"- Negative control: {row.control}")
         if row.kind:
@@ -74,6 +74,11 @@ def claims_markdown(findings: Sequence[Finding]) -> str:
         if row.remark:
             lines.append(f"- Remark: {row.remark}")
     return "\n".join(lines) + "\n"
+
+
+def _labelled(line: str) -> str:
+    """A line on a claim's resolution, as an item of its own: what has one is named, what has none says so."""
+    return f"Resolution: {line}" if line.startswith("would") else f"{line[:1].upper()}{line[1:]}"
 
 
 def _cell(text: str) -> str:
@@ -101,7 +106,7 @@ details { margin: .3rem 0 1rem; } h2 { margin-bottom: .2rem; }
 {% for row in rows %}
 <h2 id="{{ row.id }}">{{ row.id }} <span class="{{ row.verdict }}">{{ row.verdict }}</span></h2>
 <p>{{ row.statement }}.</p><ul><li>Domain: {{ row.domain }}</li>
-{% for line in row.resolution %}<li>Resolution: {{ line }}</li>{% endfor %}
+{% for line in row.resolution %}<li>{{ labelled(line) }}</li>{% endfor %}
 {% if row.control %}<li>Negative control: {{ row.control }}</li>{% endif %}
 {% if row.kind %}<li>{{ row.kind }}</li>{% endif %}
 {% if row.remark %}<li>{{ row.remark }}</li>{% endif %}</ul>
@@ -116,7 +121,8 @@ details { margin: .3rem 0 1rem; } h2 { margin-bottom: .2rem; }
 def claims_html(findings: Sequence[Finding]) -> str:
     """One page without any outside resource."""
     template = Environment(autoescape=True, trim_blocks=True).from_string(_PAGE)
-    return template.render(count=count_verdicts(findings), rows=claim_rows(findings)) + "\n"
+    rows = claim_rows(findings)
+    return template.render(count=count_verdicts(findings), rows=rows, labelled=_labelled) + "\n"
 
 
 def claims_as_json(findings: Sequence[Finding]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,8 @@ def test_every_claim_has_a_resolution_or_says_that_it_has_none(
     assert finding.resolved == (key not in NO_RESOLUTION)
     said = ("no resolution", "nothing is left to notice")
     assert finding.resolved or any(line.startswith(said) for line in row.resolution)
-    assert all(line in claims_markdown([finding]) for line in row.resolution)
+    assert all(line[1:] in claims_markdown([finding]) for line in row.resolution)
+    assert all(line[1:] in unescape(claims_html([finding])) for line in row.resolution)
 
 
 def test_every_control_is_near_and_refuted_where_it_says(findings: dict[str, Finding]) -> None:
