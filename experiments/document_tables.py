@@ -58,7 +58,7 @@ _PAPER = (
         "",
     ),
     (
-        "the same for equal mass, the algorithm (so it is for Gaussian layers of 1,000 weights and more)",
+        "the same for equal mass, the algorithm (so it is for two Gaussian layers of the nine drawn)",
         "P6-EM-SOME",
         "",
     ),
