@@ -58,14 +58,19 @@ class ClippedUniform(Scheme):
     promises: ClassVar[frozenset[Promise]] = frozenset({"scale", "shift"})
 
     def _design(self, source: Source, num_levels: int) -> Codebook:
+        # Levels outside the range must not overflow the type of a stored codebook.
+        return self._designed(source, num_levels, everywhere=max(map(abs, source.support)) < _LARGE)
+
+    def _design_scaled(self, source: Empirical, num_levels: int) -> Codebook:
+        return self._designed(source, num_levels, everywhere=False)
+
+    def _designed(self, source: Source, num_levels: int, *, everywhere: bool) -> Codebook:
         self._finite_variance(source)
         mean = source.mean()
         if num_levels == 1:
             return Codebook(np.array([mean]), np.array([]))
         if isinstance(source, Empirical):
             data = source.data
-            # Levels outside the range must not overflow the type of a stored codebook.
-            everywhere = max(map(abs, source.support)) < _LARGE
             ends = best_uniform_ends(data.points, data.mass, data.blocks, num_levels, everywhere)
             low, high = data.from_z(np.array(ends))
         else:

@@ -66,11 +66,17 @@ class Scheme(abc.ABC):
             return Codebook(np.array([low]), np.array([]))
         exponent = math.frexp(max(abs(low), abs(high)))[1]
         if isinstance(source, Empirical) and abs(exponent) > _SAFE_EXPONENT:
-            return _scaled(self._design(source.scaled_by_power_of_two(-exponent), num_levels), exponent)
+            return _scaled(
+                self._design_scaled(source.scaled_by_power_of_two(-exponent), num_levels), exponent
+            )
         return self._design(source, num_levels)
 
     @abc.abstractmethod
     def _design(self, source: Source, num_levels: int) -> Codebook: ...
+
+    def _design_scaled(self, source: Empirical, num_levels: int) -> Codebook:
+        """``_design`` in a power-of-two unit in which no level may be much larger than the largest weight."""
+        return self._design(source, num_levels)
 
     def design_with_bound(self, source: Source, num_levels: int) -> tuple[Codebook, float]:
         """``design``, and a proven lower bound of n times the distortion of every codebook of that size.
