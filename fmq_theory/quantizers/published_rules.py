@@ -107,8 +107,9 @@ def _log2(rows: Float32Array, num_levels: int) -> Quantized:
     With K' = min(K, n): K' // 2 levels a sign, and all K' for positive weights where none is negative (but
     K' // 2 for negative ones where none is positive). One level alone is the smallest magnitude, and a
     sign with one magnitude keeps it. Natural logarithms are float32; their quotients by ln 2, powers and
-    distances float64; a level is rounded to float32 last. A zero goes where the weight of smallest rounded
-    magnitude went, the first of several.
+    distances float64; a level is rounded to float32 last. A zero goes to the level in use of smallest
+    magnitude; of a negative and a positive one that are equal it takes the positive one, where the script
+    takes that of the weight which comes first.
     """
     num_levels = min(num_levels, rows.shape[1])
     levels = np.empty((len(rows), num_levels), dtype=np.float32)
@@ -123,8 +124,8 @@ def _log2(rows: Float32Array, num_levels: int) -> Quantized:
         used[index] = found.size
         level[: found.size], level[found.size :] = found, found[-1]
         if not (negative | positive).all():
-            nonzero = code[negative | positive]
-            code[row == 0.0] = nonzero[np.argmin(np.abs(level[nonzero]))]
+            in_use = np.unique(code[negative | positive])[::-1]
+            code[row == 0.0] = in_use[np.argmin(np.abs(level[in_use]))]
     return Quantized(levels, codes, used)
 
 

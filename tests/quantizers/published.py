@@ -65,7 +65,7 @@ def log2(x: Array, bits: int) -> Array:
         distance = np.abs(magnitudes.astype(np.float64)[:, None] - table)
         out[mine] = sign * table[np.argmin(distance, axis=1)]
     if (x == 0.0).any() and (x != 0.0).any():
-        kept = out[x != 0.0]
+        kept = np.sort(out[x != 0.0])[::-1]  # of two equal magnitudes the positive one
         out[x == 0.0] = kept[np.argmin(np.abs(kept))]
     return out
 
