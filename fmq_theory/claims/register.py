@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from fmq_theory.claims import (
+    corrected_bound,
     corrected_bounds_ratio,
     corrected_flow,
     corrected_optimum,
@@ -38,6 +39,7 @@ _ALL = (
     *corrected_optimum.CLAIMS,
     *corrected_flow.CLAIMS,
     *corrected_bounds_ratio.CLAIMS,
+    *corrected_bound.CLAIMS,
     *corrected_unbounded.CLAIMS,
     *corrected_weighted.CLAIMS,
 )
