@@ -38,7 +38,11 @@ _PAPER = (
     ("the same where f^(-1/3) is convex: log-concave laws, Student-t", "C21", ""),
     ("the same for every law, with a larger constant", "C23", ""),
     ("the same for equal mass, the algorithm", "P4-EM", ""),
-    ("Theorem 6: FID is O(2^(-2b)), smaller constant, for the W2 optimum, every law and size", "P5-W2", "P5-W2-NET"),
+    (
+        "Theorem 6: FID is O(2^(-2b)), smaller constant, for the W2 optimum, every law and size",
+        "P5-W2",
+        "P5-W2-NET",
+    ),
     ("its smaller constant from 187 to 438 weights on, by law", "C24", ""),
     ("the same for equal mass, the algorithm", "P5-EM", "P5-EM-NET"),
     (

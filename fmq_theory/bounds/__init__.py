@@ -17,6 +17,7 @@ from fmq_theory.bounds.cells import (
     power_compander_upper_bound,
     thresholds_upper_bound,
 )
+from fmq_theory.bounds.end_shift import end_shift, exponential_half_widths
 from fmq_theory.bounds.equal_mass import (
     EqualMassCells,
     equal_mass_cells,
@@ -101,6 +102,13 @@ from fmq_theory.bounds.ratios import (
     rho_w2_high_rate,
     sample_size_at_rho_w2,
 )
+from fmq_theory.bounds.second_order import (
+    equal_mass_second_order,
+    hazard_place,
+    level_shift,
+    limiting_level_shift,
+    optimum_second_order,
+)
 from fmq_theory.bounds.uniform import uniform_high_rate, uniform_upper_bound
 from fmq_theory.bounds.weighted import (
     WeightedConstants,
@@ -134,6 +142,7 @@ __all__ = [
     "companding_order",
     "crossover_bits",
     "equal_count_sizes",
+    "end_shift",
     "equal_mass_bounded",
     "equal_mass_cells",
     "equal_mass_distortion",
@@ -148,16 +157,21 @@ __all__ = [
     "equal_mass_on_fresh_weights",
     "equal_mass_on_own_weights",
     "equal_mass_regular_tail",
+    "equal_mass_second_order",
     "equal_mass_sum",
     "equal_mass_terms",
     "equal_mass_upper_bound",
     "expected_half_range_squared",
+    "exponential_half_widths",
     "extreme_nodes",
     "finite_alpha_interval",
     "granular_overload",
     "half_range_squared_high_rate",
+    "hazard_place",
     "hui_neuhoff_asymptotic",
     "interior_cells_upper_bound",
+    "level_shift",
+    "limiting_level_shift",
     "lloyd_max_upper_bound",
     "log2_high_rate",
     "log2_upper_bound",
@@ -173,6 +187,7 @@ __all__ = [
     "nearest_grid_upper_bound",
     "optimal_half_range",
     "optimum_own_upper_bound",
+    "optimum_second_order",
     "optimum_upper_bound",
     "panter_dite_constant",
     "panter_dite_high_rate",

@@ -7,6 +7,7 @@ import numpy as np
 from fmq_theory.bounds.bennett import bennett_constant
 from fmq_theory.bounds.bound import Bound
 from fmq_theory.bounds.equal_mass_sums import S_INFINITY, equal_mass_sum, regular_tail_sum
+from fmq_theory.bounds.second_order import equal_mass_second_order
 from fmq_theory.errors import SourceError
 from fmq_theory.sources import Gaussian, Laplace, Source
 from fmq_theory.sources.empirical import Empirical
@@ -25,8 +26,9 @@ __all__ = [
 def equal_mass_high_rate(source: Source, num_levels: int) -> Bound:
     """The asymptotic law of D_EM that fits the source's tail; exact where one is (Laplace, uniform, K = 1).
 
-    Orders: 1 for exponential-type tails (times a power of ln K unless the hazard tends to a constant),
-    1 - 2/nu for regularly varying ones, 2 for bounded support only.
+    Tails other than the Gaussian's and the Laplace law's take the hazard where the second order vanishes
+    (``equal_mass_second_order``). Orders: 1 for exponential-type tails (times a power of ln K unless the
+    hazard tends to a constant), 1 - 2/nu for regularly varying ones, 2 for bounded support only.
 
     Examples:
         >>> from fmq_theory import bounds, sources
@@ -46,13 +48,11 @@ def equal_mass_high_rate(source: Source, num_levels: int) -> Bound:
         return Bound(source.variance(), "exact", order, ("one cell: the variance",), "theory T2b")
     if tail.kind == "bounded":
         return equal_mass_bounded(source, num_levels)
-    if tail.kind == "regular":
-        return equal_mass_regular_tail(source, num_levels)
     if isinstance(source, Gaussian):
         return equal_mass_gaussian(source, num_levels)
     if isinstance(source, Laplace) and num_levels % 2 == 0:
         return equal_mass_laplace(source, num_levels)
-    return equal_mass_exponential_tail(source, num_levels)
+    return equal_mass_second_order(source, num_levels)
 
 
 def equal_mass_laplace(source: Laplace, num_levels: int) -> Bound:

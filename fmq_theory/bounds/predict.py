@@ -18,8 +18,9 @@ from fmq_theory.bounds.finite_sample import (
 from fmq_theory.bounds.hui_neuhoff import best_range_high_rate, best_range_upper_bound
 from fmq_theory.bounds.logarithmic import log2_high_rate, log2_upper_bound
 from fmq_theory.bounds.midpoint import midpoint_high_rate, midpoint_upper_bound
-from fmq_theory.bounds.optimum import optimum_upper_bound
+from fmq_theory.bounds.optimum import optimum_upper_bound, panter_dite_upper_bound
 from fmq_theory.bounds.prediction import NOTHING, Prediction, Statements
+from fmq_theory.bounds.second_order import optimum_second_order
 from fmq_theory.bounds.uniform import uniform_high_rate, uniform_upper_bound
 from fmq_theory.errors import SchemeError
 from fmq_theory.sources import Source
@@ -96,7 +97,7 @@ def _log2(source: Source, num_levels: int, n: int) -> _Three:
 
 def _lloyd_max(source: Source, num_levels: int, n: int) -> _Three:
     upper = lloyd_max_upper_bound(source, num_levels)
-    law = Statements(upper=upper, high_rate=panter_dite_high_rate(source, num_levels))
+    law = Statements(upper=upper, high_rate=optimum_second_order(source, num_levels))
     return law, Statements(upper=optimum_own_upper_bound(source, num_levels, n, upper)), Statements()
 
 
@@ -116,7 +117,9 @@ def _power(alpha: float) -> _LawRule:
 
 def _panter_dite(source: Source, num_levels: int, n: int) -> _Three:
     law, own, fresh = _power(OPTIMAL_ALPHA)(source, num_levels, n)
-    return Statements(upper=law.upper, high_rate=panter_dite_high_rate(source, num_levels)), own, fresh
+    sharp = panter_dite_upper_bound(source, num_levels)  # T3b is about this codebook of the law
+    upper = sharp if law.upper is None or sharp.value < law.upper.value else law.upper
+    return Statements(upper=upper, high_rate=panter_dite_high_rate(source, num_levels)), own, fresh
 
 
 def _no_theory(_source: Source, _num_levels: int, _n: int) -> _Three:
@@ -258,7 +261,11 @@ def _rule(scheme_name: str) -> tuple[_LawRule, _DataRule]:
         if head == "ecq" and parameter >= 0:
             return _no_theory, _no_theory_data
         if head == "power" and math.isfinite(parameter):
-            return _RULES["equal_mass"] if parameter == 1.0 else (_power(parameter), _power_data(parameter))
+            if parameter == 1.0:
+                return _RULES["equal_mass"]
+            if parameter == OPTIMAL_ALPHA:
+                return _RULES["panter_dite"]
+            return _power(parameter), _power_data(parameter)
     raise SchemeError(
         f"scheme {scheme_name!r}",
         "theory does not know it",
