@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.quantizers import get_scheme
+from fmq_theory.quantizers.log2 import log2_codebooks
 from fmq_theory.sources.sorted_rows import SortedRows
 
 __all__ = ["LEVELS", "RULES", "levels_of", "stored_numbers"]
@@ -38,10 +39,15 @@ def stored_numbers(scheme: str, codebooks: Reals, used: NDArray[np.int64], bits:
     rule = _RULE_OF.get(scheme, LEVELS)
     if rule == LEVELS or (numbers := _ENDS[rule](codebooks)).shape[1] >= full.shape[1]:
         return LEVELS, full
-    rebuilt = levels_of(rule, numbers, bits, codebooks.dtype)
     in_use = cast("NDArray[np.bool_]", np.arange(full.shape[1]) < used[:, None])
-    same = (rebuilt[:, : full.shape[1]] == full) | ~in_use
-    return (rule, numbers) if bool(same.all()) else (LEVELS, full)
+    # With both signs an odd number of levels leaves one unused.
+    most = int(used.max())
+    others = [f"log2:{count}" for count in (most, most + 1) if f"log2:{count}" in RULES]
+    for name in [rule, *(others if rule == "log2" else [])]:
+        rebuilt = levels_of(name, numbers, bits, codebooks.dtype)
+        if bool(((rebuilt[:, : full.shape[1]] == full) | ~in_use).all()):
+            return name, numbers
+    return LEVELS, full
 
 
 def levels_of(rule: str, numbers: Reals, bits: int, dtype: np.dtype[np.floating]) -> Reals:
@@ -64,6 +70,21 @@ def _by_scheme(name: str) -> Callable[[Reals, int], Reals]:
     def rebuild(ends: Reals, bits: int) -> Reals:
         rows = np.ascontiguousarray(ends if ends.dtype == np.float64 else ends.astype(np.float32))
         return get_scheme(name).design_rows(SortedRows.of(rows), 2**bits).levels
+
+    return rebuild
+
+
+def _by_log2(count: int | None) -> Callable[[Reals, int], Reals]:
+    """``count`` levels of a row; None for files of before: 2**bits, of which one sign alone has half."""
+
+    def rebuild(ends: Reals, bits: int) -> Reals:
+        rows = ends.astype(np.float64)
+        first, last = rows[:, 0], rows[:, 3]
+        inner = np.where(np.stack((first < 0.0, last > 0.0), axis=1), rows[:, 1:3], np.nan)
+        of_both = 2**bits if count is None else min(count, 2**bits)
+        of_one = max(1, of_both // 2) if count is None else of_both
+        found = log2_codebooks(inner, first, last, 2**bits, of_both=of_both, of_one=of_one).levels
+        return np.where((first == last)[:, np.newaxis], first[:, np.newaxis], found)
 
     return rebuild
 
@@ -100,7 +121,8 @@ def _ends_of_sides(codebooks: Reals) -> Reals:
 RULES: dict[str, Callable[[Reals, int], Reals]] = {
     LEVELS: _as_they_are,
     "uniform": _by_scheme("uniform"),
-    "log2": _by_scheme("log2"),
+    "log2": _by_log2(None),
+    **{f"log2:{count}": _by_log2(count) for count in range(2, 257)},
     "nf4": _by_table("nf4"),
     "fp4": _by_table("fp4"),
 }

@@ -214,7 +214,7 @@ class PackedTensor:
         rows = self.num_rows
         if self.codes.shape != (rows, packed_size(size // rows, self.bits)):
             raise _damaged(thing, f"its codes have shape {self.codes.shape}, which does not fit")
-        wanted = _NUMBERS.get(self.rule)
+        wanted = _NUMBERS.get(self.rule.partition(":")[0])
         numbers = self.codebook.shape[1] if self.codebook.ndim == 2 else 0
         fits = 1 <= numbers <= 2**self.bits if wanted is None else numbers == wanted
         if self.codebook.shape[0] != (rows if self.scales is None else 1) or not fits:

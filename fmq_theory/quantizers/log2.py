@@ -13,7 +13,7 @@ from fmq_theory.sources.empirical import Empirical
 from fmq_theory.sources.sorted_rows import SortedRows
 from fmq_theory.sources.source import Source
 
-__all__ = ["Log2"]
+__all__ = ["Log2", "log2_codebooks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +64,46 @@ class Log2(Scheme):
         return Codebook.nearest(np.concatenate(sides))
 
     def _design_rows(self, rows: SortedRows, num_levels: int) -> Codebooks:
-        books = Codebooks.empty(rows.shape[0], num_levels)
-        inner, low, high = nearest_to_zero(rows.points), rows.low(), rows.high()
-        has_negative, has_positive = ~np.isnan(inner.T)
-        num_levels = min(num_levels, rows.shape[1])
-        books.levels[:] = np.inf  # behind the last one
-        for signs in ((True, True), (True, False), (False, True)):
-            at = np.flatnonzero((has_negative == signs[0]) & (has_positive == signs[1]))
-            below, above = _side_counts(num_levels, *signs)
-            if below > 0:
-                books.levels[at, :below] = -_geometric(-inner[at, 0], -low[at], below)[:, ::-1]
-            if above > 0:
-                books.levels[at, below : below + above] = _geometric(inner[at, 1], high[at], above)
-        nearest_levels(books.levels, books.thresholds, books.used)
-        return books
+        ends = nearest_to_zero(rows.points), rows.low(), rows.high()
+        count = min(num_levels, rows.shape[1])
+        return log2_codebooks(*ends, num_levels, of_both=count, of_one=count)
 
     def side_numbers(self, num_levels: int) -> int:
         """The two ends of each side."""
         return min(4, num_levels)
+
+
+def log2_codebooks(
+    inner: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    num_levels: int,
+    *,
+    of_both: int,
+    of_one: int,
+) -> Codebooks:
+    """The codebooks of rows with these ends; those of rows that are constant do not matter.
+
+    Args:
+        inner: the largest negative and the smallest positive weight, nan where there is none, ``[R, 2]``.
+        low: the smallest weight, shape ``[R]``.
+        high: the largest weight, shape ``[R]``.
+        num_levels: K, the size of the codebooks.
+        of_both: levels of a row with both signs, of which each sign has half.
+        of_one: levels of a row with one sign.
+    """
+    books = Codebooks.empty(len(inner), num_levels)
+    has_negative, has_positive = ~np.isnan(inner.T)
+    books.levels[:] = np.inf  # behind the last one
+    for signs in ((True, True), (True, False), (False, True)):
+        at = np.flatnonzero((has_negative == signs[0]) & (has_positive == signs[1]))
+        below, above = _side_counts(of_both if all(signs) else of_one, *signs)
+        if below > 0:
+            books.levels[at, :below] = -_geometric(-inner[at, 0], -low[at], below)[:, ::-1]
+        if above > 0:
+            books.levels[at, below : below + above] = _geometric(inner[at, 1], high[at], above)
+    nearest_levels(books.levels, books.thresholds, books.used)
+    return books
 
 
 def _side_counts(num_levels: int, has_negative: bool, has_positive: bool) -> tuple[int, int]:

@@ -150,5 +150,8 @@ class Published(Scheme):
         return False
 
     def side_numbers(self, num_levels: int) -> int:
-        """The least level and the step for uniform, the four ends for log2, else the levels."""
+        """The least level and the step for uniform, the four ends for log2, else the levels.
+
+        A file of ``fmq quantize`` stores all levels of these schemes nevertheless: its rules round otherwise.
+        """
         return min({"uniform": 2, "log2": 4}.get(self.rule, num_levels), num_levels)

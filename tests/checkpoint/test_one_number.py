@@ -74,7 +74,7 @@ def test_an_audit_has_the_error_of_the_file(
 
 
 def test_bounds_and_audit_count_the_same_bits(stored: Path) -> None:
-    """With fewer weights a channel than levels, one counted 256 levels for each and the other those in use."""
+    """With fewer weights a channel than levels, one counted 256 levels for each, the other those in use."""
     told = audit(stored, schemes=SCHEMES, bits=(4, 8))
     compared = compare_checkpoint(stored, bits=(4, 8), schemes=SCHEMES)
     for row in compared.rows:

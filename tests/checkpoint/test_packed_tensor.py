@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fmq_theory.checkpoint.level_rules import levels_of
 from fmq_theory.checkpoint.number_types import safetensors_type
 from fmq_theory.checkpoint.packed_tensor import PackedTensor, pack
 from fmq_theory.errors import CheckpointError, FmqError, WeightsError
@@ -180,3 +181,28 @@ def test_arrays_that_do_not_fit_are_an_error() -> None:
     ):
         with pytest.raises(CheckpointError):
             PackedTensor.from_config("w", packed.config(), codes, codebook)
+
+
+@pytest.mark.parametrize(
+    ("weights", "bits", "rule"),
+    [
+        (np.abs(_weights(0, (8, 64), odd=False)) + np.float32(0.01), 3, "log2:8"),  # all levels for one sign
+        (np.vstack((np.arange(1.0, 10.0), _weights(0, (8, 9), odd=False))).astype(np.float32), 8, "log2:9"),
+        (_weights(0, (8, 64), odd=False), 3, "log2"),  # as in files of before
+    ],
+)
+def test_log2_of_one_sign_and_of_short_channels_is_four_numbers(
+    weights: np.ndarray, bits: int, rule: str
+) -> None:
+    found = quantize(weights, "log2", bits)
+    packed = pack(found, "F32", weights=weights)
+    assert packed.rule == rule
+    assert packed.codebook.shape[1] == 4
+    assert np.array_equal(packed.dequantize().numpy(), found.dequantize())
+
+
+def test_a_file_of_before_gives_one_sign_half_of_the_levels_of_log2() -> None:
+    ends = np.array([[1.0, 1.0, 1.0, 8.0]], dtype=np.float32)  # as stored where no weight is negative
+    before, now = (levels_of(rule, ends, 3, np.dtype(np.float32)) for rule in ("log2", "log2:8"))
+    np.testing.assert_allclose(before[0, :4], [1.0, 2.0, 4.0, 8.0], rtol=1e-6)
+    np.testing.assert_allclose(now[0], 2.0 ** np.linspace(0.0, 3.0, 8), rtol=1e-6)
