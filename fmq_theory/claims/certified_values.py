@@ -103,7 +103,7 @@ def tail_cells(name: str, bits: int) -> Enclosure:
 
 @cache
 def best_uniform(name: str, bits: int) -> Enclosure:
-    """D of the best step of a uniform quantizer with 2^bits levels."""
+    """D of the best step of a uniform quantizer with 2^bits levels, centred on 0."""
     return optimal_uniform(named(name), 2**bits, digits=DIGITS).distortion
 
 
