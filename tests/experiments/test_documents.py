@@ -261,6 +261,20 @@ def test_what_the_findings_say_of_outputs() -> None:
     for model, first in (("mnist_unet", 4), ("digits", 2)):
         for bits in range(first, 9):
             assert score[model, "uniform", bits]["psnr_db"] > score[model, "equal_mass", bits]["psnr_db"]
+    leads = {
+        (row["model"], row["bits"], row["step"]): row
+        for row in rows_of("authors_measures")
+        if row["kind"] == "step" and row["scheme"] == "uniform"
+    }
+    turning = [leads["mnist_unet", 3, step] for step in ("noise", "same tensors", "samples")]
+    assert turning[0]["lead_db_lo"] > 0.0 > turning[1]["lead_db_hi"]
+    assert turning[2]["lead_db_hi"] < 0.0
+    assert all(
+        row["lead_db_lo"] > 0.0
+        for (model, bits, _), row in leads.items()
+        if (model, bits) == ("mnist_unet", 2)
+    )
+    assert sum(row["lead_db_hi"] < 0.0 for (model, _, _), row in leads.items() if model == "digits") == 9
     # All batches taken as one give the ratios of the batches to within a few per cent.
     for row in published:
         if row["scheme"] == "equal_mass" and row["ssim"] is not None:
