@@ -1,5 +1,7 @@
 """Equally spaced levels on a range that is searched for the least mean squared error."""
 
+import math
+import sys
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -61,7 +63,10 @@ class ClippedUniform(Scheme):
         # Levels outside the range must not overflow the type of a stored codebook.
         return self._designed(source, num_levels, everywhere=max(map(abs, source.support)) < _LARGE)
 
-    def _design_scaled(self, source: Empirical, num_levels: int) -> Codebook:
+    def _design_scaled(self, source: Empirical, num_levels: int, exponent: int) -> Codebook:
+        codebook = self._designed(source, num_levels, everywhere=True)
+        if math.frexp(float(np.abs(codebook.levels).max()))[1] + exponent <= sys.float_info.max_exp:
+            return codebook
         return self._designed(source, num_levels, everywhere=False)
 
     def _designed(self, source: Source, num_levels: int, *, everywhere: bool) -> Codebook:

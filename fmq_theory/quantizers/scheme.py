@@ -66,16 +66,15 @@ class Scheme(abc.ABC):
             return Codebook(np.array([low]), np.array([]))
         exponent = math.frexp(max(abs(low), abs(high)))[1]
         if isinstance(source, Empirical) and abs(exponent) > _SAFE_EXPONENT:
-            return _scaled(
-                self._design_scaled(source.scaled_by_power_of_two(-exponent), num_levels), exponent
-            )
+            near_one = source.scaled_by_power_of_two(-exponent)
+            return _scaled(self._design_scaled(near_one, num_levels, exponent), exponent)
         return self._design(source, num_levels)
 
     @abc.abstractmethod
     def _design(self, source: Source, num_levels: int) -> Codebook: ...
 
-    def _design_scaled(self, source: Empirical, num_levels: int) -> Codebook:
-        """``_design`` in a power-of-two unit in which no level may be much larger than the largest weight."""
+    def _design_scaled(self, source: Empirical, num_levels: int, exponent: int) -> Codebook:  # noqa: ARG002
+        """``_design`` for data whose levels will be multiplied by 2**exponent, which may not overflow."""
         return self._design(source, num_levels)
 
     def design_with_bound(self, source: Source, num_levels: int) -> tuple[Codebook, float]:
