@@ -2,7 +2,7 @@
 
 A derivation that types a formula and compares it with the same formula in the claim shows nothing. Such a
 step has both sides equal as they stand, and stays so when the result of *every* integral, derivative, limit,
-series, solution and simplification in the derivation is replaced by something else. That is how it is found.
+series, solution and simplification in the derivation is replaced by a number. That is how it is found.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,16 +23,26 @@ _REWRITING = ("expand", "simplify", "factor", "powsimp", "expand_log", "expand_p
 _ALL = (*_OPERATIONS, *_REWRITING)
 
 
-class _Lenient(Derivation):
-    """Records which identities have the same expression on both sides, and demands nothing."""
+class _AllClearedError(Exception):
+    """No suspect is left: the rest of the derivation need not run."""
 
-    def __init__(self) -> None:
+
+class _Lenient(Derivation):
+    """Clears the suspects whose two sides differ, and demands nothing.
+
+    Attributes:
+        left: the suspects that are not cleared, because their sides agree or they were not reached.
+    """
+
+    def __init__(self, suspects: set[str]) -> None:
         super().__init__()
-        self.same: dict[str, bool] = {}
+        self.left = set(suspects)
 
     def identity(self, name: str, left: sp.Expr, right: sp.Expr, **_: object) -> None:
-        equal = sp.sympify(left) == sp.sympify(right)
-        self.same[name] = self.same.get(name, True) and equal
+        if name in self.left and sp.sympify(left) != sp.sympify(right):
+            self.left.discard(name)
+            if not self.left:
+                raise _AllClearedError
 
     def decided(self, *_: object, **__: object) -> None: ...
     def agrees(self, *_: object, **__: object) -> None: ...
@@ -55,10 +65,10 @@ def empty_steps(derive: Callable[[Derivation, Claim], None], claim: Claim, suspe
     for changed in (_ALL, *((name,) for name in _ALL)):
         if not left:
             break
-        lenient = _Lenient()
+        lenient = _Lenient(left)
         with _tainted(changed), suppress(Exception):
             derive(lenient, claim)
-        left = {name for name in left if lenient.same.get(name, True)}
+        left = lenient.left
     return sorted(left)
 
 
@@ -70,20 +80,17 @@ def _tainted(changed: Sequence[str]) -> Iterator[None]:
     def false(operation: Callable[..., Any], *, only_if_changed: bool) -> Callable[..., Any]:
         def answer(*arguments: Any, **options: Any) -> Any:
             nonlocal depth, count
-            depth += 1  # sympy calls some of these from one another: only the outermost is changed
-            try:
-                result = operation(*arguments, **options)
-            finally:
-                depth -= 1
-            if depth or (only_if_changed and result == arguments[0]):
-                return result
-            count += 1  # not the same for all: a ratio of two results must move as well
-            amount = sp.Rational(97 + count, 1009)
-            if isinstance(result, list):
-                return [_moved(entry, amount) for entry in result]
-            if isinstance(result, dict):
-                return {unknown: _moved(entry, amount) for unknown, entry in result.items()}
-            return _moved(result, amount)
+            if depth or only_if_changed:
+                depth += 1  # sympy calls some of these from one another: only the outermost is changed
+                try:
+                    result = operation(*arguments, **options)
+                finally:
+                    depth -= 1
+                if depth or result == arguments[0]:
+                    return result
+            count += 1  # not the same for all: a ratio of two results must change as well
+            number = sp.Rational(97 + count, 1009)
+            return _in_shape(operation.__name__, number, arguments)
 
         return answer
 
@@ -97,6 +104,11 @@ def _tainted(changed: Sequence[str]) -> Iterator[None]:
             setattr(sp, name, operation)
 
 
-def _moved(result: Any, amount: sp.Rational) -> Any:
-    """A number is added, so that it goes wherever a result goes."""
-    return result + amount if isinstance(result, sp.Expr) else result
+def _in_shape(name: str, number: sp.Rational, arguments: Sequence[Any]) -> Any:
+    """The number, as an answer of that operation."""
+    if name == "dsolve":
+        return sp.Eq(sp.Symbol("solution"), number, evaluate=False)
+    if name == "solve":
+        several = isinstance(arguments[0], list)
+        return dict.fromkeys(arguments[1], number) if several else [number]
+    return number
