@@ -230,7 +230,8 @@ CLAIMS = (
     Claim(
         "C11",
         "on the Gaussian, Laplace and Student-t(4) laws the uniform quantizer centred on 0 with its "
-        "best step does not reach order 2^(-2b) either (Hui and Neuhoff 2001): two more bits multiply 4^b D by 1.3 or "
+        "best step does not reach order 2^(-2b) either (Hui and Neuhoff 2001): two more bits "
+        "multiply 4^b D by 1.3 or "
         "more, from 2 bits to 8",
         "from b - 2 to b, for b = 4, 6, 8",
         "1.3/16 of D two bits before =",
