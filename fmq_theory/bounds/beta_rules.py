@@ -18,6 +18,8 @@ FloatArray = NDArray[np.float64]
 
 # What is left out at either end of a graded rule is exp(-_REACH) of the integrand.
 _REACH = 34.0
+# An integrand that falls more slowly towards an end (nu below 2.2) is cut: it would take thousands of nodes.
+_LEAST_DECAY = 0.1
 _STEP = 0.7  # in standard deviations of the logit; the rule's error is about exp(-2 pi^2 / step^2)
 _LONGEST_STEP = 0.28  # e^-e^y, the density near an end, is small only up to a distance pi / 2 from the line
 
@@ -82,8 +84,8 @@ def graded_rule(p: float, q: float, *, power: float = 0.0, coarse: float = 1.0) 
     Returns:
         Arrays of shape ``[m]``.
     """
-    low = -_distance(p - power, q + power, p, q, _REACH / coarse)
-    high = _distance(q - power, p + power, q, p, _REACH / coarse)
+    low = -_distance(max(p - power, _LEAST_DECAY), q + power, p, q, _REACH / coarse)
+    high = _distance(max(q - power, _LEAST_DECAY), p + power, q, p, _REACH / coarse)
     spread = math.sqrt((p + q) / (p * q))
     step = coarse * min(_STEP * spread, _LONGEST_STEP)
     y = math.log(p / q) + np.arange(math.floor(low / step), math.ceil(high / step) + 1) * step
