@@ -164,7 +164,7 @@ def _where(results: Sequence[CaseResult]) -> str:
 
 
 def _gathered(subjects: Sequence[str]) -> str:
-    """``net one, net two (uniform, pwl)`` for ``net one, uniform`` and the other three."""
+    """``net one, net two (uniform, pwl)`` for ``net one, uniform`` and the other three; others as they are."""
     parts: dict[str, list[str]] = {}
     for subject in subjects:
         first, _, rest = subject.partition(", ")
@@ -173,7 +173,9 @@ def _gathered(subjects: Sequence[str]) -> str:
     for first, rests in parts.items():
         alike.setdefault(tuple(rests), []).append(first)
     return ", ".join(
-        ", ".join(firsts) + (f" ({', '.join(rests)})" if any(rests) else "")
+        ", ".join(firsts) + f" ({', '.join(rests)})"
+        if len(rests) > 1
+        else ", ".join(first + (f", {rests[0]}" if rests[0] else "") for first in firsts)
         for rests, firsts in alike.items()
     )
 

@@ -135,7 +135,8 @@ def test_a_decided_relation_is_true_of_every_pair_of_points(
     [
         (["a, b = 1", "a, b = 2", "c, b = 1", "c, b = 2", "d, b = 4"], "a, c b = 1-2; d b = 4"),
         (["net, x, b = 2", "net, y, b = 2", "web, x, b = 2", "web, y, b = 2"], "net, web (x, y) b = 2"),
-        (["net, x, b = 2", "web, y, b = 2"], "net (x), web (y) b = 2"),
+        (["net, x, b = 2", "web, y, b = 2"], "net, x, web, y b = 2"),
+        (["blocks at -1, 0, 1, b = 1", "blocks at -1, 0, 1, b = 2"], "blocks at -1, 0, 1 b = 1-2"),
         (["field 1", "field 2", "field 4"], "field 1-2/4"),
         (["K = 2", "K = 4"], "K = 2/4"),
         (["gaussian n = 256", "laplace n = 256"], "gaussian, laplace n = 256"),
