@@ -164,7 +164,7 @@ def _where(results: Sequence[CaseResult]) -> str:
 
 
 def _gathered(subjects: Sequence[str]) -> str:
-    """``net one, net two (uniform, pwl)`` for ``net one, uniform`` and the other three; others as they are."""
+    """``net one, net two (uniform, pwl)`` for ``net one, uniform`` and the three others; else as they are."""
     parts: dict[str, list[str]] = {}
     for subject in subjects:
         first, _, rest = subject.partition(", ")
