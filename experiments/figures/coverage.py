@@ -13,6 +13,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -178,12 +179,14 @@ def _errors(config: Config, cell: Cell, rng: np.random.Generator) -> Mapping[tup
 
 def _scores(config: Config) -> Mapping[tuple[str, str, int], Floats]:
     """PSNR, SSIM and squared error of each sample of the bundled model, by scheme and bits."""
-    from fmq_theory.flow.digits import build
+    from fmq_theory.checkpoint import load_flow
+    from fmq_theory.flow.digits import DIGITS_FILE
     from fmq_theory.flow.experiment import run_experiment
     from fmq_theory.flow.settings import FlowSettings
 
+    model = load_flow(Path(str(DIGITS_FILE)), "fmq_theory.flow.digits:build")
     settings = FlowSettings(samples=config.flow_pool, seeds=1, ladder_samples=0, seed=config.seed)
-    report = run_experiment(build(), _FLOW, config.schemes_of_large, config.flow_bits, settings)
+    report = run_experiment(model, _FLOW, config.schemes_of_large, config.flow_bits, settings)
     found: dict[tuple[str, str, int], Floats] = {}
     for cell in report.cells:
         found[cell.scheme, "psnr", cell.bits] = np.array(cell.psnr[0])
