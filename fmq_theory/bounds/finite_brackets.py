@@ -34,6 +34,7 @@ _TOLERANCE = 1e-6  # of the mean of the cells, for each cell
 _SINGULAR = 3  # a quotient Beta(p, .) with p below this gets a graded rule
 _COARSE, _COARSER = 1.6, 2.1  # steps of the graded rules, which need fewer digits here than on their own
 _CHUNK = 1 << 17
+_LEAST = 1e-100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -239,6 +240,8 @@ def _average(source: Source, cells: _Cells, n: int, cost: _Cost, rules: list[Bet
     places: list[FloatArray] = []
     flip = cells.mirrored[:, None]
     for under, over in levels:
+        # A product of quotients may underflow; where there is no weight it is 0 and not used.
+        under = np.maximum(under, _LEAST)
         x = quantile(source, under, over, np.broadcast_to(flip, under.shape))
         places.append(np.repeat(x, below.shape[1] // x.shape[1], axis=1))
     after, last, first, before = places
