@@ -37,9 +37,9 @@ plt.show()
 # %%
 # A channel has 9 to 864 weights, and its codebook is stored with it. Over *effective* bits, for the whole
 # model, a grid has an advantage: it takes two numbers a channel at any number of bits, and the curve of the
-# one whose range is searched is the lowest. Bits are whole numbers, so that another scheme can still be the best
-# within a budget just below a point of this curve. With one codebook for a whole tensor Lloyd–Max is back in
-# front: that is among the choices of the example on budgets.
+# one whose range is searched is the lowest. Bits are whole numbers, so that another scheme can still be the
+# best within a budget just below a point of this curve. With one codebook for a whole tensor Lloyd–Max is
+# back in front: that is among the choices of the example on budgets.
 
 with figure_style():
     figure, panel = plt.subplots(figsize=(6.4, 3.4), layout="constrained")

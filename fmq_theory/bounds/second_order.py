@@ -64,9 +64,12 @@ def level_shift(source: Source, num_levels: int) -> float:
     """
     points = source.escort(1.0 / 3.0)
     share = _PLACE / num_levels * np.exp(np.array([-_SPREAD, _SPREAD]))
-    with np.errstate(divide="ignore"):
+    # Where the density leaves the floats its slope there is unknown: the limit of many levels stands in.
+    with np.errstate(divide="ignore", invalid="ignore"):
         logs = [np.log(source.pdf(points.ppf(side))) for side in (share, 1.0 - share)]
-    exponents = [float(np.diff(log)[0]) / (6.0 * _SPREAD) for log in logs]
+        exponents = [float(np.diff(log)[0]) / (6.0 * _SPREAD) for log in logs]
+    if not all(map(math.isfinite, exponents)):
+        return limiting_level_shift(source)
     return math.fsum(end_shift(max(round(q, 6), 0.0)) for q in exponents) + _centre(source)
 
 

@@ -165,7 +165,7 @@ def _order_claim(key: str, scheme: str, words: str, remark: str) -> Claim:
         AT_LEAST,
         None,
         remark,
-        near=plus("1/2"),
+        near=plus("1/4"),
     )
 
 

@@ -51,7 +51,7 @@ EXPECTED = {
         for number in (1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 16, 17, 21, 22, 23, 27, 29, 30)
     },
     "C10": "VACUOUS",
-    **{f"C{number}": "SUPPORTED" for number in (13, 14, 15, 18, 19, 24, 25, 26, 28)},
+    **{f"C{number}": "SUPPORTED" for number in (13, 14, 15, 18, 19, 24, 25, 26, 28, 35)},
 }
 
 
