@@ -173,10 +173,10 @@ def _gathered(subjects: Sequence[str]) -> str:
     for first, rests in parts.items():
         alike.setdefault(tuple(rests), []).append(first)
     return ", ".join(
-        ", ".join(firsts) + f" ({', '.join(rests)})"
-        if len(rests) > 1
-        else ", ".join(first + (f", {rests[0]}" if rests[0] else "") for first in firsts)
-        for rests, firsts in alike.items()
+        ", ".join(firsts) + f" ({', '.join([rest, *more])})"
+        if more
+        else ", ".join(first + (f", {rest}" if rest else "") for first in firsts)
+        for (rest, *more), firsts in alike.items()
     )
 
 

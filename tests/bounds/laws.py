@@ -1,9 +1,12 @@
 """What the tests of bounds draw from."""
 
+from typing import TypeVar
+
 from hypothesis import strategies as st
 
-from fmq_theory.bounds import Bound
 from fmq_theory.sources import FAMILIES, SymmetricSource, make
+
+Quantity = TypeVar("Quantity")
 
 
 def standard_laws() -> dict[str, SymmetricSource]:
@@ -41,7 +44,7 @@ def changed(law: SymmetricSource, **changes: float) -> SymmetricSource:
     return make(law.name, **({p.name: getattr(law, p.name) for p in law.parameters} | changes))
 
 
-def there(bound: Bound | None) -> Bound:
-    """A bound that must exist."""
+def there(bound: Quantity | None) -> Quantity:
+    """A bound, or a mean over samples, that must exist."""
     assert bound is not None
     return bound

@@ -79,9 +79,9 @@ def test_an_end_in_high_precision(exponent):
     with mp.workdps(40):
         distance = lambda z: (z ** (1 - q) - 1) / (1 - q)  # noqa: E731
         half = 1 / (q + 2)
-        mean = lambda z: (  # noqa: E731
-            mp.quad(lambda y: distance(y) * y ** (2 * q), [1, z]) / mp.quad(lambda y: y ** (2 * q), [1, z])
-        )
+        # mpf: quad is typed as if it could return a pair here
+        moment = lambda f, z: mp.mpf(mp.quad(lambda y: f(y) * y ** (2 * q), [1, z]))  # noqa: E731
+        mean = lambda z: moment(distance, z) / moment(lambda y: 1, z)  # noqa: E731
         stop = mp.findroot(lambda z: mean(z) - half, 1 + 2 * half)
         second = 1 / (2 * (distance(stop) - half) * stop ** (q - 1)) - 2
     assert float(1 / (2 * half) - 1) == pytest.approx(exponent / 2)
@@ -174,7 +174,9 @@ def test_the_place_of_the_hazard_by_mpmath():
     with mp.workdps(20):
         total = mp.mpf(-2)
         for j in range(1, 200):
-            mean, square, cube = (mp.quad(lambda w, p=p: mp.log(w) ** p, [j, j + 1]) for p in (1, 2, 3))
+            mean, square, cube = (
+                mp.mpf(mp.quad(lambda w, p=p: mp.log(w) ** p, [j, j + 1])) for p in (1, 2, 3)
+            )
             variance = square - mean**2
             third = cube - 3 * mean * square + 2 * mean**3
             total += variance * (mean + third / (2 * variance))

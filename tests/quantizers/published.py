@@ -58,8 +58,8 @@ def log2(x: Array, bits: int) -> Array:
             continue
         magnitudes = sign * x[mine]
         count = num_levels if sign == 1 and (x >= 0.0).all() else num_levels // 2
-        ends = [float(np.log(end)) / np.log(2.0) for end in (magnitudes.min(), magnitudes.max())]
-        table = 2.0 ** np.linspace(*ends, count)
+        low, high = (float(np.log(end)) / np.log(2.0) for end in (magnitudes.min(), magnitudes.max()))
+        table = 2.0 ** np.linspace(low, high, count)
         if magnitudes.min() == magnitudes.max():
             table = magnitudes[:1].astype(np.float64)
         distance = np.abs(magnitudes.astype(np.float64)[:, None] - table)

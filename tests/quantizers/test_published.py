@@ -19,7 +19,7 @@ from tests.quantizers import published
 from tests.quantizers.drawing import Array, arrays, generic_arrays, lattice_arrays, quantized
 
 BITS = st.integers(1, 5)
-RULES: dict[str, Callable[[Array, int], Array]] = {
+RULES: dict[str, Callable[[published.Array, int], published.Array]] = {
     "uniform": published.uniform,
     "pwl": published.pwl,
     "log2": published.log2,
@@ -144,7 +144,7 @@ def test_control_the_transcriptions_can_tell_schemes_apart(name: str) -> None:
     assert [other for other, rule in RULES.items() if close(mine, rule(x, 3), x)] == [name]
 
 
-def narrow(x: Array) -> Array:
+def narrow(x: Array) -> published.Array:
     """In float32, one of each value: which of several equal weights comes first is numpy's choice."""
     kept = np.unique(x.astype(np.float32), return_index=True)[1]
     return x[np.sort(kept)].astype(np.float32)
@@ -163,11 +163,11 @@ def test_published_in_float32_is_the_transcription_to_the_bit(rule: str, x: Arra
 @pytest.mark.parametrize("rule", ["uniform", "pwl", "log2", "equal_mass"])
 @given(x=lattice_arrays(), bits=st.integers(1, 4))
 def test_published_with_ties_gives_the_same_weights_in_some_order(rule: str, x: Array, bits: int) -> None:
-    x = x.astype(np.float32)
-    mine = quantize(x, f"published:{rule}", bits).dequantize()
-    theirs = RULES[rule](x, bits)
-    for value in np.unique(x):
-        np.testing.assert_array_equal(np.sort(mine[x == value]), np.sort(theirs[x == value]))
+    row = x.astype(np.float32)
+    mine = quantize(row, f"published:{rule}", bits).dequantize()
+    theirs = RULES[rule](row, bits)
+    for value in np.unique(row):
+        np.testing.assert_array_equal(np.sort(mine[row == value]), np.sort(theirs[row == value]))
 
 
 @pytest.mark.parametrize("rule", ["uniform", "equal_mass"])
