@@ -33,9 +33,9 @@ def _derive(d: Derivation, claim: Claim) -> None:
     d.argue(
         "each level at the inner edge of its cell",
         "lambda = profile/total decreases away from the centre. Cut the line where its integral is a "
-        "multiple of 1/K and put each level at the edge of its cell that is nearer to the centre. Between "
-        "the level Q and x lambda is at least lambda(x), and its integral at most 1/K: |x - Q| <= 1/(K "
-        "lambda(x)). So D <= E lambda(X)^-2/K^2, and lambda(X)^-2 = total^2 (1 + |X|/s)^(2 + delta).",
+        "multiple of 1/K and put each level at the point of its closed cell that is nearest to the centre. "
+        "Between the level Q and x lambda is at least lambda(x), and its integral at most 1/K: |x - Q| <= "
+        "1/(K lambda(x)). So D <= E lambda(X)^-2/K^2, and lambda(X)^-2 = total^2 (1 + |X|/s)^(2 + delta).",
         uses=("integral of the profile",),
     )
     d.argue(

@@ -275,8 +275,8 @@ def _notes(source: Source, rows: Sequence[Row], n: int, repeats: int) -> tuple[s
         "= its value, ≤ a proven upper bound of it.",
         "fresh: the same codebooks on weights they have not seen (exact, by partial moments of the law). No "
         "codebook of 2^b levels is below the law's W2 optimum there: ≥.",
-        "law: the codebook designed on the law, on the law. With m = n/2^b weights a level, own and fresh "
-        "differ from it by about 2/m on flat laws.",
+        "law: the codebook designed on the law, on the law. With m = n/2^b weights a level, equal mass "
+        "on a flat law is above it by a share of about 2/m (own) and 4/m (fresh).",
     ]
     if repeats < (fewest := fewest_for_median()):
         notes.append(
