@@ -195,9 +195,9 @@ LEMMA = Lemma(
     statement=(
         "Let f > 0 on an interval that carries the law, f^(-1/3) convex there (every log-concave density; "
         "Student-t from 2 degrees of freedom on). Then D_LM(K) <= C_PD/K^2 for every K >= 1, C_PD = "
-        "(1/12) (integral of f^(1/3))^3, with equality only for the uniform law; the cells of equal "
-        "integral of f^(1/3) with their means as levels keep to it already. If C_PD is finite, so is the "
-        "variance."
+        "(1/12) (integral of f^(1/3))^3, with equality, where C_PD is finite, only for the uniform law; the "
+        "cells of equal integral of f^(1/3) with their means as levels keep to it already. If C_PD is "
+        "finite, so is the variance."
     ),
     assumptions=(
         Assumption(

@@ -23,7 +23,7 @@ def panter_dite_upper_bound(source: Source, num_levels: int) -> Bound:
     """D_LM(K) <= D(K) <= C_PD / K^2 at every K >= 1, where f^(-1/3) is convex; ``inf`` elsewhere.
 
     D(K) is the distortion of the compander with point density f^(1/3) whose levels are the cells' means.
-    Equality only for the uniform law.
+    Equality, where C_PD is finite, only for the uniform law.
 
     Args:
         source: the law.

@@ -83,10 +83,12 @@ class Near:
     Attributes:
         limit: the largest size: 1 means a factor of 1 + 1 where ``unit`` is None, else so many units.
         unit: None where predictions are changed by a factor, else what a difference is counted in.
+        whole: whether the predicted quantity is an integer, so that only whole differences are wrong ones.
     """
 
     limit: Fraction
     unit: str | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

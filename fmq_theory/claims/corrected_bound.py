@@ -175,7 +175,7 @@ CLAIMS = (
         None,
         "shorter channels are outside of Theorem 6's comparison. Both sides are floats, by two quadratures "
         "that share no code",
-        near=plus(1, "weights"),
+        near=plus(1, "weights", whole=True),
     ),
     Claim(
         "C25",

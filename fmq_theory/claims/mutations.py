@@ -36,12 +36,13 @@ def times(limit: Fraction | int | str) -> Near:
     return Near(factor - 1)
 
 
-def plus(limit: Fraction | int | str, unit: str = "") -> Near:
+def plus(limit: Fraction | int | str, unit: str = "", *, whole: bool = False) -> Near:
     """Predictions are changed by a difference, as for bits or dB; one of up to ``limit`` counts as near.
 
     Args:
         limit: the largest difference that is near, above 0.
         unit: what it is counted in, as it is printed after the number: ``bits``, ``dB``, or nothing.
+        whole: the predicted quantity is an integer: the smallest change is one unit.
 
     Raises:
         CertificationError: the difference is not above 0.
@@ -49,7 +50,7 @@ def plus(limit: Fraction | int | str, unit: str = "") -> Near:
     difference = Fraction(limit)
     if difference <= 0:
         raise CertificationError(f"difference {limit}", "it changes nothing", "choose one above 0")
-    return Near(difference, unit)
+    return Near(difference, unit, whole)
 
 
 def smaller_bound(near: Near) -> tuple[Mutation, ...]:

@@ -288,6 +288,11 @@ def _notes(source: Source, rows: Sequence[Row], n: int, repeats: int) -> tuple[s
             "the law's fourth moment is infinite, so the mean of sample errors converges slowly: rare "
             "samples lie far above it, and the mean of a few is most often below it."
         )
+    if any(row.scheme == "uniform_clipped" for row in rows):
+        notes.append(
+            "uniform_clipped, law: the best grid centred on the mean. One off centre can be better: at 2 "
+            "bits and variance 1 0.19446 against 0.19630 for Laplace, 0.23298 against 0.31998 for gamma(1/2)."
+        )
     reasons: dict[str, list[str]] = {}
     for row in rows:
         for reason in filter(None, row.note.split("; ")):

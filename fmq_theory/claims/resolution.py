@@ -1,7 +1,8 @@
 """The resolution of a claim: the smallest change of its prediction that the measurements refute.
 
 Sizes are searched on a grid of two significant digits, 1.0e-40 to 9.9e59. So the size that is printed is
-itself a wrong prediction that was judged and refuted, and the next smaller one of the grid was not.
+itself a wrong prediction that was judged and refuted, and the next smaller one of the grid was not. For a
+quantity that is an integer they are rounded up to whole numbers.
 """
 
 import math
@@ -29,34 +30,38 @@ def resolutions(claim: Claim, results: Sequence[CaseResult]) -> tuple[Resolution
 
 
 def _resolution(claim: Claim, mutation: Mutation, results: Sequence[CaseResult]) -> Resolution:
-    def refuted(result: CaseResult, size: Fraction) -> bool:
-        wrong = mutation.change(result.case, result.predicted, size)
+    def refuted(result: CaseResult, by: Fraction) -> bool:
+        wrong = mutation.change(result.case, result.predicted, by)
         return wrong is not None and claim.relation.holds(result.measured, wrong) is False
+
+    def size(step: int) -> Fraction:
+        return _size(step, mutation.near)
 
     standing = [result for result in results if result.holds is not False]
     best, where = _STEPS, ""
     for result in standing:
-        if best and refuted(result, _size(best - 1)):
-            best, where = _first(lambda step, result=result: refuted(result, _size(step)), best), result.case
-    size = _size(best) if where else None
+        if best and refuted(result, size(best - 1)):
+            best, where = _first(lambda step, result=result: refuted(result, size(step)), best), result.case
+    found = size(best) if where else None
     failing = [result for result in results if result.holds is False]
     rescues = [
-        _first(lambda step, result=result: not refuted(result, -_size(step)), _STEPS) for result in failing
+        _first(lambda step, result=result: not refuted(result, -size(step)), _STEPS) for result in failing
     ]
     within = [step for step in rescues if step < _STEPS]
     return Resolution(
         mutation,
-        size,
+        found,
         where,
-        size is not None and size <= mutation.near.limit,
+        found is not None and found <= mutation.near.limit,
         sum(refuted(result, mutation.near.limit) for result in standing),
         len(standing),
-        _size(max(within)) if within else None,
+        size(max(within)) if within else None,
     )
 
 
-def _size(step: int) -> Fraction:
-    return Fraction(10 + step % 90) * Fraction(10) ** (_SMALLEST - 1 + step // 90)
+def _size(step: int, near: Near) -> Fraction:
+    size = Fraction(10 + step % 90) * Fraction(10) ** (_SMALLEST - 1 + step // 90)
+    return Fraction(math.ceil(size)) if near.whole else size
 
 
 def _first(true_from: Callable[[int], bool], end: int) -> int:
@@ -88,13 +93,13 @@ def size_between(claim: Claim, case: str, right: CaseResult, wrong: CaseResult) 
     for mutation in claim.relation.mutations(claim.near):
 
         def beyond(step: int, mutation: Mutation = mutation) -> bool:
-            reached = mutation.change(case, right.predicted, _size(step))
+            reached = mutation.change(case, right.predicted, _size(step, claim.near))
             return reached is not None and _as_wrong(right, reached.lower, reached.upper, target)
 
         step = _first(beyond, _STEPS)
         if step < _STEPS:
             found.append(step)
-    return _size(min(found)) if found else None
+    return _size(min(found), claim.near) if found else None
 
 
 def _as_wrong(right: CaseResult, low: Fraction, high: Fraction, target: tuple[Fraction, Fraction]) -> bool:
@@ -110,7 +115,8 @@ def _as_wrong(right: CaseResult, low: Fraction, high: Fraction, target: tuple[Fr
 def in_words(size: Fraction, near: Near) -> str:
     """``1.07 times``, ``1 + 1.2e-20 times``, ``0.12 bits``."""
     if near.unit is not None:
-        return f"{_short(size)} {near.unit}".rstrip()
+        unit = near.unit.removesuffix("s") if near.whole and size == 1 else near.unit
+        return f"{_short(size)} {unit}".rstrip()
     if size < Fraction(1, 10**6):
         return f"1 + {_short(size)} times"
     return f"{_short(1 + size, 3 if size >= Fraction(1, 10) else 3 - _leading(size))} times"

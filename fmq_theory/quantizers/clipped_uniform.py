@@ -28,12 +28,15 @@ _FAR = 1e-14  # overload probability beyond which no optimal range reaches
 
 @dataclass(frozen=True, slots=True)
 class ClippedUniform(Scheme):
-    """levels[k] = low + k (high - low) / (K - 1), nearest-level cells; (low, high) searched for the least D.
+    """levels[k] = low + k (high - low) / (K - 1), nearest-level cells; (low, high) searched for a small D.
 
     D is exact, by partial moments about the levels, and so is its gradient: with thresholds
     half-way their motion costs nothing to first order, dD/dc_k = -2 E[X - c_k; cell k].
 
-    A law is symmetric, so low + high = 2 mean, and the half-range is the root of the derivative. On data
+    On a law only grids centred on its mean are searched: low + high = 2 mean, and the half-range is the
+    root of the derivative. The law is symmetric, but the best grid need not be: at variance 1 and K = 4 the
+    best centred grid has D = 0.19630 for Laplace and 0.31998 for the gamma law of shape 1/2, the best of all
+    grids 0.19446 and 0.23298 (``certify.optimal_equal_steps``). On data
     descents in both ends start from the best points of a grid, and the outer levels stay in the range
     of the weights. They need not find the global minimum, but the min-max codebook is a candidate
     too, so the result is never worse than that. With few weights, d**3 (K - 1)**2 <= 2,000,000 where d

@@ -141,6 +141,13 @@ def test_student_t_order_is_the_tail_s(gaussian: Comparison) -> None:
     assert not any("fourth moment" in note for note in gaussian.notes)
 
 
+def test_the_note_on_grids_off_centre_is_there_with_the_scheme(gaussian: Comparison) -> None:
+    (note,) = (note for note in gaussian.notes if note.startswith("uniform_clipped, law"))
+    for digits in ("0.19446", "0.19630", "0.23298", "0.31998"):  # recomputed in test_clipped_uniform
+        assert digits in note
+    assert not any("uniform_clipped" in note for note in _compare(Gaussian(), schemes=("lloyd_max",)).notes)
+
+
 def test_infinite_variance_is_refused() -> None:
     with pytest.raises(SourceError, match="variance is infinite"):
         _compare(StudentT(df=2.0))

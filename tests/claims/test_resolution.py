@@ -77,6 +77,19 @@ def test_differences_are_counted_in_their_unit() -> None:
     assert not loose.near
 
 
+def test_an_integer_is_wrong_by_one_at_least() -> None:
+    more, less = found({"a": point(270)}, {"a": point(270)}, EQUAL, plus(1, "weights", whole=True))
+    assert (more.size, less.size) == (1, 1)
+    assert sentences((more, less)) == (
+        "would have noticed a value 1 weight larger (a) or a value 1 weight smaller (a); "
+        "one 1 weight off in 1 of 1 cases",
+    )
+    (loose,) = found({"a": point(270)}, {"a": point("267.5")}, AT_MOST, plus(5, "weights", whole=True))
+    assert loose.size == 3  # 2.6 on the grid of fractions
+    (fraction,) = found({"a": point(270)}, {"a": point("267.5")}, AT_MOST, plus(5, "weights"))
+    assert fraction.size == Fraction("2.6")  # control
+
+
 def test_the_nearest_case_decides_and_near_cases_are_counted() -> None:
     measured = {"a": point(1), "b": point(1), "c": point(1)}
     (known,) = found({"a": point(300), "b": point("1.05"), "c": point("1.5")}, measured)

@@ -54,7 +54,7 @@ def test_pages_point_often(page: str) -> None:
 
 def test_control_a_wrong_pointer_is_found(run: Callable[[str], Outcome]) -> None:
     text = (
-        "(derived:\nT1, `exchange of two points`, `no such\nstep`) (argued) "
+        "(derived:\nT1, `nested events: H = min(F, G)`, `no such\nstep`) (argued) "
         "(computed: T1, `sum over layers`) (derived: T99, `a`)"
     )
     assert _dangling(text, run) == [

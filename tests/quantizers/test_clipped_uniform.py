@@ -1,15 +1,21 @@
 """The optimal range: gradient, global search, and where it starts from."""
 
+from fractions import Fraction
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fmq_theory.certify import law, optimal_equal_steps
 from fmq_theory.codebook import Codebook
 from fmq_theory.quantizers import ClippedUniform
 from fmq_theory.quantizers.clipped_uniform import _distortion
-from fmq_theory.sources import Empirical, Gaussian, Laplace, Source, StudentT, Uniform
+from fmq_theory.sources import Empirical, Gaussian, Laplace, Source, StudentT, Uniform, make
 from tests.quantizers.drawing import Array, generic_arrays, law_distortion
+
+LIMITATIONS = Path(__file__).resolve().parents[2] / "docs" / "limitations.md"
 
 
 def brute_force(x: Array, num_levels: int, side: int = 81) -> float:
@@ -99,3 +105,27 @@ def test_a_range_without_error_ends_the_search(seed: int) -> None:
 def test_min_max_stays_where_nothing_is_better() -> None:
     codebook = ClippedUniform().design(Empirical([0.0, 0.125, 0.25, 0.375]), 4)
     np.testing.assert_array_equal(codebook.levels, [0.0, 0.125, 0.25, 0.375])
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "centred", "best"),
+    [("laplace", {}, "0.19630", "0.19446"), ("gamma", {"shape": "1/2"}, "0.31998", "0.23298")],
+)
+def test_a_grid_off_centre_can_be_better_on_a_law(
+    name: str, shape: dict[str, str], centred: str, best: str
+) -> None:
+    """What the docstring, the note of ``fmq bounds`` and docs/limitations.md say, to the printed digits."""
+    source = make(name, **{key: float(Fraction(value)) for key, value in shape.items()})
+    unit = source.standard_deviation_one()
+    codebook = ClippedUniform().design(unit, 4)
+    found = optimal_equal_steps(law(name, shape), 4, digits=12)
+    assert found.verdict == "CERTIFIED"
+    assert f"{law_distortion(codebook, unit):.5f}" == centred
+    assert f"{float(found.distortion) / source.variance():.5f}" == best
+    assert codebook.levels[0] + codebook.levels[-1] == pytest.approx(0.0, abs=1e-12)
+    # Where the best of all grids is centred the two agree.
+    gaussian = law_distortion(ClippedUniform().design(Gaussian(), 4), Gaussian())
+    assert gaussian == pytest.approx(float(optimal_equal_steps(law("gaussian"), 4, digits=12).distortion))
+    for text in (ClippedUniform.__doc__ or "", LIMITATIONS.read_text("utf-8")):
+        assert centred in text
+        assert best in text
