@@ -2,8 +2,9 @@
 
 Exact values come from partial moments of the law, measured ones from samples. An order is the slope of
 -log2 D over bits, by least squares. Over the exact values it is given with the least and the greatest slope
-between neighbours, over samples as the median of their fits with its 95 % interval, which holds for every law
-(``fmq_theory.metrics.intervals``); so are the errors. A mean would have none without a fourth moment.
+between neighbours, over samples as the median of their fits with its 95 % interval, which needs no moments
+and is nominal, not sure, as it is interpolated (``fmq_theory.metrics.intervals``); so are the errors. A
+mean would have none without a fourth moment.
 
 T5 gives an order as K grows, and a formula at each K. Where the order is reached slowly (a logarithm for
 Gaussian, a power of it for generalized Gaussian tails) the fit is to be compared with the same fit of the

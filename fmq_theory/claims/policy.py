@@ -2,8 +2,10 @@
 
 A claim with m sampled quantities in its cases gives each an interval at the confidence 1 - 0.05/m. By
 Bonferroni's inequality all of them cover together with probability 95 % or more, however they depend on one
-another, so a verdict that rests on them is wrong with probability 5 % at most. The judge does this to every
-claim; a claim cannot choose another level.
+another, so a verdict that rests on them is wrong with probability 5 % at most, if each covers as it says.
+That of a median does for every law: its ends are order statistics and are not interpolated (``Estimate.at``).
+Student's of a mean does as far as the experiment ``coverage`` shows. The judge does this to every claim; a
+claim cannot choose another level.
 
 Reference: Bonferroni's inequality; Lehmann and Romano, Testing Statistical Hypotheses, 3rd ed. (2005),
     section 9.1.
@@ -21,14 +23,17 @@ POLICY = (
     "**Level.** The intervals of a claim hold together: where its cases have m sampled quantities, each "
     "has an interval at the confidence 1 − 0.05/m (Bonferroni). All of them then cover with probability "
     "95 % or more, however they depend on one another, and a verdict that rests on them is wrong with "
-    "probability 5 % at most. The level is per claim: no correction is made over the claims of the "
-    "register.",
+    "probability 5 % at most, as far as each covers as it says. The level is per claim: no correction is "
+    "made over the claims of the register.",
     "**Cases.** Laws, sizes, schemes and bit-widths are fixed before anything is measured, by a rule on "
     "the inputs (the name of a law, the number of weights in a channel). No case enters or leaves by what "
     "was measured.",
-    "**Intervals.** Of the median of independent repeats, by order statistics, which cover for every law; "
-    "of a mean, by Student's, only where it was checked that they cover: scores of samples, and the "
-    "latent's spread over draws of the noise. The experiment `coverage` counts. Where no honest interval "
+    "**Intervals.** Of the median of independent repeats, from one order statistic to another, X_(k) to "
+    "X_(m+1−k), at the largest k at which they cover with the level or more; this holds for every law, "
+    "atoms included. Nothing is interpolated here, as it is in the 95 % intervals of the tables. Of a mean, "
+    "by Student's, only where it was checked that they cover: scores of samples, and the latent's spread "
+    "over draws of the noise. The experiment `coverage` counts; for these the probability is nominal on "
+    "what was tried, not proven. Where no honest interval "
     "exists none is made, and a case without one decides nothing: with too few repeats for the level the "
     "verdict is INCONCLUSIVE.",
     "**No interval is needed** for what is not sampled: enclosures, and numbers of given data, such as "

@@ -52,7 +52,8 @@ def flow_as_json(report: FlowReport) -> dict[str, Any]:
                 "frechet_to_data": full.frechet_to_data,
                 "images": full.images or None,
             },
-            "intervals_of": "means, Student's at 95 %; of a lead: the median of pairs, by order statistics",
+            "intervals_of": "means, Student's at 95 %; of a lead: the median of pairs, by order statistics, "
+            "interpolated",
             "rungs": _rungs(rows),
             "rows": [_without_words(dataclasses.asdict(row)) for row in rows],
             "layers_of": report.layers_of,

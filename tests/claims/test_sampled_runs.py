@@ -172,8 +172,9 @@ def test_more_cases_need_a_higher_confidence(tmp_path: Path) -> None:
     files: list[Path] = []
     for number in range(5):
         rows = [_row("equal_mass", bits) for bits in (2, 6)]
-        # Orders of 7 draws near 1.0, one beyond 1.75: X_(7) is below, X_(8) above.
-        rows[1]["frechet_by_seed"] = [*rows[1]["frechet_by_seed"][:7], rows[1]["frechet"] / 2.0**4]
+        # Orders of 8 draws near 1.0 and one beyond 1.75: X_(2) .. X_(8), 96 %, lies below, X_(9) above.
+        rows[0]["frechet_by_seed"] = [*rows[0]["frechet_by_seed"], rows[0]["frechet"]]
+        rows[1]["frechet_by_seed"] = [*rows[1]["frechet_by_seed"], rows[1]["frechet"] / 2.0**4]
         files += _file(tmp_path, rows, f"net-{number}", subject=f"net {number}").fidelity
     one = examine(REGISTER["P5-EM-NET"], Inputs(fidelity=tuple(files[:1])))
     five = examine(REGISTER["P5-EM-NET"], Inputs(fidelity=tuple(files)))

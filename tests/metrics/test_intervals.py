@@ -1,6 +1,7 @@
 """Intervals of means and of medians."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -92,6 +93,48 @@ def test_the_median_interval_covers_where_no_mean_exists(count: int) -> None:
     assert stats.binomtest(covered(0.93), len(draws), 0.95).pvalue < 1e-4
 
 
+NASTY = {
+    "density that jumps at the median": lambda rng, shape: np.where(
+        rng.random(shape) < 0.5, -1e-3 * rng.random(shape), rng.exponential(size=shape)
+    ),
+    "two atoms": lambda rng, shape: (rng.random(shape) >= 0.505).astype(np.float64),
+}
+"""Laws with median 0 on which the interpolated ends cover less than they are nominally to."""
+
+
+@pytest.mark.parametrize("law", NASTY)
+@pytest.mark.parametrize("count", [6, 8, 12, 20])
+def test_the_ends_of_a_verdict_cover_on_every_law(law: str, count: int) -> None:
+    trials = 20_000
+    repeats = NASTY[law](np.random.default_rng(count), (trials, count))
+    # The levels of claims of one case, four and nine, as far as so many repeats reach them.
+    levels = [level for level in (0.95, 0.9875, 1 - 0.05 / 9) if count >= fewest_for_median(level)]
+
+    def too_few(level: float, *, interpolated: bool) -> float:
+        """Chance of so few covered medians or fewer, if the coverage were nominal."""
+        low, high = median_intervals(repeats, confidence=level, interpolated=interpolated)
+        return float(stats.binom.cdf(((low <= 0.0) & (high >= 0.0)).sum(), trials, level))
+
+    assert min(too_few(level, interpolated=False) for level in levels) > 1e-4
+    # Near control: the interpolated ends of the tables miss a level here.
+    assert min(too_few(level, interpolated=True) for level in levels) < 1e-4
+
+
+def test_the_ends_of_a_verdict_are_the_narrowest_order_statistics_that_reach_the_level() -> None:
+    for count in range(2, 31):
+        found = median_estimate(range(1, count + 1))
+        for confidence in (0.5, 0.9, 0.95, 0.99, 0.998):
+            reach = [
+                k
+                for k in range(1, count // 2 + 1)
+                if 1 - 2 * sum(math.comb(count, j) for j in range(k)) / 2**count >= confidence
+            ]
+            ends = (max(reach), count + 1 - max(reach)) if reach else (None, None)
+            asked = found.at(confidence)
+            assert (asked.low, asked.high) == ends
+            assert (asked.value, asked.confidence) == (found.value, confidence)
+
+
 def test_too_few_repeats_have_no_interval_of_the_median() -> None:
     for confidence in (0.9, 0.95, 0.99, 1 - 0.05 / 21):
         fewest = fewest_for_median(confidence)
@@ -112,9 +155,13 @@ def test_infinite_repeats_matter_only_at_the_ends() -> None:
 
 def test_another_confidence_is_asked_of_the_same_repeats() -> None:
     samples = np.random.default_rng(4).gamma(2.0, size=12)
-    for estimate in (mean_estimate, median_estimate):
+    ends = partial(median_estimate, interpolated=False)
+    for estimate, expected in (
+        (mean_estimate, mean_estimate(samples, confidence=0.998)),
+        (median_estimate, ends(samples, confidence=0.998)),
+        (ends, ends(samples, confidence=0.998)),
+    ):
         found = estimate(samples, confidence=0.95).at(0.998)
-        expected = estimate(samples, confidence=0.998)
         assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-12)
         assert found.confidence == 0.998
     assert median_estimate(samples).at(0.9999).low is None
@@ -126,9 +173,9 @@ def test_another_confidence_is_asked_of_the_same_repeats() -> None:
 @pytest.mark.parametrize("count", [6, 8, 9, 20])
 def test_many_intervals_at_once_are_those_of_one_by_one(count: int) -> None:
     repeats = np.random.default_rng(count).standard_normal((50, count))
-    for confidence in (0.9, 0.95):
-        low, high = median_intervals(repeats, confidence=confidence)
-        found = [median_estimate(row, confidence=confidence) for row in repeats]
+    for confidence, between in ((0.9, True), (0.95, True), (0.95, False)):
+        low, high = median_intervals(repeats, confidence=confidence, interpolated=between)
+        found = [median_estimate(row, confidence=confidence, interpolated=between) for row in repeats]
         assert low == pytest.approx([e.low for e in found], rel=1e-13)
         assert high == pytest.approx([e.high for e in found], rel=1e-13)
     with pytest.raises(WeightsError, match="make"):
