@@ -194,8 +194,11 @@ def _many(source: Source, cells: _Cells, n: int, cost: _Cost, orders: tuple[int,
         p, m, q = part.p, part.m, part.p + part.m
         rules = [gauss_rule(q + 1, n - q, wide), gauss_rule(q, np.ones_like(q), narrow)]
         rules += [gauss_rule(p + 1, np.maximum(m - 1, 1), wide), gauss_rule(p, np.ones_like(p), narrow)]
-        # A cell of one weight has one place for its first and last.
-        rules[2] = BetaRule(np.where((m == 1)[:, None], 1.0, rules[2].node), rules[2].rest, rules[2].weight)
+        # A cell of one weight has one place for its first and last: the quotient is 1, and nothing is left.
+        alone = (m == 1)[:, None]
+        rules[2] = BetaRule(
+            np.where(alone, 1.0, rules[2].node), np.where(alone, 0.0, rules[2].rest), rules[2].weight
+        )
         found.append(_average(source, part, n, cost, rules))
     return np.concatenate(found)
 

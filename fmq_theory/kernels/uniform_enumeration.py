@@ -45,8 +45,9 @@ def best_grid_of_all(points: Points, mass: FloatArray, num_levels: int) -> tuple
     top, size = num_levels - 1, 1
     for p in range(1, points.size):
         size += points[p] > points[p - 1]
-    if size * size * size * top * top > MOST_WORK:
-        return np.nan, np.nan
+        # In floats: the cube of a million points and the square of 255 borders leave int64.
+        if np.float64(size) ** 3 * np.float64(top) ** 2 > MOST_WORK:
+            return np.nan, np.nan
     # Equal points count as one of their weight.
     weight, z = np.zeros(size), np.empty(size)
     total: float = 0.0
