@@ -67,7 +67,9 @@ def exact_pwl(num_levels, n):
     return own / n, fresh([x[0], *edges[1:-1], x[-1]], levels)
 
 
-@pytest.mark.parametrize(("num_levels", "n"), [(2, 7), (4, 9), (4, 13), (8, 41), (16, 64), (64, 200)])
+@pytest.mark.parametrize(
+    ("num_levels", "n"), [(2, 7), (5, 7), (6, 7), (4, 9), (4, 13), (8, 41), (16, 64), (70, 100), (64, 200)]
+)
 def test_the_uniform_law_is_a_polynomial_of_its_spacings(num_levels, n):
     law = Uniform(loc=0.5, scale=0.5)
     own, new = exact_pwl(num_levels, n)

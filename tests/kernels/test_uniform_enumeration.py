@@ -81,3 +81,8 @@ def test_the_scheme_has_it() -> None:
     codebook = ClippedUniform().design(Empirical(x), 4)
     error = float(np.sum((x - codebook.decode(codebook.encode(x))) ** 2))
     assert error == pytest.approx(least(np.sort(x), 4, np.ones(7)), rel=1e-9)
+
+
+def test_many_points_are_never_enumerated_though_their_count_leaves_int64() -> None:
+    points = np.arange(float(10**6))
+    assert np.isnan(best_grid_of_all(points, NO_MASS, 256)).all()
