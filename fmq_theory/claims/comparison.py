@@ -34,8 +34,7 @@ class Row:
     Three quantities are told apart, each with its own measured and predicted values:
 
     * ``own``: the codebook designed on n weights, measured on these n weights;
-    * ``fresh``: the same codebook on weights that it has not seen, that is, on the law (exact, by partial
-    moments);
+    * ``fresh``: the same codebook on weights that it has not seen: on the law, exact, by partial moments;
     * ``law``: the codebook designed on the law, on the law.
 
     None means that the quantity does not exist or is not known; ``math.inf`` that it is infinite. For a
