@@ -59,8 +59,8 @@ _PAPER = (
     ),
     ("the same for equal mass, the algorithm", "P6-EM-FID", ""),
     (
-        "read as one of squared errors at some bit-width (so it is for all layers tried but large "
-        "heavy-tailed ones), for the W2 optimum",
+        "read as one of squared errors at some bit-width (so it is for six of the nine layers "
+        "drawn), for the W2 optimum",
         "P6-W2-SOME",
         "",
     ),

@@ -143,7 +143,10 @@ def test_the_readings_of_p6_differ_where_they_should(findings: dict[str, Finding
     assert held["W2-FID"] == {"gaussian n = 500000"}
     # At some bit-width the optimum has it on every channel, equal mass on some layers; as a constant never.
     laws = ("gaussian", "laplace", "student-t(5)")
-    assert {f"{law} n = {n}" for law in laws for n in (256, 1024)} <= held["W2-SOME"]
+    channels = {f"{law} n = {n}" for law in laws for n in (256, 1024)}
+    failing = {result.case for result in findings["P6-W2-SOME"].details if result.holds is False}
+    assert not channels & failing
+    assert channels - held["W2-SOME"] <= {"student-t(5) n = 1024"}  # which the intervals leave undecided
     assert {"gaussian n = 1024", "gaussian n = 500000"} <= held["EM-SOME"]
     assert held["EM-FID"] == set()
     assert len(findings["P6-W2-BOUNDS"].details) == len(findings["P6-W2-SOME"].details) == 9
