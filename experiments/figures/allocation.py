@@ -36,6 +36,12 @@ __all__ = ["EXPERIMENT", "best_constant"]
 
 _GRANULARITIES = ("channel", "tensor")
 _PLAN_COLOUR = "#000000"
+_HIGHLIGHTED = {
+    ("uniform", "channel"): "#0072B2",
+    ("equal_mass", "channel"): "#D55E00",
+    ("lloyd_max", "tensor"): "#009E73",
+}
+"""Constant choices with a colour of their own; all others are thin grey lines, there for comparison."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,18 +148,23 @@ def plot(table: Table) -> Mapping[str, Figure]:
             above.set_ylabel("weights, mean squared error")
             below.set_ylabel("samples, PSNR (dB)")
     handles, labels = made.panels[models[0]][0].get_legend_handles_labels()
-    made.figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8)
+    if made.spare is None:
+        made.figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    else:
+        made.spare.legend(handles, labels, loc="upper left", labelspacing=0.9)
     heading(
-        made.figure, "Constant bits: filled marks for a codebook a channel, open ones for a codebook a tensor"
+        made.figure,
+        "Above: mean squared error of the weights. Below: PSNR of the samples, of the plan and of the "
+        "constant choice that has the least error of the weights at most at the plan's size",
     )
     return {"": made.figure}
 
 
 def _weights(axes: Axes, table: Table) -> None:
     most = 1.1 * max(table.where(kind="plan").numbers("effective_bits"))
+    named_others = False
     for scheme in table.where(kind="constant").values("scheme"):
-        seen = look(scheme)
-        for granularity, face in (("channel", seen.colour), ("tensor", "white")):
+        for granularity in _GRANULARITIES:
             part = table.that(
                 lambda row, scheme=scheme, granularity=granularity: (
                     (row["kind"], row["scheme"], row["granularity"]) == ("constant", scheme, granularity)
@@ -161,11 +172,17 @@ def _weights(axes: Axes, table: Table) -> None:
                     and row["mse"] > 0.0
                 )
             )
-            axes.plot(
-                part.numbers("effective_bits"), part.numbers("mse"), color=seen.colour, marker=seen.marker,
-                markersize=3.2, linewidth=0.5, alpha=0.85, markerfacecolor=face,
-                label=seen.label if granularity == "channel" else "_",
-            )  # fmt: skip
+            places, values = part.numbers("effective_bits"), part.numbers("mse")
+            colour = _HIGHLIGHTED.get((scheme, granularity))
+            if colour is None:
+                label = "_" if named_others else "other constant choices"
+                axes.plot(places, values, color="0.75", linewidth=0.7, label=label, zorder=1)
+                named_others = True
+            else:
+                axes.plot(
+                    places, values, color=colour, marker=look(scheme).marker, markersize=3.5, linewidth=1.0,
+                    label=f"{look(scheme).label},\na codebook a {granularity}",
+                )  # fmt: skip
     plan = table.where(kind="plan")
     axes.plot(
         plan.numbers("effective_bits"), plan.numbers("mse"), color=_PLAN_COLOUR, linewidth=2.0, marker="o",
@@ -175,7 +192,7 @@ def _weights(axes: Axes, table: Table) -> None:
 
 
 def _samples(axes: Axes, table: Table) -> None:
-    kinds = (("best constant", "#0072B2", "s", 0.03), ("plan", _PLAN_COLOUR, "o", 0.13))
+    kinds = (("best constant", "#6B4FA0", "s", 0.03), ("plan", _PLAN_COLOUR, "o", 0.13))
     for kind, colour, marker, place in kinds:
         part = table.where(kind=kind)
         values = part.numbers("psnr_db")

@@ -134,7 +134,7 @@ def _values_panel(axes: Axes, table: Table, colours: Mapping[str, str]) -> None:
             bits, [4.0**b * d for b, d in zip(bits, measured, strict=True)],
             linestyle="", marker="o", markersize=2.8, color=colour,
         )  # fmt: skip
-        ends.append(EndLabel(name, bits[-1], scaled[-1], colour))
+        ends.append(EndLabel(law_label(name), bits[-1], scaled[-1], colour))
     axes.set_yscale("log")
     axes.set_xlabel("bits per weight b")
     axes.set_ylabel(r"$K^2\,D_\mathrm{EM}\,/\,σ^2$")

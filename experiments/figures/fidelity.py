@@ -133,9 +133,16 @@ def _measures(table: Table, over: str) -> Figure:
     for axes, model in zip(panels[:, -1], models, strict=True):  # now that the limits are known
         label_ends(axes, ends.get(model, []), height=1.5, size=7.0)
     for column in panels.T:
-        for axes in [one for one in column if one.axison][-1:]:
+        seen = [one for one in column if one.axison]
+        for axes in seen:
             axes.tick_params(labelbottom=True)
+        for axes in seen[-1:]:
             axes.set_xlabel("bits of a code" if over == "bits" else "effective bits")
+    heading(
+        figure,
+        "Samples of the quantized model against full precision, from the same noise. A curve ends at 8 "
+        "bits of a code, or where beyond it nothing is lost: no channel has more weights than levels",
+    )
     return figure
 
 

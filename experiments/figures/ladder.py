@@ -20,20 +20,21 @@ from matplotlib.ticker import LogLocator
 
 from experiments.framework.experiment import Cell, Experiment, rng_of
 from experiments.framework.flow_runs import flow_cells, flow_report, flow_run, skipped_runs
-from experiments.framework.panels import blocks
 from experiments.framework.table import Row, Table
 from fmq_theory.flow import quantize_field
 from fmq_theory.flow.closed_forms import GaussianField, MixtureField
 from fmq_theory.flow.ladder import Effort, ladder
 from fmq_theory.report.direct_labels import EndLabel, label_ends
 from fmq_theory.report.looks import RUNG_LOOKS
-from fmq_theory.report.style import heading
+from fmq_theory.report.style import PAGE_WIDTH, heading
 
 __all__ = ["EXPERIMENT"]
 
 _RUNGS = tuple(RUNG_LOOKS)
 _CLOSED_FORMS = ("Gaussian", "mixture")
 _COMPONENTS, _FLOOR = 3, 0.05
+_HEIGHT = 1.75
+"""Of a row of panels, inches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,39 +161,39 @@ def skipped(config: Config) -> Sequence[str]:
 
 
 def plot(table: Table) -> Mapping[str, Figure]:
-    """Above: error and bounds over t. Below: bound over error at t = 1, all schemes and bit-widths."""
+    """A row a model. Left: error and bounds over t. Right: bound over error at t = 1."""
     models = table.values("model")
-    made = blocks(models, 2, height=1.5, share_x=False, share_y=False)
     curve = table.where(kind="curve").rows[0]
-    for model, (above, below) in made.panels.items():
-        ends = _over_t(above, table.where(model=model, kind="curve"))
+    figure = Figure(figsize=(PAGE_WIDTH, _HEIGHT * len(models) + 0.6), layout="constrained")
+    panels = figure.subplots(len(models), 2, squeeze=False, width_ratios=(1.0, 0.85))
+    for model, (left, right) in zip(models, panels, strict=True):
+        ends = _over_t(left, table.where(model=model, kind="curve"))
         part = table.where(model=model, kind="end")
-        _tightness(below, part)
+        _tightness(right, part)
         certified = all(part.column("certified"))
-        above.set_title(f"{model} ({'proven' if certified else 'estimated'})", loc="left", fontsize=9)
-        if model in made.first:
-            above.set_ylabel("‖e(t)‖, rms")
-            below.set_ylabel("bound / error at t = 1")
-        if model == made.labelled:
-            label_ends(above, ends, height=1.4, size=7.5)
+        left.set_title(f"{model} ({'proven' if certified else 'estimated'})", loc="left", fontsize=9)
+        left.set_ylabel("‖e(t)‖, rms")
+        right.set_ylabel("bound / error")
+        label_ends(left, ends, height=_HEIGHT - 0.5, size=7.5)
+    panels[-1, 0].set_xlabel("t")
     heading(
-        made.figure,
-        f"Above: error and bounds over t, {curve['scheme']} at {curve['bits']} bits. "
-        "Below: a point a scheme and bit-width, bars medians. "
-        "In brackets: the constants",
+        figure,
+        f"Left: error and bounds over t, {curve['scheme']} at {curve['bits']} bits; in brackets: the "
+        "constants. Right: at t = 1, a point a scheme and bit-width, bars medians; ▲ points beyond the axis, "
+        "with a power of ten that none exceeds",
     )
-    return {"": made.figure}
+    return {"": figure}
 
 
 def _over_t(axes: Axes, table: Table) -> list[EndLabel]:
+    """The global bound g0 leaves the axis where it is beyond thirty times all that is worth seeing."""
     times = table.numbers("t")
     ends: list[EndLabel] = []
     error = table.numbers("error_rms")
     for rung, seen in RUNG_LOOKS.items():
         values = table.numbers(rung)
         axes.plot(times, values, color=seen.colour, linestyle=(0, seen.dashes) if seen.dashes else "-")
-        if rung != "g0":
-            ends.append(EndLabel(seen.label, times[-1], values[-1], seen.colour))
+        ends.append(EndLabel(seen.label, times[-1], values[-1], seen.colour))
     axes.plot(times, error, color="black", linewidth=2.2, zorder=5)
     ends.append(EndLabel("measured", times[-1], error[-1], "black"))
     known = [value for rung in ("g1", "error_rms") for value in table.numbers(rung) if value > 0.0]
@@ -201,20 +202,31 @@ def _over_t(axes: Axes, table: Table) -> list[EndLabel]:
     axes.set_yscale("log")
     axes.set_ylim(min(known) / 3.0, 30.0 * max(known))
     axes.yaxis.set_major_locator(LogLocator(numticks=6))
-    axes.set_xlabel("t")
     return ends
 
 
 def _tightness(axes: Axes, table: Table) -> None:
+    """The axis follows the bounds above the global one; where points lie beyond it, they are counted."""
+    known = {rung: [value for value in table.numbers(rung) if math.isfinite(value)] for rung in RUNG_LOOKS}
+    medians = {rung: statistics.median(values) for rung, values in known.items() if values}
+    top = 30.0 * max(value for rung, value in medians.items() if rung != "g0")
     axes.axhline(1.0, color="0.3", linewidth=0.8)
     for place, (rung, seen) in enumerate(RUNG_LOOKS.items()):
-        values = [value for value in table.numbers(rung) if math.isfinite(value)]
-        spread = [place + 0.5 * (index / max(1, len(values) - 1) - 0.5) for index in range(len(values))]
-        axes.plot(spread, sorted(values), linestyle="", marker="o", markersize=2.6, color=seen.colour)
-        if values:
-            middle = statistics.median(values)
-            axes.plot([place - 0.35, place + 0.35], [middle] * 2, color=seen.colour, linewidth=2.0)
+        inside = sorted(value for value in known[rung] if value <= top)
+        spread = [place + 0.5 * (index / max(1, len(inside) - 1) - 0.5) for index in range(len(inside))]
+        axes.plot(spread, inside, linestyle="", marker="o", markersize=2.6, color=seen.colour)
+        beyond = len(known[rung]) - len(inside)
+        if beyond:
+            most = math.floor(math.log10(max(known[rung])))
+            axes.text(
+                place, 0.99, f"▲ {beyond}\n$\\leq 10^{{{most + 1}}}$", fontsize=7, color=seen.colour,
+                va="top", ha="center", transform=axes.get_xaxis_transform(),
+            )  # fmt: skip
+        if rung in medians and medians[rung] <= top:
+            axes.plot([place - 0.35, place + 0.35], [medians[rung]] * 2, color=seen.colour, linewidth=2.0)
     axes.set_yscale("log")
+    axes.set_ylim(min(0.5, 0.7 * min(min(values) for values in known.values() if values)), 10.0 * top)
+    axes.set_xlim(-0.6, len(RUNG_LOOKS) - 0.4)
     axes.yaxis.set_major_locator(LogLocator(numticks=6))
     axes.set_xticks(range(len(RUNG_LOOKS)), list(RUNG_LOOKS), fontsize=8)
 

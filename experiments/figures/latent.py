@@ -18,7 +18,6 @@ from experiments.figures.fidelity import Config, cells, skipped
 from experiments.framework.experiment import Cell, Experiment
 from experiments.framework.flow_runs import flow_report, flow_run
 from experiments.framework.table import Row, Table
-from fmq_theory.report.direct_labels import EndLabel, label_ends
 from fmq_theory.report.looks import look
 from fmq_theory.report.style import PAGE_WIDTH, heading
 
@@ -61,24 +60,25 @@ def plot(table: Table) -> Mapping[str, Figure]:
     for line, model in zip(panels, models, strict=True):
         part = table.where(model=model)
         for axes, key, moment in zip(line, _RATIOS, ("standard deviation", "mean"), strict=True):
-            ends = _curves(axes, part, key)
+            _curves(axes, part, key)
             axes.set_ylabel(moment)
         line[0].set_title(f"{model}, {part.values('dimensions')[0]} dimensions", loc="left", fontsize=9)
-        label_ends(line[1], ends, height=1.7, size=7.5)
     heading(
         figure,
         "Variance of the latent over samples: its standard deviation and mean over dimensions, "
-        "relative to full precision",
+        "relative to full precision; grey: within a factor of two",
     )
     for axes in panels[-1]:
         axes.set_xlabel("bits of a code")
+    # All curves end at 1, where names beside them could not be told apart.
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return {"": figure}
 
 
-def _curves(axes: Axes, table: Table, key: str) -> list[EndLabel]:
+def _curves(axes: Axes, table: Table, key: str) -> None:
     axes.axhspan(0.5, 2.0, color="0.93", linewidth=0, zorder=0)
     axes.axhline(1.0, color="0.3", linewidth=0.8)
-    ends: list[EndLabel] = []
     for scheme in table.values("scheme"):
         part, seen = table.where(scheme=scheme), look(scheme)
         values = part.numbers(key)
@@ -90,14 +90,12 @@ def _curves(axes: Axes, table: Table, key: str) -> list[EndLabel]:
         ]  # fmt: skip
         axes.errorbar(
             part.numbers("bits"), values, yerr=spread, marker=seen.marker, markersize=3.5, linewidth=1.0,
-            color=seen.colour, capsize=1.5, elinewidth=0.7,
+            color=seen.colour, capsize=1.5, elinewidth=0.7, label=seen.label,
         )  # fmt: skip
-        ends.append(EndLabel(seen.label, part.numbers("bits")[-1], values[-1], seen.colour))
     axes.set_yscale("log", base=2)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_ylim(0.2, 8.0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    return ends
 
 
 EXPERIMENT = Experiment(

@@ -36,13 +36,19 @@ from experiments.framework.table import Row, Table
 from fmq_theory import quantize
 from fmq_theory.checkpoint import read_tensors
 from fmq_theory.metrics import mean_estimate
-from fmq_theory.report.direct_labels import EndLabel, label_ends
 from fmq_theory.report.style import heading
 
 __all__ = ["EXPERIMENT", "STEPS", "Channels", "advantages", "uniform_at_size"]
 
 STEPS = ("published", "same tensors", "weights", "lossy", "same size")
-_COLOURS = ("#999999", "#56B4E9", "#0072B2", "#E69F00", "#D55E00")
+_LOOKS = (
+    ("#999999", "x", "published: as the scripts do it"),
+    ("#56B4E9", "s", "same tensors: OT leaves small ones\nas they are; now uniform does too"),
+    ("#0072B2", "o", "weights: biases and norms left out"),
+    ("#E69F00", "^", "lossy: channels that the codebook\nholds without loss left out"),
+    ("#D55E00", "v", "same size: uniform may spend\nwhat OT's codebooks take"),
+)
+"""Colour, marker and explanation of each step."""
 _SAMPLED_STEPS = STEPS[:3]
 _LEAST_DB = -40.0
 """What the figure shows; at many bits codebooks cost so much that uniform is ahead by far more."""
@@ -203,16 +209,14 @@ def plot(table: Table) -> Mapping[str, Figure]:
     models = table.values("model")
     made = blocks(models, 2)
     for model, (above, below) in made.panels.items():
-        ends: list[EndLabel] = []
-        for step, colour in zip(STEPS, _COLOURS, strict=True):
+        for step, (colour, marker, words) in zip(STEPS, _LOOKS, strict=True):
             part = table.where(model=model, step=step)
-            bits, values = part.numbers("bits"), part.numbers("advantage_db")
-            above.plot(bits, values, color=colour, marker="o", markersize=3)
-            known = [(b, value) for b, value in zip(bits, values, strict=True) if math.isfinite(value)]
-            if known:
-                ends.append(EndLabel(step, *known[-1], colour))
+            above.plot(
+                part.numbers("bits"), part.numbers("advantage_db"), color=colour, marker=marker,
+                markersize=3.5, linewidth=1.0, label=words,
+            )  # fmt: skip
             if step in _SAMPLED_STEPS:
-                _lead(below, part, colour)
+                _lead(below, part, colour, marker)
         for axes in (above, below):
             axes.axhline(0.0, color="0.3", linewidth=0.8)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -222,17 +226,21 @@ def plot(table: Table) -> Mapping[str, Figure]:
         if model in made.first:
             above.set_ylabel("weights (dB)")
             below.set_ylabel("samples (dB)")
-        if model == made.labelled:
-            label_ends(above, ends, height=1.9, size=7.5)
+    handles, labels = made.panels[models[0]][0].get_legend_handles_labels()
+    title = "Each step keeps those before it"
+    if made.spare is None:
+        made.figure.legend(handles, labels, loc="outside lower center", ncols=2, title=title)
+    else:
+        made.spare.legend(handles, labels, loc="upper left", title=title, alignment="left", labelspacing=0.9)
     heading(
         made.figure,
         f"Above 0: OT is better. Weights: 10 log10 SSE uniform / SSE OT, cut at {_LEAST_DB:g} dB. "
-        "Samples: PSNR of OT less uniform's",
+        "Samples: PSNR of OT less uniform's, for the first three steps",
     )
     return {"": made.figure}
 
 
-def _lead(axes: Axes, table: Table, colour: str) -> None:
+def _lead(axes: Axes, table: Table, colour: str, marker: str) -> None:
     values, lows, highs = (table.numbers(f"psnr_lead{end}") for end in ("", "_lo", "_hi"))
     spread = np.nan_to_num(
         [
@@ -241,7 +249,7 @@ def _lead(axes: Axes, table: Table, colour: str) -> None:
         ]
     )
     axes.errorbar(
-        table.numbers("bits"), values, yerr=spread, color=colour, marker="o", markersize=3, capsize=2,
+        table.numbers("bits"), values, yerr=spread, color=colour, marker=marker, markersize=3.5, capsize=2,
         linewidth=1.0, elinewidth=0.7,
     )  # fmt: skip
 

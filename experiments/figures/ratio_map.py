@@ -128,7 +128,8 @@ def _maps(table: Table) -> Figure:
     heading(
         figure,
         f"Framed: in the paper's band {BAND[0]:.2f}–{BAND[1]:.2f}, with the whole 95 % interval; dotted: the "
-        "median layer only.\nViolet: better than uniform; orange: worse. n: weights that share a codebook.",
+        "median layer only.\nViolet: better than uniform; orange, hatched: worse. n: weights that share a "
+        "codebook.",
     )
     return figure
 
@@ -143,6 +144,12 @@ def _map(axes: Axes, table: Table, name: str, laws: Sequence[str], bits: Sequenc
             if value is None:
                 continue
             cells_of[i, j] = math.log2(value)
+            if value > 1.0:  # in grey, orange looks like violet
+                lines = "0.75" if cells_of[i, j] > 2.0 else "0.45"
+                axes.add_patch(
+                    Rectangle((j - 0.5, i - 0.5), 1.0, 1.0, fill=False, edgecolor=lines, linewidth=0.0,
+                              hatch="////")
+                )  # fmt: skip
             axes.text(j, i, _short(value), ha="center", va="center", fontsize=7.5,
                       color="white" if abs(cells_of[i, j]) > 3.2 else "black")  # fmt: skip
             if BAND[0] <= value <= BAND[1]:

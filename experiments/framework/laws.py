@@ -27,9 +27,9 @@ _LABELS = {
     "gaussian": "Gaussian",
     "logistic": "logistic",
     "laplace": "Laplace",
-    "gg(3/2)": "generalized Gaussian, β = 3/2",
-    "gg(1/2)": "generalized Gaussian, β = 1/2",
-    "gamma(1/2)": "two-sided Gamma, shape 1/2",
+    "gg(3/2)": "gen. Gaussian, β = 3/2",
+    "gg(1/2)": "gen. Gaussian, β = 1/2",
+    "gamma(1/2)": "Gamma, shape 1/2",
 }
 
 

@@ -32,12 +32,14 @@ class Blocks:
         panels: by subject, from above.
         first: subjects at the left, whose panels name their axes.
         labelled: the subject whose curves are named; at the right, so that there is room.
+        spare: an empty panel where the last row has room for one: the place for a legend.
     """
 
     figure: Figure
     panels: Mapping[str, Sequence[Axes]]
     first: Sequence[str]
     labelled: str
+    spare: Axes | None
 
 
 def blocks(
@@ -58,12 +60,14 @@ def blocks(
     figure = Figure(figsize=(width, (height + 0.35) * lines * rows + 0.3 * rows), layout="constrained")
     axes = figure.subplots(lines * rows, columns, squeeze=False)
     panels: dict[str, Sequence[Axes]] = {}
+    spare: Axes | None = None
     for place in range(rows * columns):
         row, column = divmod(place, columns)
         own = list(axes[row * lines : (row + 1) * lines, column])
         if place >= len(names):
             for one in own:
                 one.set_axis_off()
+            spare = spare or own[0]
             continue
         panels[names[place]] = own
         for line, one in enumerate(own):
@@ -74,7 +78,7 @@ def blocks(
             if share_y and place:
                 one.sharey(axes[line, 0])
                 one.tick_params(labelleft=column == 0)
-    return Blocks(figure, panels, names[::columns], names[columns - 1])
+    return Blocks(figure, panels, names[::columns], names[columns - 1], spare)
 
 
 def grid(

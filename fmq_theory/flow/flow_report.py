@@ -74,6 +74,11 @@ class FlowReport:
         return product
 
     @property
+    def title(self) -> str:
+        """The subject for a heading: without the name of the function that builds its network."""
+        return self.subject.partition(" (")[0]
+
+    @property
     def failed(self) -> tuple[Cell, ...]:
         """Cells that hold an error."""
         return tuple(cell for cell in self.cells if cell.failed)

@@ -124,9 +124,10 @@ def _ratio_panel(axes: Axes, comparison: Comparison) -> None:
     _draw_ratio(axes, ratios, "rho_w2", "lloyd_max", "ρ_W2  Lloyd–Max / uniform")
     if comparison.crossover_bits is not None:
         axes.axvline(comparison.crossover_bits, color=look("equal_mass").colour, linewidth=0.8, linestyle=":")
+        # At the foot of its line, away from points and their bars.
         axes.annotate(
-            f"b* = {comparison.crossover_bits:.2f}", (comparison.crossover_bits, 1.0), xytext=(6, -14),
-            textcoords="offset points", fontsize=8,
+            f"b* = {comparison.crossover_bits:.2f}", (comparison.crossover_bits, 0.0), xytext=(4, 4),
+            xycoords=("data", "axes fraction"), textcoords="offset points", fontsize=8,
         )  # fmt: skip
     axes.set_yscale("log", base=2)
     axes.yaxis.set_major_formatter(FuncFormatter(as_fraction))

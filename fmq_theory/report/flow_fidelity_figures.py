@@ -45,7 +45,7 @@ def similarity_figure(report: FlowReport) -> Figure | None:
         label_ends(right, _ends(rows, key, "effective_bits"), height=_HEIGHT - 0.6)
     for axes, words in zip(panels[-1], ("bits of a code", "effective bits (codebooks counted)"), strict=True):
         axes.set_xlabel(words)
-    heading(figure, f"{report.compared}: {report.subject}", size=11)
+    heading(figure, f"{report.compared}: {report.title}", size=11)
     return figure
 
 
@@ -81,7 +81,7 @@ def latent_figure(report: FlowReport) -> Figure | None:
     label_ends(right, _ends(rows, "latent_mean_ratio", "bits"), height=_HEIGHT - 0.7)
     heading(
         figure,
-        f"Variance of the latent ({_latent_words(report, report.full.latent.dimensions)}): {report.subject}",
+        f"Variance of the latent ({_latent_words(report, report.full.latent.dimensions)}): {report.title}",
         size=11,
     )
     return figure
@@ -120,7 +120,7 @@ def samples_figure(report: FlowReport) -> Figure | None:
         )  # fmt: skip
     for b, axes in zip(bits, panels[0], strict=True):
         axes.set_title(f"{b} bits", fontsize=9)
-    heading(figure, f"Samples from the same noise: {report.subject}", size=11)
+    heading(figure, f"Samples from the same noise: {report.title}", size=11)
     return figure
 
 
@@ -134,11 +134,8 @@ def _strip(report: FlowReport, text: str) -> NDArray[np.uint8]:
 
 
 def _spread_of(bits: Sequence[int]) -> list[int]:
-    """All bit-widths, or five of them with the ends."""
-    if len(bits) <= _MOST_BITS:
-        return list(bits)
-    places = np.linspace(0, len(bits) - 1, _MOST_BITS).round().astype(int)
-    return [bits[place] for place in places]
+    """All bit-widths, or five of them: the lowest ones, where samples differ most, and the highest."""
+    return [*bits[: _MOST_BITS - 1], *bits[_MOST_BITS - 1 :][-1:]]
 
 
 def _over(axes: Axes, rows: Sequence[FlowRow], key: str, over: str) -> None:

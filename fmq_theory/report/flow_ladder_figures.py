@@ -38,7 +38,7 @@ def ladder_figure(report: FlowReport) -> Figure | None:
     panels = {row.scheme: _over_time(row) for row in rows if row.bits == bits}
     return _panels(
         panels,
-        f"Error of the samples over t, {bits} bits: {report.subject}",
+        f"Error of the samples over t, {bits} bits: {report.title}",
         "t (0: noise, 1: data)",
         _samples_in_words(rows[0]),
     )
@@ -53,7 +53,7 @@ def error_figure(report: FlowReport) -> Figure | None:
     panels = {scheme: _over_bits([row for row in rows if row.scheme == scheme]) for scheme in schemes}
     return _panels(
         panels,
-        f"Error of the samples over bits: {report.subject}",
+        f"Error of the samples over bits: {report.title}",
         "bits of a code",
         _samples_in_words(rows[0]),
     )
