@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -73,8 +73,8 @@ def audit(
         jobs: processes; each takes one tensor at a time.
         backend: "local", or "dask": the workers of a cluster.
         scheduler: address of the cluster's scheduler.
-        resume: a file where finished tensors are kept, and those of an earlier run with the same file and
-            settings are taken from.
+        resume: a file where finished tensors are kept, and from which those of an earlier run are taken if
+            name, shape, type, every weight and the settings are the same.
         progress: called with weights done, weights in all, and the tensor's name.
 
     Raises:
@@ -98,23 +98,25 @@ def audit(
     """
     path = Path(path)
     settings = _settings(schemes, bits, granularity, group_size, on_nonfinite, jobs, backend, scheduler)
+    settings = replace(settings, digests=resume is not None)
     with open_checkpoint(path) as stored:
+        state = file_state(path)
         entries = classify(stored)
         chosen, skipped = _select(path, entries, settings, include, exclude)
         order = [entry.name for entry in entries]
         wanted = [Wanted.of(entry) for entry in chosen]
-    state, config = file_state(path), _config(settings)
-    store = None if resume is None else AuditStore.open(resume, audit_key(state, _with_version(config)))
-    finished = {w.name: done for w in wanted if store is not None and (done := store.get(w.name))}
-    reused = len(finished)
+    config = _config(settings)
+    store = None if resume is None else AuditStore.open(resume, audit_key(_with_version(config)))
     run = AuditRun(path, settings, wanted, jobs, scheduler, progress)
+    finished = {} if store is None else run.kept(store)
+    reused = len(finished)
     for name, outcome in run.outcomes(finished):
-        if isinstance(outcome, SkippedTensor):
-            skipped[name] = (outcome.shape, outcome.reason)
+        if isinstance(outcome.found, SkippedTensor):
+            skipped[name] = (outcome.found.shape, outcome.found.reason)
             continue
-        finished[name] = outcome
+        finished[name] = outcome.found
         if store is not None:
-            store.put(outcome)
+            store.put(outcome.found, outcome.weights)
     if file_state(path) != state:
         raise changed_meanwhile(path)
     tensors = tuple(finished[w.name] for w in wanted if w.name in finished)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fmq_theory.checkpoint.audit_result import TensorAudit
-from fmq_theory.checkpoint.audit_tensor import AuditSettings, audit_entry, audit_stored
+from fmq_theory.checkpoint.audit_store import AuditStore
+from fmq_theory.checkpoint.audit_tensor import AuditSettings, Outcome, audit_entry, audit_stored, entry_digest
 from fmq_theory.checkpoint.files import open_checkpoint
 from fmq_theory.checkpoint.naming import Entry, classify
-from fmq_theory.checkpoint.tensors import SkippedTensor
 from fmq_theory.checkpoint.workers import on_dask, on_processes
 from fmq_theory.errors import CheckpointError
 
@@ -60,9 +60,24 @@ class AuditRun:
     scheduler: str | None
     progress: Progress
 
-    def outcomes(
-        self, finished: dict[str, TensorAudit]
-    ) -> Generator[tuple[str, TensorAudit | SkippedTensor]]:
+    def kept(self, store: AuditStore) -> dict[str, TensorAudit]:
+        """What an earlier run finished for the very numbers that the file holds now.
+
+        Raises:
+            CheckpointError: the file cannot be read any more.
+        """
+        found: dict[str, TensorAudit] = {}
+        for batch in _batches([one for one in self.wanted if store.has(one.name)]):
+            with open_checkpoint(self.path) as stored:
+                entries = {entry.full_name: entry for entry in reversed(classify(stored))}
+                for one in batch:
+                    if one.full_name not in entries:
+                        raise changed_meanwhile(self.path)
+                    if (done := store.get(one.name, entry_digest(entries[one.full_name]))) is not None:
+                        found[one.name] = done
+        return found
+
+    def outcomes(self, finished: dict[str, TensorAudit]) -> Generator[tuple[str, Outcome]]:
         """Each tensor that is not among the finished ones."""
         total = sum(one.weights for one in self.wanted)
         todo = [one for one in self.wanted if one.name not in finished]
@@ -80,9 +95,7 @@ class AuditRun:
             self.progress(done, total, one.name)
             yield one.name, outcome
 
-    def _here(
-        self, todo: Sequence[Wanted], done: int, total: int
-    ) -> Generator[tuple[str, TensorAudit | SkippedTensor]]:
+    def _here(self, todo: Sequence[Wanted], done: int, total: int) -> Generator[tuple[str, Outcome]]:
         """In this process. The file is closed now and then, to let go of what was read of its map."""
         for batch in _batches(todo):
             with open_checkpoint(self.path) as stored:
@@ -100,7 +113,7 @@ class AuditRun:
         """What is told of a tensor that is being measured."""
         return lambda count: self.progress(before + count, total, name)
 
-    def _distributed(self, names: Sequence[str]) -> Iterable[tuple[str, TensorAudit | SkippedTensor]]:
+    def _distributed(self, names: Sequence[str]) -> Iterable[tuple[str, Outcome]]:
         tasks = [(self.path.absolute(), name, self.settings) for name in names]
         if self.scheduler is not None:
             return on_dask(_named, tasks, self.scheduler)
@@ -114,6 +127,6 @@ def changed_meanwhile(path: Path) -> CheckpointError:
     )
 
 
-def _named(task: tuple[Path, str, AuditSettings]) -> tuple[str, TensorAudit | SkippedTensor]:
+def _named(task: tuple[Path, str, AuditSettings]) -> tuple[str, Outcome]:
     path, name, settings = task
     return name, audit_stored(path, name, settings)

@@ -1,25 +1,33 @@
 """Finished tensors of an audit on disk: a line each, so that a run that was stopped goes on where it was."""
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fmq_theory.checkpoint.audit_result import TensorAudit
 from fmq_theory.checkpoint.shards import find_checkpoint, shard_paths
 from fmq_theory.errors import CheckpointError, OutputError
+from fmq_theory.storage.lines import digest_of, sealed_line, unsealed
 
-__all__ = ["AuditStore", "audit_key", "file_state"]
+__all__ = ["AuditStore", "audit_key", "file_state", "weights_digest"]
 
-_FORMAT = "fmq-audit-store-2"  # 1 had the errors of codes by value, and levels that were not rounded
+# 1 had the errors of codes by value, and levels that were not rounded; 2 took files of one name, size and
+# time of change for the same.
+_FORMAT = "fmq-audit-store-3"
 _BEGINNING = '{"key": "'  # of every line
+_BLOCK_BYTES = 16 * 2**20
 
 
 def file_state(path: Path) -> list[list[Any]]:
-    """Name, size and time of change of each file of a checkpoint.
+    """What the system says of each file of a checkpoint: it changes if a file is written or replaced.
+
+    It tells whether a file changed while it was read. It does not tell which weights are in it.
 
     Raises:
         CheckpointError: a file is gone.
@@ -29,23 +37,41 @@ def file_state(path: Path) -> list[list[Any]]:
         states: list[list[Any]] = []
         for part in dict.fromkeys([found, *shard_paths(found)]):
             stat = part.stat()
-            states.append([part.name, stat.st_size, stat.st_mtime_ns])
+            # A program can set the time of change, as archives do, but not the time of the inode's.
+            states.append([part.name, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns])
         return states
     except OSError as error:
         raise CheckpointError(f"checkpoint {str(path)!r}", str(error), "check the path") from error
 
 
-def audit_key(files: list[list[Any]], config: Mapping[str, Any]) -> str:
-    """Digest of all that a finished tensor depends on."""
-    told = json.dumps([_FORMAT, files, dict(config)], sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()[:32]
+def weights_digest(array: NDArray[np.generic], dtype: str) -> str:
+    """A name of a tensor's numbers, equal for equal numbers of one shape and type only (BLAKE2b).
+
+    Args:
+        array: any shape and strides; blocks of it are copied where it is not contiguous.
+        dtype: of the tensor as it is stored.
+    """
+    found = hashlib.blake2b(f"{dtype} {array.dtype.str} {array.shape}".encode(), digest_size=16)
+    if array.size:
+        rows = array.reshape(1) if array.ndim == 0 else array
+        step = max(1, _BLOCK_BYTES * rows.shape[0] // max(1, rows.nbytes))
+        for first in range(0, rows.shape[0], step):
+            found.update(np.ascontiguousarray(rows[first : first + step]).view(np.uint8).data)
+    return found.hexdigest()
+
+
+def audit_key(config: Mapping[str, Any]) -> str:
+    """Digest of all that a finished tensor depends on beside its own numbers."""
+    return digest_of([_FORMAT, dict(config)])
 
 
 class AuditStore:
     """A file of JSON lines, each with the key of what it depends on; lines of other keys are left alone.
 
-    A line counts only if it is whole: a kill in the middle of a write loses that tensor alone. Lines are only
-    ever appended, so that a file is never in a worse state than before.
+    A line counts only if it is whole and its checksum fits: a kill in the middle of a write loses that tensor
+    alone, and a line that was damaged or edited is measured again. A tensor is taken only for weights of the
+    same digest, whatever file they are in. Lines are only ever appended, so that a file is never in a worse
+    state than before.
 
     Args:
         path: of the file; it need not exist.
@@ -55,7 +81,8 @@ class AuditStore:
     def __init__(self, path: Path, key: str) -> None:
         self.path = path
         self._key = key
-        self._found: dict[str, TensorAudit] = {}
+        self._found: dict[tuple[str, str], TensorAudit] = {}
+        self._names: set[str] = set()
 
     @classmethod
     def open(cls, path: Path, key: str) -> Self:
@@ -66,6 +93,8 @@ class AuditStore:
         """
         store = cls(path, key)
         try:
+            if path.exists() and not path.is_file():
+                raise _something_else(path)
             text = path.read_bytes().decode("utf-8", "replace") if path.exists() else ""
             store._read(text)
             with path.open("ab") as file:
@@ -76,31 +105,43 @@ class AuditStore:
         return store
 
     def _read(self, text: str) -> None:
-        lines = text.splitlines()
-        if lines and not (lines[0].startswith(_BEGINNING) or _BEGINNING.startswith(lines[0])):
-            raise OutputError(
-                f"finished tensors {self.path}", "it is a file of something else", "name another file"
-            )
+        lines = text.split("\n")
+        if text and not (lines[0].startswith(_BEGINNING) or (lines[0] and _BEGINNING.startswith(lines[0]))):
+            raise _something_else(self.path)
         for line in lines:
+            found = unsealed(line) if line else None
+            if found is None or found[0] != self._key:
+                continue  # what a kill cut off, what was damaged, what was asked otherwise
             try:
-                record: dict[str, Any] = json.loads(line)
-                if record["key"] == self._key:
-                    tensor = TensorAudit.from_json(record["tensor"])
-                    self._found[tensor.name] = tensor
-            except (ValueError, KeyError, TypeError, RecursionError):
-                continue  # what a kill cut off
+                tensor = TensorAudit.from_json(found[1]["tensor"])
+                self._keep(tensor, str(found[1]["weights"]))
+            except (ValueError, KeyError, TypeError):
+                continue
 
-    def get(self, name: str) -> TensorAudit | None:
-        """A finished tensor."""
-        return self._found.get(name)
+    def has(self, name: str) -> bool:
+        """Whether there is a finished tensor of that name, of whatever weights."""
+        return name in self._names
 
-    def put(self, tensor: TensorAudit) -> None:
+    def get(self, name: str, weights: str) -> TensorAudit | None:
+        """A finished tensor.
+
+        Args:
+            name: of the tensor.
+            weights: see ``weights_digest``.
+        """
+        return self._found.get((name, weights))
+
+    def put(self, tensor: TensorAudit, weights: str) -> None:
         """Keeps a tensor: it is on the disk when this returns.
+
+        Args:
+            tensor: what was measured.
+            weights: see ``weights_digest``; of the very numbers that were measured.
 
         Raises:
             OutputError: the disk refused.
         """
-        line = json.dumps({"key": self._key, "tensor": asdict(tensor)}, allow_nan=False) + "\n"
+        line = sealed_line(self._key, {"weights": weights, "tensor": asdict(tensor)})
         try:
             with self.path.open("ab") as file:
                 file.write(line.encode())
@@ -110,4 +151,12 @@ class AuditStore:
             raise OutputError(
                 f"finished tensors {self.path}", str(error), "free some space and go on with --resume"
             ) from error
-        self._found[tensor.name] = tensor
+        self._keep(tensor, weights)
+
+    def _keep(self, tensor: TensorAudit, weights: str) -> None:
+        self._found[tensor.name, weights] = tensor
+        self._names.add(tensor.name)
+
+
+def _something_else(path: Path) -> OutputError:
+    return OutputError(f"finished tensors {path}", "it is a file of something else", "name another file")

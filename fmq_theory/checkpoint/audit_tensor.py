@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fmq_theory.bounds.high_rate_rows import HighRateRows
 from fmq_theory.checkpoint.audit_result import AuditCell, TensorAudit, ratios_of
+from fmq_theory.checkpoint.audit_store import weights_digest
 from fmq_theory.checkpoint.files import open_checkpoint
 from fmq_theory.checkpoint.naming import Entry, classify
 from fmq_theory.checkpoint.tails import spread_of
@@ -21,7 +22,7 @@ from fmq_theory.quantizers.grid import grid_of_rows
 from fmq_theory.quantizers.layout import Layout
 from fmq_theory.sources.sorted_rows import SortedRows
 
-__all__ = ["AuditSettings", "OnNonfinite", "audit_entry", "audit_stored"]
+__all__ = ["AuditSettings", "OnNonfinite", "Outcome", "audit_entry", "audit_stored", "entry_digest"]
 
 OnNonfinite = Literal["stop", "skip"]
 
@@ -40,6 +41,7 @@ class AuditSettings:
         group_size: see ``quantize``.
         on_nonfinite: whether a tensor with nan or inf ends the audit or is left out.
         threads: of one tensor.
+        digests: whether the weights' digests are wanted, to keep what is finished.
     """
 
     schemes: tuple[str, ...]
@@ -48,6 +50,20 @@ class AuditSettings:
     group_size: int | None
     on_nonfinite: OnNonfinite
     threads: int
+    digests: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one tensor.
+
+    Attributes:
+        found: its audit, or why there is none.
+        weights: digest of the numbers that were measured; empty where it was not wanted.
+    """
+
+    found: TensorAudit | SkippedTensor
+    weights: str = ""
 
 
 @dataclass(slots=True)
@@ -60,7 +76,7 @@ class _Sums:
     high_rate: list[float] | None = field(default_factory=list[float])
 
 
-def audit_stored(path: Path, name: str, settings: AuditSettings) -> TensorAudit | SkippedTensor:
+def audit_stored(path: Path, name: str, settings: AuditSettings) -> Outcome:
     """``audit_entry`` for a process that has not opened the file.
 
     Args:
@@ -83,7 +99,7 @@ def audit_stored(path: Path, name: str, settings: AuditSettings) -> TensorAudit 
 
 def audit_entry(
     entry: Entry, settings: AuditSettings, progress: Callable[[int], None] = lambda _done: None
-) -> TensorAudit | SkippedTensor:
+) -> Outcome:
     """Everything about one tensor of a file that is open.
 
     Args:
@@ -100,14 +116,20 @@ def audit_entry(
     array = as_numpy(entry.stored.load())
     if reason := nonfinite(array):
         if settings.on_nonfinite == "skip":
-            return SkippedTensor(entry.name, shape, reason)
+            return Outcome(SkippedTensor(entry.name, shape, reason))
         raise WeightsError(
             f"tensor {entry.name!r}", reason, "pass --on-nonfinite skip to leave such tensors out"
         )
+    weights = weights_digest(array, str(entry.stored.dtype)) if settings.digests else ""
     try:
-        return _measured(entry, array, settings, progress, start)
+        return Outcome(_measured(entry, array, settings, progress, start), weights)
     except FmqError as error:
         raise error.renamed(f"tensor {entry.name!r}: {error.thing}") from error
+
+
+def entry_digest(entry: Entry) -> str:
+    """``Outcome.weights`` of a tensor that is not measured."""
+    return weights_digest(as_numpy(entry.stored.load()), str(entry.stored.dtype))
 
 
 def _measured(

@@ -88,9 +88,10 @@ class FlowFolder:
         """
         from fmq_theory import __version__
         from fmq_theory.flow.cell_store import CellStore
-        from fmq_theory.flow.experiment import weights_digest
+        from fmq_theory.flow.identity import model_digest, weights_digest
 
-        settings = {"fmq_theory": __version__, "weights": weights_digest(model), **about}
+        known = {"weights": weights_digest(model), "network": model_digest(model)}
+        settings = {"fmq_theory": __version__, **known, **about}
         store = self._store = CellStore(self.path / CELLS, settings)
         if self.resume:
             store.resume()

@@ -101,13 +101,21 @@ class Asked:
         from fmq_theory.flow.experiment import run_experiment
         from fmq_theory.flow.fidelity import build_features
         from fmq_theory.flow.fidelity.data import read_samples
+        from fmq_theory.flow.identity import module_digest, tensors_digest
         from fmq_theory.report import progress_bar
 
         phi = None if features == "none" else build_features(features)
         if data_name is not None and phi is None:
             raise click.UsageError("--data is for Fréchet distances, which need --features as well")
         data = None if data_name is None else read_samples(data_name)
-        about = {**settings.as_json(), "features": features, "data": data_name}
+        about = {
+            **settings.as_json(),
+            "features": features,
+            "data": data_name,
+            # The names alone would take another file of the same name for the same data.
+            "features_digest": phi and phi.module and module_digest(phi.module),
+            "data_digest": None if data is None else tensors_digest([data]),
+        }
         store = self.folder.store(self.model, about)
         scheme, b = _LAYERS_OF
         layers_of = (

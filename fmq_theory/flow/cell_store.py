@@ -9,16 +9,18 @@ from typing import Any, cast
 
 from fmq_theory.errors import OutputError
 from fmq_theory.flow.cell import Cell
+from fmq_theory.storage.lines import digest_of, sealed_line, unsealed
 
 __all__ = ["CellStore"]
 
-_FORMAT = "fmq-flow-cells-1"
+_FORMAT = "fmq-flow-cells-2"  # 1 had lines without a checksum, and data known by their name
 
 
 class CellStore:
     """A file of JSON lines: what the run was asked for, then a line a cell.
 
-    A line counts only if it is whole, so that a kill in the middle of a write loses that cell alone.
+    A line counts only if it is whole and its checksum fits: a kill in the middle of a write loses that cell
+    alone, and a cell that was damaged or edited, or comes from another store, is measured again.
 
     Args:
         path: of the file; its folder exists.
@@ -28,6 +30,7 @@ class CellStore:
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
         self.path = path
         self._header = {"format": _FORMAT, "settings": dict(settings)}
+        self._key = digest_of(self._header)
         self._cells: dict[tuple[str, int], Cell] = {}
 
     def start(self) -> None:
@@ -50,11 +53,16 @@ class CellStore:
             return
         try:
             lines = self.path.read_text("utf-8").splitlines()
-            header = cast("dict[str, Any]", json.loads(lines[0])) if lines else {}
-        except (OSError, ValueError) as error:
+            header: object = json.loads(lines[0]) if lines else {}
+        except (OSError, ValueError, RecursionError) as error:
             raise OutputError(
                 f"cells {self.path}", f"they cannot be read ({error})", "pass --force to start again"
             ) from error
+        if not isinstance(header, dict):
+            raise OutputError(
+                f"cells {self.path}", "it is a file of something else", "pass --force to start again"
+            )
+        header = cast("dict[str, Any]", header)
         if header != json.loads(json.dumps(self._header)):
             raise OutputError(
                 f"cells {self.path}",
@@ -63,10 +71,13 @@ class CellStore:
             )
         self._cells = {}
         for line in lines[1:]:
+            found = unsealed(line)
+            if found is None or found[0] != self._key:
+                continue  # the line that a kill cut off, or one that is not of this run
             try:
-                cell = Cell.from_json(json.loads(line))
+                cell = Cell.from_json(found[1])
             except (ValueError, KeyError, TypeError):
-                continue  # the line that a kill cut off
+                continue
             if not cell.failed:
                 self._cells[cell.scheme, cell.bits] = cell
         self._rewrite()
@@ -84,7 +95,7 @@ class CellStore:
         self._cells[cell.scheme, cell.bits] = cell
         try:
             with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(cell.to_json()) + "\n")
+                file.write(sealed_line(self._key, cell.to_json()))
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
@@ -94,13 +105,14 @@ class CellStore:
         return len(self._cells)
 
     def _rewrite(self) -> None:
-        lines = [json.dumps(self._header), *(json.dumps(cell.to_json()) for cell in self._cells.values())]
+        lines = [json.dumps(self._header) + "\n"]
+        lines += [sealed_line(self._key, cell.to_json()) for cell in self._cells.values()]
         temporary: Path | None = None
         try:
             handle, name = tempfile.mkstemp(prefix=f".{self.path.stem}-", dir=self.path.absolute().parent)
             temporary = Path(name)
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write("".join(f"{line}\n" for line in lines))
+                file.write("".join(lines))
             umask = os.umask(0)
             os.umask(umask)
             temporary.chmod(0o666 & ~umask)  # mkstemp makes files private; results are not
@@ -116,6 +128,7 @@ def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     """The first settings that differ, in words."""
     if found.get("format") != wanted["format"]:
         return "another format"
-    old, new = cast("dict[str, Any]", found.get("settings", {})), cast("dict[str, Any]", wanted["settings"])
+    kept, new = found.get("settings"), cast("dict[str, Any]", wanted["settings"])
+    old = cast("dict[str, Any]", kept) if isinstance(kept, dict) else {}
     keys = [key for key in new if old.get(key) != new[key]]
     return ", ".join(f"{key} {old.get(key)!r}, not {new[key]!r}" for key in keys[:3]) or "fewer of them"

@@ -1,6 +1,5 @@
 """A whole run: full-precision samples, then every scheme at every bit-width against them."""
 
-import hashlib
 import time
 from collections.abc import Sequence
 
@@ -23,7 +22,7 @@ from fmq_theory.flow.settings import FlowSettings
 from fmq_theory.flow.shared_noise import draw_noise, run_samples
 from fmq_theory.quantizers import get_scheme
 
-__all__ = ["FlowReport", "FullPrecision", "run_experiment", "weights_digest"]
+__all__ = ["FlowReport", "FullPrecision", "run_experiment"]
 
 _CHECKED = 16
 """Samples on which the sampler's own error is measured."""
@@ -103,15 +102,6 @@ def run_experiment(
         layers=layers,
         layers_of=layers_of if layers else None,
     )
-
-
-def weights_digest(model: FlowModel) -> str:
-    """A short name of the weights, equal for equal weights only."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.module.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().contiguous().cpu().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 def _reference(

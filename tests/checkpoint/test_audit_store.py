@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from fmq_theory.checkpoint.audit import audit
 from fmq_theory.checkpoint.audit_result import Audit
+from fmq_theory.checkpoint.audit_store import weights_digest
 from fmq_theory.errors import OutputError
 
 FAST = {"schemes": ("uniform", "equal_mass"), "bits": (2, 4)}
@@ -74,11 +75,9 @@ def test_other_settings_and_other_files_are_not_mixed_up(tmp_path: Path) -> None
     assert _run(path, store, bits=(2, 3)).reused == 0
     assert _run(path, store, granularity="tensor").reused == 0
     assert _run(path, store).reused == 5  # those of before are still there
-    time.sleep(0.01)
-    _model(path)
-    os.utime(path)
+    _model(path)  # the same weights, written again
     again = _run(path, store)
-    assert again.reused == 0
+    assert again.reused == 5
     assert _without_seconds(again) == _without_seconds(first)
 
 
@@ -158,7 +157,114 @@ def _finished(store: Path) -> list[str]:
     names: list[str] = []
     for line in store.read_text("utf-8").splitlines() if store.exists() else []:
         try:
-            names.append(json.loads(line)["tensor"]["name"])
+            names.append(json.loads(line)["record"]["tensor"]["name"])
         except ValueError:
             continue
     return names
+
+
+# --- what is taken for the same -------------------------------------------------------------------
+
+
+def _scaled(path: Path, factor: float) -> Path:
+    """The same names, types, shapes, so the same size; and the time of change that archives give."""
+    rng = np.random.default_rng(7)
+    tensors = {f"w{i}": torch.from_numpy(rng.normal(size=(4, 50)).astype(np.float32)) for i in range(3)}
+    save_file({name: tensor * factor for name, tensor in tensors.items()}, path)
+    os.utime(path, ns=(10**9, 10**9))
+    return path
+
+
+def test_another_model_of_the_same_name_size_and_time(tmp_path: Path) -> None:
+    path, store = _scaled(tmp_path / "m.safetensors", 1.0), tmp_path / "s.jsonl"
+    first, state = _run(path, store), path.stat()
+    _scaled(path, 300.0)
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (state.st_size, state.st_mtime_ns)
+    second = _run(path, store)
+    assert second.reused == 0
+    assert _without_seconds(second) == _without_seconds(audit(path, **FAST))  # pyright: ignore[reportArgumentType]
+    assert second.totals.cells[0].mse == pytest.approx(300.0**2 * first.totals.cells[0].mse, rel=1e-4)
+    # Control: the first model again, in another folder, finds its own.
+    (tmp_path / "elsewhere").mkdir()
+    again = _run(_scaled(tmp_path / "elsewhere" / "m.safetensors", 1.0), store)
+    assert again.reused == 3
+    assert [tensor.cells for tensor in again.tensors] == [tensor.cells for tensor in first.tensors]
+
+
+def test_one_changed_weight_is_one_tensor_to_measure(tmp_path: Path) -> None:
+    path, store = _scaled(tmp_path / "m.safetensors", 1.0), tmp_path / "s.jsonl"
+    _run(path, store)
+    with path.open("r+b") as file:
+        file.seek(-2, os.SEEK_END)
+        byte = file.read(1)[0]
+        file.seek(-2, os.SEEK_END)
+        file.write(bytes([byte ^ 1]))
+    os.utime(path, ns=(10**9, 10**9))
+    found = _run(path, store)
+    assert found.reused == 2
+    assert _without_seconds(found) == _without_seconds(audit(path, **FAST))  # pyright: ignore[reportArgumentType]
+
+
+def test_the_same_bytes_of_another_type_or_shape_are_other_weights() -> None:
+    array = np.arange(12, dtype=np.float32).reshape(3, 4)
+    digests = {
+        weights_digest(array, "torch.float32"),
+        weights_digest(array, "torch.bfloat16"),
+        weights_digest(array.reshape(4, 3), "torch.float32"),
+        weights_digest(array.view(np.float64), "torch.float32"),
+        weights_digest(-array, "torch.float32"),
+    }
+    assert len(digests) == 5
+    # Control: what the numbers lie in does not count.
+    wide = np.zeros((3, 8), np.float32)
+    wide[:, ::2] = array
+    assert weights_digest(wide[:, ::2], "torch.float32") == weights_digest(array, "torch.float32")
+    assert weights_digest(np.asfortranarray(array), "torch.float32") == weights_digest(array, "torch.float32")
+
+
+def test_a_damaged_or_edited_entry_is_measured_again(tmp_path: Path) -> None:
+    path, store = _model(tmp_path / "m.safetensors", tensors=2), tmp_path / "s.jsonl"
+    whole = _run(path, store)
+    line = store.read_text().splitlines()[0]
+    values = json.loads(line)
+    edits: list[str] = [
+        line.replace('"sse": ', '"sse": 1', 1),
+        line.replace('"w0"', '"w1"'),  # one tensor's numbers under the name of another
+        line.replace('"check": "', '"check": "0', 1),
+        json.dumps({"key": values["key"], "tensor": values["record"]["tensor"]}),
+        json.dumps({**values, "record": {}}),
+        json.dumps({**values, "record": [values["record"]]}),
+        json.dumps([values]),
+        "[" * 100_000,
+    ]
+    for edit in edits:
+        assert edit != line
+        store.write_text(line[:9] + "\n" + edit + "\n")
+        found = _run(path, store)
+        assert (found.reused, _without_seconds(found)) == (0, _without_seconds(whole)), edit[:80]
+    store.write_text(line[:9] + "\n" + line + "\n")  # control: unedited
+    assert _run(path, store).reused == 1
+
+
+def test_stores_of_other_versions_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, store = _model(tmp_path / "m.safetensors", tensors=2), tmp_path / "s.jsonl"
+    store.write_text('{"key": "0123456789abcdef", "tensor": {"name": "w0", "seconds": 0.1}}\n')
+    assert _run(path, store).reused == 0
+    assert _run(path, store).reused == 2
+    monkeypatch.setattr("fmq_theory.__version__", "99.0")
+    assert _run(path, store).reused == 0
+
+
+def test_a_store_that_is_no_file(tmp_path: Path) -> None:
+    path = _model(tmp_path / "m.safetensors", tensors=1)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OutputError, match="something else"):
+        _run(path, tmp_path / "pipe")
+
+
+def test_workers_keep_what_they_measured(tmp_path: Path) -> None:
+    path, store = _scaled(tmp_path / "m.safetensors", 1.0), tmp_path / "s.jsonl"
+    assert _run(path, store, jobs=2).reused == 0
+    assert _run(path, store).reused == 3
+    _scaled(path, 2.0)
+    assert _run(path, store, jobs=2).reused == 0

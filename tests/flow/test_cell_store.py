@@ -69,6 +69,34 @@ def test_a_line_cut_off_by_a_kill_costs_that_cell_alone(tmp_path: Path) -> None:
     assert third.path.read_bytes() == whole
 
 
+def test_a_cell_that_was_edited_or_is_of_another_run_is_measured_again(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    store.start()
+    store.put(_cell(2))
+    header, line = store.path.read_text().splitlines()
+    (tmp_path / "other").mkdir()
+    other = _store(tmp_path / "other", steps=5)
+    other.start()
+    other.put(_cell(2))
+    bare = json.dumps(_cell(2).to_json())
+    for edit in (
+        line.replace("0.1", "0.7", 1),
+        other.path.read_text().splitlines()[1],
+        bare,
+        "[]",
+        "[" * 10**5,
+    ):
+        assert edit != line
+        store.path.write_text(f"{header}\n{edit}\n")
+        again = _store(tmp_path)
+        again.resume()
+        assert len(again) == 0, edit[:80]
+    store.path.write_text(f"{header}\n{line}\n")  # control
+    again = _store(tmp_path)
+    again.resume()
+    assert again.get("uniform", 2) == _cell(2)
+
+
 def test_failed_cells_are_tried_again(tmp_path: Path) -> None:
     store = _store(tmp_path)
     store.start()
@@ -84,7 +112,10 @@ def test_cells_of_other_settings_are_refused(tmp_path: Path, changes: dict[str, 
         _store(tmp_path, **changes).resume()
 
 
-@pytest.mark.parametrize("content", ["", "{}\n", "no json", '{"format": "other"}\n'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "{}\n", "[]\n", "3\n", "no json", '{"format": "other"}\n', '{"settings": []}\n', "[" * 100_000],
+)
 def test_files_that_are_no_stores_are_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "cells.jsonl").write_text(content)
     with pytest.raises(OutputError, match="--force"):

@@ -11,10 +11,11 @@ import torch
 from fmq_theory.errors import FlowError, SchemeError
 from fmq_theory.flow import FlowModel, measure_cell, quantize_field, sample
 from fmq_theory.flow.cell_store import CellStore
-from fmq_theory.flow.experiment import run_experiment, weights_digest
+from fmq_theory.flow.experiment import run_experiment
 from fmq_theory.flow.fidelity import FeatureMap, build_features
 from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.flow.flow_rows import flow_rows, spread_of
+from fmq_theory.flow.identity import weights_digest
 from fmq_theory.flow.settings import FlowSettings, pieces_for
 from fmq_theory.flow.shared_noise import draw_noise, run_samples
 from tests.flow import tiny_models

@@ -1,6 +1,5 @@
 """Real data that a network is given at t = 0: images in [0, 1] as they are published, or rows of a table."""
 
-import hashlib
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch.nn.functional import interpolate, pad
 
 from fmq_theory.errors import FlowError
 from fmq_theory.flow.fidelity.data import read_array
+from fmq_theory.flow.identity import tensors_digest
 
 __all__ = ["FITS", "RealData", "read_real_data"]
 
@@ -45,11 +45,7 @@ class RealData:
     @property
     def digest(self) -> str:
         """A short name of these numbers, equal for equal ones only."""
-        found = hashlib.sha256()
-        for part in (self.x, *self.condition):
-            found.update(f"{part.dtype} {tuple(part.shape)}".encode())
-            found.update(part.contiguous().cpu().flatten().view(torch.uint8).numpy().tobytes())
-        return found.hexdigest()[:16]
+        return tensors_digest((self.x, *self.condition))
 
     def __len__(self) -> int:
         return len(self.x)
