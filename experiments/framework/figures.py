@@ -27,7 +27,9 @@ def write_figures(
                 metadata = {"Date": None} if suffix == ".svg" else {}
                 write_atomically(
                     path,
-                    lambda place, figure=figure, metadata=metadata: figure.savefig(place, metadata=metadata),
+                    lambda place, figure=figure, kind=suffix[1:], metadata=metadata: figure.savefig(
+                        place, format=kind, metadata=metadata
+                    ),
                 )
             written.append(folder / f"{experiment.name}{'-' if part else ''}{part}.svg")
     return written

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fmq_theory.checkpoint.audit_result import TensorAudit
 from fmq_theory.checkpoint.shards import find_checkpoint, shard_paths
 from fmq_theory.errors import CheckpointError, OutputError
+from fmq_theory.storage import open_to_append
 from fmq_theory.storage.lines import digest_of, sealed_line, unsealed
 
 __all__ = ["AuditStore", "audit_key", "file_state", "weights_digest"]
@@ -97,7 +98,7 @@ class AuditStore:
                 raise _something_else(path)
             text = path.read_bytes().decode("utf-8", "replace") if path.exists() else ""
             store._read(text)
-            with path.open("ab") as file:
+            with open_to_append(path) as file:
                 if text and not text.endswith("\n"):
                     file.write(b"\n")  # ends the line that a kill cut off
         except OSError as error:
@@ -143,7 +144,7 @@ class AuditStore:
         """
         line = sealed_line(self._key, {"weights": weights, "tensor": asdict(tensor)})
         try:
-            with self.path.open("ab") as file:
+            with open_to_append(self.path) as file:
                 file.write(line.encode())
                 file.flush()
                 os.fsync(file.fileno())

@@ -197,7 +197,8 @@ def write_container(
     Wider numbers come first, so that every tensor begins at a multiple of its number's size.
 
     Args:
-        path: replaced if it exists. Give a temporary name and rename it.
+        path: replaced if it exists, as a link is and never what it leads to. Give a temporary name and
+            rename it. Until then it is the user's alone to read.
         specs: of all tensors.
         metadata: for the header.
         read: the bytes of the tensor of that name, whole or in parts. It is called in the order of the file.
@@ -228,7 +229,8 @@ def write_container(
             f"their header has {len(text)} bytes, above the format's limit",
             "split them",
         )
-    with path.open("wb") as file:
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(_LENGTH.pack(len(text)) + text)
         for spec in ordered:
             written = sum(file.write(cast("Any", np.ascontiguousarray(part))) for part in read(spec.name))

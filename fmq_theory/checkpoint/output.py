@@ -7,17 +7,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fmq_theory.checkpoint.work_folder import sync_folder
+from fmq_theory.checkpoint.work_folder import WORK_NAME
 from fmq_theory.errors import OutputError
+from fmq_theory.storage import Place, check_output, move_into_place, write_text_atomically
+from fmq_theory.storage.outputs import check_parent, sync_folder
 
 __all__ = ["OutputPlace"]
 
 _SUFFIX = ".safetensors"
+_CONFIG = "config.json"
+# Files of other kinds: who names one does not mean a folder.
+_OTHER_SUFFIXES = frozenset(
+    (
+        ".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".npz", ".npy", ".gguf", ".ggml", ".onnx", ".h5",
+        ".hdf5", ".msgpack", ".pb", ".tflite", ".json", ".csv", ".html", ".zip", ".tar", ".gz", ".zst", ".xz",
+        ".txt", ".safetensor",
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class OutputPlace:
-    """A file if the name ends in ``.safetensors``, else a folder.
+    """A file if the name ends in ``.safetensors`` or is that of a device or pipe, else a folder.
 
     Attributes:
         path: as the user named it.
@@ -30,34 +41,47 @@ class OutputPlace:
     @property
     def is_folder(self) -> bool:
         """Whether a config goes with the model."""
-        return self.path.suffix != _SUFFIX
+        return self.path.suffix.lower() != _SUFFIX and not Place.of(self.path).is_stream
 
     @property
     def file(self) -> Path:
         """Of the tensors."""
         return self.path / self.model_name if self.is_folder else self.path
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that is written."""
+        return (self.file, self.path / _CONFIG) if self.is_folder else (self.path,)
+
     def check(self, *, overwrite: bool) -> None:
         """Finds out before the work begins whether it can be written at its end.
 
         Raises:
-            OutputError: it exists and may not be replaced, or its folder is missing or not writable.
+            OutputError: it is a file that is read; it exists and may not be replaced; its name is that of
+                another kind of file, or too long; its folder is missing or not writable.
         """
-        thing, parent = f"output {self.path}", self.path.absolute().parent
-        if self.is_folder:
-            if self.path.exists() and not self.path.is_dir():
-                raise OutputError(thing, "it is a file", f"name a folder, or a file that ends in {_SUFFIX}")
-            full = self.path.is_dir() and any(self.path.iterdir())
-            if full and not overwrite:
-                raise OutputError(thing, "the folder is not empty", "pass --force to write into it")
-        elif self.path.is_dir():
-            raise OutputError(thing, "it is a folder", "name a file inside it")
-        elif self.path.exists() and not overwrite:
-            raise OutputError(thing, "it exists already", "pass --force to replace it")
-        if not parent.is_dir():
-            raise OutputError(thing, "its folder does not exist", f"create {parent} first")
-        if not os.access(parent, os.W_OK):
-            raise OutputError(thing, "its folder is not writable", "choose another folder")
+        if not self.is_folder:
+            check_output(self.path, overwrite=overwrite)
+            return
+        thing, place = f"output {self.path}", Place.of(self.path)
+        if place.status is not None and not place.is_folder:
+            raise OutputError(thing, "it is a file", f"name a folder, or a file that ends in {_SUFFIX}")
+        if place.status is None and self.path.suffix.lower() in _OTHER_SUFFIXES:
+            raise OutputError(
+                thing,
+                f"it ends in {self.path.suffix}, and what is written is a {_SUFFIX} file",
+                f"name a file that ends in {_SUFFIX}, or a folder",
+            )
+        place.check_name()
+        check_parent(place)
+        if place.status is None:
+            return
+        if not os.access(place.final, os.W_OK | os.X_OK):
+            raise OutputError(thing, "the folder is not writable", "choose another folder")
+        for file in self.files:
+            check_output(file, overwrite=True)  # never one that is read
+        if not overwrite and any(entry.name != WORK_NAME for entry in place.final.iterdir()):
+            raise OutputError(thing, "the folder is not empty", "pass --force to write into it")
 
     def take(self, model: Path, folder: Path, config: Mapping[str, Any]) -> None:
         """Renames a finished model into place, with the config beside it if it is a folder.
@@ -71,22 +95,20 @@ class OutputPlace:
             config: of ``config.json``.
 
         Raises:
+            OutputError: the place became something else meanwhile.
             OSError: the disk refused.
         """
         if not self.is_folder:
-            model.replace(self.path)
-            sync_folder(self.path.absolute().parent)
+            move_into_place(model, self.path)
             return
-        folder.mkdir()
-        text = folder / "config.json"
-        with text.open("w", encoding="utf-8") as file:
-            file.write(json.dumps(config, indent=2, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        model.replace(folder / self.model_name)
-        if not self.path.exists() or not any(self.path.iterdir()):
-            folder.replace(self.path)
+        text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+        place = Place.of(self.path)
+        if place.status is None:
+            folder.mkdir()
+            write_text_atomically(folder / _CONFIG, text)
+            move_into_place(model, folder / self.model_name)
+            folder.replace(place.final)
+            sync_folder(place.final.parent)
         else:
-            (folder / self.model_name).replace(self.file)
-            text.replace(self.path / "config.json")
-        sync_folder(self.path.absolute().parent)
+            move_into_place(model, self.file)
+            write_text_atomically(self.path / _CONFIG, text)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fmq_theory.checkpoint.files import is_quantized, open_checkpoint
+from fmq_theory.checkpoint.inputs import checkpoint_files
 from fmq_theory.checkpoint.naming import classify
 from fmq_theory.checkpoint.output import OutputPlace
 from fmq_theory.checkpoint.packed_tensor import CodebookType
@@ -17,6 +18,7 @@ from fmq_theory.checkpoint.tensors import SkippedTensor
 from fmq_theory.checkpoint.work_folder import WorkFolder
 from fmq_theory.errors import CheckpointError
 from fmq_theory.kernels.threads import default_threads
+from fmq_theory.storage import reading
 
 __all__ = ["WrittenCheckpoint", "write_quantized"]
 
@@ -106,7 +108,6 @@ def write_quantized(
         [('bias', 'fewer than 2 dimensions')]
     """
     place = OutputPlace(Path(path_out))
-    place.check(overwrite=overwrite)
     recipes = {planned.name: Recipe.of(planned) for planned in plan}
     path = find_checkpoint(Path(path_in))
     if is_quantized(path):
@@ -115,7 +116,8 @@ def write_quantized(
             "it is quantized already",
             "quantize the original; fmq dequantize makes a plain file of this one",
         )
-    with open_checkpoint(path) as stored:
+    with reading(*checkpoint_files(path)), open_checkpoint(path) as stored:
+        place.check(overwrite=overwrite)
         entries = classify(stored)
         job = Job(
             {entry.name: entry for entry in entries if not entry.excluded},
@@ -135,6 +137,7 @@ def write_quantized(
             config = job.config(parts)
             temporary = work.temporary("model")
             num_bytes = job.assemble(parts, config, temporary)
+            work.forget()
             place.take(temporary, work.temporary("folder"), (base_config or {}) | {CONFIG: config})
     return WrittenCheckpoint(
         place.file,

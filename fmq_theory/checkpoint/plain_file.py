@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from fmq_theory.checkpoint.container import Spec, open_container, write_container
+from fmq_theory.checkpoint.inputs import checkpoint_files
 from fmq_theory.checkpoint.number_types import bytes_of, safetensors_type
 from fmq_theory.checkpoint.output import OutputPlace
 from fmq_theory.checkpoint.quantized_file import CONFIG, QuantizedFile
 from fmq_theory.checkpoint.work_folder import WorkFolder
 from fmq_theory.errors import OutputError
+from fmq_theory.storage import reading
 
 __all__ = ["FORMATS", "dequantize_file", "export_folder"]
 
@@ -29,8 +31,8 @@ def dequantize_file(path_in: Path | str, path_out: Path | str, *, overwrite: boo
     place = OutputPlace(Path(path_out))
     if place.is_folder:
         raise OutputError(f"output {path_out}", "it does not end in .safetensors", "name such a file")
-    place.check(overwrite=overwrite)
-    with QuantizedFile(path_in) as file:
+    with reading(*checkpoint_files(Path(path_in))), QuantizedFile(path_in) as file:
+        place.check(overwrite=overwrite)
         specs = [
             Spec(name, safetensors_type(name, file.dtype(name)), file.shape(name)) for name in file.names
         ]
@@ -70,8 +72,8 @@ def export_folder(
     place = OutputPlace(Path(path_out), FORMATS[kind])
     if not place.is_folder:
         raise OutputError(f"output {path_out}", "it is the name of a file", "name a folder")
-    place.check(overwrite=overwrite)
-    with QuantizedFile(path_in) as file:
+    with reading(*checkpoint_files(Path(path_in))), QuantizedFile(path_in) as file:
+        place.check(overwrite=overwrite)
         for name in file.names:
             if name not in file.ties:
                 file.verify(name)

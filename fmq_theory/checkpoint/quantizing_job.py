@@ -119,7 +119,7 @@ class Job:
         }
         key = digest(bytes_of(tensor), settings)
         if (part := work.get(key)) is not None:
-            self.reused += 1
+            self.reused += work.is_from_before(key)
             return part
         weights = as_numpy(tensor)
         if reason := nonfinite(weights):

@@ -2,13 +2,13 @@
 
 The folder lies beside the output and is named after it. Each tensor is a file whose name is a digest of its
 numbers and of how they were to be quantized: what is found under that name is the result, whatever the
-checkpoint was called and whatever else the plan says.
+checkpoint was called and whatever else the plan says. The file holds that digest as well, under a seal with
+all the rest, so that one which was damaged, or took the place of another, is not taken for it.
 """
 
 import hashlib
 import json
-import os
-import shutil
+import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,10 +19,17 @@ from numpy.typing import NDArray
 
 from fmq_theory.checkpoint.container import Spec, checksum, open_container, write_container
 from fmq_theory.errors import CheckpointError, OutputError
+from fmq_theory.storage import OwnFolder, Place
 
-__all__ = ["Part", "WorkFolder", "digest", "sync_folder"]
+__all__ = ["WORK_NAME", "Part", "WorkFolder", "digest"]
 
 Bytes = NDArray[np.uint8]
+
+# Of a work folder inside of the folder that is written.
+WORK_NAME = ".fmq-work"
+_KEY = re.compile("[0-9a-f]{32}")
+_OWN = re.compile(r"[0-9a-f]{32}\.(safetensors|tmp)|(model|folder)\.tmp")
+_INSIDE = re.compile(r"config\.json|(model|diffusion_pytorch_model)\.safetensors")  # of folder.tmp
 
 
 def digest(data: Bytes, recipe: Mapping[str, Any]) -> str:
@@ -32,31 +39,41 @@ def digest(data: Bytes, recipe: Mapping[str, Any]) -> str:
     return found.hexdigest()
 
 
+def _seal(key: str, config: str, specs: Mapping[str, Spec], arrays: Mapping[str, Bytes]) -> str:
+    """Digest of a part: its key, what is said of it, and the name, type, shape and bytes of each array."""
+    found = hashlib.blake2b(digest_size=16)
+    named = [[name, specs[name].dtype, list(specs[name].shape)] for name in sorted(specs)]
+    found.update(json.dumps([key, config, named]).encode())
+    for name in sorted(specs):
+        found.update(cast("Any", np.ascontiguousarray(arrays[name])))
+    return found.hexdigest()
+
+
 class Part:
     """A finished tensor on disk.
 
     Args:
         path: of its file.
+        key: whose result it must be.
 
     Raises:
-        CheckpointError: there is none, or it is damaged.
+        CheckpointError: there is none, it is damaged, or it is that of another key.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, key: str) -> None:
         container = open_container(path)
         self.path = path
         self.specs = dict(container.specs)
-        try:
-            self.config: dict[str, Any] = json.loads(container.metadata["config"])
-            self.checksums: dict[str, int] = json.loads(container.metadata["checksums"])
-        except (KeyError, ValueError) as error:
-            raise CheckpointError(f"part {path}", "it is damaged", "start again") from error
-        for key in self.specs:
-            if checksum(container.bytes_of(key)) != self.checksums.get(key):
-                raise CheckpointError(f"part {path}", "it is damaged", "start again")
+        metadata = container.metadata
+        arrays = {name: container.bytes_of(name) for name in self.specs}
+        text = metadata.get("config", "")
+        if metadata.get("seal") != _seal(key, text, self.specs, arrays):
+            raise CheckpointError(f"part {path}", "it is damaged or another's", "start again")
+        self.config: dict[str, Any] = json.loads(text)
+        self.checksums = {name: checksum(data) for name, data in arrays.items()}
 
     def bytes_of(self, key: str) -> Bytes:
-        """The bytes of one of its arrays."""
+        """The bytes of one of its arrays; ``checksums`` tells whether they are still the same."""
         return open_container(self.path).bytes_of(key)
 
 
@@ -64,57 +81,67 @@ class WorkFolder:
     """The folder of one output.
 
     Args:
-        output: the file or folder that is to be written.
+        output: the file or folder that is to be written. The folder lies beside it, or in it where that is a
+            folder which is there already, which may be on another disk than the one it is in; beside a
+            device or a pipe nothing can lie, and the current folder takes it.
     """
 
     def __init__(self, output: Path) -> None:
         self.output = output
-        self.path = output.absolute().parent / f".{output.name}.fmq-work"
+        place = Place.of(output)
+        if place.is_folder:
+            self.path = place.final / WORK_NAME
+        else:
+            beside = Path.cwd() if place.is_stream else place.final.parent
+            self.path = beside / f".{place.final.name}{WORK_NAME}"
+        self._folder = OwnFolder(self.path, f"output {output}", _OWN, _INSIDE)
+        self._made: set[str] = set()
 
     @contextmanager
     def opened(self, *, resume: bool) -> Generator[None]:
         """Makes the folder, empty unless ``resume``; afterwards removes it, or keeps what an error left.
 
         Raises:
-            OutputError: the disk refused.
+            OutputError: the disk refused; the folder is someone else's, or another run has it.
         """
-        with self._reported():
-            self.path.mkdir(exist_ok=True)
-            lock = (self.path / "lock").open("w")
-        with lock:  # closing it lets go, and so does a kill
-            if not _locked(lock.fileno()):
-                raise OutputError(
-                    f"output {self.output}",
-                    "another run is writing it",
-                    "wait for it, or choose another output",
-                )
-            with self._reported():
-                self._clear("*.tmp" if resume else "*[!k]")  # all but the lock
+        with self._reported(), self._folder.locked():
+            self._clear(keep_parts=resume)
             finished = False
             try:
-                with self._reported():
-                    yield
+                yield
                 finished = True
             finally:
-                self._clear("*.tmp")
+                self._clear(keep_parts=True)
                 if finished or not len(self):
-                    shutil.rmtree(self.path, ignore_errors=True)
+                    self._folder.remove()
 
-    def _clear(self, pattern: str) -> None:
-        for left in self.path.glob(pattern):
-            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+    def _clear(self, *, keep_parts: bool) -> None:
+        parts = set(self._parts()) if keep_parts else set[str]()
+        self._folder.clear(name for name in self._folder.names() if name not in parts)
+
+    def _parts(self) -> list[str]:
+        return [name for name in self._folder.names() if _KEY.fullmatch(name.removesuffix(".safetensors"))]
 
     def __len__(self) -> int:
         """How many tensors are finished."""
-        return sum(1 for _ in self.path.glob("*.safetensors"))
+        return len(self._parts())
+
+    def forget(self) -> None:
+        """Removes the finished tensors: the file that they went into is about to get its name."""
+        self._folder.clear(self._parts())
 
     def get(self, key: str) -> Part | None:
-        """A finished tensor; None if there is none, or if it is damaged."""
-        path = self.path / f"{key}.safetensors"
+        """A finished tensor; None if there is none, or if it is damaged or another's."""
+        if not self._folder.is_file(f"{key}.safetensors"):
+            return None
         try:
-            return Part(path) if path.exists() else None
+            return Part(self.path / f"{key}.safetensors", key)
         except CheckpointError:
             return None
+
+    def is_from_before(self, key: str) -> bool:
+        """Whether a finished tensor is not of this run."""
+        return key not in self._made
 
     def put(self, key: str, arrays: Mapping[str, tuple[str, tuple[int, ...], Bytes]], config: Any) -> Part:
         """Keeps a tensor: type, shape and bytes of each of its arrays, and what else there is to know.
@@ -122,21 +149,24 @@ class WorkFolder:
         Raises:
             OSError: the disk refused.
         """
-        checksums = {name: checksum(data) for name, (_, _, data) in arrays.items()}
+        specs = {name: Spec(name, dtype, shape) for name, (dtype, shape, _) in arrays.items()}
+        text = json.dumps(config)
+        seal = _seal(key, text, specs, {name: data for name, (_, _, data) in arrays.items()})
         path = self.path / f"{key}.safetensors"
         temporary = self.path / f"{key}.tmp"
         write_container(
             temporary,
-            [Spec(name, dtype, shape) for name, (dtype, shape, _) in arrays.items()],
-            {"config": json.dumps(config), "checksums": json.dumps(checksums)},
+            list(specs.values()),
+            {"config": text, "seal": seal},
             lambda name: [arrays[name][2]],
-            sync=False,  # its checksum tells whether it arrived
+            sync=False,  # its seal tells whether it arrived
         )
         temporary.replace(path)
-        return Part(path)
+        self._made.add(key)
+        return Part(path, key)
 
     def temporary(self, name: str) -> Path:
-        """A name in the folder that the next run clears away."""
+        """A name in the folder that the next run clears away: "model" or "folder"."""
         return self.path / f"{name}.tmp"
 
     @contextmanager
@@ -152,26 +182,3 @@ class WorkFolder:
                 error.strerror or str(error),
                 f"free some space or choose another place{remedy}",
             ) from error
-
-
-def _locked(handle: int) -> bool:
-    """Whether the lock is ours now; where the system has none, it always is."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def sync_folder(path: Path) -> None:
-    """Brings a renaming inside of a folder to the disk, where the system can."""
-    if hasattr(os, "O_DIRECTORY"):
-        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

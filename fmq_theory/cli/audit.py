@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from fmq_theory.cli.errors import reported_errors
+from fmq_theory.cli.inputs import reading_checkpoint
 from fmq_theory.cli.options import read_bits, read_names
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def audit(
         raise click.UsageError("--plan is shown in the page: pass --html FILE as well")
     granularity = granularity or ("channel" if group_size is None else "group")
     outputs = _Outputs(json_path, csv_path, html_path, plan_path)
-    with reported_errors():
+    with reported_errors(), reading_checkpoint(checkpoint, plan_path):
         outputs.check(force=force)
         from fmq_theory.checkpoint.audit import audit as run_audit
         from fmq_theory.report.audit_progress import weights_progress
@@ -189,16 +190,12 @@ class _Outputs:
         """Refuses what cannot be written, and a plan that cannot be read.
 
         Raises:
-            OutputError: see ``report.check_writable``.
+            OutputError: see ``storage.check_outputs``.
             PlanError: see ``Plan.from_json``.
         """
-        from fmq_theory.report.files import check_writable
+        from fmq_theory.storage import check_outputs
 
-        named = [path for path in self._paths.values() if path is not None]
-        if len({path.absolute() for path in named}) < len(named):
-            raise click.UsageError("two outputs have the same name")
-        for path in named:
-            check_writable(path, overwrite=force)
+        check_outputs((path for path in self._paths.values() if path is not None), overwrite=force)
         if self._plan_path is not None:
             from fmq_theory.checkpoint.plan import Plan
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from fmq_theory.cli.errors import reported_errors
+from fmq_theory.cli.inputs import reading_checkpoint
 from fmq_theory.cli.options import read_bits, read_names
 from fmq_theory.cli.outputs import Outputs
 from fmq_theory.cli.start import leave_torch_out_of_pot
@@ -117,7 +118,7 @@ def bounds(
     if "all" in schemes:
         schemes = tuple(dict.fromkeys((*ALL_SCHEMES, *(name for name in schemes if name != "all"))))
     outputs = Outputs(plot, no_plot, json_path, csv_path, force)
-    with reported_errors():
+    with reported_errors(), reading_checkpoint(checkpoint):
         if checkpoint is None:
             _refuse("--tail", {"--tensor": tensors or None, "--granularity": granularity})
             law = _Law(str(tail), {"df": df, "beta": beta, "shape": shape}, scale, n or 1_000_000)

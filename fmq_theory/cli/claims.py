@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fmq_theory.cli.errors import reported_errors
+from fmq_theory.cli.inputs import reading_checkpoint
 from fmq_theory.cli.start import leave_torch_out_of_pot, let_idle_threads_sleep
 
 if TYPE_CHECKING:
@@ -76,19 +77,19 @@ def claims(
     if checkpoint is None:
         leave_torch_out_of_pot()
     let_idle_threads_sleep()
-    with reported_errors():
+    with reported_errors(), reading_checkpoint(checkpoint, *fidelity):
         from fmq_theory.claims.claim import Inputs
         from fmq_theory.claims.register import run_register
-        from fmq_theory.report import check_writable, progress_bar
+        from fmq_theory.report import progress_bar
         from fmq_theory.report.claims_table import print_claims
+        from fmq_theory.storage import check_outputs
 
         _check_inputs([("--checkpoint", checkpoint), *(("--fidelity", path) for path in fidelity)])
-        for path in (html_path, None if json_path in (None, "-") else Path(str(json_path))):
-            if path is not None:
-                check_writable(path, overwrite=force)
+        places = (html_path, None if json_path in (None, "-") else Path(str(json_path)))
+        check_outputs((path for path in places if path is not None), overwrite=force)
         used = fidelity or kept_runs()
         if write:
-            check_writable(DOCUMENT, overwrite=True)
+            check_outputs([DOCUMENT], overwrite=True)
         with progress_bar("claims") as progress:
             findings = run_register(names, Inputs(checkpoint, used), progress=progress)
         click.echo(_samples_in_words(fidelity, used), err=True)

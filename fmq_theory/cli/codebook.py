@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from fmq_theory.cli.errors import reported_errors
+from fmq_theory.cli.inputs import reading_checkpoint
 
 __all__ = ["codebook"]
 
@@ -99,7 +100,7 @@ def codebook(
         )
     if tolerance is not None and not (math.isfinite(tolerance) and tolerance >= 0):
         raise click.UsageError(f"--tolerance {tolerance}: give a share of the least error, such as 0.01")
-    with reported_errors():
+    with reported_errors(), reading_checkpoint(None, table):
         from fmq_theory.claims.oracle import design, scaled_law
         from fmq_theory.claims.table_check import check_table
         from fmq_theory.claims.table_file import read_table

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from fmq_theory.cli.errors import reported_errors
+from fmq_theory.cli.inputs import reading_checkpoint
 from fmq_theory.cli.start import leave_torch_out_of_pot
 
 __all__ = ["dequantize"]
@@ -26,7 +27,7 @@ def dequantize(quantized: Path, out: Path, force: bool) -> None:
       fmq dequantize small -o plain.safetensors
     """  # noqa: D301 (click reads \\b as "keep these lines")
     leave_torch_out_of_pot()
-    with reported_errors():
+    with reported_errors(), reading_checkpoint(quantized):
         from fmq_theory.checkpoint.plain_file import dequantize_file
 
         size = dequantize_file(quantized, out, overwrite=force)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from fmq_theory.cli.errors import reported_errors
+from fmq_theory.cli.inputs import reading_checkpoint
 from fmq_theory.cli.quantize import read_config
 from fmq_theory.cli.start import leave_torch_out_of_pot
 
@@ -40,7 +41,7 @@ def export(quantized: Path, out: Path, kind: str, config_path: Path | None, forc
       fmq export small -o small-diffusers --config unet/config.json
     """  # noqa: D301 (click reads \\b as "keep these lines")
     leave_torch_out_of_pot()
-    with reported_errors():
+    with reported_errors(), reading_checkpoint(quantized, config_path):
         from fmq_theory.checkpoint.plain_file import export_folder
         from fmq_theory.checkpoint.shards import find_checkpoint
 

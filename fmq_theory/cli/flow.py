@@ -11,6 +11,7 @@ import click
 from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.flow_folder import FlowFolder
 from fmq_theory.cli.flow_measures import Asked, VelocityWords, refuse_other_options, velocity_options
+from fmq_theory.cli.inputs import reading_checkpoint
 from fmq_theory.cli.options import read_bits, read_names
 from fmq_theory.cli.start import leave_torch_out_of_pot, let_idle_threads_sleep
 
@@ -149,7 +150,7 @@ def flow(
     let_idle_threads_sleep()
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # an installed fmq does not look for factories beside the user
-    with reported_errors():
+    with reported_errors(), reading_checkpoint(checkpoint, images, labels, fit):
         loaded, subject, short = _load(checkpoint, model)
         folder = FlowFolder(out, short, json_path, csv_path, no_plot, resume, force)
         asked = Asked(loaded, subject, schemes, bits, folder)

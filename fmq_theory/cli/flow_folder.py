@@ -49,7 +49,7 @@ class FlowFolder:
             OutputError: with what to pass.
         """
         from fmq_theory.errors import OutputError
-        from fmq_theory.report import check_writable
+        from fmq_theory.storage import check_output, check_outputs
 
         path = self.path
         if path.exists() and not path.is_dir():
@@ -66,13 +66,12 @@ class FlowFolder:
                 "pass --resume to add cells, or --force to replace it",
             )
         if not path.exists():
-            check_writable(path, overwrite=True)
+            check_output(path, overwrite=True)
             path.mkdir()
         elif not os.access(path, os.W_OK):
             raise OutputError(f"output {path}", "the folder is not writable", "choose another folder")
-        for named in (self.json_path, self.csv_path):
-            if named is not None:
-                check_writable(named, overwrite=self.force)
+        named = [named for named in (self.json_path, self.csv_path) if named is not None]
+        check_outputs(named, overwrite=self.force)
 
     @property
     def kept(self) -> int:

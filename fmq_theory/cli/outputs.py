@@ -33,9 +33,9 @@ class Outputs:
         """Settles the figure's name and refuses what cannot be written, before any work is done.
 
         Raises:
-            OutputError: see ``report.check_writable``.
+            OutputError: see ``storage.check_outputs``.
         """
-        from fmq_theory.report import check_writable
+        from fmq_theory.storage import check_output, check_outputs
 
         if self.plot is not None and self.no_plot:
             raise click.UsageError("--plot and --no-plot exclude each other")
@@ -46,12 +46,9 @@ class Outputs:
         if not self.no_plot:
             self._figure = self.plot or Path(f"{default_name}.svg")
         named = [path for path in (self.plot, self.json_path, self.csv_path) if path is not None]
-        if len({path.absolute() for path in named}) < len(named):
-            raise click.UsageError("two outputs have the same name")
-        for path in named:
-            check_writable(path, overwrite=self.force)
+        check_outputs(named, overwrite=self.force)
         if self._figure is not None and self.plot is None:
-            check_writable(self._figure, overwrite=True)
+            check_output(self._figure, overwrite=True)
 
     def write(self, comparison: "Comparison") -> None:
         """Prints the tables, writes the files, says where they are and what to run next."""

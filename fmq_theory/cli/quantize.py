@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from fmq_theory.cli.errors import reported_errors
+from fmq_theory.cli.inputs import reading_checkpoint
 from fmq_theory.cli.quantize_plan import Asked
 from fmq_theory.cli.quantize_report import report_written, write_plan
 from fmq_theory.cli.start import leave_torch_out_of_pot
@@ -146,17 +147,20 @@ def quantize(
     if out is None and not plan_only:
         raise click.UsageError("-o OUT is missing: the file or the folder to write")
     leave_torch_out_of_pot()
-    with reported_errors():
+    with reported_errors(), reading_checkpoint(checkpoint, plan_path, sensitivities):
         from fmq_theory.checkpoint.output import OutputPlace
         from fmq_theory.checkpoint.packed_file import write_quantized
-        from fmq_theory.report import check_writable, progress_bar
+        from fmq_theory.report import progress_bar
+        from fmq_theory.storage import check_outputs, refuse_same
 
-        if json_path not in (None, "-"):
-            check_writable(Path(str(json_path)), overwrite=force)
+        named = [] if json_path in (None, "-") else [Path(str(json_path))]
+        check_outputs(named, overwrite=force)
         if out is None or plan_only:
             write_plan(asked, out, force=force)
             return
-        OutputPlace(out).check(overwrite=force)
+        place = OutputPlace(out)
+        place.check(overwrite=force)
+        refuse_same([*named, *place.files])
         planned, kept, plan = asked.settle()
         try:
             with progress_bar("quantizing") as progress:

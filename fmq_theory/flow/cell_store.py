@@ -2,13 +2,13 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from fmq_theory.errors import OutputError
 from fmq_theory.flow.cell import Cell
+from fmq_theory.storage import open_to_append, write_text_atomically
 from fmq_theory.storage.lines import digest_of, sealed_line, unsealed
 
 __all__ = ["CellStore"]
@@ -94,8 +94,8 @@ class CellStore:
         """
         self._cells[cell.scheme, cell.bits] = cell
         try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(sealed_line(self._key, cell.to_json()))
+            with open_to_append(self.path) as file:
+                file.write(sealed_line(self._key, cell.to_json()).encode())
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
@@ -107,21 +107,7 @@ class CellStore:
     def _rewrite(self) -> None:
         lines = [json.dumps(self._header) + "\n"]
         lines += [sealed_line(self._key, cell.to_json()) for cell in self._cells.values()]
-        temporary: Path | None = None
-        try:
-            handle, name = tempfile.mkstemp(prefix=f".{self.path.stem}-", dir=self.path.absolute().parent)
-            temporary = Path(name)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write("".join(lines))
-            umask = os.umask(0)
-            os.umask(umask)
-            temporary.chmod(0o666 & ~umask)  # mkstemp makes files private; results are not
-            temporary.replace(self.path)
-        except OSError as error:
-            raise OutputError(f"cells {self.path}", str(error), "choose another folder") from error
-        finally:
-            if temporary is not None:
-                temporary.unlink(missing_ok=True)
+        write_text_atomically(self.path, "".join(lines))
 
 
 def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:

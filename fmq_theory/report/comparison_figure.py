@@ -55,7 +55,7 @@ def write_comparison_figure(comparison: Comparison, path: Path) -> None:
             if path.suffix == ".pdf"
             else {}
         )
-        write_atomically(path, lambda place: figure.savefig(place, metadata=metadata))
+        write_atomically(path, lambda place: figure.savefig(place, format=path.suffix[1:], metadata=metadata))
 
 
 def _distortion_panel(axes: Axes, comparison: Comparison) -> None:

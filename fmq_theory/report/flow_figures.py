@@ -40,7 +40,9 @@ def write_flow_figures(report: FlowReport, folder: Path) -> list[Path]:
                 metadata = {"Date": None} if suffix == ".svg" else {}
                 write_atomically(
                     path,
-                    lambda place, figure=figure, metadata=metadata: figure.savefig(place, metadata=metadata),
+                    lambda place, figure=figure, kind=suffix[1:], metadata=metadata: figure.savefig(
+                        place, format=kind, metadata=metadata
+                    ),
                 )
             written.append(folder / f"{name}.svg")
     return written

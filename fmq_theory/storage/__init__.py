@@ -1,3 +1,25 @@
-"""What a run keeps on disk so that a later one can go on: below every room that has something to keep."""
+"""What is written to disk, by every room: whole or not at all, and over nothing that was not given up."""
 
-__all__: list[str] = []
+from fmq_theory.storage.outputs import (
+    check_output,
+    check_outputs,
+    move_into_place,
+    refuse_same,
+    write_atomically,
+    write_text_atomically,
+)
+from fmq_theory.storage.own_folder import OwnFolder
+from fmq_theory.storage.place import Place, open_to_append, reading
+
+__all__ = [
+    "OwnFolder",
+    "Place",
+    "check_output",
+    "check_outputs",
+    "move_into_place",
+    "open_to_append",
+    "reading",
+    "refuse_same",
+    "write_atomically",
+    "write_text_atomically",
+]
