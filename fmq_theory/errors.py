@@ -1,8 +1,11 @@
 """The errors a user can meet.
 
 Each message has three parts: the thing that is wrong, why it is wrong, and what mends it. The
-constructor asks for the three of them, so that none can be forgotten.
+constructor asks for the three of them, so that none can be forgotten. What names of a file stand in
+them is escaped and shortened here, so that a message is one line of ink whatever the file holds.
 """
+
+from fmq_theory.shown import one_line
 
 __all__ = [
     "CertificationError",
@@ -35,7 +38,7 @@ class FmqError(Exception):
     """
 
     def __init__(self, thing: str, cause: str, remedy: str) -> None:
-        super().__init__(f"{thing}: {cause}; {remedy}")
+        super().__init__(f"{one_line(thing, 600)}: {one_line(cause)}; {one_line(remedy)}")
         self.thing = thing
         self.cause = cause
         self.remedy = remedy

@@ -9,7 +9,8 @@ from typing import Any
 
 from fmq_theory.checkpoint.audit_result import Audit, AuditCell
 from fmq_theory.report.files import write_atomically, write_text_atomically
-from fmq_theory.report.machine_readable import environment, plain_values
+from fmq_theory.report.machine_readable import environment
+from fmq_theory.shown import plain_values
 
 __all__ = ["write_audit_csv", "write_audit_json"]
 

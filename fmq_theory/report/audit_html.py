@@ -23,7 +23,8 @@ from fmq_theory.report.audit_words import (
 )
 from fmq_theory.report.files import write_text_atomically
 from fmq_theory.report.looks import look
-from fmq_theory.report.machine_readable import environment, plain_values
+from fmq_theory.report.machine_readable import environment
+from fmq_theory.shown import plain_values
 
 __all__ = ["audit_html", "write_audit_html"]
 

@@ -13,7 +13,8 @@ from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.flow.flow_rows import RUNGS, FlowRow, flow_rows
 from fmq_theory.metrics import mean_estimate
 from fmq_theory.report.files import write_atomically, write_text_atomically
-from fmq_theory.report.machine_readable import environment, plain_values
+from fmq_theory.report.machine_readable import environment
+from fmq_theory.shown import plain_values
 
 __all__ = ["flow_as_json", "write_flow_csv", "write_flow_json"]
 

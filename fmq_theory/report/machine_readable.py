@@ -2,17 +2,16 @@
 
 import csv
 import dataclasses
-import json
-import math
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from fmq_theory.claims.comparison import Comparison, Row
 from fmq_theory.report.files import write_atomically, write_text_atomically
+from fmq_theory.shown import json_text, plain_values
 
-__all__ = ["comparison_as_json", "environment", "plain_values", "write_csv", "write_json"]
+__all__ = ["comparison_as_json", "environment", "write_csv", "write_json"]
 
 _PACKAGES = ("fmq_theory", "numpy", "scipy", "numba", "POT", "torch")
 
@@ -47,8 +46,7 @@ def _intervals(comparison: Comparison) -> dict[str, Any]:
 
 def write_json(comparison: Comparison, path: Path) -> None:
     """Writes the report to ``path``, whole or not at all."""
-    text = json.dumps(comparison_as_json(comparison), indent=1, allow_nan=False) + "\n"
-    write_text_atomically(path, text)
+    write_text_atomically(path, json_text(comparison_as_json(comparison), ascii_only=True) + "\n")
 
 
 def write_csv(comparison: Comparison, path: Path) -> None:
@@ -61,17 +59,6 @@ def write_csv(comparison: Comparison, path: Path) -> None:
             table.writerows(plain_values(dataclasses.asdict(row)) for row in comparison.rows)
 
     write_atomically(path, write)
-
-
-def plain_values(value: Any) -> Any:
-    """JSON values: nan is None, an infinite number the string "inf"."""
-    if isinstance(value, dict):
-        return {key: plain_values(item) for key, item in cast("dict[str, Any]", value).items()}
-    if isinstance(value, (list, tuple)):
-        return [plain_values(item) for item in cast("list[Any]", value)]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else ("inf" if value > 0 else "-inf")
-    return value
 
 
 def environment() -> dict[str, str]:
