@@ -21,6 +21,8 @@ extensions = [
     "sphinxcontrib.bibtex",
     "mathml",
     "plain_docstrings",
+    "plain_formulas",
+    "verdicts",
 ]
 exclude_patterns = ["_build", "gallery/*.py", "gallery/*.rst", "templates"]
 templates_path = ["templates"]
@@ -29,6 +31,7 @@ default_role = "literal"
 # Markdown: formulas between dollars, and an anchor for each heading, as GitHub makes them.
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
+myst_heading_slug_func = "verdicts.slug"
 myst_dmath_double_inline = True
 html_math_renderer = "mathml"
 

@@ -7,12 +7,15 @@ command that has to be run first, for what the run reads and the repository does
 """
 
 import argparse
+import os
 import re
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.framework.checkpoints import FOLDER_VARIABLE, folder
+from experiments.reference_data import DATA_VARIABLE, mnist_folder
 from fmq_theory.errors import FmqError, OutputError
 from fmq_theory.report import write_text_atomically
 
@@ -28,8 +31,17 @@ def page(text: str, name: str, figures: Sequence[str], before: Sequence[str] = (
         return f"\n![{figure}](../figures/flow-{name}-{figure}.svg)\n" if figure in figures else ""
 
     text = _FIGURE.sub(link, text)
-    first = ", ".join(f"`{command}`" for command in before)
-    return text.replace("Written by `", f"Written by {first} and then `", 1) if before else text
+    if before:
+        first = ", ".join(f"`{command}`" for command in before)
+        text = text.replace("Written by `", f"Written by {first} and then `", 1)
+    return with_variables(text)
+
+
+def with_variables(text: str) -> str:
+    """Folders that lie elsewhere for every reader, by the variables that name them."""
+    for variable, place in ((FOLDER_VARIABLE, folder()), (DATA_VARIABLE, mnist_folder())):
+        text = text.replace(os.path.relpath(place, ROOT), f"${variable}")
+    return text
 
 
 def publish(

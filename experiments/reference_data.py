@@ -12,13 +12,14 @@ from torch import Tensor
 from experiments.train_classifier import resized
 from experiments.training.images import load
 
+DATA_VARIABLE = "FMQ_MNIST_DATA"
 _BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 _MOST = 4000
 
 
 def mnist_folder() -> Path:
     """Where MNIST is looked for; it need not exist."""
-    return Path(os.environ.get("FMQ_MNIST_DATA", _BESIDE))
+    return Path(os.environ.get(DATA_VARIABLE, _BESIDE))
 
 
 def digits() -> Tensor:

@@ -54,8 +54,10 @@ def test_control_a_wrong_name_is_found() -> None:
 
 def _anchors(document: Path) -> set[str]:
     """What GitHub and the site call the headings of a document."""
-    headings = re.findall(r"^#{1,6} (.+)$", document.read_text("utf-8"), flags=re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    text = document.read_text("utf-8")
+    headings = re.findall(r"^#{1,6} (.+)$", text, flags=re.MULTILINE)
+    own = set(re.findall(r'^<a id="([\w-]+)"></a>$', text, flags=re.MULTILINE))
+    return own | {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def _broken_links(text: str, document: Path) -> list[str]:

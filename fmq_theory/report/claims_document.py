@@ -15,7 +15,7 @@ from fmq_theory.certify import Enclosure
 from fmq_theory.claims.claim import CaseResult, Finding, Quantity, Resolution, Verdict
 from fmq_theory.claims.policy import POLICY
 from fmq_theory.claims.ranges import interval
-from fmq_theory.report.claims_words import claim_rows, count_verdicts
+from fmq_theory.report.claims_words import ClaimRow, claim_rows, count_verdicts
 from fmq_theory.report.files import write_text_atomically
 
 __all__ = ["claims_as_json", "claims_html", "claims_markdown", "write_claims_html", "write_claims_json"]
@@ -60,11 +60,16 @@ def claims_markdown(findings: Sequence[Finding]) -> str:
         f"{count_verdicts(findings)}.",
         "",
     ]
-    lines += ["| claim | verdict | evidence |", "|---|---|---|"]
+    lines += ["| claim | | verdict | evidence |", "|---|---|---|---|"]
     rows = claim_rows(findings)
-    lines += [f"| [{row.id}](#{row.id.lower()}) | {row.verdict} | {_cell(row.evidence)} |" for row in rows]
+    lines += [
+        f"| [{row.id}](#{row.id.lower()}) | {row.title} | {row.verdict} | {_cell(row.evidence)} |"
+        for row in rows
+    ]
     for row in rows:
-        lines += ["", f"## {row.id}", "", f"{row.statement[:1].upper()}{row.statement[1:]}.", ""]
+        # The anchor stays the identifier when the words behind it change; the site makes the same one.
+        lines += ["", f'<a id="{row.id.lower()}"></a>', "", f"## {_headed(row)}", ""]
+        lines += [f"{row.statement[:1].upper()}{row.statement[1:]}.", ""]
         lines += [f"- Verdict: **{row.verdict}**", f"- Domain: {row.domain}", f"- Evidence: {row.evidence}"]
         lines += [f"- {_labelled(line)}" for line in row.resolution]
         if row.control:
@@ -74,6 +79,10 @@ def claims_markdown(findings: Sequence[Finding]) -> str:
         if row.remark:
             lines.append(f"- Remark: {row.remark}")
     return "\n".join(lines) + "\n"
+
+
+def _headed(row: ClaimRow) -> str:
+    return f"{row.id}: {row.title}" if row.title else row.id
 
 
 def _labelled(line: str) -> str:
@@ -99,12 +108,13 @@ details { margin: .3rem 0 1rem; } h2 { margin-bottom: .2rem; }
 }
 </style></head><body>
 <h1>Claims</h1><p>{{ count }}.</p>
-<table><tr><th>claim</th><th>verdict</th><th>evidence</th></tr>
-{% for row in rows %}<tr><td><a href="#{{ row.id }}">{{ row.id }}</a></td>
+<table><tr><th>claim</th><th></th><th>verdict</th><th>evidence</th></tr>
+{% for row in rows %}<tr><td><a href="#{{ row.id }}">{{ row.id }}</a></td><td>{{ row.title }}</td>
 <td class="verdict {{ row.verdict }}">{{ row.verdict }}</td><td>{{ row.evidence }}</td></tr>
 {% endfor %}</table>
 {% for row in rows %}
-<h2 id="{{ row.id }}">{{ row.id }} <span class="{{ row.verdict }}">{{ row.verdict }}</span></h2>
+<h2 id="{{ row.id }}">{{ headed(row) }}
+<span class="{{ row.verdict }}">{{ row.verdict }}</span></h2>
 <p>{{ row.statement }}.</p><ul><li>Domain: {{ row.domain }}</li>
 {% for line in row.resolution %}<li>{{ labelled(line) }}</li>{% endfor %}
 {% if row.control %}<li>Negative control: {{ row.control }}</li>{% endif %}
@@ -122,7 +132,9 @@ def claims_html(findings: Sequence[Finding]) -> str:
     """One page without any outside resource."""
     template = Environment(autoescape=True, trim_blocks=True).from_string(_PAGE)
     rows = claim_rows(findings)
-    return template.render(count=count_verdicts(findings), rows=rows, labelled=_labelled) + "\n"
+    return (
+        template.render(count=count_verdicts(findings), rows=rows, labelled=_labelled, headed=_headed) + "\n"
+    )
 
 
 def claims_as_json(findings: Sequence[Finding]) -> dict[str, Any]:

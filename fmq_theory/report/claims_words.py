@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fmq_theory.claims.claim import Finding, Kind, Verdict
 from fmq_theory.claims.judge import in_words
 from fmq_theory.claims.resolution import sentences
+from fmq_theory.claims.titles import TITLES
 
 __all__ = ["CLAIM_COLOURS", "ClaimRow", "claim_rows", "count_verdicts"]
 
@@ -23,6 +24,8 @@ class ClaimRow:
     """One finding in words."""
 
     id: str
+    title: str
+    """A few words on what it is about; empty for a claim that the register does not hold."""
     verdict: str
     statement: str
     domain: str
@@ -43,6 +46,7 @@ def claim_rows(findings: Sequence[Finding]) -> tuple[ClaimRow, ...]:
     return tuple(
         ClaimRow(
             finding.claim.id,
+            TITLES.get(finding.claim.id, ""),
             finding.verdict.name,
             finding.claim.statement,
             f"{finding.domain_checked}: {finding.cases}" if finding.cases else finding.domain_checked,
