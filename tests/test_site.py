@@ -1,5 +1,6 @@
 """What the site makes of plain text: powers and indices set as such, anchors that outlive their words."""
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -9,11 +10,11 @@ pytest.importorskip("docutils")
 pytest.importorskip("myst_parser")
 sys.path.append(str(Path(__file__).parents[1] / "docs" / "extensions"))
 
-from plain_formulas import pieces
-from verdicts import slug
-
 from fmq_theory.claims.register import REGISTER
 from fmq_theory.claims.titles import TITLES
+
+pieces = importlib.import_module("plain_formulas").pieces
+slug = importlib.import_module("verdicts").slug
 
 
 @pytest.mark.parametrize(
