@@ -91,12 +91,18 @@ class PackedTensor:
         return 8.0 * self.num_bytes / math.prod(self.layout.shape)
 
     def levels(self) -> Reals:
-        """The levels of each row, shape ``[rows, 2**bits]``; float32, or float64 if stored so."""
+        """The levels of each row, shape ``[rows, 2**bits]``; float32, or float64 if stored so.
+
+        None is beyond the largest number of the weights' type, which a clipped range or a rounded scale may
+        pass: in that type it would be infinite.
+        """
         narrow = np.float32 if self.codebook.dtype.itemsize <= 4 else np.float64
         numbers = self.codebook.astype(narrow, copy=False)
         levels = np.ascontiguousarray(levels_of(self.rule, numbers, self.bits, np.dtype(narrow)))
         # Rounded to the levels' type, as each weight's product would be.
-        return levels if self.scales is None else levels * self.scales.values()
+        levels = levels if self.scales is None else levels * self.scales.values()
+        largest = torch.finfo(torch_type(self.dtype)).max
+        return levels if largest >= float(np.finfo(narrow).max) else np.clip(levels, -largest, largest)
 
     def unpacked_codes(self) -> NDArray[np.uint8]:
         """One code a weight, of the weights' shape."""
@@ -191,7 +197,7 @@ class PackedTensor:
                 float(config["mse"]),
                 None if scales is None else Scales(scales, float(config["scale_unit"])),
             )
-            torch_type(found.dtype)
+            torch.finfo(torch_type(found.dtype))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             cause = f"lacks {error}" if isinstance(error, KeyError) else f"is wrong ({error})"
             raise _damaged(thing, f"its entry in the quantization_config {cause}") from error
@@ -279,19 +285,30 @@ def pack(
     in_use = cast("NDArray[np.bool_]", np.arange(levels.shape[1]) < used[:, None])
     if weights is None or bool(np.all((stored[:, : levels.shape[1]] == meant) | ~in_use)):
         return packed
-    values = np.ascontiguousarray(layout.rows(weights))
+    values = np.ascontiguousarray(layout.rows(_measurable(weights)))
     errors = squared_error_rows(values, rows, stored.astype(np.float64), None, threads)
     return replace(packed, mse=math.fsum(errors.tolist()) / rows.size)
 
 
+def _measurable(weights: NDArray[Any]) -> NDArray[np.floating]:
+    """The weights, exactly, in one of the two types that the kernels are compiled for."""
+    return weights.astype(np.float64 if weights.dtype.itemsize == 8 else np.float32, copy=False)
+
+
 def _narrowed(numbers: Reals, codebook_type: CodebookType) -> Reals:
+    """The numbers in a type that holds their magnitudes; a single row may vanish, but not the tensor."""
     with np.errstate(over="ignore"):
         narrow = numbers.astype(codebook_type)
-    if not np.isfinite(narrow).all():
+    largest, limits = float(np.abs(numbers).max()), np.finfo(codebook_type)
+    # Below the smallest normal number digits are lost, and then all of them.
+    small = 0.0 < largest < float(limits.tiny) and not np.array_equal(narrow, numbers)
+    if small or not np.isfinite(narrow).all():
+        cause = f"is below {float(limits.tiny):.2g}, where {codebook_type} loses digits"
         raise WeightsError(
             "weights",
-            f"a level of magnitude {float(np.abs(numbers).max()):.3g} exceeds {codebook_type}",
-            "store the codebooks in float32",
+            f"their largest level in magnitude, {largest:.3g}, "
+            + (cause if small else f"exceeds {codebook_type}"),
+            "leave out the type of the codebooks, or name a wider one",
         )
     return narrow
 

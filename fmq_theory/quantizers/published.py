@@ -107,7 +107,7 @@ class Published(Scheme):
             the codebooks, and codes of the shape of ``rows``.
 
         Raises:
-            SchemeError: a weight exceeds float32; or see ``published_rules``.
+            SchemeError: a weight exceeds float32, or all are 0 in it; or see ``published_rules``.
         """
         num_levels = self._checked(num_levels)
         with np.errstate(over="ignore"):
@@ -115,6 +115,10 @@ class Published(Scheme):
         if not np.isfinite(narrow).all():
             raise SchemeError(
                 f"scheme {self.name!r}", "a weight exceeds float32", "scale the weights towards 1"
+            )
+        if not narrow.any() and rows.any():
+            raise SchemeError(
+                f"scheme {self.name!r}", "every weight is 0 in float32", "scale the weights towards 1"
             )
         books = Codebooks.empty(len(narrow), num_levels)
         codes = np.zeros(narrow.shape, dtype=np.uint8)
