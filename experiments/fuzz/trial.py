@@ -1,0 +1,100 @@
+"""One hostile input: what it is, and what must be true of the answer to it."""
+
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from fmq_theory.errors import FmqError
+
+__all__ = ["Campaign", "Tally", "Trial", "WrongAnswerError", "attempt"]
+
+_KEPT_FAILURES = 20
+
+
+class WrongAnswerError(Exception):
+    """An answer that is neither right nor a refusal: the worst that can happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A hostile input.
+
+    Attributes:
+        what: the input in words, enough to make it again together with the campaign's seed.
+        run: gives it to the code. It returns where the answer is right, and raises ``WrongAnswerError``
+            where it is not; an ``FmqError`` is a refusal.
+    """
+
+    what: str
+    run: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """Trials of one kind.
+
+    Attributes:
+        name: of the kind.
+        question: what must hold for every input.
+        trials: from a generator and an empty folder of its own; may be endless.
+    """
+
+    name: str
+    question: str
+    trials: Callable[[np.random.Generator, Path], Iterator[Trial]]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the inputs of one campaign."""
+
+    right: int = 0
+    refused: int = 0
+    wrong: int = 0
+    tracebacks: int = 0
+    slowest: float = 0.0
+    seconds: float = 0.0
+    refusals: Counter[str] = field(default_factory=Counter[str])
+    failures: list[str] = field(default_factory=list[str])
+
+    @property
+    def inputs(self) -> int:
+        """All that were tried."""
+        return self.right + self.refused + self.wrong + self.tracebacks
+
+    @property
+    def failed(self) -> bool:
+        """Whether any answer was wrong, or any error came from the depths."""
+        return self.wrong + self.tracebacks > 0
+
+
+def attempt(trial: Trial, tally: Tally) -> None:
+    """Runs one trial and counts what became of it."""
+    begin = time.perf_counter()
+    try:
+        trial.run()
+        tally.right += 1
+    except FmqError as error:
+        tally.refused += 1
+        tally.refusals[type(error).__name__] += 1
+    except WrongAnswerError as error:
+        tally.wrong += 1
+        _keep(tally, f"WRONG {trial.what}: {error}")
+    except Exception as error:  # noqa: BLE001 (exactly what must not happen is what is counted)
+        tally.tracebacks += 1
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}:{place.lineno}"
+        _keep(tally, f"{type(error).__name__} at {where}, {trial.what}: {error}")
+    took = time.perf_counter() - begin
+    tally.seconds += took
+    tally.slowest = max(tally.slowest, took)
+
+
+def _keep(tally: Tally, failure: str) -> None:
+    if len(tally.failures) < _KEPT_FAILURES:
+        tally.failures.append(failure[:500])
