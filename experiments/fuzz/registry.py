@@ -1,8 +1,9 @@
 """The campaigns, in the order in which they take turns."""
 
 from experiments.fuzz.calls import CALLS, TRANSPORT
+from experiments.fuzz.names import NAMES
 from experiments.fuzz.trial import Campaign
 
 __all__ = ["CAMPAIGNS"]
 
-CAMPAIGNS: tuple[Campaign, ...] = (CALLS, TRANSPORT)
+CAMPAIGNS: tuple[Campaign, ...] = (CALLS, TRANSPORT, NAMES)
