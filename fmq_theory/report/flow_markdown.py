@@ -23,7 +23,8 @@ def flow_markdown(report: FlowReport, command: str, figures: Sequence[str] = ())
         figures: files beside the page.
     """
     rows = flow_rows(report)
-    lines = [f"# Quantized flow: {report.subject}", "", f"Written by `{command}`.", "", "## Verdict", ""]
+    compared = "one output" if report.measure == "velocity" else "samples"
+    lines = [f"# {report.title}, {compared}", "", f"Written by `{command}`.", "", "## Verdict", ""]
     lines += [f"- {sentence}" for sentence in flow_verdict(report)]
     lines += ["", f"## {report.compared}", ""]
     lines += _table(rows, fidelity_columns(report, rows, seeds=True))
