@@ -154,7 +154,8 @@ class Comparison:
         shannon: (bits, Shannon lower bound) pairs; empty for data, which have no density.
         tensors: one row a tensor of a checkpoint; empty for a law.
         skipped: (name, reason) of each tensor of a checkpoint that was left out.
-        notes: assumptions that the reader must know.
+        notes: what the reader must know of the input and the verdict.
+        table_notes: what the columns of the table mean and assume.
         crossover: b* with the interval of its median; None for data.
         layer_ratios: (rho_w2, rho_em) of every drawn layer by bit-width, in the order of ``ratios``; empty
             for data.
@@ -170,6 +171,7 @@ class Comparison:
     tensors: tuple[TensorRow, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    table_notes: tuple[str, ...] = ()
     crossover: Estimate | None = None
     layer_ratios: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...] = ()
 

@@ -135,6 +135,7 @@ def compare_checkpoint(
         tensors=tuple(rows),
         skipped=tuple((tensor.name, tensor.reason) for tensor in found.skipped),
         notes=_notes(rows, bits),
+        table_notes=_TABLE_NOTES,
     )
 
 
@@ -249,11 +250,19 @@ def _row(name: str, b: int, total: _Sums) -> Row:
     )
 
 
+_TABLE_NOTES = (
+    "measured, by moments and W2² (POT) are one number by three roads: the errors of all weights, sums over "
+    "the cells of the sorted weights, and the squared Wasserstein distances of the codebooks' own weights by "
+    "another library, each with its share of the weights. They may differ in rounding; W2² is never above "
+    "the error, and equals it where no larger weight has a smaller level.",
+    "high-rate values rest on a density estimated from spacings: they mean little in channels of few "
+    "weights, and bound nothing.",
+)
+
+
 def _notes(rows: Sequence[TensorRow], bits: Sequence[int]) -> tuple[str, ...]:
     notes = [
-        "these weights are the whole population: measured values are exact for them and need no interval.",
-        "high-rate values rest on a density estimated from spacings: they mean little in channels of few "
-        "weights.",
+        "these weights are the whole population: measured values are exact for them and need no interval."
     ]
     lossless = [row for row in rows if row.lossless_bits is not None]
     if lossless:

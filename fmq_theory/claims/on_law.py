@@ -132,7 +132,8 @@ def compare_law(
         crossover_bits=crossover,
         verdict=paper_verdict(subject, ratios, crossover),
         shannon=_shannon(source, bits),
-        notes=_notes(source, rows, n, repeats),
+        notes=_notes(source, repeats),
+        table_notes=_table_notes(rows, n, repeats),
         crossover=star,
         layer_ratios=layer_ratios,
     )
@@ -268,16 +269,8 @@ def _shannon(source: Source, bits: Sequence[int]) -> tuple[tuple[int, float], ..
     return tuple((b, shannon_lower_bound(source, b)) for b in bits)
 
 
-def _notes(source: Source, rows: Sequence[Row], n: int, repeats: int) -> tuple[str, ...]:
-    notes = [
-        f"own: codebook designed on n = {n:,} weights, measured on these weights (mean over samples; the "
-        "interval and both ratios are of the median sample). Theory is of the mean over samples: "
-        "= its value, ≤ a proven upper bound of it.",
-        "fresh: the same codebooks on weights they have not seen (exact, by partial moments of the law). No "
-        "codebook of 2^b levels is below the law's W2 optimum there: ≥.",
-        "law: the codebook designed on the law, on the law. With m = n/2^b weights a level, equal mass "
-        "on a flat law is above it by a share of about 2/m (own) and 4/m (fresh).",
-    ]
+def _notes(source: Source, repeats: int) -> tuple[str, ...]:
+    notes: list[str] = []
     if repeats < (fewest := fewest_for_median()):
         notes.append(
             f"{repeats} sample{'s' if repeats > 1 else ''}: no interval; pass --repeats {fewest} or more for "
@@ -288,6 +281,24 @@ def _notes(source: Source, rows: Sequence[Row], n: int, repeats: int) -> tuple[s
             "the law's fourth moment is infinite, so the mean of sample errors converges slowly: rare "
             "samples lie far above it, and the mean of a few is most often below it."
         )
+    return tuple(notes)
+
+
+def _table_notes(rows: Sequence[Row], n: int, repeats: int) -> tuple[str, ...]:
+    mean = "mean over samples" if repeats > 1 else "one sample"
+    notes = [
+        f"own: codebook designed on n = {n:,} weights, measured on these weights ({mean}; the "
+        "interval and both ratios are of the median sample). Theory is of the mean over all samples: "
+        "= its value, ≤ a proven upper bound of it. A mean of few may lie on either side of it.",
+        "POT W2²: the squared Wasserstein distance between the weights of the first sample and the quantized "
+        "ones, by another library. It is that one sample's own error, not the mean over samples beside it.",
+        "fresh: the same codebooks on weights they have not seen (exact, by partial moments of the law). No "
+        "codebook of 2^b levels is below the law's W2 optimum there: ≥. It may be below law, except for "
+        "Lloyd–Max: the law's codebook of another scheme is not the best one.",
+        "law: the codebook designed on the law, on the law. With m = n/2^b weights a level, equal mass "
+        "on a flat law is above it by a share of about 2/m (own) and 4/m (fresh). The high-rate value is a "
+        "limit, no bound: the exact one may lie on either side.",
+    ]
     if any(row.scheme == "uniform_clipped" for row in rows):
         notes.append(
             "uniform_clipped, law: the best grid centred on the mean. One off centre can be better: at 2 "
@@ -295,7 +306,8 @@ def _notes(source: Source, rows: Sequence[Row], n: int, repeats: int) -> tuple[s
         )
     reasons: dict[str, list[str]] = {}
     for row in rows:
-        for reason in filter(None, row.note.split("; ")):
+        # A line without numbers says its reason itself.
+        for reason in filter(None, row.note.split("; ") if row.own_hat is not None else ()):
             schemes = reasons.setdefault(reason, [])
             if row.scheme not in schemes:
                 schemes.append(row.scheme)

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from fmq_theory.bounds import BAND
 from fmq_theory.claims.comparison import RatioRow
 from fmq_theory.claims.words import runs_in_words
 
-__all__ = ["paper_verdict"]
+__all__ = ["Place", "paper_verdict", "place_in_band"]
+
+Place = Literal["below", "inside", "above", "undecided"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +56,29 @@ def paper_verdict(subject: str, ratios: Sequence[RatioRow], crossover: float | N
     )
 
 
+def place_in_band(low: float | None, high: float | None) -> Place:
+    """Where the whole interval of a ratio lies relative to the paper's band.
+
+    Args:
+        low: lower end; None where there is no interval (fewer than six samples).
+        high: upper end.
+
+    Returns:
+        "undecided" where the interval holds an edge of the band, or there is none.
+    """
+    if low is None or high is None:
+        return "undecided"
+    if BAND[0] <= low and high <= BAND[1]:
+        return "inside"
+    if high < BAND[0]:
+        return "below"
+    return "above" if low > BAND[1] else "undecided"
+
+
 def _placed(intervals: Sequence[tuple[int, float | None, float | None]]) -> _Placed:
-    places: dict[str, list[int]] = {"below": [], "inside": [], "above": [], "undecided": []}
+    places: dict[Place, list[int]] = {"below": [], "inside": [], "above": [], "undecided": []}
     for bits, low, high in intervals:
-        if low is None or high is None:  # a single repeat has no interval
-            places["undecided"].append(bits)
-        elif BAND[0] <= low and high <= BAND[1]:
-            places["inside"].append(bits)
-        elif high < BAND[0]:
-            places["below"].append(bits)
-        elif low > BAND[1]:
-            places["above"].append(bits)
-        else:
-            places["undecided"].append(bits)
+        places[place_in_band(low, high)].append(bits)
     return _Placed(**{place: tuple(bits) for place, bits in places.items()})
 
 

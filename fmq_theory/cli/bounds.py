@@ -76,6 +76,7 @@ ALL_SCHEMES = (*DEFAULT_SCHEMES, "nf4", "fp4")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write everything as JSON.")
 @click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write the rows as CSV.")
 @click.option("--force", is_flag=True, help="Replace files that exist.")
+@click.option("--quiet", is_flag=True, help="Print the verdict and the ratios, not the table.")
 def bounds(
     tail: str | None,
     df: float | None,
@@ -95,17 +96,18 @@ def bounds(
     json_path: Path | None,
     csv_path: Path | None,
     force: bool,
+    quiet: bool,
 ) -> None:
     """Set theory beside measurement, for each scheme and bit-width.
 
-    Give a law (--tail) or real weights (--checkpoint). For a law three mean squared errors are told apart:
-    "own", of a codebook designed on n weights, on these weights; "fresh", of the same codebook on weights it
-    has not seen; "law", of the codebook designed on the law. Beside own and fresh stands what theory says of
-    their mean over samples: = its value, ≤ or ≥ a proven bound. Beside law stand a proven upper bound, the
-    high-rate prediction and its order (the error falls as 2^(-order*b)). JSON and CSV have the same in
-    columns own_*, fresh_* and law_*. Then the two ratios to min-max uniform, rho_W2 for the W2 optimum
-    (Lloyd-Max) and rho_EM for the paper's equal mass, the bits at which each lies in the paper's band
-    0.25-0.40, the crossover b*, and a verdict on the paper's claim.
+    Give a law (--tail) or real weights (--checkpoint). First comes the verdict on the paper's claim, with the
+    two ratios to min-max uniform: rho_W2 for the W2 optimum (Lloyd-Max) and rho_EM for the paper's equal
+    mass, whether each lies in the paper's band 0.25-0.40, and the crossover b*. Then comes the table (--quiet
+    leaves it out). For a law three mean squared errors are told apart: "own", of a codebook designed on n
+    weights, on these weights; "fresh", of the same codebook on weights it has not seen; "law", of the
+    codebook designed on the law. Beside own and fresh stands what theory says of their mean over samples: =
+    its value, ≤ or ≥ a proven bound. Beside law stand a proven upper bound, the high-rate prediction and its
+    order (the error falls as 2^(-order*b)). JSON and CSV have the same in columns own_*, fresh_* and law_*.
 
     \b
     Examples:
@@ -117,7 +119,7 @@ def bounds(
         raise click.UsageError("give either --tail NAME (a law) or --checkpoint PATH (real weights)")
     if "all" in schemes:
         schemes = tuple(dict.fromkeys((*ALL_SCHEMES, *(name for name in schemes if name != "all"))))
-    outputs = Outputs(plot, no_plot, json_path, csv_path, force)
+    outputs = Outputs(plot, no_plot, json_path, csv_path, force, quiet)
     with reported_errors(), reading_checkpoint(checkpoint):
         if checkpoint is None:
             _refuse("--tail", {"--tensor": tensors or None, "--granularity": granularity})

@@ -27,6 +27,7 @@ class Outputs:
     json_path: Path | None
     csv_path: Path | None
     force: bool
+    quiet: bool = False
     _figure: Path | None = field(default=None, init=False)
 
     def check(self, default_name: str) -> None:
@@ -54,7 +55,7 @@ class Outputs:
         """Prints the tables, writes the files, says where they are and what to run next."""
         from fmq_theory.report import print_comparison, write_csv, write_json
 
-        print_comparison(comparison)
+        print_comparison(comparison, quiet=self.quiet)
         if self._figure is not None:
             from fmq_theory.report.comparison_figure import write_comparison_figure
 

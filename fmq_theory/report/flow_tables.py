@@ -2,39 +2,34 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.table import Table
-
 from fmq_theory.claims.flow_verdict import flow_verdict
 from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.flow.flow_rows import FlowRow, flow_rows
 from fmq_theory.report.flow_columns import LADDER_COLUMNS, Column, fidelity_columns, in_digits
 from fmq_theory.report.looks import look
+from fmq_theory.report.tables import Line, Section, Sheet, print_prose, print_sheet, terminal
 
 __all__ = ["flow_notes", "print_flow"]
 
-_PIPE_WIDTH = 150
 _LAYERS = 8
 
 
 def print_flow(report: FlowReport) -> None:
-    """Prints the samples' fidelity, the ladder, the layers, the verdict and the notes on standard output."""
-    console = Console()
-    if not console.is_terminal:
-        # A pipe has no width to respect, and a folded table is hard to read and to search.
-        console = Console(width=_PIPE_WIDTH)
+    """Prints the verdict, the samples' fidelity, the ladder, the layers and the notes on standard output."""
+    console = terminal()
     rows = flow_rows(report)
-    console.print(f"Quantized flow: {report.subject}", highlight=False)
-    console.print(_table(report.compared, rows, fidelity_columns(report, rows)))
-    if any(row.ladder for row in rows):
-        console.print(_table("Bound / error at t = 1, median over samples", rows, LADDER_COLUMNS))
-    if report.layers:
-        console.print(_layers_table(report))
+    print_prose(console, f"Quantized flow: {report.subject}")
     console.print("\n[bold]Verdict.[/bold]")
     for sentence in flow_verdict(report):
-        console.print(f"  {sentence}", highlight=False, markup=False)
+        print_prose(console, sentence, indent=2)
+    console.print()
+    print_sheet(console, _sheet(report.compared, rows, fidelity_columns(report, rows)))
+    if any(row.ladder for row in rows):
+        print_sheet(console, _sheet("Bound / error at t = 1, median over samples", rows, LADDER_COLUMNS))
+    if report.layers:
+        print_sheet(console, _layers(report))
     for note in flow_notes(report):
-        console.print(f"[dim]· {note}[/dim]", highlight=False)
+        print_prose(console, f"· {note}", style="dim")
 
 
 def flow_notes(report: FlowReport) -> tuple[str, ...]:
@@ -108,32 +103,41 @@ def _of_samples(report: FlowReport) -> list[str]:
     return notes
 
 
-def _table(title: str, rows: Sequence[FlowRow], columns: Sequence[Column]) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column("scheme", overflow="fold")
-    for heading in ("bits", *(heading for heading, _ in columns)):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row, after in zip(rows, [*rows[1:], None], strict=True):
-        first = row is rows[0] or rows[rows.index(row) - 1].scheme != row.scheme
-        label = look(row.scheme).label if first else ""
-        last = after is not None and after.scheme != row.scheme
-        table.add_row(label, str(row.bits), *(cell(row) for _, cell in columns), end_section=last)
-    return table
-
-
-def _layers_table(report: FlowReport) -> Table:
-    scheme, bits = report.layers_of or ("", 0)
-    table = Table(
-        title=f"|e| when one tensor alone is quantized: {look(scheme).label}, {bits} bits",
-        title_justify="left",
+def _sheet(title: str, rows: Sequence[FlowRow], columns: Sequence[Column]) -> Sheet:
+    groups: dict[str, list[Line]] = {}
+    for row in rows:
+        # A cell without samples says why where its numbers would stand.
+        absent = row.sample_error_rms is None and row.note
+        cells = [] if absent else [cell(row) for _, cell in columns]
+        line = Line(cells, str(row.bits), _why_absent(row) if absent else None)
+        groups.setdefault(look(row.scheme).label, []).append(line)
+    return Sheet(
+        [Section(label, lines) for label, lines in groups.items()],
+        [heading for heading, _ in columns],
+        label="scheme",
+        key="bits",
+        title=title,
     )
-    table.add_column("tensor", overflow="fold")
-    for heading in ("|Δθ|", "|e| rms", "first order"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for layer in report.layers[:_LAYERS]:
-        table.add_row(
-            layer.name, in_digits(layer.weight_change), in_digits(layer.measured), in_digits(layer.predicted)
-        )
-    if len(report.layers) > _LAYERS:
-        table.caption = f"and {len(report.layers) - _LAYERS} more; JSON has them all"
-    return table
+
+
+def _why_absent(row: FlowRow) -> str:
+    known = "" if row.mse is None else f"no samples (weights mse {in_digits(row.mse)}): "
+    return f"{known}{row.note}"
+
+
+def _layers(report: FlowReport) -> Sheet:
+    scheme, bits = report.layers_of or ("", 0)
+    more = len(report.layers) - _LAYERS
+    return Sheet(
+        [
+            Section(
+                layer.name,
+                [Line([in_digits(x) for x in (layer.weight_change, layer.measured, layer.predicted)])],
+            )
+            for layer in report.layers[:_LAYERS]
+        ],
+        ("|Δθ|", "|e| rms", "first order"),
+        label="tensor",
+        title=f"|e| when one tensor alone is quantized: {look(scheme).label}, {bits} bits",
+        caption=f"and {more} more; JSON has them all" if more > 0 else "",
+    )

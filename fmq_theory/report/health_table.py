@@ -2,30 +2,36 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
+
+from fmq_theory.report.tables import print_prose, terminal
 
 __all__ = ["print_health"]
 
-_LOOKS = {"ok": "[green]ok[/green]", "note": "[yellow]note[/yellow]", "broken": "[bold red]BROKEN[/bold red]"}
-_PIPE_WIDTH = 150
+_LOOKS = {"ok": "green", "note": "yellow", "broken": "bold red"}
+_SIGNS = {"ok": "ok    ", "note": "note  ", "broken": "BROKEN"}
+_INDENT = 7
+_BESIDE = 80
+"""Characters from which on what was found stands beside the name of the check."""
 
 
 def print_health(checks: Sequence[tuple[str, str, str, str]]) -> None:
     """Prints name, status, what was found and what to do, then a line that sums it up."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_PIPE_WIDTH)
-    table = Table(box=None, pad_edge=False)
-    for heading in ("", "check", "found"):
-        table.add_column(heading, no_wrap=heading == "check", overflow="fold")
+    console = terminal()
+    width = max((len(name) for name, *_ in checks), default=0)
+    indent = _INDENT + width + 1 if console.width >= _BESIDE else _INDENT
     for name, status, found, remedy in checks:
-        words = escape(found) + (f"\n[bold]→ {escape(remedy)}[/bold]" if remedy else "")
-        table.add_row(_LOOKS[status], escape(name), words)
-    console.print(table, highlight=False)
+        shown = Text.assemble((_SIGNS[status], _LOOKS[status]), f" {name}")
+        if indent > _INDENT:
+            print_prose(console, found, indent=indent, before=shown)
+        else:
+            console.print(shown, soft_wrap=True)
+            print_prose(console, found, indent=indent)
+        if remedy:
+            print_prose(console, f"→ {remedy}", style="bold", indent=indent)
     broken = [name for name, status, _, _ in checks if status == "broken"]
+    console.print()
     if broken:
-        console.print(f"\n[bold red]Broken:[/bold red] {escape(', '.join(broken))}", highlight=False)
+        print_prose(console, ", ".join(broken), head="Broken:")
     else:
-        console.print("\nEverything works.", highlight=False)
+        print_prose(console, "Everything works.")

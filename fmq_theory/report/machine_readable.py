@@ -31,7 +31,7 @@ def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
         "shannon": [{"bits": bits, "distortion": value} for bits, value in comparison.shannon],
         "tensors": [dataclasses.asdict(row) for row in comparison.tensors],
         "skipped": [{"name": name, "reason": reason} for name, reason in comparison.skipped],
-        "notes": list(comparison.notes),
+        "notes": [*comparison.notes, *comparison.table_notes],
         "environment": environment(),
     }
     return plain_values(report)

@@ -142,7 +142,7 @@ def test_student_t_order_is_the_tail_s(gaussian: Comparison) -> None:
 
 
 def test_the_note_on_grids_off_centre_is_there_with_the_scheme(gaussian: Comparison) -> None:
-    (note,) = (note for note in gaussian.notes if note.startswith("uniform_clipped, law"))
+    (note,) = (note for note in gaussian.table_notes if note.startswith("uniform_clipped, law"))
     for digits in ("0.19446", "0.19630", "0.23298", "0.31998"):  # recomputed in test_clipped_uniform
         assert digits in note
     assert not any("uniform_clipped" in note for note in _compare(Gaussian(), schemes=("lloyd_max",)).notes)

@@ -10,6 +10,7 @@ from matplotlib.container import ErrorbarContainer
 
 from fmq_theory.claims import Comparison, Row, TensorRow
 from fmq_theory.claims.comparison import ratio_row
+from fmq_theory.claims.verdict import paper_verdict
 from fmq_theory.report import SCHEME_LOOKS, look, print_comparison
 from fmq_theory.report.comparison_figure import comparison_figure, write_comparison_figure
 
@@ -90,6 +91,12 @@ def test_tables_print_layers_and_what_was_left_out(capsys: pytest.CaptureFixture
     assert "2 complex" in text
 
 
+def _text(comparison: Comparison, capsys: pytest.CaptureFixture[str], *, quiet: bool = False) -> str:
+    capsys.readouterr()
+    print_comparison(comparison, quiet=quiet)
+    return re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+
+
 @pytest.mark.parametrize("width", [80, 139, 140, 200])
 def test_no_number_is_cut_at_any_width_of_a_terminal(
     width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -97,10 +104,60 @@ def test_no_number_is_cut_at_any_width_of_a_terminal(
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes the output for a terminal
     monkeypatch.setenv("TERM", "xterm")
-    print_comparison(_comparison())
-    text = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    text = _text(_comparison(), capsys)
     assert max(map(len, text.splitlines())) <= width
-    for expected in ("0.0625", "0.00391", "0.305", "yes"):
+    for expected in ("0.0625", "0.00391", "0.305", "[-1, 0.125]"):
         assert expected in text
-    assert ("median's 95 %" in text) == (width >= 140)
-    assert "0.06…" not in text
+
+
+def test_the_verdict_and_the_ratios_come_before_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = _text(_comparison(), capsys).splitlines()
+    places = [
+        next(place for place, line in enumerate(lines) if word in line)
+        for word in ("Verdict. A verdict.", "ρ_W2", "b* = 3.90", "uniform (min–max)")
+    ]
+    assert places == sorted(places)
+    assert places[0] <= 2
+
+
+def test_quiet_leaves_the_table_and_its_notes_out(capsys: pytest.CaptureFixture[str]) -> None:
+    given = _comparison(notes=("of the input",), table_notes=("of a column",))
+    quiet, full = _text(given, capsys, quiet=True), _text(given, capsys)
+    assert full.startswith(quiet.removesuffix("· of the input\n"))
+    assert "of the input" in quiet
+    assert "of a column" in full
+    for of_table in ("of a column", "uniform (min–max)", "0.0625"):
+        assert of_table not in quiet
+
+
+def test_the_band_s_column_agrees_with_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    inside, below, above = [0.30] * 6, [0.1] * 6, [0.7] * 6
+    straddling = [0.2, 0.22, 0.26, 0.27, 0.3, 0.31]  # the median lies inside, its interval does not
+    ratios = (ratio_row(2, inside, straddling), ratio_row(3, below, above), ratio_row(4, inside[:2], above))
+    lines = _text(_comparison(ratios=ratios), capsys).splitlines()
+    rows = [next(line for line in lines if line.startswith(f"   {bits} ")) for bits in (2, 3, 4)]
+    assert ratios[0].rho_em_in_band
+    assert [re.findall(r"yes|no, \w+|undecided", row) for row in rows] == [
+        ["yes", "undecided"],
+        ["no, below", "no, above"],
+        ["undecided", "no, above"],
+    ]
+    words = paper_verdict("a law", ratios, None)
+    assert "inside it at 2 bits, below it at 3 bits (4 bits undecided)" in words.split("Lloyd-Max")[1] or (
+        "below it at 3 bits, inside it at 2 bits (4 bits undecided)" in words
+    )
+
+
+def test_a_measured_value_on_the_wrong_side_of_law_s_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    def row(**values: float) -> Row:
+        return Row("lloyd_max", 8, 256, law_exact=2.0, law_upper=3.0, **values)
+
+    beats = _text(_comparison(rows=(row(own_hat=1.0, fresh_hat=2.5),)), capsys)
+    assert "1*" in beats
+    assert "* own below law: the codebook was designed on these very weights" in beats
+    assert "†" not in beats
+    exceeds = _text(_comparison(rows=(row(own_hat=2.0, fresh_hat=3.5),)), capsys)
+    assert "3.5†" in exceeds
+    assert "† measured above law's bound" in exceeds
+    plain = _text(_comparison(rows=(row(own_hat=2.0004, fresh_hat=2.9),)), capsys)
+    assert not {"*", "†"} & set(plain.replace("b*", ""))
