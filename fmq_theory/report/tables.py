@@ -209,13 +209,13 @@ def _print_grid(
     gap: int = _GAP,
 ) -> None:
     """The front columns and one block of the others, under their headings."""
-    shown = [*front, *(columns[place] for place in block)]
-    height = max(len(column.heading) for column in shown)
+    side = [*front, *(columns[place] for place in block)]
+    height = max(len(column.heading) for column in side)
     for row in range(height):
-        parts = [column.aligned(column.heading_line(row, height)) for column in shown]
+        parts = [column.aligned(column.heading_line(row, height)) for column in side]
         _put(console, _joined(parts, indent, gap), style="bold")
     stroke = "─" if console.encoding.lower().startswith("utf") else "-"
-    _put(console, Text(" " * indent + stroke * _whole(shown, gap)), style="dim")
+    _put(console, Text(" " * indent + stroke * _whole(side, gap)), style="dim")
     for number, (before, line) in enumerate(lines):
         if number and before and before[0] and not lines[number - 1][0][0]:
             _put(console, Text(""))  # between sections of several lines
