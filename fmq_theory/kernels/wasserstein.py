@@ -148,10 +148,13 @@ def _sum(weights: FloatArray, size: int) -> tuple[float, float]:
     """Double-double sum; ``size`` where ``weights`` is empty."""
     if weights.size == 0:
         return np.float64(size), 0.0
-    high = low = 0.0
+    # Three parts, rounded to two at the end: the error does not grow with the number of weights.
+    high = middle = low = 0.0
     for weight in weights:
-        high, low = dd_add(high, low, weight, 0.0)
-    return high, low
+        high, lost = two_sum(high, weight)
+        middle, lost = two_sum(middle, lost)
+        low += lost
+    return dd_add(high, 0.0, middle, low)
 
 
 @kernel

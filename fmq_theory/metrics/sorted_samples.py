@@ -18,6 +18,8 @@ FloatArray = NDArray[np.float64]
 Points = NDArray[np.floating]
 
 _SAFE_EXPONENT = 400  # squares of numbers below 2**400, and their sums, stay within float64
+_LEAST_RESOLVED = 2.0**-900  # from here on what underflowed below 2**-1022 is no part of it that counts
+_MOST_APART = 1000  # powers of two between masses that can be scaled and stay positive
 _LEAST_EXPONENT = -1022  # 2**1022 is the largest power of two whose inverse is no denormal
 
 
@@ -56,6 +58,14 @@ class SortedPair(NamedTuple):
     def scale(self) -> float:
         """What points are multiplied by before they are squared."""
         return math.ldexp(1.0, -self.exponent)
+
+    def resolves(self, squared: float) -> bool:
+        """Whether no square that counts has underflowed in a sweep that gave ``squared``.
+
+        Only where far points set the unit can that be: among others the square of a gap underflows where the
+        distance itself does.
+        """
+        return self.exponent <= 0 or squared >= _LEAST_RESOLVED
 
     def in_units_of_points(self, squared: float) -> float:
         """``squared`` * 4**exponent; ``inf`` beyond float64."""
@@ -100,16 +110,18 @@ def sorted_sample(values: object, weights: object, name: str, threads: int = 1) 
     Raises:
         WeightsError: see ``w2_squared``.
     """
-    x = as_weights(values, name, narrow=True).ravel()
+    given = as_weights(values, name, narrow=True)
+    x = given.ravel()
     if weights is None:
         return SortedSample(sorted_copy(np.ascontiguousarray(x), threads), np.empty(0))
-    mass = as_weights(weights, f"{name}_weights").ravel()
-    if mass.size != x.size:
+    mass = as_weights(weights, f"{name}_weights")
+    if mass.shape != given.shape:
         raise WeightsError(
             f"{name}_weights",
-            f"{mass.size} masses do not fit {x.size} numbers",
-            f"pass one for each of {name}",
+            f"masses of shape {mass.shape} do not fit numbers of shape {given.shape}",
+            f"pass one for each of {name}, in the same shape",
         )
+    mass = mass.ravel()
     if (mass < 0.0).any():
         raise WeightsError(f"{name}_weights", "a mass is negative", "pass masses of at least zero")
     largest = mass.max()
@@ -117,5 +129,9 @@ def sorted_sample(values: object, weights: object, name: str, threads: int = 1) 
         raise WeightsError(f"{name}_weights", "every mass is zero", "pass at least one positive mass")
     order = np.argsort(x, kind="stable")
     order = order[mass[order] > 0.0]
+    mass = mass[order]
+    top, least = (int(np.frexp(end)[1]) for end in (largest, mass.min()))
+    if top - least > _MOST_APART:  # for whole numbers only: no scale has room for both ends
+        return SortedSample(x[order], mass)
     # The largest mass becomes 1 up to a factor 2, so that sums and products stay within float64.
-    return SortedSample(x[order], np.ldexp(mass[order], -int(np.frexp(largest)[1])))
+    return SortedSample(x[order], np.ldexp(mass, -top))

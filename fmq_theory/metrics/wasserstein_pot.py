@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from fmq_theory.codebook import Codebook
 from fmq_theory.errors import WeightsError
-from fmq_theory.metrics.sorted_samples import SortedPair, sorted_pair
+from fmq_theory.metrics.exact_sweep import needs_exact_ranks, w2_squared_exact
+from fmq_theory.metrics.sorted_samples import SortedPair, SortedSample, paired, sorted_pair
 from fmq_theory.metrics.wasserstein import codebook_pair
 from fmq_theory.sources.empirical import Empirical
 from fmq_theory.sources.weights import as_weights
@@ -41,7 +42,8 @@ def w2_squared_pot(
             and sweeps, ``emd_1d_sorted`` is the sweep inside it, without a second sort.
 
     Raises:
-        WeightsError: as `w2_squared`, or an unknown method.
+        WeightsError: as `w2_squared`, an unknown method, or numbers or masses so far apart that POT would
+            lose the smaller ones.
 
     Reference:
         Flamary et al. 2021, POT: Python Optimal Transport, JMLR 22(78).
@@ -66,7 +68,8 @@ def rowwise_w2_squared_pot(rows: ArrayLike, quantized: ArrayLike) -> FloatArray:
         quantized: shape ``[C, n]``.
 
     Raises:
-        WeightsError: not finite, empty, or of different or other than two-dimensional shapes.
+        WeightsError: not finite, empty, or of different or other than two-dimensional shapes; or numbers of
+            one row so far apart that POT would lose the smaller ones.
     """
     before, after = as_weights(rows, "rows"), as_weights(quantized, "quantized")
     if before.ndim != 2 or before.shape != after.shape:
@@ -75,17 +78,21 @@ def rowwise_w2_squared_pot(rows: ArrayLike, quantized: ArrayLike) -> FloatArray:
             "two matrices of one shape are needed",
             "pass one channel a row, before and after quantization",
         )
-    largest = max(float(np.abs(before).max()), float(np.abs(after).max()))
-    exponent = int(np.frexp(largest)[1])
-    before, after = np.sort(np.ldexp(before, -exponent)), np.sort(np.ldexp(after, -exponent))
-    sweep = _pot().emd_1d_sorted
-    ones = np.ones(before.shape[1])
-    costs = [sweep(ones, ones, x, y, metric="sqeuclidean")[2] for x, y in zip(before, after, strict=True)]
-    with np.errstate(over="ignore", under="ignore"):
-        return np.ldexp(np.array(costs, dtype=np.float64) / ones.size, 2 * exponent)
+    return np.array(
+        [
+            _by_pot(paired(*(SortedSample(np.sort(side), np.empty(0)) for side in row)), "emd_1d_sorted")
+            for row in zip(before, after, strict=True)
+        ]
+    )
 
 
 def _by_pot(pair: SortedPair, method: PotMethod) -> float:
+    if needs_exact_ranks(pair):
+        raise WeightsError(
+            "masses",
+            "they span more than the running differences of POT can tell apart",
+            "use w2_squared, which can, or leave out the smallest",
+        )
     ot = _pot()
     # Writable float64 copies: its C code asks for them, and in float32 POT sums in float32.
     x, y = (np.ldexp(np.float64(sample.points), -pair.exponent) for sample in (pair.x, pair.y))
@@ -104,6 +111,12 @@ def _by_pot(pair: SortedPair, method: PotMethod) -> float:
             f"method {method!r}",
             "POT is called in three ways only",
             "choose wasserstein_1d, emd2_1d or emd_1d_sorted",
+        )
+    if not pair.resolves(float(squared)) and w2_squared_exact(pair.x, pair.y) > 0.0:
+        raise WeightsError(
+            "points",
+            "POT cannot tell the near ones apart beside the far ones, whose squares set its unit",
+            "use w2_squared, which can, or leave out the points that both samples share",
         )
     return pair.in_units_of_points(float(squared))
 
