@@ -1,45 +1,36 @@
-"""The safetensors container: a header and then the bytes of the tensors, read by map and written in a stream.
+"""The safetensors container: a header and then the bytes of the tensors, read and written a tensor at a time.
 
 The safetensors library writes a file from tensors that are all in memory. Here the sizes are known first and
-the bytes come one tensor at a time. Reading gives views into a map of the file, which torch need not
-understand the type of.
+the bytes come one tensor at a time. Reading gives bytes, whose type torch need not understand.
 """
 
 import json
 import math
 import os
+import re
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fmq_theory.checkpoint import limits
+from fmq_theory.checkpoint.file_bytes import FileBytes
+from fmq_theory.checkpoint.number_types import ITEM_BITS
 from fmq_theory.errors import CheckpointError
 
-__all__ = ["Container", "Spec", "checksum", "item_bits", "open_container", "write_container"]
+__all__ = ["Container", "Spec", "checksum", "open_container", "parse_json", "write_container"]
 
 Bytes = NDArray[np.uint8]
 
-_ITEM_BITS = {
-    "F64": 64, "I64": 64, "U64": 64, "C64": 64,
-    "F32": 32, "I32": 32, "U32": 32,
-    "F16": 16, "BF16": 16, "I16": 16, "U16": 16,
-    "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "I8": 8, "U8": 8, "BOOL": 8,
-    "F6_E2M3": 6, "F6_E3M2": 6, "F4": 4,
-}  # fmt: skip
-_LONGEST_HEADER = 100_000_000  # the safetensors library's own limit
 _LENGTH = struct.Struct("<Q")
 _ALIGNMENT = 8
+_MOST_AXES = 1000  # torch stops somewhere above; the product of a million sizes takes minutes
 _METADATA = "__metadata__"
-
-
-def item_bits(dtype: str) -> int | None:
-    """Bits of a number of that safetensors type; None for an unknown one."""
-    return _ITEM_BITS.get(dtype)
 
 
 def checksum(data: Bytes) -> int:
@@ -64,7 +55,7 @@ class Spec:
     @property
     def num_bytes(self) -> int:
         """Its size in the file."""
-        return math.prod(self.shape) * _ITEM_BITS[self.dtype] // 8
+        return math.prod(self.shape) * ITEM_BITS[self.dtype] // 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,45 +66,43 @@ class Container:
         path: of the file.
         metadata: what the header says beside the tensors.
         specs: in the order of the bytes.
-        data: all bytes behind the header, read-only, shape ``[n]``.
+        file: the bytes.
         starts: where in them each tensor begins.
     """
 
     path: Path
     metadata: Mapping[str, str]
     specs: Mapping[str, Spec]
-    data: Bytes
+    file: FileBytes
     starts: Mapping[str, int]
 
     def bytes_of(self, name: str) -> Bytes:
-        """The bytes of a tensor, paged in when they are read.
+        """The bytes of a tensor, in memory of their own, read-only.
 
         Raises:
-            CheckpointError: there is no tensor of that name.
+            CheckpointError: there is no tensor of that name, or the file became shorter meanwhile.
         """
         if name not in self.specs:
             raise CheckpointError(
                 f"checkpoint {str(self.path)!r}", f"it lacks {name!r}", "download or save it again"
             )
-        return self.data[self.starts[name] : self.starts[name] + self.specs[name].num_bytes]
+        found = self.file.read(self.starts[name], self.specs[name].num_bytes)
+        found.flags.writeable = False
+        return found
 
 
 def open_container(path: Path) -> Container:
-    """Maps a safetensors file, after every length that its header states has been checked.
+    """Opens a safetensors file, after every length that its header states has been checked.
 
     Raises:
         CheckpointError: it cannot be opened or is damaged.
     """
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            header, start = _header(path, file, size)
-        data = np.memmap(path, dtype=np.uint8, mode="r").view(np.ndarray)
-    except OSError as error:
-        raise CheckpointError(
-            f"checkpoint {str(path)!r}", f"it cannot be opened ({error})", "check the path and permissions"
-        ) from error
-    metadata = header.pop(_METADATA, {})
+    file = FileBytes(path)
+    size = file.size
+    header, start = _header(path, file)
+    metadata = header.pop(_METADATA, None)
+    if metadata is None:  # the library reads null as none
+        metadata = {}
     if not (
         isinstance(metadata, dict)
         and all(isinstance(v, str) for v in cast("dict[str, Any]", metadata).values())
@@ -131,28 +120,58 @@ def open_container(path: Path) -> Container:
         path,
         cast("dict[str, str]", metadata),
         {spec.name: spec for spec, _, _ in found},
-        data[start:],
-        {spec.name: begin for spec, begin, _ in found},
+        file,
+        {spec.name: start + begin for spec, begin, _ in found},
     )
 
 
-def _header(path: Path, file: BinaryIO, size: int) -> tuple[dict[str, Any], int]:
+def _header(path: Path, file: FileBytes) -> tuple[dict[str, Any], int]:
     """The header and where it ends."""
-    head = file.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
-        raise _damaged(path, f"it has only {len(head)} bytes")
-    length = int(_LENGTH.unpack(head)[0])
-    if length > _LONGEST_HEADER:
+    size = file.size
+    if size < _LENGTH.size:
+        raise _damaged(path, f"it has only {size} bytes")
+    length = int(_LENGTH.unpack(file.text(0, _LENGTH.size))[0])
+    if length > limits.LONGEST_HEADER:
         raise _damaged(path, f"its header would be {length} bytes long")
     if _LENGTH.size + length > size:
         raise _damaged(path, f"its header would be {length} bytes long, and the file has {size}")
+    text = file.text(_LENGTH.size, length)
+    # An entry of a tensor has one brace and two brackets, and texts may have some.
+    brackets = text.count(b"{") + text.count(b"[")
+    limits.check_count(f"checkpoint {str(path)!r}", "tensors", brackets // 3, "MOST_TENSORS")
     try:
-        header = json.loads(file.read(length).decode("utf-8"), object_pairs_hook=_without_repetition)
-    except (ValueError, RecursionError) as error:
+        header = parse_json(text)
+    except ValueError as error:
         raise _damaged(path, f"its header is no JSON ({error})"[:160]) from error
     if not isinstance(header, dict):
         raise _damaged(path, "its header is no JSON object")
     return cast("dict[str, Any]", header), _LENGTH.size + length
+
+
+def parse_json(text: bytes) -> Any:
+    """The value of a JSON text in UTF-8, by the letter of the standard (RFC 8259), each key once.
+
+    Raises:
+        ValueError: it is none, is nested too deep, holds a number that is none or a text that cannot be
+            written.
+    """
+    try:
+        found = json.loads(
+            text.decode("utf-8"), object_pairs_hook=_without_repetition, parse_constant=_no_number
+        )
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    # Half of a surrogate pair is text to the parser, and to nobody else. It can only come from an escape.
+    if re.search(rb"\\u[dD][89a-fA-F]", text):
+        try:
+            json.dumps(found, ensure_ascii=False).encode("utf-8")
+        except UnicodeEncodeError:
+            raise ValueError("half of a surrogate pair stands alone in it") from None
+    return found
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number")
 
 
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -168,10 +187,12 @@ def _entry(path: Path, name: str, entry: Any) -> tuple[Spec, int, int]:
         whole = all(type(number) is int and 0 <= number < 2**63 for number in (*shape, begin, stop))
     except (TypeError, KeyError, ValueError) as error:
         raise _damaged(path, f"its header does not describe {name!r}") from error
-    if not isinstance(dtype, str) or dtype not in _ITEM_BITS:
+    if not isinstance(dtype, str) or dtype not in ITEM_BITS:
         raise _damaged(path, f"{name!r} has the unknown type {dtype!r}")
-    spec = Spec(name, dtype, tuple(shape)) if whole else None
-    if spec is None or begin > stop or stop - begin != spec.num_bytes:
+    if not whole or len(shape) > _MOST_AXES or math.prod(max(size, 1) for size in shape) >= 2**63:
+        raise _damaged(path, f"the shape of {name!r} is none")
+    spec = Spec(name, dtype, tuple(shape))
+    if 8 * (stop - begin) != math.prod(shape) * ITEM_BITS[dtype]:
         raise _damaged(path, f"the shape of {name!r} does not fit its bytes")
     return spec, begin, stop
 
@@ -211,7 +232,7 @@ def write_container(
         CheckpointError: a tensor has other bytes than its shape asks for.
         OSError: the disk refused.
     """
-    ordered = sorted(specs, key=lambda spec: -_ITEM_BITS[spec.dtype])
+    ordered = sorted(specs, key=lambda spec: -ITEM_BITS[spec.dtype])
     header: dict[str, Any] = {_METADATA: dict(metadata)}
     end = 0
     for spec in ordered:
@@ -223,7 +244,7 @@ def write_container(
         end += spec.num_bytes
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % _ALIGNMENT)
-    if len(text) > _LONGEST_HEADER:
+    if len(text) > limits.LONGEST_HEADER:
         raise CheckpointError(
             f"{len(ordered)} tensors",
             f"their header has {len(text)} bytes, above the format's limit",

@@ -1,63 +1,68 @@
 """Opening a checkpoint file without running anything that it contains.
 
-Both openers are context managers over the tensors of one file. Numbers are read when a tensor's
-``load`` is called, or paged in by the operating system where the format allows it.
+Every opener is a context manager over the tensors of one file. Numbers are read when a tensor's ``load`` is
+called. When the block ends without an error, the files are known not to have changed since it began.
 """
 
-import pickle
-import struct
-import warnings
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, cast
 
+import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from numpy.typing import NDArray
 
-from fmq_theory.checkpoint.container import open_container
-from fmq_theory.checkpoint.number_types import TORCH_TYPES
+from fmq_theory.checkpoint.container import Container, open_container
+from fmq_theory.checkpoint.file_bytes import FileBytes
+from fmq_theory.checkpoint.number_types import TORCH_TYPES, from_bytes
+from fmq_theory.checkpoint.pickled import NeedsCodeError, PickleError, open_pickled
 from fmq_theory.checkpoint.quantized_file import QuantizedFile, quantization_config
 from fmq_theory.checkpoint.shards import INDEX_SUFFIX, find_checkpoint, open_sharded
 from fmq_theory.checkpoint.tensors import StoredTensor
 from fmq_theory.errors import CheckpointError
 
-__all__ = ["is_quantized", "open_checkpoint"]
+__all__ = ["OpenCheckpoint", "is_quantized", "open_checkpoint"]
 
-Opener = Callable[[Path], AbstractContextManager[list[StoredTensor]]]
-
-# What a damaged pickle makes of the restricted unpickler: its opcodes index stacks, memos and tables.
-_DAMAGE = (
-    pickle.UnpicklingError,
-    RuntimeError,
-    OSError,
-    EOFError,
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-    ArithmeticError,
-    MemoryError,
-    struct.error,
-)
-# What the restricted unpickler says of a file that asks for more than plain data and tensors.
-_NEEDS_CODE = ("unsupported global", "unsupported class", "torchscript", "is blocked", "not allowed")
+Bytes = NDArray[np.uint8]
+Opener = Callable[[Path], AbstractContextManager["OpenCheckpoint"]]
 
 
-def open_checkpoint(path: Path) -> AbstractContextManager[list[StoredTensor]]:
+class OpenCheckpoint(list[StoredTensor]):
+    """The tensors of an open checkpoint, in the order of its files.
+
+    Args:
+        tensors: all of them.
+        files: what they are read from.
+    """
+
+    def __init__(self, tensors: Iterable[StoredTensor], files: Iterable[FileBytes]) -> None:
+        super().__init__(tensors)
+        self.files = tuple(files)
+
+    def verify_unchanged(self) -> None:
+        """Makes sure that nobody wrote into the files since they were opened. Call it before a result counts.
+
+        Raises:
+            CheckpointError: somebody did.
+        """
+        for file in self.files:
+            file.verify_unchanged()
+
+
+def open_checkpoint(path: Path) -> AbstractContextManager[OpenCheckpoint]:
     """The tensors of ``path``, whatever its format; inside the ``with`` they can be loaded.
 
     A folder stands for the checkpoint in it (see ``find_checkpoint``), an index for its shards.
 
     Raises:
         CheckpointError: no such file, not a file, empty, of an unknown format, damaged, or a pickle
-            that needs code to be run; a shard that is missing, or outside of its folder.
+            that needs code to be run; above a limit (see ``limits``); a shard that is missing, or outside
+            of its folder. On the way out of the ``with``: a file changed meanwhile.
     """
     path = find_checkpoint(path)
     _check_file(path)
     if path.name.endswith(INDEX_SUFFIX):
-        return open_sharded(path, _checked_shard)
+        return _sharded(path)
     if is_quantized(path):
         return _quantized(path)
     opener = _OPENERS.get(path.suffix.lower())
@@ -105,122 +110,120 @@ def is_quantized(path: Path) -> bool:
 
 
 @contextmanager
-def _quantized(path: Path) -> Generator[list[StoredTensor]]:
+def _quantized(path: Path) -> Generator[OpenCheckpoint]:
     """The tensors of a quantized checkpoint, dequantized when they are loaded."""
     with QuantizedFile(path) as file:
         numbers = {name: (i,) for i, name in enumerate(file.names)}
-        yield [
-            StoredTensor(
-                keys=(name,),
-                shape=file.shape(name),
-                dtype=file.dtype(name),
-                strided=True,
-                storage=numbers[file.ties.get(name, name)],
-                load=_dequantized(file, name),
-            )
-            for name in file.names
-        ]
+        found = OpenCheckpoint(
+            (
+                StoredTensor(
+                    keys=(name,),
+                    shape=file.shape(name),
+                    dtype=file.dtype(name),
+                    strided=True,
+                    storage=numbers[file.ties.get(name, name)],
+                    load=_dequantized(file, name),
+                )
+                for name in file.names
+            ),
+            [FileBytes(path)],
+        )
+        yield found
+        found.verify_unchanged()
 
 
 def _dequantized(file: QuantizedFile, name: str) -> Callable[[], torch.Tensor]:
     return lambda: file.dequantize(name)
 
 
-def _checked_shard(path: Path) -> AbstractContextManager[list[StoredTensor]]:
+@contextmanager
+def _sharded(path: Path) -> Generator[OpenCheckpoint]:
+    index = FileBytes(path)
+    with open_sharded(path, _checked_shard) as shards:
+        tensors = (tensor for _, chosen in shards for tensor in chosen)
+        found = OpenCheckpoint(tensors, [index, *(file for shard, _ in shards for file in shard.files)])
+        yield found
+        found.verify_unchanged()
+
+
+def _checked_shard(path: Path) -> AbstractContextManager[OpenCheckpoint]:
     _check_file(path)
     return _safetensors(path)
 
 
 @contextmanager
-def _safetensors(path: Path) -> Generator[list[StoredTensor]]:
+def _safetensors(path: Path) -> Generator[OpenCheckpoint]:
     try:
-        with cast("Any", safe_open)(path, framework="pt", device="cpu") as handle:
-            open_container(path)  # refuses a name that is there twice, which the library reads
-            stored: list[StoredTensor] = []
-            for name in cast("list[str]", handle.offset_keys()):
-                part = handle.get_slice(name)
-                stored.append(
-                    StoredTensor(
-                        keys=(name,),
-                        shape=tuple(part.get_shape()),
-                        dtype=TORCH_TYPES.get(part.get_dtype(), torch.uint8),
-                        strided=True,
-                        storage=None,  # the format has no shared tensors
-                        load=_from_safetensors(handle, name),
-                    )
-                )
-            yield stored
-    except (SafetensorError, OSError) as error:
-        raise _damaged(path, error) from error
+        container = open_container(path)
+    except CheckpointError as error:
+        raise _renamed(path) or error from None
+    found = OpenCheckpoint((_plain(container, name) for name in container.specs), [container.file])
+    yield found
+    found.verify_unchanged()
 
 
-def _from_safetensors(handle: Any, name: str) -> Callable[[], torch.Tensor]:
-    return lambda: cast("torch.Tensor", handle.get_tensor(name))
-
-
-@contextmanager
-def _pickled(path: Path) -> Generator[list[StoredTensor]]:
-    root = _load_restricted(path)
-    yield [
-        StoredTensor(
-            keys=keys,
-            shape=tuple(tensor.shape),
-            dtype=tensor.dtype,
-            strided=_is_plain(tensor),
-            storage=_storage(tensor),
-            load=_itself(tensor),
-        )
-        for keys, tensor in _walk(root, ())
-    ]
-
-
-def _itself(tensor: torch.Tensor) -> Callable[[], torch.Tensor]:
-    return lambda: tensor
-
-
-def _load_restricted(path: Path) -> object:
-    """``torch.load`` with weights_only, paged in from the file where it can be."""
-    with warnings.catch_warnings():
-        # About TorchScript and old storage classes: either handled here or of no concern to a reader.
-        warnings.simplefilter("ignore")
-        try:
-            # Only the zip format can be mapped; the older one is read whole.
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
-        except _DAMAGE as error:
-            if any(sign in str(error).lower() for sign in _NEEDS_CODE):
-                raise CheckpointError(
-                    f"checkpoint {str(path)!r}",
-                    "it holds Python objects, and reading those would run code from the file",
-                    "where you trust it, load it in its own project and save model.state_dict() alone "
-                    "with safetensors.torch.save_file or torch.save",
-                ) from error
-            raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: BaseException) -> CheckpointError:
-    kind = _content(path)
-    suffix = path.suffix.lower()
-    if kind is not None and _OPENERS[suffix] is not _OPENERS[kind]:
-        return CheckpointError(
-            f"checkpoint {str(path)!r}",
-            f"it ends in {suffix!r} but is no such file",
-            f"rename it to end in {kind!r}",
-        )
-    return CheckpointError(
-        f"checkpoint {str(path)!r}",
-        f"it is truncated or corrupt, or no {suffix} file at all ({_gist(error)})",
-        "download or save it again and compare its size or checksum",
+def _plain(container: Container, name: str) -> StoredTensor:
+    """A tensor of a safetensors file. The format has no shared tensors."""
+    spec = container.specs[name]
+    known = spec.dtype in TORCH_TYPES
+    return StoredTensor(
+        keys=(name,),
+        shape=spec.shape,
+        dtype=TORCH_TYPES[spec.dtype] if known else torch.uint8,
+        strided=True,
+        storage=None,
+        load=_from_container(container, name),
+        raw_type="" if known else spec.dtype,
+        raw=None if known else lambda: container.bytes_of(name),
     )
 
 
-def _gist(error: BaseException) -> str:
-    """The one line of a library's message that says what happened."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if len(lines) > 1 and lines[0].startswith("Weights only load failed"):
-        lines = lines[1:]  # the advice to switch the protection off
-    if lines and lines[0].endswith("WeightsUnpickler error:"):
-        lines = lines[1:]  # the advice to write to the authors of torch
-    return lines[0].split(". ", 1)[0][:120] if lines else type(error).__name__
+def _from_container(container: Container, name: str) -> Callable[[], torch.Tensor]:
+    spec = container.specs[name]
+
+    def load() -> torch.Tensor:
+        try:
+            data = container.file.read(container.starts[name], spec.num_bytes)
+            return from_bytes(data, spec.dtype, spec.shape)
+        except CheckpointError as error:
+            raise error.renamed(f"tensor {name!r} of {str(container.path)!r}: {error.thing}") from error
+
+    return load
+
+
+@contextmanager
+def _pickled(path: Path) -> Generator[OpenCheckpoint]:
+    file = FileBytes(path)
+    try:
+        found = OpenCheckpoint(open_pickled(path, file), [file])
+    except NeedsCodeError as error:
+        raise CheckpointError(
+            f"checkpoint {str(path)!r}",
+            f"it holds Python objects ({error}), and reading those would run code from the file",
+            "where you trust it, load it in its own project and save model.state_dict() alone "
+            "with safetensors.torch.save_file or torch.save",
+        ) from error
+    except PickleError as error:
+        raise _renamed(path) or CheckpointError(
+            f"checkpoint {str(path)!r}",
+            f"it is truncated or corrupt, or no {path.suffix.lower()} file at all ({error})",
+            "download or save it again and compare its size or checksum",
+        ) from error
+    yield found
+    found.verify_unchanged()
+
+
+def _renamed(path: Path) -> CheckpointError | None:
+    """The error about a file whose contents are not what its name says; None where they may be."""
+    kind = _content(path)
+    suffix = path.suffix.lower()
+    if kind is None or _OPENERS[suffix] is _OPENERS[kind]:
+        return None
+    return CheckpointError(
+        f"checkpoint {str(path)!r}",
+        f"it ends in {suffix!r} but is no such file",
+        f"rename it to end in {kind!r}",
+    )
 
 
 def _content(path: Path) -> str | None:
@@ -235,49 +238,6 @@ def _content(path: Path) -> str | None:
     if len(head) == 9 and head[8:] == b"{":
         return ".safetensors"
     return None
-
-
-def _is_zip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) == b"PK\x03\x04"
-
-
-def _walk(node: object, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], torch.Tensor]]:
-    """Every tensor below ``node`` with the path to it, in file order.
-
-    An explicit stack, so that a file nested a million deep is no RecursionError; containers that
-    hold themselves are entered once.
-    """
-    stack: list[tuple[tuple[str, ...], object]] = [(keys, node)]
-    entered: set[int] = set()
-    while stack:
-        keys, node = stack.pop()
-        if isinstance(node, torch.Tensor):
-            yield keys, node
-            continue
-        if isinstance(node, dict):
-            children = [(str(key), child) for key, child in cast("dict[object, object]", node).items()]
-        elif isinstance(node, (list, tuple)):
-            children = [(str(i), child) for i, child in enumerate(cast("list[object]", node))]
-        else:
-            continue
-        identity = id(cast("object", node))
-        if identity in entered:
-            continue
-        entered.add(identity)
-        stack.extend(((*keys, key), child) for key, child in reversed(children))
-
-
-def _is_plain(tensor: torch.Tensor) -> bool:
-    return tensor.layout == torch.strided and not tensor.is_quantized and tensor.device.type == "cpu"
-
-
-def _storage(tensor: torch.Tensor) -> tuple[int, ...] | None:
-    """Start and count of the numbers: a transposed or tied tensor has the same, a slice has not."""
-    if not _is_plain(tensor) or tensor.numel() == 0:
-        return None
-    start = tensor.untyped_storage().data_ptr()
-    return start, int(tensor.storage_offset()), tensor.numel(), tensor.element_size()
 
 
 _OPENERS: dict[str, Opener] = {

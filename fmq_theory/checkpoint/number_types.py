@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 
 from fmq_theory.errors import CheckpointError
 
-__all__ = ["TORCH_TYPES", "bytes_of", "from_bytes", "safetensors_type", "torch_type"]
+__all__ = [
+    "ITEM_BITS", "PAIRS", "PAIRS_TYPE", "TORCH_TYPES", "bytes_of", "from_bytes", "safetensors_type",
+    "tensor_of", "torch_type",
+]  # fmt: skip
 
 Bytes = NDArray[np.uint8]
 
@@ -29,9 +32,23 @@ TORCH_TYPES: dict[str, torch.dtype] = {
     "U16": torch.uint16,
     "U8": torch.uint8,
     "BOOL": torch.bool,
+    "F8_E4M3FNUZ": torch.float8_e4m3fnuz,
+    "F8_E5M2FNUZ": torch.float8_e5m2fnuz,
 }
 if hasattr(torch, "float8_e8m0fnu"):  # torch 2.7
     TORCH_TYPES["F8_E8M0"] = torch.float8_e8m0fnu
+
+PAIRS = "F4"
+"""The type of which torch has two numbers in an element; a shape in a file counts numbers."""
+PAIRS_TYPE: torch.dtype | None = getattr(torch, "float4_e2m1fn_x2", None)  # torch 2.8
+
+ITEM_BITS = {name: 8 * dtype.itemsize for name, dtype in TORCH_TYPES.items()} | {
+    "F8_E8M0": 8,
+    "F6_E2M3": 6,
+    "F6_E3M2": 6,
+    PAIRS: 4,
+}
+"""Bits of a number of every safetensors type that the library knows."""
 
 _NAMES = {dtype: name for name, dtype in TORCH_TYPES.items()}
 
@@ -42,6 +59,8 @@ def torch_type(name: str) -> torch.dtype:
     Raises:
         CheckpointError: torch has none.
     """
+    if name == PAIRS and PAIRS_TYPE is not None:
+        return PAIRS_TYPE
     if name not in TORCH_TYPES:
         raise CheckpointError(f"type {name!r}", "torch has no such type", "convert the tensor first")
     return TORCH_TYPES[name]
@@ -69,13 +88,26 @@ def bytes_of(tensor: torch.Tensor) -> Bytes:
 
 
 def from_bytes(data: Bytes, dtype: str, shape: tuple[int, ...]) -> torch.Tensor:
-    """The tensor of these bytes, in memory of its own.
+    """The tensor of these bytes, in memory of its own: that of ``data`` if it is nobody else's.
 
     Raises:
-        CheckpointError: torch has no such type.
+        CheckpointError: torch has no such type, or its pairs of numbers do not divide the rows.
     """
     kind = torch_type(dtype)
+    if dtype == PAIRS:
+        if not shape or shape[-1] % 2:
+            raise CheckpointError(
+                f"type {dtype!r}",
+                "torch holds pairs of its numbers, and a row has an odd one",
+                "pad the rows",
+            )
+        shape = (*shape[:-1], shape[-1] // 2)
+    return tensor_of(data, kind).reshape(shape)
+
+
+def tensor_of(data: Bytes, dtype: torch.dtype) -> torch.Tensor:
+    """The numbers of these bytes, shape ``[n]``, in memory of their own: that of ``data`` if whole."""
     if data.size == 0:
-        return torch.empty(shape, dtype=kind)
-    copy = torch.from_numpy(np.array(data))  # pyright: ignore[reportUnknownMemberType]
-    return copy.view(kind).reshape(shape)
+        return torch.empty(0, dtype=dtype)
+    own = data.flags.owndata and data.flags.writeable
+    return torch.from_numpy(data if own else np.array(data)).view(dtype)  # pyright: ignore[reportUnknownMemberType]

@@ -1,4 +1,4 @@
-"""Reading a quantized checkpoint: whole, tensor by tensor by a map of the file, or into a module."""
+"""Reading a quantized checkpoint: whole, tensor by tensor, or into a module."""
 
 import json
 from collections.abc import Mapping
@@ -50,6 +50,7 @@ class QuantizedFile:
         self.config = self._config(self._container)
         self._entries = cast("dict[str, dict[str, Any]]", self._object("tensors"))
         self._ties = cast("dict[str, dict[str, Any]]", self._object("tied"))
+        self._shapes: dict[str, tuple[int, ...]] = {}
         self._checksums = self._read_checksums(self._container)
         stored = {part for name in self._entries for part in self._parts(name)}
         if missing := sorted(stored - self._container.specs.keys()):
@@ -96,7 +97,9 @@ class QuantizedFile:
             shape = self.shape(str(self._ties[name]["of"]))
             return tuple(shape[axis] for axis in self.tied_axes(name, len(shape)))
         if name in self._entries:
-            return self.packed(name).layout.shape
+            if name not in self._shapes:  # what is packed is read to be checked
+                self._shapes[name] = self.packed(name).layout.shape
+            return self._shapes[name]
         return self._opened().specs[self._known(name)].shape
 
     def dtype(self, name: str) -> torch.dtype:
@@ -111,7 +114,7 @@ class QuantizedFile:
         return torch_type(self._opened().specs[self._known(name)].dtype)
 
     def packed(self, name: str) -> PackedTensor:
-        """A quantized tensor as it is stored; its codes are a view into the map of the file.
+        """A quantized tensor as it is stored; its codes are read-only.
 
         Entropy-coded ones are decoded into memory.
 

@@ -3,13 +3,15 @@
 An index is a JSON file whose ``weight_map`` names the file of each tensor.
 """
 
-import json
 import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
+from fmq_theory.checkpoint import limits
+from fmq_theory.checkpoint.container import parse_json
+from fmq_theory.checkpoint.file_bytes import FileBytes
 from fmq_theory.checkpoint.tensors import StoredTensor
 from fmq_theory.errors import CheckpointError
 
@@ -19,10 +21,9 @@ INDEX_SUFFIX = ".safetensors.index.json"
 _STEMS = ("model", "diffusion_pytorch_model")
 # Where a diffusers pipeline keeps the network that is quantized.
 _PARTS = ("transformer", "unet")
-_LONGEST_INDEX = 256 * 2**20
 _MOST_NAMED = 5
 
-Opener = Callable[[Path], AbstractContextManager[list[StoredTensor]]]
+_Tensors = TypeVar("_Tensors", bound=Sequence[StoredTensor])
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -67,8 +68,10 @@ def shard_paths(path: Path) -> list[Path]:
 
 
 @contextmanager
-def open_sharded(path: Path, open_shard: Opener) -> Generator[list[StoredTensor]]:
-    """The tensors that an index promises, shard by shard.
+def open_sharded(
+    path: Path, open_shard: Callable[[Path], AbstractContextManager[_Tensors]]
+) -> Generator[list[tuple[_Tensors, list[StoredTensor]]]]:
+    """The shards that an index names, each with those of its tensors that the index promises there.
 
     Args:
         path: of the index.
@@ -80,11 +83,12 @@ def open_sharded(path: Path, open_shard: Opener) -> Generator[list[StoredTensor]
     """
     weight_map = _weight_map(path)
     with ExitStack() as stack:
-        stored: list[StoredTensor] = []
+        shards: list[tuple[_Tensors, list[StoredTensor]]] = []
         for shard in dict.fromkeys(weight_map.values()):
             found = stack.enter_context(open_shard(path.parent / shard))
-            stored += [tensor for tensor in found if weight_map.get(".".join(tensor.keys)) == shard]
-        missing = weight_map.keys() - {".".join(tensor.keys) for tensor in stored}
+            promised = [tensor for tensor in found if weight_map.get(".".join(tensor.keys)) == shard]
+            shards.append((found, promised))
+        missing = weight_map.keys() - {".".join(t.keys) for _, promised in shards for t in promised}
         if missing:
             first = min(missing)
             raise CheckpointError(
@@ -93,21 +97,19 @@ def open_sharded(path: Path, open_shard: Opener) -> Generator[list[StoredTensor]
                 f"({_some(sorted(missing))}; the first should be in {weight_map[first]!r})",
                 "download the shards again",
             )
-        yield stored
+        yield shards
 
 
 def _weight_map(path: Path) -> dict[str, str]:
     """The file of each tensor, all of them there."""
     thing = f"shard index {str(path)!r}"
     try:
-        if path.stat().st_size > _LONGEST_INDEX:
-            raise CheckpointError(thing, f"it is longer than {_LONGEST_INDEX} bytes", "pass an index")
-        index: Any = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise CheckpointError(
-            thing, f"it cannot be opened ({error})", "check the path and permissions"
-        ) from error
-    except (ValueError, RecursionError) as error:
+        file = FileBytes(path)
+        limits.check_count(thing, "bytes", file.size, "LONGEST_HEADER")
+        index: Any = parse_json(file.text(0, file.size))
+    except ValueError as error:
+        if isinstance(error, CheckpointError):
+            raise
         raise CheckpointError(thing, f"it is no JSON ({error})"[:160], "download it again") from error
     found = cast("dict[str, Any]", index).get("weight_map") if isinstance(index, dict) else None
     if not isinstance(found, dict) or not found:
@@ -118,7 +120,7 @@ def _weight_map(path: Path) -> dict[str, str]:
             raise CheckpointError(
                 thing, f"it puts {name!r} into {shard!r}, outside of its folder", "do not use this checkpoint"
             )
-    missing = sorted(s for s in set(weight_map.values()) if not (path.parent / s).is_file())
+    missing = sorted(s for s in set(weight_map.values()) if not _is_there(path.parent / s))
     if missing:
         raise CheckpointError(
             thing,
@@ -126,6 +128,13 @@ def _weight_map(path: Path) -> dict[str, str]:
             f"download them into {path.parent}",
         )
     return weight_map
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long for the file system
+        return False
 
 
 def _stays_inside(shard: object) -> bool:

@@ -10,6 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fmq_theory.checkpoint.limits import MOST_DIMENSIONS
+from fmq_theory.checkpoint.number_types import ITEM_BITS
+
 __all__ = ["Checkpoint", "NamedTensor", "SkippedTensor", "StoredTensor", "as_numpy", "nonfinite"]
 
 _NUMPY_TYPES = (torch.float16, torch.float32, torch.float64)
@@ -69,6 +72,10 @@ class StoredTensor:
         strided: False for sparse and quantized layouts.
         storage: equal for two tensors that show the same numbers; None if they cannot.
         load: reads the numbers.
+        kind: what it is where ``strided`` is False ("sparse"); then ``load`` refuses.
+        raw_type: what safetensors calls the type of its numbers where torch has none of one number an
+            element; ``dtype`` is uint8 then and says nothing.
+        raw: its bytes as they are in the file, where ``raw_type`` is not empty.
     """
 
     keys: tuple[str, ...]
@@ -77,16 +84,22 @@ class StoredTensor:
     strided: bool
     storage: tuple[int, ...] | None
     load: Callable[[], torch.Tensor]
+    kind: str = ""
+    raw_type: str = ""
+    raw: Callable[[], NDArray[np.uint8]] | None = None
 
     @property
     def num_bytes(self) -> int:
         """What its numbers take where they are stored densely."""
-        return math.prod(self.shape) * self.dtype.itemsize
+        bits = ITEM_BITS[self.raw_type] if self.raw_type else 8 * self.dtype.itemsize
+        return math.prod(self.shape) * bits // 8
 
     def unusable(self, min_ndim: int = 1) -> str:
         """Why no codebook is made for it; empty if one can be."""
         if not self.strided:
-            return "sparse or already quantized"
+            return self.kind or "sparse or already quantized"
+        if self.raw_type:
+            return f"numbers of type {self.raw_type}, with which torch does not compute"
         if self.dtype.is_complex:
             return "complex numbers"
         if self.dtype == torch.bool:
@@ -97,6 +110,8 @@ class StoredTensor:
             return "empty"
         if not self.shape:
             return "a single number"
+        if len(self.shape) > MOST_DIMENSIONS:
+            return f"more than {MOST_DIMENSIONS} dimensions"
         return f"fewer than {min_ndim} dimensions" if len(self.shape) < min_ndim else ""
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from fmq_theory.checkpoint import read_tensors
-from fmq_theory.checkpoint.container import Spec, item_bits, open_container, write_container
-from fmq_theory.checkpoint.number_types import TORCH_TYPES, bytes_of, from_bytes
+from fmq_theory.checkpoint.container import Spec, open_container, write_container
+from fmq_theory.checkpoint.number_types import ITEM_BITS, TORCH_TYPES, bytes_of, from_bytes
 from fmq_theory.errors import CheckpointError
 
 _ENTRY = {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}
@@ -33,7 +33,7 @@ def _tensors(draw: st.DrawFn) -> dict[str, torch.Tensor]:
     for name in names:
         dtype = draw(st.sampled_from(sorted(TORCH_TYPES)))
         shape = tuple(draw(st.lists(st.integers(0, 4), max_size=3)))
-        size = int(np.prod(shape)) * (item_bits(dtype) or 0) // 8
+        size = int(np.prod(shape)) * ITEM_BITS[dtype] // 8
         data = np.frombuffer(draw(st.binary(min_size=size, max_size=size)), dtype=np.uint8)
         found[name] = from_bytes(np.minimum(data, 1 if dtype == "BOOL" else 255), dtype, shape)
     return found
