@@ -8,9 +8,10 @@ from typing import Any, get_args
 
 from fmq_theory.checkpoint.audit_advice import advise
 from fmq_theory.checkpoint.audit_result import Audit, totals_of
-from fmq_theory.checkpoint.audit_run import AuditRun, Progress, Wanted, changed_meanwhile
+from fmq_theory.checkpoint.audit_run import AuditRun, Progress, Wanted
 from fmq_theory.checkpoint.audit_store import AuditStore, audit_key, file_state
 from fmq_theory.checkpoint.audit_tensor import AuditSettings, OnNonfinite
+from fmq_theory.checkpoint.file_bytes import changed_meanwhile
 from fmq_theory.checkpoint.files import open_checkpoint
 from fmq_theory.checkpoint.naming import Entry, check_patterns, classify, matches
 from fmq_theory.checkpoint.recipe import MIN_NDIM, misfit_error

@@ -8,12 +8,12 @@ from pathlib import Path
 from fmq_theory.checkpoint.audit_result import TensorAudit
 from fmq_theory.checkpoint.audit_store import AuditStore
 from fmq_theory.checkpoint.audit_tensor import AuditSettings, Outcome, audit_entry, audit_stored, entry_digest
+from fmq_theory.checkpoint.file_bytes import changed_meanwhile
 from fmq_theory.checkpoint.files import open_checkpoint
 from fmq_theory.checkpoint.naming import Entry, classify
 from fmq_theory.checkpoint.workers import on_dask, on_processes
-from fmq_theory.errors import CheckpointError
 
-__all__ = ["AuditRun", "Progress", "Wanted", "changed_meanwhile"]
+__all__ = ["AuditRun", "Progress", "Wanted"]
 
 Progress = Callable[[int, int, str], None]
 """Called with weights done, weights in all, and the tensor's name."""
@@ -118,13 +118,6 @@ class AuditRun:
         if self.scheduler is not None:
             return on_dask(_named, tasks, self.scheduler)
         return on_processes(_named, tasks, self.jobs)
-
-
-def changed_meanwhile(path: Path) -> CheckpointError:
-    """The error about a file that is not what it was when the audit began."""
-    return CheckpointError(
-        f"checkpoint {str(path)!r}", "it changed while it was read", "start the audit again"
-    )
 
 
 def _named(task: tuple[Path, str, AuditSettings]) -> tuple[str, Outcome]:

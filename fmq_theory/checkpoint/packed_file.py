@@ -137,6 +137,7 @@ def write_quantized(
             config = job.config(parts)
             temporary = work.temporary("model")
             num_bytes = job.assemble(parts, config, temporary)
+            stored.verify_unchanged()
             work.forget()
             place.take(temporary, work.temporary("folder"), (base_config or {}) | {CONFIG: config})
     return WrittenCheckpoint(

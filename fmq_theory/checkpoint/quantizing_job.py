@@ -86,7 +86,7 @@ class Job:
                     "make it dense first",
                 )
             if entry.name not in self.recipes:
-                safetensors_type(entry.name, entry.stored.dtype)
+                entry.stored.file_type(entry.name)
 
     def quantize_all(self, work: WorkFolder) -> dict[str, Part]:
         """Every tensor of the plan, in the order of the file."""
@@ -225,19 +225,25 @@ class Job:
                     checksums[name + key] = parts[name].checksums[key]
             else:
                 stored = entry.stored
-                specs.append(Spec(name, safetensors_type(name, stored.dtype), stored.shape))
+                specs.append(Spec(name, stored.file_type(name), stored.shape))
                 source[name] = stored
         for name, origin in source.items():
             if isinstance(origin, StoredTensor):
-                checksums[name] = checksum(bytes_of(origin.load()))
+                checksums[name] = checksum(origin.file_bytes())
         metadata = {"format": "pt", CONFIG: _compact(config), CHECKSUMS: _compact(checksums)}
 
         def read(name: str) -> Iterator[Bytes]:
             origin = source[name]
             self.progress(_QUANTIZING, "writing")
-            yield (
-                bytes_of(origin.load()) if isinstance(origin, StoredTensor) else origin[0].bytes_of(origin[1])
-            )
+            if not isinstance(origin, StoredTensor):
+                yield origin[0].bytes_of(origin[1])
+                return
+            data = origin.file_bytes()
+            if checksum(data) != checksums[name]:  # it is read for the second time
+                raise CheckpointError(
+                    f"tensor {name!r}", "it changed while it was read", "start again when its writer is done"
+                )
+            yield data
 
         return write_container(path, specs, metadata, read)
 

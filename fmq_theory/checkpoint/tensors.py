@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from fmq_theory.checkpoint.limits import MOST_DIMENSIONS
-from fmq_theory.checkpoint.number_types import ITEM_BITS
+from fmq_theory.checkpoint.number_types import ITEM_BITS, bytes_of, safetensors_type
 
 __all__ = ["Checkpoint", "NamedTensor", "SkippedTensor", "StoredTensor", "as_numpy", "nonfinite"]
 
@@ -93,6 +93,25 @@ class StoredTensor:
         """What its numbers take where they are stored densely."""
         bits = ITEM_BITS[self.raw_type] if self.raw_type else 8 * self.dtype.itemsize
         return math.prod(self.shape) * bits // 8
+
+    def file_type(self, name: str) -> str:
+        """What safetensors calls the type of its numbers.
+
+        Args:
+            name: of the tensor, for the error.
+
+        Raises:
+            CheckpointError: it has no such type.
+        """
+        return self.raw_type or safetensors_type(name, self.dtype)
+
+    def file_bytes(self) -> NDArray[np.uint8]:
+        """Its bytes as a safetensors file holds them, shape ``[num_bytes]``.
+
+        Raises:
+            CheckpointError: they cannot be read.
+        """
+        return bytes_of(self.load()) if self.raw is None else self.raw()
 
     def unusable(self, min_ndim: int = 1) -> str:
         """Why no codebook is made for it; empty if one can be."""
