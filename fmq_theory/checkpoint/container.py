@@ -67,13 +67,15 @@ class Container:
         metadata: what the header says beside the tensors.
         specs: in the order of the bytes.
         file: the bytes.
-        starts: where in them each tensor begins.
+        body: where in them the tensors begin, behind the header.
+        starts: where in the body each tensor begins.
     """
 
     path: Path
     metadata: Mapping[str, str]
     specs: Mapping[str, Spec]
     file: FileBytes
+    body: int
     starts: Mapping[str, int]
 
     def bytes_of(self, name: str) -> Bytes:
@@ -82,13 +84,21 @@ class Container:
         Raises:
             CheckpointError: there is no tensor of that name, or the file became shorter meanwhile.
         """
+        found = self.own_bytes_of(name)
+        found.flags.writeable = False
+        return found
+
+    def own_bytes_of(self, name: str) -> Bytes:
+        """``bytes_of`` for a caller who keeps them, and may write into them.
+
+        Raises:
+            CheckpointError: see ``bytes_of``.
+        """
         if name not in self.specs:
             raise CheckpointError(
                 f"checkpoint {str(self.path)!r}", f"it lacks {name!r}", "download or save it again"
             )
-        found = self.file.read(self.starts[name], self.specs[name].num_bytes)
-        found.flags.writeable = False
-        return found
+        return self.file.read(self.body + self.starts[name], self.specs[name].num_bytes)
 
 
 def open_container(path: Path) -> Container:
@@ -121,7 +131,8 @@ def open_container(path: Path) -> Container:
         cast("dict[str, str]", metadata),
         {spec.name: spec for spec, _, _ in found},
         file,
-        {spec.name: start + begin for spec, begin, _ in found},
+        start,
+        {spec.name: begin for spec, begin, _ in found},
     )
 
 

@@ -183,8 +183,7 @@ def _from_container(container: Container, name: str) -> Callable[[], torch.Tenso
 
     def load() -> torch.Tensor:
         try:
-            data = container.file.read(container.starts[name], spec.num_bytes)
-            return from_bytes(data, spec.dtype, spec.shape)
+            return from_bytes(container.own_bytes_of(name), spec.dtype, spec.shape)
         except CheckpointError as error:
             raise error.renamed(f"tensor {name!r} of {str(container.path)!r}: {error.thing}") from error
 

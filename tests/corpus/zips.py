@@ -1,4 +1,4 @@
-"""Zip archives of every form that holds the same checkpoint, and archives that hold none or contradict themselves.
+"""Zip archives of every form that hold one checkpoint, and archives that contradict themselves.
 
 ``healthy`` and ``damaged`` give named bytes, made by program from one file of ``torch.save``.
 """
