@@ -1,15 +1,18 @@
 """Certificates: what was proven, as JSON that another program can re-verify.
 
-A certificate states a fact and the data that make it checkable: enclosures as two exact decimal strings,
-rounded outwards to ``digits`` places. ``proofs_check/check_certificate.py`` verifies them with mpmath
-alone. Three kinds:
+A certificate states a fact and the data that make it checkable. Each enclosure is two exact decimal strings,
+rounded outwards to ``digits`` places, so that a fact has one certificate of so many digits and no
+other. ``proofs_check/check_certificate.py`` verifies them with mpmath alone, and lists what it verifies.
+Three kinds:
 
 * ``constant``: C_PD of a law;
 * ``sum``: S_inf, S_N or S_nu;
-* ``codebook``: levels, thresholds and distortion of a stationary codebook, and what is claimed about
-  its optimality. A checker can redo the contraction and the distortion; it must trust the named
-  argument (log-concavity, or the global search) for optimality among all codebooks.
+* ``codebook``: levels, thresholds and distortion of a stationary codebook; where it is proven to be the best
+  one of all, or of the symmetric ones, the least distortion too and the argument. A codebook that is not
+  proven to be the best one is certified as stationary, and no more is said of it.
 """
+
+from fractions import Fraction
 
 from fmq_theory.certify.codebooks import OptimalCodebook
 from fmq_theory.certify.constants import panter_dite_constant
@@ -20,20 +23,27 @@ from fmq_theory.errors import CertificationError
 
 __all__ = ["FORMAT", "codebook_certificate", "constant_certificate", "sum_certificate"]
 
-FORMAT = "fmq-certificate-1"
+FORMAT = "fmq-certificate-2"
+_GUARD = 7
+"""Places beyond ``digits`` to which a value must be known, for its outward rounding to be the only one."""
 
 Json = dict[str, object]
 
 
 def constant_certificate(law: Law, *, digits: int = 30) -> Json:
-    """C_PD of the law on its natural scale."""
+    """C_PD of the law on its natural scale.
+
+    Raises:
+        CertificationError: the integral of f^(1/3) diverges, or its digits cannot be proven.
+    """
     return {
         "format": FORMAT,
         "kind": "constant",
         "statement": f"(1/12) (integral of f^(1/3))^3 of {law.label()}, unit scale, lies in 'value'",
         "law": _law(law),
-        "value": panter_dite_constant(law, digits=digits).rounded(digits).to_json(),
-        "verify": ["quadrature of f^(1/3), cubed, divided by 12"],
+        "digits": digits,
+        "value": _ends(panter_dite_constant(law, digits=digits + 2 * _GUARD), digits, "value"),
+        "verify": ["the integral of f^(1/3), cubed, divided by 12"],
     }
 
 
@@ -45,54 +55,82 @@ def sum_certificate(*, index: Exact | None = None, num_terms: int | None = None,
     """
     if index is not None and num_terms is not None:
         raise CertificationError("sum certificate", "S_nu and S_N are different sums", "give one of the two")
+    more = digits + 2 * _GUARD
     if index is not None:
-        name, value = f"S_nu, nu = {exact(index)}", regular_sum(index, digits=digits)
+        name, value = f"S_nu, nu = {exact(index)}", regular_sum(index, digits=more)
     elif num_terms is not None:
-        name, value = f"S_N, N = {num_terms}", exponential_partial_sum(num_terms, digits=digits)
+        name, value = f"S_N, N = {num_terms}", exponential_partial_sum(num_terms, digits=more)
     else:
-        name, value = "S_inf", exponential_sum(digits=digits)
+        name, value = "S_inf", exponential_sum(digits=more)
     return {
         "format": FORMAT,
         "kind": "sum",
         "statement": f"{name} lies in 'value'",
         "index": None if index is None else str(exact(index)),
         "num_terms": num_terms,
-        "value": value.rounded(digits).to_json(),
-        "verify": ["partial sum", "remainder between an integral and an integral plus one term"],
+        "digits": digits,
+        "value": _ends(value, digits, "value"),
+        "verify": ["the sum by its definition"],
     }
 
 
 def codebook_certificate(result: OptimalCodebook, *, digits: int = 30) -> Json:
-    """Levels, thresholds and distortion, with the claim about optimality and its argument."""
+    """Levels, thresholds and distortion, with the claim about optimality and its argument.
+
+    Raises:
+        CertificationError: the codebook was proven to fewer digits.
+
+    Examples:
+        >>> from fmq_theory import certify
+        >>> best = certify.optimal_codebook(certify.law("uniform"), 2, digits=40)
+        >>> certify.codebook_certificate(best, digits=4)["thresholds"]
+        [{'lower': '0', 'upper': '0'}]
+    """
     book = result.codebook
+    optimal = result.verdict == "CERTIFIED"
+    distortion = _ends(book.distortion, digits, "distortion")
     return {
         "format": FORMAT,
         "kind": "codebook",
         "statement": (
             f"one stationary codebook of {book.law.label()}, unit scale, has its {book.num_levels} levels in "
-            "'levels', its thresholds in 'thresholds' and its distortion in 'distortion'; the least "
-            "distortion of all codebooks of that size lies in 'optimum'"
+            f"'levels', its thresholds in 'thresholds' and its distortion in 'distortion'; {_claim(result)}"
         ),
         "law": _law(book.law),
         "num_levels": book.num_levels,
-        "levels": [_short(level, digits) for level in book.levels],
-        "thresholds": [_short(threshold, digits) for threshold in book.thresholds],
-        "distortion": _short(book.distortion, digits),
-        "optimum": _short(result.optimum, digits),
-        "verdict": result.verdict,
-        "argument": result.proof,
+        "digits": digits,
+        "levels": [_ends(level, digits, "levels") for level in book.levels],
+        "thresholds": [_ends(threshold, digits, "thresholds") for threshold in book.thresholds],
+        "distortion": distortion,
+        "optimum": dict(distortion) if optimal else None,
+        "among": result.among if optimal else None,
+        "verdict": "CERTIFIED" if optimal else "STATIONARY",
+        "argument": result.proof if optimal else "none: that no codebook is better is not claimed",
         "verify": [
             "each threshold is the mean of its two levels",
-            "a Newton step from the centre stays inside the levels, and contracts",
-            "the distortion by quadrature",
-            "the optimum's upper end is not below the distortion's lower end",
+            "Newton's iteration from the levels ends in them",
+            "the distortion from the moments of the cells",
+            "the argument for optimality, where one is claimed",
         ],
     }
+
+
+def _claim(result: OptimalCodebook) -> str:
+    if result.verdict != "CERTIFIED":
+        return "whether another codebook has a smaller distortion is not said"
+    of = "all codebooks" if result.among == "all" else "all symmetric codebooks"
+    return f"it is the least distortion of {of} of that size, 'optimum'"
 
 
 def _law(law: Law) -> Json:
     return {"family": law.name, "parameters": {key: str(value) for key, value in law.parameters().items()}}
 
 
-def _short(value: Enclosure, digits: int) -> dict[str, str]:
+def _ends(value: Enclosure, digits: int, what: str) -> dict[str, str]:
+    if value.radius > Fraction(1, 10 ** (digits + _GUARD)):
+        raise CertificationError(
+            f"certificate of {digits} digits",
+            f"{what!r} holds a number whose proven radius is {float(value.radius):.2g}",
+            f"prove it to more digits first, as digits={digits + 3 * _GUARD}, or certify fewer",
+        )
     return value.rounded(digits).to_json()

@@ -23,7 +23,7 @@ and the enclosure [lower bound, best codebook found] is returned.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Literal
@@ -66,12 +66,14 @@ class OptimalCodebook:
         optimum: encloses min D over all codebooks of K levels (symmetric ones, where that was asked).
         verdict: CERTIFIED if ``codebook`` is proven optimal; else INCONCLUSIVE.
         proof: which argument gives optimality, or what is missing.
+        among: the codebooks that ``optimum`` and ``verdict`` speak of: all, or the symmetric ones alone.
     """
 
     codebook: StationaryCodebook
     optimum: Enclosure
     verdict: Verdict
     proof: str
+    among: Literal["all", "symmetric"] = "all"
 
     @property
     def relative_gap(self) -> float:
@@ -134,10 +136,13 @@ def optimal_symmetric_codebook(
         )
     symmetric = stationary_codebook(law, num_levels, digits=digits)
     if law.uniqueness is not None:
-        return OptimalCodebook(symmetric, symmetric.distortion, "CERTIFIED", f"log-concave: {law.uniqueness}")
+        # The only stationary codebook of all is symmetric, so it is the best one of all.
+        reason = f"the only stationary one: {law.uniqueness}"
+        return OptimalCodebook(symmetric, symmetric.distortion, "CERTIFIED", reason)
     if num_levels == 2:
-        return OptimalCodebook(symmetric, symmetric.distortion, "CERTIFIED", "its one free level is E|X|")
-    return _Hunt(law, num_levels, "even", digits, symmetric).run(effort)
+        reason = "its one free level is E|X|"
+        return OptimalCodebook(symmetric, symmetric.distortion, "CERTIFIED", reason, "symmetric")
+    return replace(_Hunt(law, num_levels, "even", digits, symmetric).run(effort), among="symmetric")
 
 
 class _Hunt:

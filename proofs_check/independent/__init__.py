@@ -1,0 +1,1 @@
+"""A second program that verifies certificates; it shares nothing with the one that writes them."""
