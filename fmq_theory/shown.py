@@ -11,6 +11,7 @@ of a report, a million letters, half of a surrogate pair. Whatever is shown of i
 | a cell of CSV | ``csv_text`` |
 | JSON | ``json_text`` |
 | a command to copy | ``shell_word`` |
+| a call of Python to copy | ``python_text`` |
 | a file's name made of another name | ``file_stem`` |
 """
 
@@ -30,6 +31,7 @@ __all__ = [
     "json_text",
     "one_line",
     "plain_values",
+    "python_text",
     "shell_word",
     "shorten",
     "shown",
@@ -160,6 +162,15 @@ def shell_word(text: object) -> str:
     if escaped(word) == word:
         return shlex.quote(word)
     return "$'" + "".join(_in_dollar_quotes(character) for character in word) + "'"
+
+
+def python_text(text: object) -> str:
+    """A literal of Python for a path or a name, whole, as a suggested call holds it.
+
+    Args:
+        text: anything; its ``str``.
+    """
+    return escaped(repr(str(text)))
 
 
 def file_stem(text: object, most: int = _LONGEST_FILE_NAME) -> str:

@@ -12,6 +12,9 @@ settings.register_profile("ci", max_examples=100, deadline=None, derandomize=Tru
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
+# A fault of the package is a traceback here, and not the short message that a user gets.
+os.environ["FMQ_TRACEBACK"] = "1"
+
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fmq_theory.checkpoint.audit_result import AuditCell, AuditTotals, TensorAudit
+from fmq_theory.shown import shown
 
 __all__ = ["Advice", "WorstLayer", "advise", "frontier", "worst_layers"]
 
@@ -106,7 +107,7 @@ def advise(tensors: Sequence[TensorAudit], totals: AuditTotals) -> Advice:
     if worst and worst[0].share_of_error > _MANY_TIMES * worst[0].share_of_weights:
         first = worst[0]
         sentences[0] = sentences[0].removesuffix(".") + (
-            f"; {first.name} has {first.share_of_error:.0%} of that squared error with "
+            f"; {shown(first.name)} has {first.share_of_error:.0%} of that squared error with "
             f"{first.share_of_weights:.2%} of the weights."
         )
     return Advice(" ".join(sentences), choice.scheme, choice.bits, targets, worst)

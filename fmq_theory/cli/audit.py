@@ -1,6 +1,5 @@
 """``fmq audit``: what each scheme costs at each bit-width on a checkpoint of one's own."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -9,6 +8,8 @@ import click
 from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.inputs import reading_checkpoint
 from fmq_theory.cli.options import read_bits, read_names
+from fmq_theory.cli.running import FmqCommand
+from fmq_theory.shown import escaped, file_stem, shell_word
 
 if TYPE_CHECKING:
     from fmq_theory.checkpoint.audit_result import Audit
@@ -30,7 +31,7 @@ DEFAULT_SCHEMES = (
 ALL_SCHEMES = (*DEFAULT_SCHEMES, "fp4", "ecq")
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=FmqCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option(
     "--schemes",
@@ -131,7 +132,7 @@ def audit(
         from fmq_theory.checkpoint.audit import audit as run_audit
         from fmq_theory.report.audit_progress import weights_progress
 
-        store = Path(f"fmq-audit-{checkpoint.resolve().name.split('.', 1)[0]}.jsonl") if resume else None
+        store = _store_of(checkpoint) if resume else None
         try:
             with weights_progress("audit") as progress:
                 found = run_audit(
@@ -151,7 +152,7 @@ def audit(
                 )
         except KeyboardInterrupt:
             kept = (
-                f"finished tensors are in {store}: go on with the same command"
+                f"finished tensors are in {escaped(store)}: go on with the same command"
                 if store
                 else "nothing is kept"
             )
@@ -161,6 +162,11 @@ def audit(
         click.echo(_next(checkpoint, found))
 
 
+def _store_of(checkpoint: Path) -> Path:
+    """Where finished tensors are kept: in the current folder, under a name made of the checkpoint's."""
+    return Path(f"fmq-audit-{file_stem(checkpoint.resolve().name.split('.', 1)[0])}.jsonl")
+
+
 def _next(checkpoint: Path, found: "Audit") -> str:
     """What to run after this."""
     scheme, bits = found.advice["scheme"], found.advice["bits"]
@@ -168,7 +174,7 @@ def _next(checkpoint: Path, found: "Audit") -> str:
         return "Next: nothing to quantize."
     group = found.config["group_size"]
     how = f"--granularity {found.config['granularity']}" + (f" --group-size {group}" if group else "")
-    path, budget = shlex.quote(str(checkpoint)), found.totals.cell(scheme, bits)
+    path, budget = shell_word(checkpoint), found.totals.cell(scheme, bits)
     size = f"{budget.effective_bits:.2f}" if budget is not None else str(bits)
     return (
         f"Next: fmq quantize {path} -o OUT --scheme {scheme} --bits {bits} {how}\n"
@@ -206,11 +212,10 @@ class _Outputs:
             self._plan = Plan.from_json(text)
 
     def write(self, found: "Audit") -> None:
-        """Prints the tables, writes the files and says where they are."""
+        """Writes the files, then prints the tables and says where the files are."""
         from fmq_theory.report.audit_files import write_audit_csv, write_audit_json
         from fmq_theory.report.audit_table import print_audit
 
-        print_audit(found)
         if (path := self._paths["JSON"]) is not None:
             write_audit_json(found, path)
         if (path := self._paths["CSV"]) is not None:
@@ -219,6 +224,7 @@ class _Outputs:
             from fmq_theory.report.audit_html import write_audit_html
 
             write_audit_html(found, path, self._plan)
+        print_audit(found)
         for kind, path in self._paths.items():
             if path is not None:
-                click.echo(f"{kind}: {path}")
+                click.echo(f"{kind}: {escaped(path)}")

@@ -13,6 +13,7 @@ from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.inputs import reading_checkpoint
 from fmq_theory.cli.options import read_bits, read_names
 from fmq_theory.cli.outputs import Outputs
+from fmq_theory.cli.running import FmqCommand
 from fmq_theory.cli.start import leave_torch_out_of_pot
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ DEFAULT_SCHEMES = (
 ALL_SCHEMES = (*DEFAULT_SCHEMES, "nf4", "fp4")
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=FmqCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--tail", type=click.Choice(TAILS), help="Law of the weights, moved to mean 0.")
 @click.option("--df", type=float, help="student-t: degrees of freedom; must exceed 2.  [default: 4]")
 @click.option("--beta", type=float, help="generalized-gaussian: exponent of exp(-|x|^beta).  [default: 1.5]")

@@ -1,6 +1,5 @@
 """``fmq claims``: the register, run and printed."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +8,9 @@ import click
 
 from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.inputs import reading_checkpoint
+from fmq_theory.cli.running import FmqCommand
 from fmq_theory.cli.start import leave_torch_out_of_pot, let_idle_threads_sleep
+from fmq_theory.shown import escaped, json_text
 
 if TYPE_CHECKING:
     from fmq_theory.claims.claim import Finding
@@ -20,7 +21,7 @@ DOCUMENT = Path("docs/claims.md")
 RESULTS = Path("docs/results")
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=FmqCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--only", multiple=True, help="Only these claims: P4-EM, or P4 for both readings.")
 @click.option(
     "--checkpoint", type=click.Path(path_type=Path), help="Real weights: P6 is measured on them as well."
@@ -81,6 +82,7 @@ def claims(
         from fmq_theory.claims.claim import Inputs
         from fmq_theory.claims.register import run_register
         from fmq_theory.report import progress_bar
+        from fmq_theory.report.claims_document import claims_as_json
         from fmq_theory.report.claims_table import print_claims
         from fmq_theory.storage import check_outputs
 
@@ -93,9 +95,13 @@ def claims(
         with progress_bar("claims") as progress:
             findings = run_register(names, Inputs(checkpoint, used), progress=progress)
         click.echo(_samples_in_words(fidelity, used), err=True)
-        if json_path != "-":
+        written = _write_files(findings, json_path, html_path, write=write)
+        if json_path == "-":
+            click.echo(json_text(claims_as_json(findings), ascii_only=True))
+        else:
             print_claims(findings)
-        _write_files(findings, json_path, html_path, write=write)
+        for kind, path in written:
+            click.echo(f"{kind}: {escaped(path)}", err=json_path == "-")
         stale = check and _is_stale(findings)
     if stale:
         click.echo(f"{DOCUMENT} is stale: run fmq claims --write and commit the result", err=True)
@@ -111,7 +117,7 @@ def kept_runs() -> tuple[Path, ...]:
 def _samples_in_words(named: Sequence[Path], used: Sequence[Path]) -> str:
     """Where the samples of trained networks came from, or what is missing without them."""
     if named:
-        return f"Samples of trained networks: {', '.join(map(str, named))}"
+        return f"Samples of trained networks: {', '.join(map(escaped, named))}"
     if used:
         return (
             f"Samples of trained networks: {len(used)} of {RESULTS}/flow-*.json of this checkout; "
@@ -131,26 +137,26 @@ def _check_inputs(paths: Sequence[tuple[str, Path | None]]) -> None:
 
 def _write_files(
     findings: "tuple[Finding, ...]", json_path: str | None, html_path: Path | None, *, write: bool
-) -> None:
+) -> list[tuple[str, Path]]:
+    """Writes what was asked for; what each file is and where."""
     from fmq_theory.report import write_text_atomically
     from fmq_theory.report.claims_document import (
-        claims_as_json,
         claims_markdown,
         write_claims_html,
         write_claims_json,
     )
 
-    if json_path == "-":
-        click.echo(json.dumps(claims_as_json(findings), indent=1, ensure_ascii=False))
-    elif json_path is not None:
+    written: list[tuple[str, Path]] = []
+    if json_path is not None and json_path != "-":
         write_claims_json(findings, Path(json_path))
-        click.echo(f"JSON: {json_path}")
+        written.append(("JSON", Path(json_path)))
     if html_path is not None:
         write_claims_html(findings, html_path)
-        click.echo(f"HTML: {html_path}")
+        written.append(("HTML", html_path))
     if write:
         write_text_atomically(DOCUMENT, claims_markdown(findings))
-        click.echo(f"Document: {DOCUMENT}", err=json_path == "-")
+        written.append(("Document", DOCUMENT))
+    return written
 
 
 def _is_stale(findings: "tuple[Finding, ...]") -> bool:

@@ -1,6 +1,5 @@
 """``fmq codebook``: the codebook oracle."""
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,8 @@ import click
 
 from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.inputs import reading_checkpoint
+from fmq_theory.cli.running import FmqCommand
+from fmq_theory.shown import escaped, json_text
 
 __all__ = ["codebook"]
 
@@ -18,7 +19,7 @@ CRITERIA = ("mse", "equal-mass", "uniform")
 _SHAPE_OPTIONS = {"student-t": "df", "generalized-gaussian": "beta", "gamma": "shape"}
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=FmqCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--source", type=click.Choice(SOURCES), required=True, help="The law, with mean 0.")
 @click.option("--df", help="student-t: degrees of freedom above 2, as 3, 3.5 or 7/2.  [default: 4]")
 @click.option("--beta", help="generalized-gaussian: exponent of exp(-|x|^beta).  [default: 3/2]")
@@ -142,9 +143,10 @@ def _give(text: str, data: dict[str, Any], json_path: str | None) -> None:
     from fmq_theory.report.codebook_words import write_codebook_json
 
     if json_path == "-":
-        click.echo(json.dumps(data, indent=1, ensure_ascii=False))
+        click.echo(json_text(data, ascii_only=True))
         return
-    click.echo(text)
     if json_path is not None:
         write_codebook_json(data, Path(json_path))
-        click.echo(f"JSON: {json_path}")
+    click.echo(text)
+    if json_path is not None:
+        click.echo(f"JSON: {escaped(json_path)}")

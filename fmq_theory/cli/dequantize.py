@@ -6,12 +6,14 @@ import click
 
 from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.inputs import reading_checkpoint
+from fmq_theory.cli.running import FmqCommand
 from fmq_theory.cli.start import leave_torch_out_of_pot
+from fmq_theory.shown import escaped, python_text
 
 __all__ = ["dequantize"]
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=FmqCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("quantized", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="A .safetensors file.")
 @click.option("--force", is_flag=True, help="Replace an output that exists.")
@@ -31,5 +33,5 @@ def dequantize(quantized: Path, out: Path, force: bool) -> None:
         from fmq_theory.checkpoint.plain_file import dequantize_file
 
         size = dequantize_file(quantized, out, overwrite=force)
-    click.echo(f"File: {out}, {size:,} bytes")
-    click.echo(f"Next: safetensors.torch.load_file({str(out)!r}) gives the state dict of the model.")
+    click.echo(f"File: {escaped(out)}, {size:,} bytes")
+    click.echo(f"Next: safetensors.torch.load_file({python_text(out)}) gives the state dict of the model.")

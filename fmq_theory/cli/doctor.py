@@ -1,16 +1,17 @@
 """``fmq doctor``: whether this installation works."""
 
-import json
 from pathlib import Path
 
 import click
 
 from fmq_theory.cli.errors import reported_errors
+from fmq_theory.cli.running import FmqCommand
+from fmq_theory.shown import escaped, json_text
 
 __all__ = ["doctor"]
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=FmqCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--json",
     "json_path",
@@ -42,14 +43,15 @@ def doctor(json_path: str | None, force: bool) -> None:
             checks = check_health(progress)
         broken = is_broken(checks)
         told = {"healthy": not broken, "checks": [check.as_json() for check in checks]}
-        text = json.dumps(told, indent=1, ensure_ascii=False)
+        text = json_text(told, ascii_only=True)
+        if path is not None:
+            write_text_atomically(path, text + "\n")
         if json_path == "-":
             click.echo(text)
         else:
             print_health([(check.name, check.status, check.found, check.remedy) for check in checks])
         if path is not None:
-            write_text_atomically(path, text + "\n")
-            click.echo(f"JSON: {path}")
+            click.echo(f"JSON: {escaped(path)}")
     if broken:
         raise SystemExit(1)
     if json_path != "-":

@@ -7,7 +7,9 @@ import click
 from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.inputs import reading_checkpoint
 from fmq_theory.cli.quantize import read_config
+from fmq_theory.cli.running import FmqCommand
 from fmq_theory.cli.start import leave_torch_out_of_pot
+from fmq_theory.shown import escaped, python_text
 
 __all__ = ["export"]
 
@@ -15,7 +17,7 @@ __all__ = ["export"]
 FORMATS = ("diffusers", "transformers")
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=FmqCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("quantized", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The folder.")
 @click.option(
@@ -52,7 +54,8 @@ def export(quantized: Path, out: Path, kind: str, config_path: Path | None, forc
                 f"--config {config_path}: it is no JSON object; name a model's config.json"
             )
         file = export_folder(quantized, out, kind, base, overwrite=force)
-    click.echo(f"Folder: {out} ({file.name}, config.json)")
+    click.echo(f"Folder: {escaped(out)} ({escaped(file.name)}, config.json)")
     click.echo(
-        f"Next: fmq_theory.checkpoint.load_packed(model, {str(file)!r}) fills a model built from its config."
+        f"Next: fmq_theory.checkpoint.load_packed(model, {python_text(file)}) fills a model built from its "
+        "config."
     )

@@ -1,7 +1,6 @@
 """``fmq flow``: from quantized weights to samples."""
 
 import re
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -13,7 +12,9 @@ from fmq_theory.cli.flow_folder import FlowFolder
 from fmq_theory.cli.flow_measures import Asked, VelocityWords, refuse_other_options, velocity_options
 from fmq_theory.cli.inputs import reading_checkpoint
 from fmq_theory.cli.options import read_bits, read_names
+from fmq_theory.cli.running import FmqCommand
 from fmq_theory.cli.start import leave_torch_out_of_pot, let_idle_threads_sleep
+from fmq_theory.shown import escaped, shell_word
 
 if TYPE_CHECKING:
     from fmq_theory.flow import FlowModel
@@ -27,7 +28,7 @@ SAMPLERS = ("euler", "midpoint", "heun")
 _PLACES = ("out", "json_path", "csv_path", "no_plot", "resume", "force")
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=FmqCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @velocity_options
 @click.argument("checkpoint", type=click.Path(path_type=Path), required=False)
 @click.option("--model", help="package.module:factory of the network; without it the bundled digits.")
@@ -177,7 +178,8 @@ def flow(
             report = run()
         except KeyboardInterrupt:
             click.echo(
-                f"stopped; {folder.kept} cells are kept in {folder.path}: go on with --resume", err=True
+                f"stopped; {folder.kept} cells are kept in {escaped(folder.path)}: go on with --resume",
+                err=True,
             )
             raise SystemExit(130) from None
         folder.write(report, _command_line())
@@ -198,7 +200,7 @@ def _command_line() -> str:
         parts = cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
         text = ",".join(map(str, parts))
         words += [text] if isinstance(parameter, click.Argument) else [parameter.opts[0], text]
-    return shlex.join(words)
+    return " ".join(map(shell_word, words))
 
 
 def _load(checkpoint: Path | None, model: str | None) -> "tuple[FlowModel, str, str]":

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fmq_theory.shown import escaped, file_stem, shell_word
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -40,7 +42,7 @@ class FlowFolder:
     @property
     def path(self) -> Path:
         """Where it is."""
-        return self.out or Path(f"fmq-flow-{self.short}")
+        return self.out or Path(f"fmq-flow-{file_stem(self.short)}")
 
     def check(self) -> None:
         """Makes the folder, or refuses one that holds results which nobody gave up.
@@ -102,13 +104,12 @@ class FlowFolder:
         return store
 
     def write(self, report: "FlowReport", command: str) -> None:
-        """Prints the tables, writes the files, says where they are and what to run next."""
+        """Writes the files, prints the tables, says where the files are and what to run next."""
         from fmq_theory.report import write_text_atomically
         from fmq_theory.report.flow_files import write_flow_csv, write_flow_json
         from fmq_theory.report.flow_markdown import flow_markdown
         from fmq_theory.report.flow_tables import print_flow
 
-        print_flow(report)
         json_path, csv_path = self.json_path or self.path / REPORT, self.csv_path or self.path / "rows.csv"
         write_flow_csv(report, csv_path)
         figures: list[str] = []
@@ -116,9 +117,13 @@ class FlowFolder:
             from fmq_theory.report.flow_figures import write_flow_figures
 
             figures = [path.name for path in write_flow_figures(report, self.path)]
-            click.echo(f"Figures in {self.path}: {', '.join(figures)}")
         write_text_atomically(self.path / "report.md", flow_markdown(report, command, figures))
         write_flow_json(report, json_path)
-        click.echo(f"JSON: {json_path}   CSV: {csv_path}")
+        print_flow(report)
+        if figures:
+            click.echo(f"Figures in {escaped(self.path)}: {', '.join(figures)}")
+        click.echo(f"JSON: {escaped(json_path)}   CSV: {escaped(csv_path)}")
         what = "outputs" if report.measure == "velocity" else "samples"
-        click.echo(f"Next: fmq claims --fidelity {json_path} judges the paper's claims on these {what}.")
+        click.echo(
+            f"Next: fmq claims --fidelity {shell_word(json_path)} judges the paper's claims on these {what}."
+        )

@@ -11,17 +11,15 @@ from fmq_theory.cli.doctor import doctor
 from fmq_theory.cli.export import export
 from fmq_theory.cli.flow import flow
 from fmq_theory.cli.quantize import quantize
+from fmq_theory.cli.running import FmqGroup
 
 __all__ = ["main"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=FmqGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="fmq_theory")
 def main() -> None:
-    """Check the theory of optimal-transport weight quantization, on laws and on real weights.
-
-    Exit codes: 0 done, 1 a checked claim failed, 2 bad input.
-    """
+    """Check the theory of optimal-transport weight quantization, on laws and on real weights."""
 
 
 main.add_command(audit)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fmq_theory.shown import escaped, file_stem
+
 if TYPE_CHECKING:
     from fmq_theory.claims import Comparison
 
@@ -45,27 +47,30 @@ class Outputs:
                 f"--plot {self.plot}: the suffix must be one of {', '.join(_FIGURE_SUFFIXES)}"
             )
         if not self.no_plot:
-            self._figure = self.plot or Path(f"{default_name}.svg")
+            self._figure = self.plot or Path(f"{file_stem(default_name)}.svg")
         named = [path for path in (self.plot, self.json_path, self.csv_path) if path is not None]
         check_outputs(named, overwrite=self.force)
         if self._figure is not None and self.plot is None:
             check_output(self._figure, overwrite=True)
 
     def write(self, comparison: "Comparison") -> None:
-        """Prints the tables, writes the files, says where they are and what to run next."""
+        """Writes the files, prints the tables, says where the files are and what to run next."""
         from fmq_theory.report import print_comparison, write_csv, write_json
 
-        print_comparison(comparison, quiet=self.quiet)
+        written: list[tuple[str, Path]] = []
         if self._figure is not None:
             from fmq_theory.report.comparison_figure import write_comparison_figure
 
             write_comparison_figure(comparison, self._figure)
-            click.echo(f"Figure: {self._figure}")
+            written.append(("Figure", self._figure))
         if self.json_path is not None:
             write_json(comparison, self.json_path)
-            click.echo(f"JSON: {self.json_path}")
+            written.append(("JSON", self.json_path))
         if self.csv_path is not None:
             write_csv(comparison, self.csv_path)
-            click.echo(f"CSV: {self.csv_path}")
+            written.append(("CSV", self.csv_path))
+        print_comparison(comparison, quiet=self.quiet)
+        for kind, path in written:
+            click.echo(f"{kind}: {escaped(path)}")
         if self.json_path is None and not comparison.tensors:
             click.echo("Next: --json FILE keeps the numbers; --checkpoint FILE measures weights of your own.")

@@ -10,6 +10,7 @@ from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.inputs import reading_checkpoint
 from fmq_theory.cli.quantize_plan import Asked
 from fmq_theory.cli.quantize_report import report_written, write_plan
+from fmq_theory.cli.running import FmqCommand
 from fmq_theory.cli.start import leave_torch_out_of_pot
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ SCHEMES = (
 )  # fmt: skip
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=FmqCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option(
     "-o",

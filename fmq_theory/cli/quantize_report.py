@@ -1,6 +1,5 @@
 """What ``fmq quantize`` says of the file that it wrote."""
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from fmq_theory.shown import escaped, json_text, one_line, python_text, shell_word, shown
 
 if TYPE_CHECKING:
     from fmq_theory.checkpoint.packed_file import WrittenCheckpoint
@@ -31,10 +32,12 @@ def report_written(written: "WrittenCheckpoint", json_path: str | None, plan: "P
     """
     from fmq_theory.report import write_text_atomically
 
-    text = json.dumps(_as_json(written), indent=1, ensure_ascii=False)
+    text = json_text(_as_json(written), ascii_only=True)
     if json_path == "-":
         click.echo(text)
         return
+    if json_path is not None:
+        write_text_atomically(Path(json_path), text + "\n")
     config = written.config
     weights = sum(_size(entry["shape"]) for entry in config["tensors"].values())
     how = [str(config["scheme"] or "several schemes"), f"{config['bits'] or 'several'} bits"]
@@ -56,13 +59,12 @@ def report_written(written: "WrittenCheckpoint", json_path: str | None, plan: "P
         click.echo(f"Taken over from the run before: {written.reused} tensors")
     share = written.num_bytes / max(written.original_bytes, 1)
     size = f"{written.num_bytes:,} bytes, {100 * share:.1f} % of {written.original_bytes:,}"
-    click.echo(f"File: {written.path}, {size}")
+    click.echo(f"File: {escaped(written.path)}, {size}")
     if json_path is not None:
-        write_text_atomically(Path(json_path), text + "\n")
-        click.echo(f"JSON: {json_path}")
+        click.echo(f"JSON: {escaped(json_path)}")
     click.echo(
-        f"Next: fmq_theory.checkpoint.load({str(written.path)!r}) gives the state dict; "
-        f"fmq dequantize {written.path} -o plain.safetensors makes a file for other tools."
+        f"Next: fmq_theory.checkpoint.load({python_text(written.path)}) gives the state dict; "
+        f"fmq dequantize {shell_word(written.path)} -o plain.safetensors makes a file for other tools."
     )
 
 
@@ -99,10 +101,10 @@ def write_plan(asked: "Asked", path: Path | None, *, force: bool) -> None:
     gap = plan.optimality_gap
     best = "" if gap is None else f", within {gap:.1g} of the least possible"
     click.echo(
-        f"Plan: {path}, {len(plan.tensors)} tensors, {plan.effective_bits:.3f} bits a weight, "
+        f"Plan: {escaped(path)}, {len(plan.tensors)} tensors, {plan.effective_bits:.3f} bits a weight, "
         f"mean squared error {plan.mse:.4g}{best}"
     )
-    click.echo(f"Next: fmq quantize {asked.checkpoint} -o OUT --plan {path}")
+    click.echo(f"Next: fmq quantize {shell_word(asked.checkpoint)} -o OUT --plan {shell_word(path)}")
 
 
 def _say_plan(plan: "Plan") -> None:
@@ -129,8 +131,8 @@ def _list(title: str, tensors: Sequence["KeptTensor | SkippedTensor"]) -> None:
     for reason, count in counted.most_common(_MOST_LISTED):
         alike = [tensor for tensor in tensors if tensor.reason == reason]
         numbers = sum(_size(tensor.shape) for tensor in alike)
-        example = f"{alike[0].name}{', ...' if count > 1 else ''}"
-        click.echo(f"  {count} x {reason} ({example}): {numbers:,} numbers")
+        example = f"{shown(alike[0].name)}{', ...' if count > 1 else ''}"
+        click.echo(f"  {count} x {one_line(reason)} ({example}): {numbers:,} numbers")
 
 
 def _as_json(written: "WrittenCheckpoint") -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """An audit as JSON and CSV, for programs."""
 
 import csv
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 from fmq_theory.checkpoint.audit_result import Audit, AuditCell
 from fmq_theory.report.files import write_atomically, write_text_atomically
 from fmq_theory.report.machine_readable import environment
-from fmq_theory.shown import plain_values
+from fmq_theory.shown import csv_text, json_text, plain_values
 
 __all__ = ["write_audit_csv", "write_audit_json"]
 
@@ -31,8 +30,8 @@ _ABOUT = (
 
 def write_audit_json(audit: Audit, path: Path) -> None:
     """Writes everything, whole or not at all."""
-    report = plain_values({**audit.as_json(), "environment": environment()})
-    write_text_atomically(path, json.dumps(report, indent=1, allow_nan=False) + "\n")
+    report = {**audit.as_json(), "environment": environment()}
+    write_text_atomically(path, json_text(report, ascii_only=True) + "\n")
 
 
 def write_audit_csv(audit: Audit, path: Path) -> None:
@@ -65,7 +64,7 @@ def _rows(audit: Audit) -> Iterator[dict[str, Any]]:
             ratio = ratios[cell.bits]
             yield plain_values(
                 {
-                    "tensor": tensor.name,
+                    "tensor": csv_text(tensor.name),
                     **asdict(cell),
                     **about,
                     "rho_w2": ratio.rho_w2,

@@ -24,7 +24,8 @@ from fmq_theory.report.audit_words import (
 from fmq_theory.report.files import write_text_atomically
 from fmq_theory.report.looks import look
 from fmq_theory.report.machine_readable import environment
-from fmq_theory.shown import plain_values
+from fmq_theory.report.names import in_page
+from fmq_theory.shown import plain_values, shown
 
 __all__ = ["audit_html", "write_audit_html"]
 
@@ -46,7 +47,9 @@ def audit_html(audit: Audit, plan: Plan | None = None) -> str:
         audit: what was found.
         plan: shown beside the layers if there is one.
     """
-    jinja = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    jinja = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=in_page
+    )
     filters = cast("dict[str, Any]", jinja.filters)  # pyright: ignore[reportUnknownMemberType]
     filters.update(
         percent=percent,
@@ -92,7 +95,7 @@ def _label(scheme: str) -> str:
 
 def _breakable(name: str) -> Markup:
     """A name that may be broken after its dots and colons."""
-    dotted = [Markup(":<wbr>").join(part.split(":")) for part in name.split(".")]
+    dotted = [Markup(":<wbr>").join(part.split(":")) for part in shown(name).split(".")]
     return Markup(".<wbr>").join(dotted)
 
 

@@ -9,6 +9,8 @@ from rich.progress import BarColumn, Progress, Task, TextColumn, TimeElapsedColu
 from rich.progress import ProgressColumn as Column
 from rich.text import Text
 
+from fmq_theory.shown import shown
+
 __all__ = ["weights_progress"]
 
 _WINDOW = 600.0  # seconds; a part of a large tensor may take half a minute
@@ -57,6 +59,8 @@ def weights_progress(title: str) -> Generator[Callable[[int, int, str], None]]:
         def advance(done: int, total: int, what: str) -> None:
             if bars.tasks[0].total is None:
                 bars.reset(task, total=total, completed=done, start=True)
-            bars.update(task, completed=done, description=escape(f"{title}: {what}" if what else title))
+            bars.update(
+                task, completed=done, description=f"{title}: {escape(shown(what, 60))}" if what else title
+            )
 
         yield advance

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from fmq_theory.checkpoint.audit_result import Audit, AuditCell
 from fmq_theory.checkpoint.tails import BINS_A_SIGMA
 from fmq_theory.report.looks import look
+from fmq_theory.shown import shown
 
 __all__ = ["histogram_svg", "rate_distortion_svg"]
 
@@ -249,4 +250,5 @@ def _stairs(share: Callable[[int], float], bins: int, x: _Axis, y: _Axis, colour
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 22 else "…" + name[-21:]
+    clean = shown(name)
+    return clean if len(clean) <= 22 else "…" + clean[-21:]

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from fmq_theory.checkpoint.audit_result import Audit, AuditRatio, AuditTotals, TensorAudit
+from fmq_theory.shown import shown
 
 __all__ = [
     "ABSENT",
@@ -89,7 +90,7 @@ def skipped_by_reason(audit: Audit) -> list[str]:
         groups.setdefault(reason, []).append((name, math.prod(shape)))
     lines: list[str] = []
     for reason, tensors in groups.items():
-        names = ", ".join(name for name, _ in tensors[:_MOST_NAMED])
+        names = ", ".join(shown(name) for name, _ in tensors[:_MOST_NAMED])
         more = f" and {len(tensors) - _MOST_NAMED} more" if len(tensors) > _MOST_NAMED else ""
         count = sum(size for _, size in tensors)
         lines.append(f"left out, {reason}: {names}{more} ({counted(count, 'number')})")
@@ -104,13 +105,14 @@ def audit_notes(audit: Audit) -> list[str]:
         reason = without[0].spread.tail.reason
         notes.append(
             f"theory about laws does not apply to {len(without)} of {len(audit.tensors)} tensors "
-            f"({without[0].name}: {reason}); measured errors are exact all the same"
+            f"({shown(without[0].name)}: {reason}); measured errors are exact all the same"
         )
     short = [tensor for tensor in audit.tensors if tensor.dtype.startswith("float8")]
     if short:
         notes.append(
-            f"{len(short)} of {len(audit.tensors)} tensors are stored in 8 bits already ({short[0].name}: "
-            f"{short[0].dtype}); errors are those beyond that rounding, and scales, if any, are not known"
+            f"{len(short)} of {len(audit.tensors)} tensors are stored in 8 bits already "
+            f"({shown(short[0].name)}: {short[0].dtype}); errors are those beyond that rounding, and scales, "
+            "if any, are not known"
         )
     lossless = [tensor for tensor in audit.tensors if tensor.lossless_bits is not None]
     if lossless:

@@ -4,7 +4,6 @@ The document has no date, timing or version in it, and its numbers are rounded: 
 same bytes.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ from fmq_theory.claims.policy import POLICY
 from fmq_theory.claims.ranges import interval
 from fmq_theory.report.claims_words import ClaimRow, claim_rows, count_verdicts
 from fmq_theory.report.files import write_text_atomically
+from fmq_theory.report.names import in_page
+from fmq_theory.shown import json_text
 
 __all__ = ["claims_as_json", "claims_html", "claims_markdown", "write_claims_html", "write_claims_json"]
 
@@ -130,7 +131,7 @@ details { margin: .3rem 0 1rem; } h2 { margin-bottom: .2rem; }
 
 def claims_html(findings: Sequence[Finding]) -> str:
     """One page without any outside resource."""
-    template = Environment(autoescape=True, trim_blocks=True).from_string(_PAGE)
+    template = Environment(autoescape=True, trim_blocks=True, finalize=in_page).from_string(_PAGE)
     rows = claim_rows(findings)
     return (
         template.render(count=count_verdicts(findings), rows=rows, labelled=_labelled, headed=_headed) + "\n"
@@ -217,9 +218,7 @@ def _quantity(quantity: Quantity) -> dict[str, Any]:
 
 def write_claims_json(findings: Sequence[Finding], path: Path) -> None:
     """The JSON report, whole or not at all."""
-    write_text_atomically(
-        path, json.dumps(claims_as_json(findings), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    )
+    write_text_atomically(path, json_text(claims_as_json(findings)) + "\n")
 
 
 def write_claims_html(findings: Sequence[Finding], path: Path) -> None:

@@ -1,6 +1,5 @@
 """The oracle's answers as text and as JSON."""
 
-import json
 import math
 from collections.abc import Sequence
 from decimal import Decimal, localcontext
@@ -12,6 +11,7 @@ from fmq_theory.certify import Enclosure
 from fmq_theory.claims.oracle import CodebookReport
 from fmq_theory.claims.table_check import Mending, TableReport
 from fmq_theory.report.files import write_text_atomically
+from fmq_theory.shown import json_text, one_line
 
 __all__ = ["codebook_as_json", "codebook_text", "table_as_json", "table_text", "write_codebook_json"]
 
@@ -58,7 +58,7 @@ def table_text(report: TableReport) -> str:
     """The verdict on a table, its worst defects, and what would mend it."""
     count = len(report.table.levels)
     lines = [
-        f"{report.table.name}: {count} levels on {report.source}",
+        f"{one_line(report.table.name)}: {count} levels on {report.source}",
         *_judged_at(report.scaled_by),
         f"mean squared error    {report.distortion.decimal(20)}",
         f"least for this K      {_range(report.optimum.value, 20)}",
@@ -260,4 +260,4 @@ def _json_list(values: Sequence[Enclosure], places: int) -> list[dict[str, str]]
 
 def write_codebook_json(data: dict[str, Any], path: Path) -> None:
     """Either report, whole or not at all."""
-    write_text_atomically(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+    write_text_atomically(path, json_text(data) + "\n")

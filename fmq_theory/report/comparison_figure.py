@@ -16,6 +16,7 @@ from fmq_theory.bounds import BAND
 from fmq_theory.claims.comparison import Comparison, RatioRow, Row
 from fmq_theory.report.files import write_atomically
 from fmq_theory.report.looks import look
+from fmq_theory.report.names import in_figure
 from fmq_theory.report.style import PAGE_WIDTH, figure_style, heading
 
 __all__ = ["as_fraction", "comparison_figure", "write_comparison_figure"]
@@ -39,7 +40,7 @@ def comparison_figure(comparison: Comparison) -> Figure:
         left, right = figure.subplots(1, 2, width_ratios=(1.3, 1))
         _distortion_panel(left, comparison)
         _ratio_panel(right, comparison)
-        heading(figure, comparison.subject, size=11)
+        heading(figure, in_figure(comparison.subject, 160), size=11)
         return figure
 
 

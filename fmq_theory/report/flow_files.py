@@ -14,7 +14,7 @@ from fmq_theory.flow.flow_rows import RUNGS, FlowRow, flow_rows
 from fmq_theory.metrics import mean_estimate
 from fmq_theory.report.files import write_atomically, write_text_atomically
 from fmq_theory.report.machine_readable import environment
-from fmq_theory.shown import plain_values
+from fmq_theory.shown import csv_text, json_text, plain_values
 
 __all__ = ["flow_as_json", "write_flow_csv", "write_flow_json"]
 
@@ -71,9 +71,9 @@ def write_flow_json(report: FlowReport, path: Path) -> None:
     """Writes the report to ``path``, whole or not at all: a line a row."""
     parts: list[str] = []
     for key, value in flow_as_json(report).items():
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        text = json_text(value, indent=None)
         if key in _LINE_BY_LINE:
-            lines = ",\n".join(f"  {json.dumps(item, allow_nan=False, ensure_ascii=False)}" for item in value)
+            lines = ",\n".join(f"  {json_text(item, indent=None)}" for item in value)
             text = f"[\n{lines}\n ]"
         parts.append(f" {json.dumps(key)}: {text}")
     write_text_atomically(path, "{\n" + ",\n".join(parts) + "\n}\n")
@@ -100,7 +100,8 @@ def _flat(row: FlowRow) -> Mapping[str, Any]:
     for name, intervals in row.intervals.items():
         for over, ends in intervals.items():
             flat[f"{name}_{over}_low"], flat[f"{name}_{over}_high"] = ends or (None, None)
-    return plain_values(flat)
+    named = {key: csv_text(value) if isinstance(value, str) else value for key, value in flat.items()}
+    return plain_values(named)
 
 
 def _winners(report: FlowReport, *, within_budget: bool) -> list[dict[str, Any]]:

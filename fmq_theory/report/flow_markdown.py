@@ -8,6 +8,7 @@ from fmq_theory.flow.flow_rows import FlowRow, flow_rows
 from fmq_theory.report.flow_columns import LADDER_COLUMNS, Column, fidelity_columns, in_digits
 from fmq_theory.report.flow_tables import flow_notes
 from fmq_theory.report.looks import look
+from fmq_theory.shown import one_line, shown
 
 __all__ = ["flow_markdown"]
 
@@ -24,8 +25,9 @@ def flow_markdown(report: FlowReport, command: str, figures: Sequence[str] = ())
     """
     rows = flow_rows(report)
     compared = "one output" if report.measure == "velocity" else "samples"
-    lines = [f"# {report.title}, {compared}", "", f"Written by `{command}`.", "", "## Verdict", ""]
-    lines += [f"- {sentence}" for sentence in flow_verdict(report)]
+    title = one_line(f"{report.title}, {compared}")
+    lines = [f"# {title}", "", f"Written by `{one_line(command)}`.", "", "## Verdict", ""]
+    lines += [f"- {one_line(sentence)}" for sentence in flow_verdict(report)]
     lines += ["", f"## {report.compared}", ""]
     lines += _table(rows, fidelity_columns(report, rows, seeds=True))
     if any(row.ladder for row in rows):
@@ -33,7 +35,7 @@ def flow_markdown(report: FlowReport, command: str, figures: Sequence[str] = ())
         lines += _table(rows, LADDER_COLUMNS)
     if report.layers:
         lines += ["", *_layers(report)]
-    lines += ["", "## Notes", "", *(f"- {note}" for note in flow_notes(report))]
+    lines += ["", "## Notes", "", *(f"- {one_line(note)}" for note in flow_notes(report))]
     for name in figures:
         title = name.rpartition(".")[0]
         lines += ["", f"![{title}]({name})"]
@@ -62,5 +64,5 @@ def _layers(report: FlowReport) -> list[str]:
     ]
     for layer in report.layers[:_LAYERS]:
         numbers = (layer.weight_change, layer.measured, layer.predicted)
-        lines.append(_line([f"`{layer.name}`", *map(in_digits, numbers)]))
+        lines.append(_line([f"`{shown(layer.name)}`", *map(in_digits, numbers)]))
     return lines

@@ -9,7 +9,7 @@ from typing import Any
 
 from fmq_theory.claims.comparison import Comparison, Row
 from fmq_theory.report.files import write_atomically, write_text_atomically
-from fmq_theory.shown import json_text, plain_values
+from fmq_theory.shown import csv_text, json_text, plain_values
 
 __all__ = ["comparison_as_json", "environment", "write_csv", "write_json"]
 
@@ -56,9 +56,15 @@ def write_csv(comparison: Comparison, path: Path) -> None:
         with place.open("w", newline="", encoding="utf-8") as file:
             table = csv.DictWriter(file, [field.name for field in dataclasses.fields(Row)])
             table.writeheader()
-            table.writerows(plain_values(dataclasses.asdict(row)) for row in comparison.rows)
+            table.writerows(_cells(dataclasses.asdict(row)) for row in comparison.rows)
 
     write_atomically(path, write)
+
+
+def _cells(row: dict[str, Any]) -> dict[str, Any]:
+    """Names as no spreadsheet takes them for formulas; numbers as they are."""
+    named = {key: csv_text(value) if isinstance(value, str) else value for key, value in row.items()}
+    return plain_values(named)
 
 
 def environment() -> dict[str, str]:

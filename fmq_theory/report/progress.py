@@ -4,7 +4,10 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from fmq_theory.shown import shown
 
 __all__ = ["progress_bar"]
 
@@ -15,9 +18,10 @@ def progress_bar(title: str) -> Generator[Callable[[float, str], None]]:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        title = escape(shown(title, 60))
         task = bars.add_task(title, total=1.0)
 
         def advance(share: float, what: str) -> None:
-            bars.update(task, completed=share, description=f"{title}: {what}")
+            bars.update(task, completed=share, description=f"{title}: {escape(shown(what, 60))}")
 
         yield advance

@@ -1,0 +1,207 @@
+"""How every command ends: its exit code, what it says of an error, and what it leaves behind."""
+
+import errno
+import os
+import signal
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from fmq_theory.cli.streams import open_streams, trouble_of_output
+from fmq_theory.errors import FmqError
+from fmq_theory.shown import escaped, one_line
+
+__all__ = ["DONE", "EXIT_CODES", "FAULT", "INTERRUPTED", "UNUSABLE", "FmqCommand", "FmqGroup"]
+
+DONE, UNUSABLE, FAULT, INTERRUPTED = 0, 2, 70, 130
+TRACEBACK = "FMQ_TRACEBACK"
+"""Environment variable: where it is set, a fault of the package ends in Python's own traceback."""
+_ISSUES = "the project's issue tracker"
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 done, and a check failed (a claim, a tolerance, a cell, the installation); 2 bad "
+    "input, or a place, memory or a right that is missing; 70 a fault of fmq_theory itself; 130 stopped by "
+    "Ctrl-C (128 + n: by signal n). A reader that leaves early, as head does, changes none of them."
+)
+# What libraries say in their own words where the system has no memory left.
+_NO_MEMORY = ("not enough memory", "can't allocate memory", "cannot allocate memory", "start new thread")
+
+
+class _Guarded(click.Command):
+    """A command whose errors are lines and whose results outlive its output."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        words = sys.argv[1:] if args is None else list(args)
+        call = super().main
+        raise SystemExit(
+            _ended(words, lambda: call(words, prog_name, complete_var, standalone_mode=False, **extra))
+        )
+
+
+class FmqCommand(_Guarded):
+    """A command; ``--help`` ends with the exit codes."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        options.setdefault("epilog", EXIT_CODES)
+        super().__init__(*args, **options)
+
+
+class FmqGroup(_Guarded, click.Group):
+    """The group of all commands."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        options.setdefault("epilog", EXIT_CODES)
+        super().__init__(*args, **options)
+
+
+def _ended(words: Sequence[str], call: Callable[[], Any]) -> int:
+    """The exit code of a command, once all that is to be said of it has been said."""
+    open_streams()
+    try:
+        code = _code(words, call)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    if (trouble := trouble_of_output()) is not None:
+        why = trouble.strerror or trouble
+        _say(f"standard output: {why}; what was to be printed is lost, files are whole")
+        code = code or UNUSABLE
+    return code
+
+
+def _code(words: Sequence[str], call: Callable[[], Any]) -> int:
+    try:
+        with _stopped_by_signals():
+            _check_folder(words)
+            result = call()
+            return result if isinstance(result, int) else DONE
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else (DONE if stop.code is None else 1)
+    except (KeyboardInterrupt, click.Abort):
+        _say("stopped", "")
+        return INTERRUPTED
+    except click.ClickException as error:
+        _show(error)
+        return UNUSABLE if type(error) is click.ClickException else error.exit_code
+    except FmqError as error:
+        _say(error)
+        return UNUSABLE
+    except Exception as error:
+        if (words_of := _of_the_system(error)) is not None:
+            _say(words_of)
+            return UNUSABLE
+        if os.environ.get(TRACEBACK):
+            raise
+        _say(_fault(error))
+        return FAULT
+
+
+def _check_folder(words: Sequence[str]) -> None:
+    if not words or {"-h", "--help", "--version"} & set(words):
+        return
+    try:
+        os.getcwd()  # noqa: PTH109 (Path.cwd is the same)
+    except OSError:
+        raise click.ClickException(
+            "the current folder: it does not exist any more; change to one that does"
+        ) from None
+
+
+def _show(error: click.ClickException) -> None:
+    """What click says of wrong options; what the user typed may hold anything, as names of files do."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show(sys.stderr)
+        return
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show(sys.stderr)
+        return
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        click.echo(f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help' for help.\n", sys.stderr)
+    choices = isinstance(error, click.MissingParameter)  # a line each
+    _say(error.format_message() if choices else one_line(error.format_message()), keep_lines=choices)
+
+
+def _of_the_system(error: Exception) -> str | None:
+    """One line about what the machine lacks; None if the error is about something else."""
+    text = str(error)
+    if isinstance(error, MemoryError) or any(words in text.lower() for words in _NO_MEMORY):
+        return "memory: there is not enough of it for this; close other programs, or ask for less at a time"
+    if not isinstance(error, OSError) or error.errno is None:
+        return None
+    if error.errno == errno.ENOMEM:
+        return "memory: there is not enough of it for this; close other programs, or ask for less at a time"
+    place = "the system" if error.filename is None else str(error.filename)
+    return f"{place}: {error.strerror or text}; check the path, its permissions and the space that is left"
+
+
+def _fault(error: Exception) -> str:
+    """What is said of an error that nobody foresaw, and where its traceback is."""
+    lines = "".join(traceback.format_exception(error))
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="fmq-fault-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as file:
+            file.write(lines)
+        where = f"the traceback is in {file.name}"
+    except OSError:
+        where = f"{TRACEBACK}=1 shows the traceback"
+    gist = f"{type(error).__name__}: {error}"
+    return (
+        f"this is a fault of fmq_theory, not of your input ({one_line(gist, 300)}); {where}; please report "
+        f"it with the command to {_ISSUES}"
+    )
+
+
+def _say(sentence: object, title: str = "Error: ", *, keep_lines: bool = False) -> None:
+    text = "".join(c if keep_lines and c in "\n\t" else escaped(c) for c in str(sentence))
+    sys.stderr.write(f"{title}{text}\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def _stopped_by_signals() -> Generator[None]:
+    """SIGTERM and SIGHUP end the command as Ctrl-C does, with no temporary file left; the next one at once.
+
+    Handlers that somebody else has set, as a test may, stay.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, _frame: FrameType | None) -> NoReturn:
+        signal.signal(number, signal.SIG_DFL)
+        raise SystemExit(128 + number)
+
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    wanted: dict[int, tuple[object, Callable[[int, FrameType | None], NoReturn]]] = {
+        getattr(signal, name): (signal.SIG_DFL, stop) for name in names
+    }
+    wanted[signal.SIGINT] = (signal.default_int_handler, interrupt)
+    set_here: dict[int, Any] = {}
+    for number, (usual, handler) in wanted.items():
+        if signal.getsignal(number) == usual:
+            set_here[number] = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, before in set_here.items():
+            if signal.getsignal(number) != signal.SIG_DFL:  # after the first one the next ends it at once
+                signal.signal(number, before)
