@@ -9,7 +9,7 @@ import threading
 import traceback
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
 import click
@@ -84,30 +84,54 @@ def _ended(words: Sequence[str], call: Callable[[], Any]) -> int:
 
 
 def _code(words: Sequence[str], call: Callable[[], Any]) -> int:
-    try:
-        with _stopped_by_signals():
-            _check_folder(words)
-            result = call()
-            return result if isinstance(result, int) else DONE
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else (DONE if stop.code is None else 1)
-    except (KeyboardInterrupt, click.Abort):
-        _say("stopped", "")
-        return INTERRUPTED
-    except click.ClickException as error:
-        _show(error)
-        return UNUSABLE if type(error) is click.ClickException else error.exit_code
-    except FmqError as error:
-        _say(error)
-        return UNUSABLE
-    except Exception as error:
-        if (words_of := _of_the_system(error)) is not None:
-            _say(words_of)
+    last = _LastResort()
+    with last:
+        try:
+            with _stopped_by_signals():
+                _check_folder(words)
+                result = call()
+                return result if isinstance(result, int) else DONE
+        except SystemExit as stop:
+            return stop.code if isinstance(stop.code, int) else (DONE if stop.code is None else 1)
+        except (KeyboardInterrupt, click.Abort):
+            _say("stopped", "")
+            return INTERRUPTED
+        except click.ClickException as error:
+            _show(error)
+            return UNUSABLE if type(error) is click.ClickException else error.exit_code
+        except FmqError as error:
+            _say(error)
             return UNUSABLE
+    return last.code
+
+
+class _LastResort:
+    """What the machine lacks is one line; what nobody foresaw is a fault, with its traceback in a file.
+
+    With ``FMQ_TRACEBACK`` set a fault passes through, as in the tests.
+
+    Attributes:
+        code: the exit code after an error.
+    """
+
+    code = FAULT
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        if (lacking := _of_the_system(error)) is not None:
+            _say(lacking)
+            self.code = UNUSABLE
+            return True
         if os.environ.get(TRACEBACK):
-            raise
+            return False
         _say(_fault(error))
-        return FAULT
+        return True
 
 
 def _check_folder(words: Sequence[str]) -> None:
@@ -145,7 +169,8 @@ def _of_the_system(error: Exception) -> str | None:
     if error.errno == errno.ENOMEM:
         return "memory: there is not enough of it for this; close other programs, or ask for less at a time"
     place = "the system" if error.filename is None else str(error.filename)
-    return f"{place}: {error.strerror or text}; check the path, its permissions and the space that is left"
+    why = error.strerror or text
+    return f"{one_line(place)}: {one_line(why)}; check the path, its permissions and the space that is left"
 
 
 def _fault(error: Exception) -> str:

@@ -150,7 +150,7 @@ def test_every_default_fits_a_narrow_terminal(model: Path, monkeypatch: pytest.M
     monkeypatch.setenv("FORCE_COLOR", "1")
     result = _run(str(model), "--schemes", "uniform,equal_mass,lloyd_max")
     assert result.exit_code == 0
-    assert "a wider terminal shows every bit-width" in " ".join(result.output.split())
+    assert all(f"{b} bits" in result.output for b in range(2, 9))  # no bit-width is left out
 
 
 def test_all_means_all(model: Path, tmp_path: Path) -> None:
