@@ -28,7 +28,6 @@ __all__ = [
     "csv_text",
     "escaped",
     "file_stem",
-    "is_unicode",
     "json_text",
     "one_line",
     "plain_values",
@@ -113,11 +112,6 @@ def csv_text(text: object) -> str:
     """
     clean = escaped(text)
     return f"'{clean}" if _FORMULA.match(str(text)) else clean
-
-
-def is_unicode(text: str) -> bool:
-    """Whether the text has no half of a surrogate pair, so that UTF-8 can hold it."""
-    return not _SURROGATE.search(text)
 
 
 def json_text(value: object, *, indent: int | None = 1, ascii_only: bool = False) -> str:

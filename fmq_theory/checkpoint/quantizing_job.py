@@ -26,7 +26,6 @@ from fmq_theory.checkpoint.work_folder import Part, WorkFolder, digest
 from fmq_theory.errors import CheckpointError, FmqError, WeightsError
 from fmq_theory.quantizers import quantize
 from fmq_theory.quantizers.block_scaled import BlockScheme, quantize_blocks
-from fmq_theory.shown import is_unicode
 
 __all__ = ["Job", "OnNonfinite", "Progress"]
 
@@ -80,12 +79,6 @@ class Job:
                         "rename it, or quantize the checkpoint from which this one came",
                     )
         for entry in (*self.entries.values(), *self.tied):
-            if not is_unicode(entry.name):
-                raise CheckpointError(
-                    f"tensor {entry.name!r}",
-                    "its name is no Unicode, which safetensors asks for",
-                    "rename it",
-                )
             if not entry.stored.strided:
                 raise CheckpointError(
                     f"tensor {entry.name!r}",
