@@ -1,9 +1,10 @@
 """Checkpoints: reading the weights of trained models from files that others wrote."""
 
+from fmq_theory.checkpoint.fitting import load_into
 from fmq_theory.checkpoint.models import load_field, load_flow, read_state
 from fmq_theory.checkpoint.modules import load_packed, quantize_module
 from fmq_theory.checkpoint.packed_file import write_quantized
-from fmq_theory.checkpoint.quantized_file import QuantizedFile, load, load_into
+from fmq_theory.checkpoint.quantized_file import QuantizedFile, load
 from fmq_theory.checkpoint.reader import iter_tensors, read_tensors
 from fmq_theory.checkpoint.tensors import Checkpoint, NamedTensor, SkippedTensor
 

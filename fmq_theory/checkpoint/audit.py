@@ -102,7 +102,7 @@ def audit(
     settings = replace(settings, digests=resume is not None)
     with open_checkpoint(path) as stored:
         state = file_state(path)
-        entries = classify(stored)
+        entries = classify(stored, include)
         chosen, skipped = _select(path, entries, settings, include, exclude)
         order = [entry.name for entry in entries]
         wanted = [Wanted.of(entry) for entry in chosen]

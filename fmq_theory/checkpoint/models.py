@@ -1,5 +1,6 @@
 """A network and its checkpoint: a flow that runs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -13,18 +14,23 @@ from fmq_theory.flow import FlowModel, TorchField, build_model, with_weights
 __all__ = ["load_field", "load_flow", "read_state"]
 
 
-def read_state(path: Path | str) -> dict[str, Tensor]:
+def read_state(path: Path | str, *, include: Sequence[str] = ()) -> dict[str, Tensor]:
     """The state dict of a checkpoint: weights and running statistics of all types and shapes, by name.
 
     The rules are those of ``read_tensors``: no code is run, containers are opened, running averages
     and optimizers are left out. A tensor under two names comes under both.
+
+    Args:
+        path: the file.
+        include: patterns of names. Those that fit a running average select it, under its full names, in
+            place of the model; none of the other tensors is left out for them.
 
     Raises:
         CheckpointError: the file is missing, damaged, unsafe or of an unknown format, or holds no weights.
     """
     path = Path(path)
     with open_checkpoint(path) as stored:
-        entries = classify(stored)
+        entries = classify(stored, include)
         # A tensor of a pickle may be a map of the file: a copy outlives the file.
         state = {e.name: e.stored.load().detach().clone() for e in entries if e.tied or not e.excluded}
     if not state:
@@ -35,15 +41,20 @@ def read_state(path: Path | str) -> dict[str, Tensor]:
     return state
 
 
-def load_flow(path: Path | str, model: str) -> FlowModel:
+def load_flow(path: Path | str, model: str, *, include: Sequence[str] = ()) -> FlowModel:
     """The model of ``package.module:factory`` with the weights of a checkpoint.
+
+    Args:
+        path: the checkpoint.
+        model: the factory.
+        include: see ``read_state``.
 
     Raises:
         FlowError: there is no such factory.
         CheckpointError: as ``read_state``, or the weights do not fit; the first mismatches are named.
         WeightsError: a tensor holds nan or inf.
     """
-    return with_weights(build_model(model), read_state(path), f"checkpoint {str(path)!r}")
+    return with_weights(build_model(model), read_state(path, include=include), f"checkpoint {str(path)!r}")
 
 
 def load_field(path: Path | str, model: str, batch: int, seed: int = 0) -> TorchField:

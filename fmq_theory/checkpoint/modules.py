@@ -8,18 +8,22 @@ for. So ``isinstance(layer, nn.Linear)`` still holds, its ``forward`` is that of
 # pyright: reportPrivateUsage=false, reportIncompatibleVariableOverride=false
 # torch offers no other way to exchange a submodule or a parameter for one of another kind.
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fmq_theory.checkpoint.fitting import check_sound, check_writable, fitting_names, own_tensors
 from fmq_theory.checkpoint.number_types import safetensors_type
+from fmq_theory.checkpoint.packable import by_layer, check_packable, packable_layers, why_not_packable
 from fmq_theory.checkpoint.packed_tensor import CodebookType, pack
 from fmq_theory.checkpoint.packed_weight import SUBMODULE, PackedWeight
-from fmq_theory.checkpoint.quantized_file import QuantizedFile, fitting_names
+from fmq_theory.checkpoint.quantized_file import QuantizedFile
 from fmq_theory.checkpoint.recipe import Planned, Recipe, matches
+from fmq_theory.checkpoint.tensors import as_numpy
 from fmq_theory.errors import CheckpointError, FmqError, WeightsError
 from fmq_theory.quantizers import quantize
 from fmq_theory.quantizers.block_scaled import BlockScheme, quantize_blocks
@@ -90,7 +94,15 @@ class PackedEmbedding(_Packed, nn.Embedding):
     """``nn.Embedding`` with a packed weight; only the rows that are looked up are dequantized."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
-        """The rows of ``input``'s indices."""
+        """The rows of ``input``'s indices.
+
+        Raises:
+            IndexError: an index is negative or too large.
+        """
+        if input.dtype not in (torch.int32, torch.int64):
+            return super().forward(input)  # which says what torch says
+        if input.numel() and not 0 <= int(input.min()) <= int(input.max()) < self.num_embeddings:
+            raise IndexError(f"an index of the embedding is not in 0..{self.num_embeddings - 1}")
         index, place = cast("tuple[Tensor, Tensor]", cast("Any", torch).unique(input, return_inverse=True))
         return self.packed_weight.rows(index)[place]
 
@@ -139,7 +151,8 @@ def quantize_module(
         ``module``, or what takes its place if it is itself a layer.
 
     Raises:
-        WeightsError: a weight cannot be quantized so; it is named. Layers before it are packed already.
+        WeightsError: a weight cannot be quantized so, or is made of others before each call (weight and
+            spectral norm, pruning); it is named, and the module is as it was.
         SchemeError: see ``quantize``.
         CheckpointError: the plan names a weight that no layer has, or nothing is to be quantized.
 
@@ -152,7 +165,7 @@ def quantize_module(
         >>> layer(torch.ones(2, 1024)).shape
         torch.Size([2, 4])
     """
-    layers = dict(_layers(module))
+    layers = packable_layers(module)
     if isinstance(plan, str):
         recipes = {
             name: Recipe(name, plan, bits, granularity, group_size)
@@ -160,26 +173,19 @@ def quantize_module(
             if matches(name, include, exclude)
         }
     else:
-        recipes = {planned.name: Recipe.of(planned) for planned in plan}
-    if unknown := [name for name in recipes if name not in layers]:
-        raise CheckpointError(
-            f"tensor {unknown[0]!r} of the plan",
-            "no layer of the module that can be packed has a weight of that name",
-            f"they include {', '.join(map(repr, list(layers)[:4]))}",
-        )
+        recipes = by_layer({planned.name: Recipe.of(planned) for planned in plan}, layers)
     if not recipes:
         raise CheckpointError("module", "none of its layers is to be quantized", "ask for some")
+    for name in recipes:
+        check_packable(name, layers[name])
     weights: dict[int, PackedWeight] = {}
-    keep: list[Tensor] = []  # so that no id is used twice
     for name, recipe in recipes.items():
-        tensor = cast(Tensor, layers[name].weight)
+        tensor = cast(Tensor, layers[name].weight)  # the layers keep them, so that no id is used twice
         if id(tensor) not in weights:
-            keep.append(tensor)
-            weights[id(tensor)] = _quantized(name, tensor.detach().cpu(), recipe, codebook_type, threads).to(
-                tensor.device
-            )
-        module = _replaced(module, name, layers[name], weights[id(tensor)])
-    return module
+            weights[id(tensor)] = _quantized(name, tensor, recipe, codebook_type, threads).to(tensor.device)
+    # Nothing was changed so far, and nothing fails from here on.
+    found = {name: weights[id(layers[name].weight)] for name in recipes}
+    return _with_packed(module, {name: layers[name] for name in recipes}, found)
 
 
 def load_packed(module: nn.Module, path: Path | str, strict: bool = True) -> nn.Module:
@@ -188,14 +194,15 @@ def load_packed(module: nn.Module, path: Path | str, strict: bool = True) -> nn.
     Args:
         module: of the checkpoint's architecture. On the meta device it never takes more memory than it
             will: ``with torch.device("meta"): module = ...``.
-        path: see ``QuantizedFile``.
+        path: see ``QuantizedFile``. Prefixes of names are taken off as ``load_into`` does it.
         strict: every tensor of the module must be in the file, and the other way round.
 
     Returns:
-        ``module``, or what takes its place if it is itself a layer.
+        ``module``, or what takes its place if it is itself a layer. Weights have the types that the module
+        had, those of the file where it was on the meta device.
 
     Raises:
-        CheckpointError: the file is damaged, or does not fit.
+        CheckpointError: the file is damaged, or does not fit. The module is then as it was.
 
     Examples:
         The module is made without memory for its weights:
@@ -221,22 +228,38 @@ def load_packed(module: nn.Module, path: Path | str, strict: bool = True) -> nn.
         torch.Size([2, 4])
     """
     with QuantizedFile(path) as file, torch.no_grad():
-        layers = dict(_layers(module))
-        own = cast("dict[str, Tensor]", module.state_dict(keep_vars=True))
-        _, shared = fitting_names(file, own, strict=strict)
-        weights: dict[str, PackedWeight] = {}
-        for name in shared:
-            target = file.ties.get(name, name)
-            if name in layers and target in file.quantized and file.shape(name) == file.shape(target):
-                if target not in weights:
-                    file.verify(target)
-                    weights[target] = PackedWeight(file.packed(target)).to(_device(own[name]))
-                module = _replaced(module, name, layers[name], weights[target])
-            elif own[name].device.type == "meta":
-                _assign(module, name, file.dequantize(name))
+        layers, own = packable_layers(module), own_tensors(module)
+        _, renames = fitting_names(file, own, strict=strict)
+        targets = {name: file.ties.get(name, name) for name in renames}
+        packed = {
+            name
+            for name, target in targets.items()
+            if target in file.quantized
+            and file.shape(name) == file.shape(target)
+            and renames[name] in layers
+            and not why_not_packable(layers[renames[name]], numbers=False)
+        }
+        for name, ours in renames.items():
+            if name not in packed and own[ours].device.type != "meta":
+                check_writable(ours, own[ours])
+        check_sound(file, renames)
+        weights: dict[tuple[str, torch.dtype, torch.device], PackedWeight] = {}
+        found: dict[str, PackedWeight] = {}
+        for name, ours in renames.items():
+            meta = own[ours].device.type == "meta"
+            if name in packed:
+                # A module that has numbers keeps its type; one that has none takes that of the file.
+                dtype = file.dtype(name) if meta else own[ours].dtype
+                device = torch.device("cpu") if meta else own[ours].device
+                key = targets[name], dtype, device
+                if key not in weights:
+                    weights[key] = PackedWeight(file.packed(targets[name])).to(device, dtype)
+                found[ours] = weights[key]
+            elif meta:
+                _assign(module, ours, file.dequantize(name))
             else:
-                own[name].copy_(file.dequantize(name))
-    return module
+                own[ours].copy_(file.dequantize(name))
+    return _with_packed(module, {name: layers[name] for name in found}, found)
 
 
 def resident_bytes(module: nn.Module) -> int:
@@ -245,25 +268,17 @@ def resident_bytes(module: nn.Module) -> int:
     return sum(tensor.nbytes for tensor in tensors.values())
 
 
-def _layers(module: nn.Module) -> Iterable[tuple[str, Any]]:
-    """The layers that can be packed, by the name of their weight; a shared layer under each of its names."""
-    for name, layer in cast("Iterable[tuple[str, nn.Module]]", module.named_modules(remove_duplicate=False)):
-        # An embedding with max_norm changes its weight on use.
-        if type(layer) in PACKED and getattr(layer, "max_norm", None) is None:
-            yield (f"{name}.weight" if name else "weight"), layer
-
-
 def _quantized(
     name: str, tensor: Tensor, recipe: Recipe, codebook_type: CodebookType | None, threads: int | None
 ) -> PackedWeight:
     dtype = safetensors_type(name, tensor.dtype)
-    if not bool(torch.isfinite(tensor).all()):
-        nans = int(torch.isnan(tensor).sum())
-        infs = int(torch.isinf(tensor).sum())
+    weights = as_numpy(tensor)
+    if not np.isfinite(weights).all():
+        nans, infs = int(np.isnan(weights).sum()), int(np.isinf(weights).sum())
         raise WeightsError(
             f"tensor {name!r}", f"{nans} of its numbers are nan and {infs} are infinite", "exclude it"
         )
-    weights = cast("Any", tensor if tensor.dtype == torch.float64 else tensor.float()).numpy()
+    tensor = tensor.detach().cpu().resolve_neg()
     try:
         recipe.check(tuple(tensor.shape))
         if BlockScheme.parse(recipe.scheme) is not None:
@@ -283,20 +298,28 @@ def _quantized(
         raise error.renamed(f"tensor {name!r}: {error.thing}") from error
 
 
-def _replaced(root: nn.Module, name: str, layer: nn.Module, weight: PackedWeight) -> nn.Module:
-    """``root`` with a packed layer in the place of ``layer``; the layer itself where that is the root."""
-    packed = layer
-    if not isinstance(layer, _Packed):
-        kind = PACKED[type(layer)]
-        packed = kind.__new__(kind)
-        packed.__dict__ = layer.__dict__.copy()
-        packed.__dict__["_parameters"] = {k: v for k, v in layer._parameters.items() if k != "weight"}
-        packed.__dict__["_modules"] = {**layer._modules, SUBMODULE: weight}
-    parent, _, child = name.removesuffix("weight").removesuffix(".").rpartition(".")
-    if not child:
-        return packed
-    root.get_submodule(parent)._modules[child] = packed
-    return root
+def _with_packed(
+    module: nn.Module, layers: Mapping[str, nn.Module], weights: Mapping[str, PackedWeight]
+) -> nn.Module:
+    """``module`` with packed layers in the places of ``layers``; the layer itself where that is the root."""
+    made: dict[int, nn.Module] = {}
+    for name, layer in layers.items():
+        # A layer that is there twice stays one.
+        packed = made.setdefault(id(layer), _packed_layer(layer, weights[name]))
+        parent, _, child = name.removesuffix("weight").removesuffix(".").rpartition(".")
+        if not child:
+            return packed
+        module.get_submodule(parent)._modules[child] = packed
+    return module
+
+
+def _packed_layer(layer: nn.Module, weight: PackedWeight) -> nn.Module:
+    kind = PACKED[type(layer)]
+    packed = kind.__new__(kind)
+    packed.__dict__ = layer.__dict__.copy()
+    packed.__dict__["_parameters"] = {k: v for k, v in layer._parameters.items() if k != "weight"}
+    packed.__dict__["_modules"] = {**layer._modules, SUBMODULE: weight}
+    return packed
 
 
 def _assign(module: nn.Module, name: str, tensor: Tensor) -> None:
@@ -307,7 +330,3 @@ def _assign(module: nn.Module, name: str, tensor: Tensor) -> None:
         holder._parameters[child] = nn.Parameter(tensor, requires_grad=False)
     else:
         holder._buffers[child] = tensor
-
-
-def _device(tensor: Tensor) -> torch.device:
-    return torch.device("cpu") if tensor.device.type == "meta" else tensor.device

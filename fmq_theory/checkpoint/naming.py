@@ -2,8 +2,9 @@
 
 import fnmatch
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from fmq_theory.checkpoint.copies import find_copies, is_optimizer_state
 from fmq_theory.checkpoint.tensors import StoredTensor
 from fmq_theory.errors import CheckpointError
 
@@ -12,6 +13,7 @@ __all__ = ["Entry", "check_patterns", "classify", "matches"]
 CONTAINERS = frozenset({"model", "state_dict", "model_state_dict"})
 # Running averages of the weights: a second model, which only its name selects.
 AVERAGES = frozenset({"shadow_params", "ema", "ema_state_dict", "ema_model", "model_ema", "ema_params"})
+_INSTEAD = "its running average was asked for instead"
 _MOST_NAMED = 4
 BARE = "weights"  # a file that holds one tensor and no name
 # A state dict without a container may lie beside the state of its optimizer.
@@ -38,6 +40,7 @@ class Entry:
         excluded: why it is no weight of the model, or a second copy of one; empty for the rest.
         tied: whether it is a weight of the model under a second name, excluded because it shows the
             same numbers.
+        average: the prefix of the running average that it is part of; empty for the rest.
     """
 
     name: str
@@ -45,25 +48,53 @@ class Entry:
     excluded: str
     stored: StoredTensor
     tied: bool = False
+    average: str = ""
 
 
-def classify(tensors: Sequence[StoredTensor]) -> list[Entry]:
+def classify(tensors: Sequence[StoredTensor], asked: Sequence[str] = ()) -> list[Entry]:
     """One entry a tensor, in file order; each weight of the model counts once.
 
     If the file has a container (``model``, ``state_dict``, ``model_state_dict``, at any depth), the
-    weights are what lies inside one; otherwise all that is not an optimizer's.
+    weights are what lies inside one; otherwise all that is neither an optimizer's nor a second set of the
+    weights, which a running average is (see ``find_copies``).
+
+    Args:
+        tensors: of the file.
+        asked: patterns of names. Where some fit a running average and none fits a weight of the model, the
+            average takes the place of the model, under its full names.
     """
-    has_container = any(_inside(tensor.keys, CONTAINERS) and not _outside(tensor.keys) for tensor in tensors)
+    plain = _classified(tensors, [_outside(tensor.keys) for tensor in tensors])
+    if not any(entry.average and _fits(entry.name, asked) for entry in plain):
+        return plain
+    if any(not entry.average and not entry.excluded and _fits(entry.name, asked) for entry in plain):
+        return plain
+    groups = {entry.average for entry in plain if entry.average and _fits(entry.name, asked)}
+    return [
+        replace(entry, excluded="" if entry.average in groups else entry.excluded or _INSTEAD, tied=False)
+        for entry in plain
+    ]
+
+
+def _classified(tensors: Sequence[StoredTensor], outside: Sequence[str]) -> list[Entry]:
+    others = [i for i, reason in enumerate(outside) if not reason]
+    found = zip(others, find_copies([tensors[i] for i in others]), strict=True)
+    copies = {i: copy for i, copy in found if copy is not None}
+    reasons = [copies[i].reason if i in copies else reason for i, reason in enumerate(outside)]
+    has_container = any(
+        _inside(tensor.keys, CONTAINERS) and not reason
+        for tensor, reason in zip(tensors, reasons, strict=True)
+    )
     names: dict[str, str] = {}
     numbers: dict[tuple[int, ...], str] = {}
     entries: list[Entry] = []
-    for tensor in tensors:
+    for i, tensor in enumerate(tensors):
         full_name = ".".join(tensor.keys) or BARE
-        excluded = _outside(tensor.keys)
+        excluded = reasons[i]
         if not excluded and has_container and not _inside(tensor.keys, CONTAINERS):
             excluded = "not in the model's state dict"
         if excluded:
-            entries.append(Entry(full_name, full_name, excluded, tensor))
+            average = copies[i].prefix if i in copies else _average(tensor.keys)
+            entries.append(Entry(full_name, full_name, excluded, tensor, average=average))
             continue
         last = tensor.keys[-1:]  # a tensor may itself be called "model"
         name = ".".join((*(key for key in tensor.keys[:-1] if key not in CONTAINERS), *last)) or BARE
@@ -78,6 +109,10 @@ def classify(tensors: Sequence[StoredTensor]) -> list[Entry]:
         if tensor.storage is not None:
             numbers.setdefault(tensor.storage, name)
     return entries
+
+
+def _fits(name: str, patterns: Sequence[str]) -> bool:
+    return any(name == pattern or fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def matches(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
@@ -111,9 +146,18 @@ def _inside(keys: tuple[str, ...], containers: frozenset[str]) -> bool:
 
 
 def _outside(keys: tuple[str, ...]) -> str:
-    first_words = {key.split(".", 1)[0] for key in keys if "." in key}  # "model_ema.conv.weight"
-    if _inside(keys, AVERAGES) or first_words & AVERAGES:
-        return "a running average of the weights (EMA); ask for it by name"
-    if _inside(keys, NOT_WEIGHTS):
+    if average := _average(keys):
+        return f"a running average of the weights (EMA); ask for it by name, as {average + '.*'!r}"
+    if _inside(keys, NOT_WEIGHTS) or is_optimizer_state(keys):
         return "state of the optimizer"
+    return ""
+
+
+def _average(keys: tuple[str, ...]) -> str:
+    """The prefix of the running average that has the tensor, by its name alone; empty if none has."""
+    for i, key in enumerate(keys):
+        if key in AVERAGES and i < len(keys) - 1:
+            return ".".join(keys[: i + 1])
+        if "." in key and key.split(".", 1)[0] in AVERAGES:  # "model_ema.conv.weight"
+            return ".".join((*keys[:i], key.split(".", 1)[0]))
     return ""

@@ -118,7 +118,7 @@ def write_quantized(
         )
     with reading(*checkpoint_files(path)), open_checkpoint(path) as stored:
         place.check(overwrite=overwrite)
-        entries = classify(stored)
+        entries = classify(stored, list(recipes))
         job = Job(
             {entry.name: entry for entry in entries if not entry.excluded},
             [entry for entry in entries if entry.tied],

@@ -1,6 +1,7 @@
 """A packed weight inside of a module: buffers that move with it, and the tensor that they stand for."""
 
 import math
+import sys
 from collections.abc import Callable
 from typing import Any, Self, cast
 
@@ -51,12 +52,18 @@ class PackedWeight(nn.Module):
 
     def dequantize(self) -> Tensor:
         """The weights, in memory of their own, on the device of the codes."""
+        return _untraced(self._dequantized)
+
+    def rows(self, index: Tensor) -> Tensor:
+        """weights[index] for indices of axis 0, shape ``[len(index), ...]``; only those are dequantized."""
+        return _untraced(lambda: self._rows(index))
+
+    def _dequantized(self) -> Tensor:
         if self.codes.device.type == "cpu":
             return self._packed().dequantize().to(self._dtype)
         return decode_on_device(self._packed_off_device(), self.codes).to(self._dtype)
 
-    def rows(self, index: Tensor) -> Tensor:
-        """weights[index] for indices of axis 0, shape ``[len(index), ...]``; only those are dequantized."""
+    def _rows(self, index: Tensor) -> Tensor:
         layout = self._like.layout
         if len(index) == 0:
             return torch.empty((0, *layout.shape[1:]), dtype=self._dtype, device=self.codes.device)
@@ -146,6 +153,16 @@ def decode_on_device(packed: PackedTensor, codes: Tensor) -> Tensor:
         others = layout.shape[: layout.axis] + layout.shape[layout.axis + 1 :]
         found = rows.reshape(layout.shape[layout.axis], *others).movedim(0, layout.axis).contiguous()
     return found.to(torch_type(packed.dtype))
+
+
+def _untraced(work: Callable[[], Tensor]) -> Tensor:
+    """What ``work`` gives; torch.compile runs it as it is, between two graphs: kernels cannot be traced."""
+    if "torch._dynamo" not in sys.modules:  # to import the compiler takes seconds
+        return work()
+    return cast("Any", torch.compiler).disable(work)()
+
+
+cast("Any", _untraced)._torchdynamo_disable = True  # the mark that torch.compiler.disable leaves
 
 
 def _without_arrays(packed: PackedTensor) -> PackedTensor:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -10,7 +9,7 @@ from typing import Any, Self, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from fmq_theory.checkpoint.container import Container, checksum, open_container
 from fmq_theory.checkpoint.entropy_coding import CODING
@@ -20,8 +19,8 @@ from fmq_theory.checkpoint.shards import find_checkpoint
 from fmq_theory.errors import CheckpointError
 
 __all__ = [
-    "CHECKSUMS", "CODEBOOK", "CODES", "CONFIG", "METHOD", "SCALES", "LoadReport", "QuantizedFile",
-    "fitting_names", "load", "load_into", "quantization_config",
+    "CHECKSUMS", "CODEBOOK", "CODES", "CONFIG", "METHOD", "SCALES", "QuantizedFile", "load",
+    "quantization_config",
 ]  # fmt: skip
 
 METHOD = "fmq"
@@ -312,71 +311,3 @@ def load(path: Path | str) -> dict[str, Tensor]:
         for name, target in file.ties.items():  # tied tensors stay one
             state[name] = state[target].permute(file.tied_axes(name, state[target].ndim))
         return state
-
-
-@dataclass(frozen=True, slots=True)
-class LoadReport:
-    """What did not find its counterpart.
-
-    Attributes:
-        missing: of the module, not in the file.
-        unexpected: of the file, not in the module.
-    """
-
-    missing: tuple[str, ...]
-    unexpected: tuple[str, ...]
-
-
-def fitting_names(
-    file: QuantizedFile, own: Mapping[str, Tensor], *, strict: bool
-) -> tuple[LoadReport, list[str]]:
-    """What a module and a file lack of one another, and the tensors that both have.
-
-    Args:
-        file: the checkpoint.
-        own: the tensors of the module.
-        strict: each must have all of the other.
-
-    Raises:
-        CheckpointError: they do not fit.
-    """
-    names = set(file.names)
-    report = LoadReport(
-        tuple(name for name in own if name not in names),
-        tuple(name for name in file.names if name not in own),
-    )
-    if strict and (report.missing or report.unexpected):
-        raise CheckpointError(
-            f"checkpoint {str(file.path)!r}",
-            f"the module has {len(report.missing)} tensors that it lacks {list(report.missing[:3])}, and "
-            f"lacks {len(report.unexpected)} of its own {list(report.unexpected[:3])}",
-            "build the module that was quantized, or pass strict=False",
-        )
-    shared = [name for name in file.names if name in own]
-    for name in shared:
-        if file.shape(name) != tuple(own[name].shape):
-            raise CheckpointError(
-                f"tensor {name!r} of {str(file.path)!r}",
-                f"it has shape {list(file.shape(name))} and the module's {list(own[name].shape)}",
-                "build the module that was quantized",
-            )
-    return report, shared
-
-
-def load_into(module: nn.Module, path: Path | str, strict: bool = True) -> LoadReport:
-    """Dequantizes a checkpoint into the parameters and buffers of a module, a tensor at a time.
-
-    Args:
-        module: its tensors keep their type and device; numbers are cast as ``Tensor.copy_`` does.
-        path: see ``QuantizedFile``.
-        strict: every tensor of the module must be in the file, and the other way round.
-
-    Raises:
-        CheckpointError: see ``QuantizedFile``; or the tensors do not fit, before any was copied.
-    """
-    with QuantizedFile(path) as file, torch.no_grad():
-        own = cast("dict[str, Tensor]", module.state_dict(keep_vars=True))
-        report, shared = fitting_names(file, own, strict=strict)
-        for name in shared:
-            own[name].copy_(file.dequantize(name))
-    return report

@@ -1,6 +1,7 @@
 """Reading the weights of a checkpoint."""
 
 import difflib
+import fnmatch
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from fmq_theory.errors import CheckpointError, WeightsError
 
 __all__ = ["iter_tensors", "read_tensors"]
 
+_LEAST_NDIM = 2  # of what a pattern stands for
+
 
 def read_tensors(path: Path | str, *, names: Sequence[str] = (), min_ndim: int = 2) -> Checkpoint:
     """The weights of a checkpoint, all of them in memory.
@@ -25,7 +28,8 @@ def read_tensors(path: Path | str, *, names: Sequence[str] = (), min_ndim: int =
     Args:
         path: the file.
         names: only these tensors. Naming one also selects what is left out otherwise: fewer than
-            ``min_ndim`` dimensions, a running average (EMA), tensors outside the state dict.
+            ``min_ndim`` dimensions, a running average (EMA), tensors outside the state dict. A pattern
+            ("ema.*") stands for all that fit and have two dimensions or more.
         min_ndim: least number of dimensions of a tensor that is not named; 2 leaves biases and
             normalisation scales out.
 
@@ -111,7 +115,12 @@ def _by_name(path: Path, entries: Iterable[Entry], names: Sequence[str]) -> list
     for name in names:
         entry = known.get(name)
         if entry is None:
-            raise _unknown(path, name, known)
+            fitting = {e.full_name: e for full, e in known.items() if fnmatch.fnmatchcase(full, name)}
+            fitting = {full: e for full, e in fitting.items() if not e.stored.unusable(_LEAST_NDIM)}
+            if not fitting:
+                raise _unknown(path, name, known)
+            chosen |= {full: e for full, e in fitting.items() if full not in chosen}
+            continue
         if reason := entry.stored.unusable():
             raise CheckpointError(
                 f"tensor {name!r} of {str(path)!r}", f"it is left out: {reason}", "name another one"

@@ -114,7 +114,7 @@ def recipes_for(
         FmqError: see ``uniform_recipes`` and ``open_checkpoint``.
     """
     with open_checkpoint(path) as stored:
-        entries = [entry for entry in classify(stored) if not entry.excluded]
+        entries = [entry for entry in classify(stored, include) if not entry.excluded]
         try:
             return uniform_recipes(entries, wanted, include, exclude, misfit)
         except CheckpointError as error:
@@ -191,7 +191,7 @@ def wanted_names(path: Path, include: Sequence[str] = (), exclude: Sequence[str]
         CheckpointError: a pattern fits no tensor, or nothing is left.
     """
     with open_checkpoint(path) as stored:
-        entries = [entry for entry in classify(stored) if not entry.excluded]
+        entries = [entry for entry in classify(stored, include) if not entry.excluded]
     check_patterns(entries, include, exclude)
     names = [e.name for e in entries if not e.stored.unusable(MIN_NDIM) and matches(e.name, include, exclude)]
     if not names:
@@ -211,7 +211,7 @@ def nonfinite_names(path: Path, names: Sequence[str]) -> set[str]:
     with open_checkpoint(path) as stored:
         return {
             entry.name
-            for entry in classify(stored)
+            for entry in classify(stored, names)
             if entry.name in wanted and not entry.excluded and nonfinite(as_numpy(entry.stored.load()))
         }
 

@@ -136,7 +136,7 @@ class StoredTensor:
 
 def as_numpy(tensor: torch.Tensor) -> NDArray[np.floating]:
     """Its numbers as numpy holds them: float32, without rounding, where numpy lacks the type."""
-    tensor = tensor.detach()
+    tensor = tensor.detach().cpu().resolve_neg()
     if tensor.dtype not in _NUMPY_TYPES:
         tensor = tensor.to(torch.float32)  # exact: bfloat16 and the 8-bit formats are subsets
     return cast("NDArray[np.floating]", cast("Any", tensor).numpy())

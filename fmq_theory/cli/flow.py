@@ -33,6 +33,10 @@ _PLACES = ("out", "json_path", "csv_path", "no_plot", "resume", "force")
 @click.argument("checkpoint", type=click.Path(path_type=Path), required=False)
 @click.option("--model", help="package.module:factory of the network; without it the bundled digits.")
 @click.option(
+    "--include",
+    help="Which tensors of CHECKPOINT are the model, where it holds a running average too: 'ema.*'.",
+)
+@click.option(
     "--schemes",
     callback=read_names,
     default=",".join(DEFAULT_SCHEMES),
@@ -99,6 +103,7 @@ _PLACES = ("out", "json_path", "csv_path", "no_plot", "resume", "force")
 def flow(
     checkpoint: Path | None,
     model: str | None,
+    include: str | None,
     schemes: tuple[str, ...],
     bits: tuple[int, ...],
     samples: int,
@@ -145,6 +150,8 @@ def flow(
     """  # noqa: D301 (click reads \\b as "keep these lines")
     if checkpoint is not None and model is None:
         raise click.UsageError("CHECKPOINT needs --model package.module:factory, the network of its weights")
+    if include is not None and checkpoint is None:
+        raise click.UsageError("--include has no meaning without CHECKPOINT; leave it out")
     if resume and force:
         raise click.UsageError("--resume keeps finished cells and --force throws them away: choose one")
     leave_torch_out_of_pot()
@@ -152,7 +159,7 @@ def flow(
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # an installed fmq does not look for factories beside the user
     with reported_errors(), reading_checkpoint(checkpoint, images, labels, fit):
-        loaded, subject, short = _load(checkpoint, model)
+        loaded, subject, short = _load(checkpoint, model, include)
         folder = FlowFolder(out, short, json_path, csv_path, no_plot, resume, force)
         asked = Asked(loaded, subject, schemes, bits, folder)
         refuse_other_options(click.get_current_context(), measure)
@@ -203,14 +210,15 @@ def _command_line() -> str:
     return " ".join(map(shell_word, words))
 
 
-def _load(checkpoint: Path | None, model: str | None) -> "tuple[FlowModel, str, str]":
+def _load(checkpoint: Path | None, model: str | None, include: str | None) -> "tuple[FlowModel, str, str]":
     """The model, what to call it, and what to call its folder."""
     from fmq_theory.checkpoint.models import load_flow
     from fmq_theory.flow import build_model, load_digits
 
     if checkpoint is not None:
-        loaded = load_flow(checkpoint, str(model))
-        return loaded, f"{checkpoint.name} ({model})", checkpoint.stem
+        loaded = load_flow(checkpoint, str(model), include=() if include is None else (include,))
+        part = "" if include is None else f", {include}"
+        return loaded, f"{checkpoint.name}{part} ({model})", checkpoint.stem
     if model is not None:
         return build_model(model), model, re.sub(r"\W+", "-", model)
     return load_digits(), "the bundled digits", "digits"

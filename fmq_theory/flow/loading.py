@@ -11,12 +11,11 @@ from torch import Tensor
 
 from fmq_theory.errors import CheckpointError, FlowError, WeightsError
 from fmq_theory.flow.model import FlowModel
+from fmq_theory.flow.wrapped_names import fitting_renames, without_wrappers
 
 __all__ = ["build_model", "with_weights"]
 
 _NAMED = 5  # how many mismatches a message lists
-# What torch's wrappers put before every name.
-_WRAPPERS = ("module.", "_orig_mod.")
 
 
 def build_model(factory: str) -> FlowModel:
@@ -66,9 +65,7 @@ def with_weights(model: FlowModel, weights: Mapping[str, Tensor], origin: str) -
         WeightsError: a tensor holds nan or inf.
     """
     wanted = cast("dict[str, Tensor]", model.module.state_dict())
-    weights = {
-        name: tensor for name, tensor in _unwrapped(weights).items() if not name.startswith(model.unused)
-    }
+    weights = _renamed(wanted, weights, model.unused)
     missing = [repr(name) for name in wanted if name not in weights]
     surplus = [repr(name) for name in weights if name not in wanted]
     shapes = [
@@ -95,12 +92,16 @@ def with_weights(model: FlowModel, weights: Mapping[str, Tensor], origin: str) -
     return replace(model, module=module.eval().requires_grad_(False))
 
 
-def _unwrapped(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    found = dict(weights)
-    for prefix in _WRAPPERS:
-        if found and all(name.startswith(prefix) for name in found):
-            found = {name.removeprefix(prefix): tensor for name, tensor in found.items()}
-    return found
+def _renamed(
+    wanted: Mapping[str, Tensor], weights: Mapping[str, Tensor], unused: tuple[str, ...]
+) -> dict[str, Tensor]:
+    """The weights by the module's names, where those differ by a prefix alone; else by their own."""
+    bare = {name: without_wrappers(name) for name in weights}
+    used = [name for name in weights if not (name.startswith(unused) or bare[name].startswith(unused))]
+    names = fitting_renames(wanted, used) or {
+        name: name if name in wanted or bare[name] not in wanted else bare[name] for name in used
+    }
+    return {names[name]: weights[name] for name in used}
 
 
 def _listed(what: str, items: list[str]) -> list[str]:

@@ -20,7 +20,7 @@ from fmq_theory.kernels.histogram16 import (
 from fmq_theory.quantizers.scheme import Scheme
 from fmq_theory.sources.empirical import Empirical
 from fmq_theory.sources.sorted_rows import SortedRows
-from fmq_theory.sources.weights import type_name
+from fmq_theory.sources.weights import dense, type_name
 
 __all__ = ["Patterns", "quantize_patterns"]
 
@@ -45,6 +45,8 @@ class Patterns:
     @classmethod
     def of(cls, weights: object, granularity: str, group_size: int | None) -> "Patterns | None":
         """The patterns of many finite 16-bit weights that may share one codebook; else None."""
+        if hasattr(weights, "detach"):
+            weights = dense(weights)
         name = type_name(weights)
         shape = tuple(int(side) for side in getattr(weights, "shape", ()))
         one_codebook = group_size is None and (granularity == "tensor" or len(shape) < 2)
@@ -53,7 +55,7 @@ class Patterns:
         tensor = cast(Any, weights)
         if hasattr(tensor, "detach"):
             torch = cast(Any, sys.modules["torch"])  # loaded, for this is one of its tensors
-            bits = tensor.detach().cpu().contiguous().view(torch.int16).numpy().view(np.uint16)
+            bits = tensor.contiguous().view(torch.int16).numpy().view(np.uint16)
         elif isinstance(weights, np.ndarray) and not np.ma.isMaskedArray(tensor):
             bits = np.ascontiguousarray(tensor, dtype="=f2").view(np.uint16)
         else:

@@ -17,7 +17,7 @@ from fmq_theory.quantizers.patterns import Patterns, quantize_patterns
 from fmq_theory.quantizers.registry import get_scheme
 from fmq_theory.quantizers.scheme import Scheme
 from fmq_theory.sources.empirical import Empirical
-from fmq_theory.sources.weights import as_weights, type_name
+from fmq_theory.sources.weights import as_weights, dense, type_name
 
 __all__ = [
     "QuantizedTensor",
@@ -293,7 +293,7 @@ def _naming_the_channel(
     """An error about the first channel that is not finite, if that is what is wrong."""
     tensor = cast(Any, weights)
     try:
-        array = np.asarray(tensor.detach().cpu().double() if hasattr(tensor, "detach") else tensor)
+        array = np.asarray(dense(tensor).double() if hasattr(tensor, "detach") else tensor)
         finite = np.isfinite(array)
     except (TypeError, ValueError):
         return error

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from fmq_theory.errors import WeightsError
 from fmq_theory.kernels.threads import run_blocks
 
-__all__ = ["as_weights", "type_name"]
+__all__ = ["as_weights", "dense", "type_name"]
 
 
 @overload
@@ -41,7 +41,7 @@ def as_weights(
         WeightsError: empty, nan or infinite entries, or not real numbers.
     """
     if hasattr(array, "detach"):
-        array = _from_torch(cast(Any, array), narrow=narrow)
+        array = _from_torch(dense(array, name), narrow=narrow)
     try:
         values = np.asarray(array)
     except (TypeError, ValueError) as error:
@@ -81,9 +81,32 @@ def type_name(array: object) -> str:
     return str(getattr(dtype, "name", dtype)).removeprefix("torch.")
 
 
+def dense(tensor: object, name: str = "weights") -> Any:
+    """A torch tensor with a number for each index, on the CPU, signs applied.
+
+    Raises:
+        WeightsError: it holds no real numbers, or has no number for each index.
+    """
+    given = cast(Any, tensor)
+    if given.device.type == "meta":
+        raise WeightsError(name, "the tensor is on the meta device and has no numbers", "load it first")
+    if given.is_nested or given.is_quantized or str(given.layout) != "torch.strided":
+        raise WeightsError(
+            name,
+            "the tensor is sparse, nested or already quantized",
+            "pass a dense one, with .to_dense(), .to_padded_tensor(0.0) or .dequantize()",
+        )
+    if given.is_complex():
+        raise WeightsError(
+            name,
+            f"type {type_name(given)} does not hold real numbers",
+            "pass floating point numbers or integers",
+        )
+    return given.detach().cpu().resolve_neg()
+
+
 def _from_torch(tensor: Any, *, narrow: bool) -> object:
     """The tensor as a numpy array; bfloat16 and float8, which numpy lacks, are widened exactly."""
-    tensor = tensor.detach().cpu()
     if not tensor.is_floating_point():
         return tensor.numpy()
     return (tensor.float() if narrow and tensor.dtype.itemsize <= 4 else tensor.double()).numpy()
