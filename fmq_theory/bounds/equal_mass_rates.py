@@ -119,7 +119,8 @@ def equal_mass_regular_tail(source: Source, num_levels: int) -> Bound:
     if tail.index <= 2:
         return Bound(math.inf, "asymptotic", None, ("the variance is infinite (nu <= 2)",), "theory T5d")
     order = 1.0 - 2.0 / tail.index
-    value = 2.0 * tail.constant ** (2.0 / tail.index) * regular_tail_sum(tail.index) * num_levels**-order
+    root = math.exp(tail.log_constant / tail.index)  # C^(1/nu), also where C is no float
+    value = 2.0 * root**2 * regular_tail_sum(tail.index) * num_levels**-order
     return Bound(
         value, "asymptotic", order, ("many levels", "power tails, equal on both sides"), "theory T5d"
     )

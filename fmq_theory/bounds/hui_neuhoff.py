@@ -91,7 +91,7 @@ def hui_neuhoff_asymptotic(source: Source, num_levels: int) -> Bound:
     nu = tail.index
     if nu <= 2:
         return Bound(math.inf, "asymptotic", None, ("the variance is infinite (nu <= 2)",), _REFERENCE)
-    half_range = (6.0 * tail.constant * num_levels**2 / (nu - 1.0)) ** (1.0 / nu)
+    half_range = math.exp((math.log(6.0 * num_levels**2 / (nu - 1.0)) + tail.log_constant) / nu)
     value = half_range**2 / (3.0 * num_levels**2) * nu / (nu - 2.0)
     return Bound(value, "asymptotic", 2.0 - 4.0 / nu, ("many levels", "power tails"), _REFERENCE)
 
@@ -197,5 +197,6 @@ def best_range_upper_bound(source: Source, num_levels: int) -> Bound:
     value = float(nearest_grid_upper_bound(source, float(source.ppf(0.5)), steps, num_levels).min())
     if isinstance(source, Empirical):  # the min-max grid is a candidate that a law of infinite range lacks
         low, high = source.support
-        value = min(value, ((0.5 * high - 0.5 * low) / (num_levels - 1)) ** 2)
+        half_step = (0.5 * high - 0.5 * low) / (num_levels - 1)
+        value = min(value, half_step * half_step)  # inf beyond float64, where a power would raise
     return Bound(value, "upper", order, assumptions, reference)

@@ -62,7 +62,8 @@ class RangeLaw:
     Attributes:
         expected_min: E[min]; ``-inf`` where infinite.
         expected_max: E[max]; ``inf`` where infinite.
-        half_range_squared: E[R^2]; ``inf`` where the variance is infinite.
+        half_range_squared: E[R^2]; ``inf`` where the variance is infinite, and of data whose square leaves
+            float64.
     """
 
     expected_min: float
@@ -233,7 +234,7 @@ def range_law(source: Source, n: float) -> RangeLaw:
     _require_draws(n, 1)
     if isinstance(source, Empirical):
         low, high = source.support
-        return RangeLaw(low, high, (0.5 * high - 0.5 * low) ** 2)
+        return RangeLaw(low, high, _half_range_squared(low, high))
     if source.tail.index <= 1:
         return RangeLaw(-math.inf, math.inf, math.inf)
     if n == 1:
@@ -252,6 +253,12 @@ def range_law(source: Source, n: float) -> RangeLaw:
     high, low, weight = _joint_nodes(source, n)
     product = float(((high - centre) * (low - centre) * weight).sum())
     return RangeLaw(centre + expected_min, centre + expected_max, 0.25 * (squares - 2.0 * product))
+
+
+def _half_range_squared(low: float, high: float) -> float:
+    """((high - low) / 2)^2; ``inf`` beyond float64, where Python's power would raise."""
+    half = 0.5 * high - 0.5 * low
+    return half * half
 
 
 def beyond_nodes(source: Source, n: float, centre: float) -> float:
@@ -293,14 +300,14 @@ def half_range_squared_high_rate(source: Source, n: float) -> Bound:
     tail = source.tail
     if tail.kind == "bounded":
         low, high = source.support
-        value = (0.5 * high - 0.5 * low) ** 2
+        value = _half_range_squared(low, high)
         return Bound(value, "asymptotic", None, ("many weights", "bounded support"), reference)
     if tail.kind == "regular":
         if tail.index <= 2:
             return Bound(math.inf, "asymptotic", None, ("the variance is infinite (nu <= 2)",), reference)
         a = 1.0 / tail.index
         constant = 0.5 * float(gamma(1.0 - 2.0 * a) + gamma(1.0 - a) ** 2)
-        value = constant * (tail.constant * n) ** (2.0 * a)
+        value = constant * math.exp(2.0 * a * (tail.log_constant + math.log(n)))
         return Bound(value, "asymptotic", None, ("many weights", "power tails"), reference)
     if isinstance(source, Gaussian):
         value = 2.0 * source.variance() * math.log(n)

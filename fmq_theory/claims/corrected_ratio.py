@@ -7,7 +7,7 @@ from functools import cache
 from fmq_theory.bounds import (
     BAND,
     band_sample_sizes,
-    crossing_of,
+    crossover_bits,
     expected_half_range_squared,
     median_half_range,
     rho_em,
@@ -110,8 +110,8 @@ def _stars(_inputs: Inputs) -> Values:
     for layer in crossovers():
         source, n = unit_source(layer), LAYERS[layer][2]
         typical = expected_half_range_squared(source, n) / median_half_range(source, n) ** 2
-        star = crossing_of(
-            lambda b, source=source, n=n, typical=typical: rho_em(source, 2**b, n) * typical, _ALL_BITS
+        star = crossover_bits(
+            _ALL_BITS, lambda b, source=source, n=n, typical=typical: rho_em(source, 2 ** int(b), n) * typical
         )
         if star is not None:
             values[layer] = Estimate(star, star - _TOLERANCE, star + _TOLERANCE, 1, 1.0)

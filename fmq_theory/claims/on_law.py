@@ -149,7 +149,8 @@ def _sized(scheme: Scheme, n: int) -> Scheme:
 def _without_rounding(error: float, sample: Empirical) -> float:
     """0 for what rounding leaves where each weight is a level, so that no ratio is made of it."""
     reach = max(map(abs, sample.support))
-    return 0.0 if error <= (_ROUNDING * reach) ** 2 else error
+    least = _ROUNDING * reach
+    return 0.0 if error <= least * least else error
 
 
 def _optimum(source: Source, num_levels: int) -> float:

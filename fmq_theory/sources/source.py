@@ -62,12 +62,18 @@ class Tail:
 
     Attributes:
         index: the exponent for ``regular``; ``inf`` otherwise.
-        constant: C in the units of the law to the power ``index``; ``nan`` unless ``regular``.
+        log_constant: ln C, C in the units of the law to the power ``index``; ``nan`` unless ``regular``. C
+            itself leaves the floats from some 270 degrees of freedom on, C**(1/index) never does.
     """
 
     kind: Literal["bounded", "exponential", "regular"]
     index: float = math.inf
-    constant: float = math.nan
+    log_constant: float = math.nan
+
+    @property
+    def constant(self) -> float:
+        """C; ``inf`` or 0 where it is no float, which ``log_constant`` always is."""
+        return float(np.exp(np.float64(self.log_constant))) if self.log_constant < 709.0 else math.inf
 
 
 @dataclass(frozen=True, slots=True)

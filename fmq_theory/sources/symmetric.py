@@ -14,8 +14,9 @@ from fmq_theory.sources.source import MagnitudeRange, Parameter, PartialMoments,
 
 __all__ = ["LOCATION", "SCALE", "SymmetricSource"]
 
-LOCATION = Parameter("loc", (-math.inf, math.inf), (-3.0, 3.0), 0.0, "the centre of symmetry")
-SCALE = Parameter("scale", (0.0, math.inf), (0.2, 5.0), 1.0, "the unit of length")
+# So that squares and fourth powers of lengths, and of their inverses, are floats.
+LOCATION = Parameter("loc", (-1e75, 1e75), (-3.0, 3.0), 0.0, "the centre of symmetry")
+SCALE = Parameter("scale", (1e-75, 1e75), (0.2, 5.0), 1.0, "the unit of length")
 
 
 class SymmetricSource(FoldedLaw, Source):
@@ -146,8 +147,11 @@ class SymmetricSource(FoldedLaw, Source):
     def absolute_moment(self, order: float) -> float:
         if not order >= 1.0:
             raise SourceError(f"absolute moment of order {order!r}", "it is below 1", "choose an order >= 1")
+        standard = self._std_absolute_moment(order)
+        if math.isinf(standard):  # or beyond float64: not a number times a power of the scale that is 0
+            return math.inf
         with np.errstate(over="ignore", under="ignore"):
-            return float(np.float64(self.scale) ** order * self._std_absolute_moment(order))
+            return float(np.float64(self.scale) ** order * standard)
 
     def variance(self) -> float:
         return self.scale**2 * self._std_absolute_moment(2)
@@ -234,6 +238,17 @@ class SymmetricSource(FoldedLaw, Source):
     def _replaced(self, **changes: float) -> Self:
         """The law of the same family with some parameters changed."""
         return type(self)(**({p.name: getattr(self, p.name) for p in self.parameters} | changes))
+
+    def _beyond_domain(self, **changes: float) -> Self:
+        """The law of the same family with some parameters changed, of which only quantiles are asked.
+
+        The escort law of a law inside the domain may lie outside it: that of a Student-t law of little more
+        than two degrees of freedom has hardly any. Its quantiles are right, up to those that are no floats.
+        """
+        law = object.__new__(type(self))
+        for name, value in ({p.name: getattr(self, p.name) for p in self.parameters} | changes).items():
+            object.__setattr__(law, name, value)
+        return law
 
     def _infinite_variance(self) -> tuple[str, str, str]:
         """Thing, cause and remedy for a law without variance; a family with such laws is more precise."""

@@ -180,3 +180,32 @@ def test_ratios_of_data_use_their_own_range():
     data = Empirical(np.random.default_rng(2).standard_normal(50_000))
     exact = equal_mass_distortion(data, 32) / distortion(MinMaxUniform().design(data, 32), data)
     assert rho_em(data, 32, 1) == pytest.approx(exact, rel=0.03)
+
+
+@pytest.mark.parametrize("exponent", [-1000, -560, 512, 1000])
+def test_ratios_of_data_have_no_unit(exponent: int) -> None:
+    """Also where squares of the weights leave float64."""
+    weights = np.random.default_rng(3).standard_normal(200)
+    data, far = Empirical(weights), Empirical(np.ldexp(weights, exponent))
+    assert rho_w2_high_rate(far, 200) == pytest.approx(rho_w2_high_rate(data, 200), rel=1e-12)
+    assert rho_em(far, 8, 200) == pytest.approx(rho_em(data, 8, 200), rel=1e-12)
+    assert predicted_crossover_bits(far, 200) == pytest.approx(predicted_crossover_bits(data, 200), rel=1e-9)
+    # What has a unit is beyond float64, or below, and is said to be; control: next to 1 it is neither.
+    squared = expected_half_range_squared(far, 200)
+    assert squared == (math.inf if exponent > 0 else 0.0)
+    assert 0.0 < expected_half_range_squared(data, 200) < math.inf
+
+
+def test_a_crossover_of_a_function_is_that_of_its_values_and_stops_there() -> None:
+    asked: list[float] = []
+
+    def ratio(bits: float) -> float:
+        asked.append(bits)
+        return 2.0 ** (bits - 3.5)
+
+    assert crossover_bits(range(1, 17), ratio) == 3.5
+    assert asked == [1, 2, 3, 4]
+    assert crossover_bits(range(1, 17), [2.0 ** (b - 3.5) for b in range(1, 17)]) == 3.5
+    # Control: one that never rises is asked everywhere, one that is 0 once and then no more.
+    assert crossover_bits([1, 2, 3], lambda b: 0.5) is None
+    assert crossover_bits([1, 2, 3], lambda b: {1: 0.5, 2: 0.0, 3: 2.0}[int(b)]) is None
