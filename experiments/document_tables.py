@@ -1,9 +1,11 @@
 """The tables that documents show whole: verdicts, ratios of laws, reported FIDs, coverage of intervals."""
 
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from experiments.fid_pairs import fid_table, read_pairs
 from experiments.figures.rate_distortion import comparison_of
@@ -27,7 +29,7 @@ _QUANTITIES = {
     "rho_w2": "ρ_W2",
     "ssim": "SSIM",
 }
-_ROW = re.compile(r"^\| \[([A-Z0-9-]+)\]\(#[a-z0-9-]+\) \| ([A-Z]+) \|", re.MULTILINE)
+_ROW = re.compile(r"^\| \[([A-Z0-9-]+)\]\(#[a-z0-9-]+\) \| [^|]+ \| ([A-Z]+) \|", re.MULTILINE)
 
 # The paper's item in words, the claim on it, and the same claim on trained networks.
 _PAPER = (
@@ -198,10 +200,24 @@ def experiment_list(folder: Path = RESULTS) -> str:
     return "\n\n".join(parts)
 
 
+def reliability_table(found: Mapping[str, Any]) -> str:
+    """What the last kept campaign tried: inputs, answers, refusals, failures."""
+    lines = [
+        "| campaign | what must hold | inputs | right | refused | wrong | tracebacks | slowest |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for name, tally in found["campaigns"].items():
+        counts = [tally[key] for key in ("right", "refused", "wrong", "tracebacks")]
+        cells = [f"{count:,}" for count in (sum(counts), *counts)]
+        lines.append(f"| {name} | {tally['question']} | {' | '.join(cells)} | {tally['slowest']:.1f} s |")
+    return "\n".join(lines)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "verdicts": lambda: verdict_table("docs/claims.md"),
     "verdicts-here": lambda: verdict_table("claims.md"),
     "experiments": experiment_list,
+    "reliability": lambda: reliability_table(json.loads((RESULTS / "reliability.json").read_text("utf-8"))),
     "coverage": lambda: coverage_table(read_table(RESULTS, "coverage")),
     "scripts": lambda: script_table(read_table(RESULTS, "authors_measures")),
     "ratios": lambda: ratio_table(read_table(RESULTS, "rate_distortion")),

@@ -32,7 +32,13 @@ from fmq_theory.report import write_text_atomically
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results"
-DOCUMENTS = ("README.md", "docs/findings.md", "docs/results/index.md", "docs/intervals.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/findings.md",
+    "docs/results/index.md",
+    "docs/intervals.md",
+    "docs/reliability.md",
+)
 
 PASSAGE = re.compile(r"<!-- = (?P<asks>.+?) -->(?P<says>.*?)<!-- / -->", re.DOTALL)
 _CONDITION = re.compile(r"([\w.]+)(!=|<=|>=|=|<|>)(.*)")

@@ -58,8 +58,9 @@ def main(minutes: float, only: Sequence[str], seed: int, memory: float, json_pat
         f"{sum(one.inputs for one in tallies.values()):,} inputs in {time.perf_counter() - begin:.0f} s"
     )
     if json_path is not None:
-        found = {"seed": seed, "campaigns": {name: asdict(tally) for name, tally in tallies.items()}}
-        write_text_atomically(json_path, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+        told = {one.name: {"question": one.question, **asdict(tallies[one.name])} for one in chosen}
+        text = json.dumps({"seed": seed, "minutes": minutes, "campaigns": told}, indent=1, ensure_ascii=False)
+        write_text_atomically(json_path, text + "\n")
     if any(tally.failed for tally in tallies.values()):
         raise SystemExit(1)
 
