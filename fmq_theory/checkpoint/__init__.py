@@ -1,24 +1,31 @@
 """Checkpoints: reading the weights of trained models from files that others wrote."""
 
+from fmq_theory.checkpoint.audit_result import Audit
+from fmq_theory.checkpoint.budget import plan_for_budget
 from fmq_theory.checkpoint.fitting import load_into
 from fmq_theory.checkpoint.models import load_field, load_flow, read_state
 from fmq_theory.checkpoint.modules import load_packed, quantize_module
 from fmq_theory.checkpoint.packed_file import write_quantized
+from fmq_theory.checkpoint.plan import Plan, TensorPlan
 from fmq_theory.checkpoint.quantized_file import QuantizedFile, load
 from fmq_theory.checkpoint.reader import iter_tensors, read_tensors
 from fmq_theory.checkpoint.tensors import Checkpoint, NamedTensor, SkippedTensor
 
 __all__ = [
+    "Audit",
     "Checkpoint",
     "NamedTensor",
+    "Plan",
     "QuantizedFile",
     "SkippedTensor",
+    "TensorPlan",
     "iter_tensors",
     "load",
     "load_field",
     "load_flow",
     "load_into",
     "load_packed",
+    "plan_for_budget",
     "quantize_module",
     "read_state",
     "read_tensors",

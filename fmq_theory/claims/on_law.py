@@ -101,6 +101,7 @@ def compare_law(
     designs = {name: _sized(get_scheme(name), n) for name in dict.fromkeys((*schemes, *RATIO_SCHEMES))}
     seeds = np.random.SeedSequence(seed).spawn(repeats)
 
+    progress(0.0, "the law's optimum")
     # The law's optimum bounds every codebook on fresh weights from below.
     optima = {b: _optimum(source, 2**b) if schemes else math.nan for b in bits}
 
@@ -110,16 +111,19 @@ def compare_law(
         return _measure(sample, source, designs, bits, shown=schemes, with_pot=index == 0)
 
     samples: list[dict[_Cell, _Measured]] = []
+    progress(0.0, f"measuring {repeats} samples")
     # The kernels, sorting and drawing release the interpreter lock, so threads are enough.
     with ThreadPoolExecutor(max_workers=max(1, min(workers, repeats))) as pool:
         for sample in pool.map(one, range(repeats)):
             samples.append(sample)
-            progress(len(samples) / repeats, f"sample {len(samples)} of {repeats}")
-    rows = [
-        _row(source, designs[name], name, b, n, [sample[name, b] for sample in samples], optima[b])
-        for name in schemes
-        for b in bits
-    ]
+            progress(len(samples) / repeats, f"measuring, sample {len(samples)} of {repeats}")
+    rows: list[Row] = []
+    for name in schemes:
+        progress(len(rows) / (len(schemes) * len(bits)), f"exact values, {name}")
+        for b in bits:
+            cells = [sample[name, b] for sample in samples]
+            rows.append(_row(source, designs[name], name, b, n, cells, optima[b]))
+    progress(1.0, "exact values")
     layer_ratios = _layer_ratios(samples, bits)
     ratios = tuple(ratio_row(b, *both) for b, both in zip(bits, layer_ratios, strict=True))
     star = crossing_of_layers(bits, [em for _, em in layer_ratios])

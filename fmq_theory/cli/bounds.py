@@ -181,7 +181,7 @@ def _on_law(
     from fmq_theory.claims import compare_law
     from fmq_theory.report import progress_bar
 
-    with progress_bar(f"measuring {law.tail}") as progress:
+    with progress_bar(law.tail) as progress:
         found = compare_law(
             source,
             law.words(source),
@@ -214,7 +214,7 @@ def _on_checkpoint(
     from fmq_theory.claims.on_checkpoint import compare_checkpoint
     from fmq_theory.report import progress_bar
 
-    with progress_bar(f"measuring {path.name}") as progress:
+    with progress_bar(f"measuring {path.name}", "reading the checkpoint") as progress:
         return compare_checkpoint(
             path, tensors=tensors, granularity=granularity, bits=bits, schemes=schemes, progress=progress
         )

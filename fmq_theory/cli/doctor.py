@@ -39,7 +39,7 @@ def doctor(json_path: str | None, force: bool) -> None:
         path = None if json_path in (None, "-") else Path(str(json_path))
         if path is not None:
             check_writable(path, overwrite=force)
-        with progress_bar("doctor") as progress:
+        with progress_bar("doctor", "looking at the environment") as progress:
             checks = check_health(progress)
         broken = is_broken(checks)
         told = {"healthy": not broken, "checks": [check.as_json() for check in checks]}

@@ -114,9 +114,12 @@ class FlowFolder:
         write_flow_csv(report, csv_path)
         figures: list[str] = []
         if not self.no_plot:
-            from fmq_theory.report.flow_figures import write_flow_figures
+            from fmq_theory.report import progress_bar
 
-            figures = [path.name for path in write_flow_figures(report, self.path)]
+            with progress_bar("figures", "drawing"):
+                from fmq_theory.report.flow_figures import write_flow_figures
+
+                figures = [path.name for path in write_flow_figures(report, self.path)]
         write_text_atomically(self.path / "report.md", flow_markdown(report, command, figures))
         write_flow_json(report, json_path)
         print_flow(report)

@@ -121,7 +121,7 @@ class Asked:
         layers_of = (
             _LAYERS_OF if scheme in self.schemes and b in self.bits else (self.schemes[0], self.bits[0])
         )
-        with progress_bar("flow") as progress:
+        with progress_bar("flow", "full precision") as progress:
             return run_experiment(
                 self.model, self.subject, self.schemes, self.bits, settings,
                 phi=phi, data=data, store=store, layers_of=layers_of, progress=progress,
@@ -155,7 +155,7 @@ class Asked:
         about = {**settings.as_json(), "images": words.images, "labels": words.labels, "fit": fit}
         about["data"] = data.digest
         store = self.folder.store(self.model, about)
-        with progress_bar("flow") as progress:
+        with progress_bar("flow", "full precision") as progress:
             return measure_velocity(
                 self.model,
                 self.subject,

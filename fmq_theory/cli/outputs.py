@@ -59,9 +59,12 @@ class Outputs:
 
         written: list[tuple[str, Path]] = []
         if self._figure is not None:
-            from fmq_theory.report.comparison_figure import write_comparison_figure
+            from fmq_theory.report import progress_bar
 
-            write_comparison_figure(comparison, self._figure)
+            with progress_bar("figure", "drawing"):
+                from fmq_theory.report.comparison_figure import write_comparison_figure
+
+                write_comparison_figure(comparison, self._figure)
             written.append(("Figure", self._figure))
         if self.json_path is not None:
             write_json(comparison, self.json_path)

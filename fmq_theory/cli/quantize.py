@@ -164,7 +164,7 @@ def quantize(
         refuse_same([*named, *place.files])
         planned, kept, plan = asked.settle()
         try:
-            with progress_bar("quantizing") as progress:
+            with progress_bar("quantizing", "reading the checkpoint") as progress:
                 written = write_quantized(
                     checkpoint,
                     out,

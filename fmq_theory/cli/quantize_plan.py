@@ -95,7 +95,7 @@ class Asked:
                 return plan
         recipes, _ = self._uniform()
         bad = self._nonfinite([recipe.name for recipe in recipes])
-        with progress_bar("measuring") as progress:
+        with progress_bar("measuring", "reading the checkpoint") as progress:
             return measured_plan(
                 self.checkpoint,
                 [recipe for recipe in recipes if recipe.name not in bad],
@@ -116,7 +116,7 @@ class Asked:
 
         names = wanted_names(self.checkpoint, self.include, self.exclude)
         bad = self._nonfinite(names)
-        with progress_bar("measuring") as progress:
+        with progress_bar("measuring", "reading the checkpoint") as progress:
             return plan_for_budget(
                 self.checkpoint,
                 budget,

@@ -54,7 +54,7 @@ def run_experiment(
         data: samples of the data, ``[n, *sample_shape]``.
         store: keeps finished cells; without one they live in memory.
         layers_of: a scheme and bit-width whose error is told layer by layer; None for no such table.
-        progress: called with the share done and what is being done.
+        progress: called with the share done and what is being done; a smaller share begins a new stage.
 
     Raises:
         FlowError: the full-precision field cannot be sampled (the step is named), or the feature map or the
@@ -82,7 +82,7 @@ def run_experiment(
             cells.append(cell)
     layers: tuple[LayerShare, ...] = ()
     if layers_of is not None and settings.ladder_samples:
-        progress(1.0, "layer by layer")
+        progress(0.0, "layer by layer")
         layers = _layers(reference, settings, *layers_of)
     return FlowReport(
         subject=subject,

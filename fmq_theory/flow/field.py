@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from fmq_theory.errors import FlowError
+from fmq_theory.flow.foreign import foreign_code
 
 __all__ = ["TorchField", "VelocityField"]
 
@@ -133,13 +134,15 @@ class TorchField:
         batch = self._batch(x)
         times = torch.full((batch,), t, dtype=x.dtype, device=x.device)
         given = (x, times, *(part[:batch] for part in self.condition))
-        answer = cast(
-            object, functional_call(self.module, {**self.parameters, **self.buffers}, given, strict=False)
-        )
+        kind = type(self.module).__name__
+        with foreign_code(f"velocity of {kind}", "the module", _how_called(given)):
+            answer = cast(
+                object, functional_call(self.module, {**self.parameters, **self.buffers}, given, strict=False)
+            )
         if not isinstance(answer, Tensor) or answer.shape != x.shape:
             got = tuple(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
             raise FlowError(
-                f"velocity of {type(self.module).__name__}",
+                f"velocity of {kind}",
                 f"the module answers {got} to x of shape {tuple(x.shape)}",
                 "wrap it in a module whose answer has the shape of x",
             )
@@ -205,3 +208,12 @@ class TorchField:
                 "make the field with one row of condition a sample",
             )
         return batch
+
+
+def _how_called(given: tuple[Tensor, ...]) -> str:
+    """What a module has to take, with the shapes of this call."""
+    names = ("x", "t", *(f"condition[{place}]" for place in range(len(given) - 2)))
+    shapes = ", ".join(
+        f"{name} of shape {tuple(part.shape)}" for name, part in zip(names, given, strict=True)
+    )
+    return f"it is called as module({', '.join(names)}) with {shapes}: wrap it if it wants them otherwise"

@@ -1,59 +1,113 @@
-"""Models by name, ``package.module:factory``, and weights put into them."""
+"""Models by name, ``package.module:factory`` or ``file.py:factory``, and weights put into them."""
 
 import copy
+import hashlib
 import importlib
-from collections.abc import Mapping
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
 from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fmq_theory.errors import CheckpointError, FlowError, WeightsError
+from fmq_theory.flow.foreign import foreign_code, required_arguments
 from fmq_theory.flow.model import FlowModel
-from fmq_theory.flow.wrapped_names import fitting_renames, without_wrappers
+from fmq_theory.flow.wrapped_names import fitting_prefix, fitting_renames, without_wrappers
 
 __all__ = ["build_model", "with_weights"]
 
 _NAMED = 5  # how many mismatches a message lists
+_EXAMPLE = "name a factory, as in a.b:build or ./file.py:build"
 
 
 def build_model(factory: str) -> FlowModel:
-    """The model that ``package.module:factory`` returns, with whatever weights it starts with.
+    """The model of ``package.module:factory`` or ``file.py:factory``, with the weights it starts with.
+
+    The factory is called without arguments. The folder of a file is added to the end of ``sys.path``, so that
+    the file may import what lies beside it.
+
+    Args:
+        factory: a module or a Python file, a colon, and the name of a function in it.
 
     Raises:
-        FlowError: there is no such module or function, or it returns something else.
+        FlowError: there is no such module, file or function, it needs arguments or raises an error, or it
+            returns something else.
+
+    Examples:
+        >>> from fmq_theory.flow import build_model
+        >>> build_model("fmq_theory.flow.digits:load_digits").sample_shape
+        (1, 8, 8)
     """
     thing = f"model {factory!r}"
-    place, colon, name = factory.partition(":")
-    if not (place and colon and name):
-        raise FlowError(
-            thing, "it is not of the form package.module:factory", "name a factory, as in a.b:build"
-        )
-    try:
-        module = importlib.import_module(place)
-    except ImportError as error:
-        raise FlowError(
-            thing, f"the module cannot be imported ({error})", "check the name and PYTHONPATH"
-        ) from error
-    made = getattr(module, name, None)
+    place, _, name = factory.rpartition(":")
+    if not (place and name):
+        raise FlowError(thing, "it is not of the form package.module:factory", _EXAMPLE)
+    made: object = getattr(_module(thing, place), name, None)
     if not callable(made):
         raise FlowError(thing, f"{place} has no function {name!r}", "check the name")
-    model = made()
-    if not isinstance(model, FlowModel):
+    if needed := required_arguments(made):
         raise FlowError(
             thing,
-            f"it returned {type(model).__name__}",
-            "return a fmq_theory.flow.FlowModel from the factory",
+            f"it cannot be called without {', '.join(needed)}",
+            f"give them defaults, or name a function without arguments that returns {name}(...) with them",
+        )
+    with foreign_code(thing, "the factory", "correct it, and try it in a Python of your own"):
+        model = cast("Callable[[], object]", made)()
+    if not isinstance(model, FlowModel):
+        bare = isinstance(model, nn.Module)
+        raise FlowError(
+            thing,
+            f"it returned {type(model).__name__}" + (", which does not say what a sample is" if bare else ""),
+            "return fmq_theory.flow.FlowModel(module, sample_shape=...) from the factory",
         )
     return model
+
+
+def _module(thing: str, place: str) -> ModuleType:
+    remedy = "correct it, and try it in a Python of your own"
+    if not (place.endswith(".py") or "/" in place or "\\" in place):
+        try:
+            with foreign_code(thing, "the module", remedy):
+                return importlib.import_module(place)
+        except FlowError as error:
+            if isinstance(error.__cause__, ImportError):
+                cause = f"the module cannot be imported ({error.__cause__})"
+                raise FlowError(thing, cause, "check the name and PYTHONPATH") from error.__cause__
+            raise
+    path = Path(place).absolute()
+    if not path.is_file():
+        raise FlowError(thing, f"there is no file {place}", _EXAMPLE)
+    # Two files of one name in two folders are two modules; one file is loaded once.
+    name = f"fmq_model_{path.stem}_{hashlib.sha256(str(path).encode(errors='replace')).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise FlowError(thing, f"{place} is no Python file", "name a file that ends in .py")
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        with foreign_code(thing, f"{place}", remedy):
+            spec.loader.exec_module(module)
+    except FlowError:
+        del sys.modules[name]
+        raise
+    return module
 
 
 def with_weights(model: FlowModel, weights: Mapping[str, Tensor], origin: str) -> FlowModel:
     """The model with these weights and running statistics, by name, all of them and no others.
 
-    Names under ``model.unused`` may be there and are left out. A prefix that torch's wrappers put
-    before every name (``module.``, ``_orig_mod.``) is taken off. The weights take the module's type.
+    Names under ``model.unused`` may be there and are left out. Where all names agree but for a prefix that
+    one side has and the other has not (``module.`` of torch's wrappers, ``net.`` of a module that holds the
+    network), it is taken off or put before them. The weights take the module's type.
 
     Args:
         model: stays as it is.
@@ -61,23 +115,28 @@ def with_weights(model: FlowModel, weights: Mapping[str, Tensor], origin: str) -
         origin: what messages call the weights.
 
     Raises:
-        CheckpointError: names or shapes do not fit; the message lists the first of each kind.
+        CheckpointError: names or shapes do not fit; the message lists the first of each kind, and a prefix
+            under which some of them would fit.
         WeightsError: a tensor holds nan or inf.
     """
     wanted = cast("dict[str, Tensor]", model.module.state_dict())
     weights = _renamed(wanted, weights, model.unused)
-    missing = [repr(name) for name in wanted if name not in weights]
-    surplus = [repr(name) for name in weights if name not in wanted]
+    missing = [name for name in wanted if name not in weights]
+    surplus = [name for name in weights if name not in wanted]
     shapes = [
         f"{name!r} is {tuple(tensor.shape)}, not {tuple(wanted[name].shape)}"
         for name, tensor in weights.items()
         if name in wanted and tensor.shape != wanted[name].shape
     ]
-    causes = [*_listed("missing", missing), *_listed("not of the model", surplus), *_listed("shapes", shapes)]
+    causes = [
+        *_listed("missing", list(map(repr, missing))),
+        *_listed("not of the model", list(map(repr, surplus))),
+        *_listed("shapes", shapes),
+    ]
     if causes:
         raise CheckpointError(
             f"{origin} in {type(model.module).__name__}",
-            f"the weights do not fit: {'; '.join(causes)}",
+            f"the weights do not fit: {'; '.join(causes)}{_hint(wanted, weights)}",
             "pass the factory of the network that was trained",
         )
     for name, tensor in weights.items():
@@ -102,6 +161,15 @@ def _renamed(
         name: name if name in wanted or bare[name] not in wanted else bare[name] for name in used
     }
     return {names[name]: weights[name] for name in used}
+
+
+def _hint(own: Collection[str], given: Collection[str]) -> str:
+    """A prefix that one side has before names and the other has not."""
+    if prefix := fitting_prefix(own, given):
+        return f"; names of the checkpoint begin with {prefix!r}, and without it more of them would fit"
+    if prefix := fitting_prefix(given, own):
+        return f"; names of the module begin with {prefix!r}, under which more of the checkpoint's would fit"
+    return ""
 
 
 def _listed(what: str, items: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from fmq_theory.errors import FlowError
 from fmq_theory.flow.field import TorchField
+from fmq_theory.flow.foreign import check_forward, foreign_code
 
 __all__ = ["Condition", "FlowModel", "no_condition"]
 
@@ -23,7 +24,11 @@ def no_condition(batch: int, generator: torch.Generator) -> tuple[Tensor, ...]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlowModel:
-    """What the factory of ``--model package.module:factory`` returns.
+    """What the factory of ``--model package.module:factory`` returns: dx/dt = v(x, t), and what x is.
+
+    A flow carries x from noise at t = 0 to data at t = 1. The module is v: it is called with ``x`` of shape
+    ``[batch, *sample_shape]`` and ``t`` of shape ``[batch]``, and answers in the shape of ``x``. A network
+    that wants its arguments otherwise (time first, by name, a scalar) is wrapped in one that calls it so.
 
     Attributes:
         module: called as ``module(x, t, *condition)``, t of shape ``[batch]`` from 0 (noise) to 1 (data).
@@ -32,6 +37,26 @@ class FlowModel:
         draw_condition: ``draw_condition(batch, generator)``, the rest of the module's arguments.
         latent_layer: name of the submodule in the middle, for the statistics of its answers; None if none.
         unused: beginnings of names that the checkpoint may hold and the module has no use for.
+
+    Raises:
+        FlowError: the module, a shape, ``data_range`` or ``latent_layer`` is none.
+
+    Examples:
+        A network of points of the plane, drawn to the origin; one step of Euler's method halves them:
+
+        >>> import torch
+        >>> import fmq_theory
+        >>> class Pull(torch.nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.rate = torch.nn.Parameter(torch.tensor(0.5))
+        ...
+        ...     def forward(self, x, t):
+        ...         return -self.rate * x
+        >>> model = fmq_theory.FlowModel(Pull(), sample_shape=(2,))
+        >>> field = model.field(1, torch.Generator().manual_seed(0))
+        >>> fmq_theory.flow.sample(field, torch.ones(1, 2), 1, "euler").end.tolist()
+        [[0.5, 0.5]]
     """
 
     module: nn.Module = field(repr=False)
@@ -42,6 +67,15 @@ class FlowModel:
     unused: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not isinstance(cast("object", self.module), nn.Module):
+            raise FlowError(
+                f"module of type {type(self.module).__name__}", "it is no torch.nn.Module", "pass the network"
+            )
+        if not all(isinstance(cast("object", n), int) and n > 0 for n in self.sample_shape):
+            raise FlowError(
+                f"sample_shape = {self.sample_shape}", "its sizes are no positive whole numbers",
+                "pass the shape of one sample without the batch, as in (3, 32, 32)",
+            )  # fmt: skip
         if not 0.0 < self.data_range < float("inf"):
             raise FlowError(
                 f"data_range = {self.data_range}",
@@ -56,8 +90,24 @@ class FlowModel:
             )
 
     def field(self, batch: int, generator: torch.Generator) -> TorchField:
-        """The velocity field of ``batch`` samples, with conditions drawn for them."""
-        return TorchField.of(self.module, self.sample_shape, self.draw_condition(batch, generator))
+        """The velocity field of ``batch`` samples, with conditions drawn for them.
+
+        Raises:
+            FlowError: ``draw_condition`` fails, or the module cannot be called as
+                ``module(x, t, *condition)``.
+        """
+        with foreign_code("draw_condition", "it", "return a tuple of tensors with one row a sample"):
+            condition = cast("object", self.draw_condition(batch, generator))
+        parts = cast("tuple[object, ...]", condition) if isinstance(condition, tuple) else (condition,)
+        tensors = tuple(part for part in parts if isinstance(part, Tensor))
+        if not isinstance(condition, tuple) or len(tensors) < len(parts):
+            raise FlowError(
+                "draw_condition",
+                f"it returned {', '.join(type(part).__name__ for part in parts)}",
+                "return a tuple of tensors with one row a sample, as in (labels,)",
+            )
+        check_forward(self.module, len(tensors))
+        return TorchField.of(self.module, self.sample_shape, tensors)
 
     def noise(self, batch: int, generator: torch.Generator) -> Tensor:
         """Standard normal x at t = 0, shape ``[batch, *sample_shape]``, of the weights' type."""

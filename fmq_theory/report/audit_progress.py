@@ -3,13 +3,11 @@
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import ProgressColumn as Column
+from rich.progress import Task
 from rich.text import Text
 
-from fmq_theory.shown import shown
+from fmq_theory.report.progress import stages
 
 __all__ = ["weights_progress"]
 
@@ -38,29 +36,9 @@ def weights_progress(title: str) -> Generator[Callable[[int, int, str], None]]:
 
     What was done before the first call counts for the bar, not for the rate.
     """
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        _Rate(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-    )
-    with Progress(
-        *columns,
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-        speed_estimate_period=_WINDOW,
-    ) as bars:
-        task = bars.add_task(title, total=None)
+    with stages(title, "reading the names of tensors", _Rate(), period=_WINDOW) as told:
 
         def advance(done: int, total: int, what: str) -> None:
-            if bars.tasks[0].total is None:
-                bars.reset(task, total=total, completed=done, start=True)
-            bars.update(
-                task, completed=done, description=f"{title}: {escape(shown(what, 60))}" if what else title
-            )
+            told.advance(done, what or "reading", total)
 
         yield advance

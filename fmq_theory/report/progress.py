@@ -1,27 +1,117 @@
-"""A progress bar on a terminal, and silence in a pipe."""
+"""What a long run is doing, on a terminal: a stage in words, its bar, the time left. Silence in a pipe."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from fmq_theory.shown import shown
 
-__all__ = ["progress_bar"]
+__all__ = ["Stages", "progress_bar", "stages"]
+
+COMPILING = 20
+"""Seconds that a first run takes longer, about: 15 of a processor and 21 by the clock were measured for
+``fmq bounds`` on two cores."""
+
+
+@dataclass(slots=True)
+class Stages:
+    """A bar whose words change: while the share of a stage is not known it moves without a length.
+
+    Attributes:
+        bars: of rich.
+        task: the only one.
+        title: of the whole run.
+        total: of a stage.
+    """
+
+    bars: Progress
+    task: TaskID
+    title: str
+    total: float
+    _words: str = ""
+    _done: float = 0.0
+
+    def advance(self, done: float, what: str, total: float | None = None) -> None:
+        """Tells how much of a stage is done.
+
+        Args:
+            done: 0 to ``total``. Less than before: a new stage has begun.
+            what: the stage in words.
+            total: of a stage; the same as before if it is not given.
+        """
+        self.total = self.total if total is None else total
+        # Nothing is known of a stage's length before a first part of it is done.
+        length, words = self.total if done else None, self._described(what)
+        if done < self._done:
+            self.bars.remove_task(self.task)
+            self.task = self.bars.add_task(words, total=length, completed=int(done))
+        self._done, self._words = done, what
+        self.bars.update(self.task, total=length, completed=done, description=words)
+
+    def compiling(self, begins: bool, count: int) -> None:
+        """Says that kernels are compiled, for as long as they are."""
+        from fmq_theory.kernels.jit import cache_directory
+
+        once = "once" if cache_directory() else "at every run, because their cache cannot be written"
+        words = f"compiling kernels, {once} (about {COMPILING} s; {count} done)"
+        self.bars.update(self.task, description=self._described(words if begins else self._words))
+
+    def _described(self, what: str) -> str:
+        return escape(f"{shown(self.title, 60)}: {shown(what, 60)}" if what else shown(self.title, 60))
 
 
 @contextmanager
-def progress_bar(title: str) -> Generator[Callable[[float, str], None]]:
-    """Gives a function of (share done in 0..1, what is being done); draws on standard error."""
+def stages(title: str, begin: str, *columns: ProgressColumn, period: float = 30.0) -> Generator[Stages]:
+    """A bar on standard error, gone when the run is; nothing at all where that is no terminal.
+
+    Args:
+        title: of the whole run.
+        begin: what is done before anything is told.
+        columns: beside the bar.
+        period: seconds over which the rate is taken.
+    """
+    from fmq_theory.kernels.compilation import watched_compilation
+
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        title = escape(shown(title, 60))
-        task = bars.add_task(title, total=1.0)
+    shown_columns = (
+        TextColumn("{task.description}"), BarColumn(), *columns, TimeElapsedColumn(), TimeRemainingColumn()
+    )  # fmt: skip
+    bars = Progress(
+        *shown_columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        speed_estimate_period=period,
+    )
+    if bars.disable:
+        yield Stages(bars, bars.add_task(escape(shown(title, 60)), total=None), title, 1.0)
+        return
+    with bars:
+        told = Stages(bars, bars.add_task(escape(shown(title, 60)), total=None), title, 1.0)
+        told.advance(0.0, begin)
+        with watched_compilation(told.compiling):
+            yield told
 
-        def advance(share: float, what: str) -> None:
-            bars.update(task, completed=share, description=f"{title}: {escape(shown(what, 60))}")
 
-        yield advance
+@contextmanager
+def progress_bar(title: str, begin: str = "starting") -> Generator[Callable[[float, str], None]]:
+    """Gives a function of (share done in 0..1, what is being done); a smaller share begins a new stage.
+
+    Args:
+        title: of the whole run.
+        begin: what is done before the function is called.
+    """
+    with stages(title, begin) as told:
+        yield told.advance

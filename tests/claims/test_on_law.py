@@ -158,11 +158,15 @@ def test_unknown_scheme_is_refused_with_the_choices() -> None:
         _compare(Gaussian(), schemes=("loyd_max",))
 
 
-def test_progress_ends_at_one() -> None:
-    shares: list[float] = []
-    _compare(Gaussian(), schemes=("uniform",), progress=lambda share, _what: shares.append(share))
-    assert shares == sorted(shares)
-    assert shares[-1] == 1.0
+def test_each_stage_of_the_progress_ends_at_one() -> None:
+    told: list[tuple[str, float]] = []
+    _compare(
+        Gaussian(), schemes=("uniform",), progress=lambda share, what: told.append((what.split(",")[0], share))
+    )
+    for stage in ("measuring", "exact values"):
+        shares = [share for what, share in told if what == stage]
+        assert shares == sorted(shares)
+        assert shares[-1] == 1.0
 
 
 @pytest.mark.slow

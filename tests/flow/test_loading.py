@@ -1,8 +1,12 @@
 """Models by name, and weights that fit or are refused with the names of those that do not."""
 
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fmq_theory.errors import CheckpointError, FlowError, WeightsError
 from fmq_theory.flow import FlowModel, build_model, with_weights
@@ -97,3 +101,126 @@ def test_weights_that_are_not_finite_are_refused() -> None:
     weights["norm.running_var"][1] = float("nan")
     with pytest.raises(WeightsError, match=r"norm\.running_var"):
         with_weights(build(), weights, "weights")
+
+
+class Holder(nn.Module):
+    """A module that holds the network which was trained."""
+
+    def __init__(self, *, scaled: bool = False) -> None:
+        super().__init__()
+        self.net = Small()
+        if scaled:
+            self.register_buffer("scale", torch.ones(1))
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        return self.net(x, t)
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "a.b.c.", "module._orig_mod."])
+def test_a_prefix_before_every_name_of_the_checkpoint_is_taken_off(prefix: str) -> None:
+    wrapped = {prefix + name: tensor for name, tensor in _weights().items()}
+    model = with_weights(build(), wrapped, "weights")
+    assert torch.equal(model.module.state_dict()["last.bias"], _weights()["last.bias"])
+
+
+def test_a_wrapper_s_prefix_is_put_before_every_name() -> None:
+    model = with_weights(FlowModel(Holder(), (1, 4, 4)), _weights(), "weights")
+    assert torch.equal(model.module.state_dict()["net.last.bias"], _weights()["last.bias"])
+
+
+def test_a_prefix_under_which_not_all_fits_is_named() -> None:
+    with pytest.raises(CheckpointError, match="missing: 'scale'") as caught:
+        with_weights(FlowModel(Holder(scaled=True), (1, 4, 4)), _weights(), "weights")
+    assert "names of the module begin with 'net.', under which more" in str(caught.value)
+    partly = {f"net.{name}": tensor for name, tensor in _weights().items()} | {"other": torch.ones(1)}
+    with pytest.raises(CheckpointError, match=r"names of the checkpoint begin with 'net\.'"):
+        with_weights(build(), partly, "weights")
+    with pytest.raises(CheckpointError) as plain:
+        with_weights(build(), {"other": torch.ones(1)}, "weights")
+    assert "begin with" not in str(plain.value)
+
+
+FILE = """
+from dataclasses import dataclass
+import torch
+from beside import SHAPE
+from fmq_theory import FlowModel
+
+@dataclass
+class Options:
+    width: int = 3
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(2, 2)
+    def forward(self, x, t):
+        return self.layer(x)
+
+def build(width=Options().width):
+    print("building")
+    return FlowModel(Net(), sample_shape=SHAPE)
+
+def needs(width, *, depth):
+    return build()
+
+def bare():
+    return Net()
+
+def broken():
+    raise KeyError("no config")
+
+def ends():
+    raise SystemExit(3)
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "beside.py").write_text("SHAPE = (2,)")
+    path = tmp_path / "my model.py"
+    path.write_text(FILE)
+    yield path
+    sys.modules.pop("beside", None)
+
+
+def test_a_file_is_a_place_of_factories(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(file.parent)
+    for place in ("./my model.py", "my model.py", str(file)):
+        assert build_model(f"{place}:build").sample_shape == (2,)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("needs", "cannot be called without width, depth; give them defaults"),
+        (
+            "bare",
+            r"returned Net, which does not say what a sample is; return .*FlowModel\(module, ",
+        ),
+        ("broken", "the factory raised KeyError: 'no config'"),
+        ("ends", "the factory raised SystemExit: 3"),
+        ("nothing", "no function 'nothing'"),
+    ],
+)
+def test_a_factory_that_does_not_work_says_why(file: Path, name: str, message: str) -> None:
+    with pytest.raises(FlowError, match=message):
+        build_model(f"{file}:{name}")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def f(:", "raised SyntaxError"),
+        ("import no_such_module_x", "raised ModuleNotFoundError"),
+        ("1/0", "raised Zero"),
+    ],
+)
+def test_a_file_that_cannot_be_run_says_why(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "bad.py").write_text(text)
+    for _ in range(2):  # half a module is not kept
+        with pytest.raises(FlowError, match=message):
+            build_model(f"{tmp_path / 'bad.py'}:f")
+    with pytest.raises(FlowError, match="there is no file"):
+        build_model(f"{tmp_path / 'absent.py'}:f")
