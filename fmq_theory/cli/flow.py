@@ -2,6 +2,7 @@
 
 import re
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -31,7 +32,10 @@ _PLACES = ("out", "json_path", "csv_path", "no_plot", "resume", "force")
 @click.command(cls=FmqCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @velocity_options
 @click.argument("checkpoint", type=click.Path(path_type=Path), required=False)
-@click.option("--model", help="package.module:factory of the network; without it the bundled digits.")
+@click.option(
+    "--model",
+    help="package.module:factory of the network, or file.py:factory; without it the bundled digits.",
+)
 @click.option(
     "--include",
     help="Which tensors of CHECKPOINT are the model, where it holds a running average too: 'ema.*'.",
@@ -132,8 +136,9 @@ def flow(
 ) -> None:
     """Quantize a flow model, draw samples, and set the error beside the bounds.
 
-    CHECKPOINT is a .pt, .pth or .safetensors file, and --model the factory of its network, which returns a
-    fmq_theory.flow.FlowModel. Without arguments: the bundled model of handwritten digits.
+    CHECKPOINT is a .pt, .pth or .safetensors file, and --model the factory of its network: a function without
+    arguments that returns a fmq_theory.FlowModel, in a module or in a Python file (the guide "A flow model of
+    your own" makes one step by step). Without arguments: the bundled model of handwritten digits.
 
     For each scheme and bit-width the quantized samples are compared with the full-precision ones from the
     same noise: error, PSNR, SSIM, latent variance, Fréchet distance; and the error with its bounds g0 to g4.
@@ -144,7 +149,7 @@ def flow(
     \b
     Examples:
       fmq flow
-      fmq flow model.pt --model my.models:build --schemes uniform,lloyd_max --bits 2-8
+      fmq flow model.pt --model ./my_models.py:build --schemes uniform,lloyd_max --bits 2-8
       fmq flow model.pt --model my.models:build --features my.models:inception --resume
       fmq flow model.pt --model my.models:build --measure velocity --images t10k.npz --protocol published
     """  # noqa: D301 (click reads \\b as "keep these lines")
@@ -159,36 +164,46 @@ def flow(
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # an installed fmq does not look for factories beside the user
     with reported_errors(), reading_checkpoint(checkpoint, images, labels, fit):
-        loaded, subject, short = _load(checkpoint, model, include)
-        folder = FlowFolder(out, short, json_path, csv_path, no_plot, resume, force)
-        asked = Asked(loaded, subject, schemes, bits, folder)
-        refuse_other_options(click.get_current_context(), measure)
-        if measure == "velocity":
-            words = VelocityWords(images, labels, fit, batches, peak)
+        # What a model of the user's prints is no result.
+        with redirect_stdout(sys.stderr):
+            loaded, subject, short = _load(checkpoint, model, include)
+            folder = FlowFolder(out, short, json_path, csv_path, no_plot, resume, force)
+            asked = Asked(loaded, subject, schemes, bits, folder)
+            refuse_other_options(click.get_current_context(), measure)
+            if measure == "velocity":
+                words = VelocityWords(images, labels, fit, batches, peak)
 
-            def run() -> "FlowReport":
-                return asked.velocity(words, samples, protocol, granularity, seed)
-        else:
-            from fmq_theory.flow.settings import FlowSettings, pieces_for
+                def run() -> "FlowReport":
+                    return asked.velocity(words, samples, protocol, granularity, seed)
+            else:
+                from fmq_theory.flow.settings import FlowSettings, pieces_for
 
-            pieces = ladder_pieces or pieces_for(loaded.sample_shape)
-            settings = FlowSettings(
-                samples, seeds, steps, sampler, granularity, seed, ladder_samples, pieces, protocol=protocol
-            )
-            named = features or ("digits" if checkpoint is None and model is None else "none")
+                pieces = ladder_pieces or pieces_for(loaded.sample_shape)
+                settings = FlowSettings(
+                    samples,
+                    seeds,
+                    steps,
+                    sampler,
+                    granularity,
+                    seed,
+                    ladder_samples,
+                    pieces,
+                    protocol=protocol,
+                )
+                named = features or ("digits" if checkpoint is None and model is None else "none")
 
-            def run() -> "FlowReport":
-                return asked.samples(settings, named, data_name)
+                def run() -> "FlowReport":
+                    return asked.samples(settings, named, data_name)
 
-        folder.check()
-        try:
-            report = run()
-        except KeyboardInterrupt:
-            click.echo(
-                f"stopped; {folder.kept} cells are kept in {escaped(folder.path)}: go on with --resume",
-                err=True,
-            )
-            raise SystemExit(130) from None
+            folder.check()
+            try:
+                report = run()
+            except KeyboardInterrupt:
+                click.echo(
+                    f"stopped; {folder.kept} cells are kept in {escaped(folder.path)}: go on with --resume",
+                    err=True,
+                )
+                raise SystemExit(130) from None
         folder.write(report, _command_line())
     if report.failed:
         raise SystemExit(1)

@@ -10,6 +10,7 @@ from fmq_theory.errors import FlowError, FmqError
 
 __all__ = ["check_forward", "foreign_code", "required_arguments"]
 
+_SIGNAL = 128  # exit codes above it are those of signals
 _TIMES = frozenset(("t", "ts", "time", "times", "timestep", "timesteps", "sigma", "sigmas", "tau"))
 
 
@@ -26,6 +27,8 @@ class _Translated:
         # Our own errors say enough; a lack of memory and Ctrl-C are not the code's fault.
         if error is None or isinstance(error, (FmqError, MemoryError, KeyboardInterrupt, GeneratorExit)):
             return
+        if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > _SIGNAL:
+            return  # a signal ends the program, whatever it was doing
         words = " ".join(str(error).split())
         told = f"{type(error).__name__}: {words}" if words else type(error).__name__
         raise FlowError(self._thing, f"{self._doing} raised {told}", self._remedy) from error

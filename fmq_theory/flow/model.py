@@ -76,6 +76,12 @@ class FlowModel:
                 f"sample_shape = {self.sample_shape}", "its sizes are no positive whole numbers",
                 "pass the shape of one sample without the batch, as in (3, 32, 32)",
             )  # fmt: skip
+        if any(p.is_meta for p in self.module.parameters()):
+            raise FlowError(
+                f"module {type(self.module).__name__}",
+                "its weights are on the meta device and have no values",
+                "make the network on the CPU",
+            )
         if not 0.0 < self.data_range < float("inf"):
             raise FlowError(
                 f"data_range = {self.data_range}",
@@ -104,6 +110,13 @@ class FlowModel:
             raise FlowError(
                 "draw_condition",
                 f"it returned {', '.join(type(part).__name__ for part in parts)}",
+                "return a tuple of tensors with one row a sample, as in (labels,)",
+            )
+        if any(part.ndim == 0 or len(part) != batch for part in tensors):
+            raise FlowError(
+                "draw_condition",
+                f"for {batch} samples its tensors are of shape "
+                f"{', '.join(str(tuple(part.shape)) for part in tensors)}",
                 "return a tuple of tensors with one row a sample, as in (labels,)",
             )
         check_forward(self.module, len(tensors))

@@ -69,7 +69,7 @@ class Stages:
         self.bars.update(self.task, description=self._described(words if begins else self._words))
 
     def _described(self, what: str) -> str:
-        return escape(f"{shown(self.title, 60)}: {shown(what, 60)}" if what else shown(self.title, 60))
+        return escape(f"{shown(self.title, 60)}: {shown(what, 100)}" if what else shown(self.title, 60))
 
 
 @contextmanager
