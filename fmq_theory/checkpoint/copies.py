@@ -1,4 +1,4 @@
-"""What a checkpoint holds beside the model's weights, recognised by content: optimizers and averages.
+"""What a checkpoint holds that is no weight of a model: optimizers, averages, adapters, by their content.
 
 An optimizer is known by its shape: ``state`` of numbered parameters, and the names of moments. A running
 average (EMA) is known by its counterpart: it has the names and shapes of other tensors under another prefix,
@@ -16,12 +16,19 @@ import numpy as np
 from fmq_theory.checkpoint.tensors import StoredTensor, as_numpy
 from fmq_theory.flow.wrapped_names import without_wrappers
 
-__all__ = ["Copy", "find_copies", "is_optimizer_state", "says_average"]
+__all__ = ["ADAPTER", "Copy", "find_copies", "is_adapter", "is_optimizer_state", "says_average"]
 
 # Moments, as torch.optim and its kin call them; no layer has parameters of these names.
 _MOMENT = re.compile(
     r"exp_avg(_.*)?|max_exp_avg.*|exp_inf|momentum_buffer|square_avg|grad_avg|acc_delta|param_groups"
 )
+# Low-rank factors, as peft, diffusers and the training scripts of others call them.
+_FACTOR = re.compile(r"lora_(A|B|a|b|up|down|mid|embedding_A|embedding_B)|.*_lora|hada_w\d.*|lokr_w\d.*")
+ADAPTER = (
+    "a factor of a LoRA adapter, which changes the weights of another model: merge it into that model and "
+    "quantize the result, or ask for it by name, as '*'"
+)
+"""Why the tensors of a file are left out that holds an adapter and nothing else."""
 _OF_LAYERS = frozenset({"weight", "bias"})
 _AVERAGE_WORDS = frozenset(
     {"ema", "emas", "shadow", "average", "averages", "averaged", "avg", "swa", "polyak"}
@@ -93,6 +100,11 @@ def is_optimizer_state(keys: Keys) -> bool:
         if part == "state" and parts[i + 1].isdecimal():
             return parts[-1] not in _OF_LAYERS
     return False
+
+
+def is_adapter(keys: Keys) -> bool:
+    """Whether a tensor is a factor of a low-rank adapter, by its name."""
+    return any(_FACTOR.fullmatch(part) for key in keys for part in key.split("."))
 
 
 def says_average(key: str) -> bool:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fmq_theory.checkpoint.container import Container, open_container
 from fmq_theory.checkpoint.file_bytes import FileBytes
+from fmq_theory.checkpoint.foreign_files import what_it_is
 from fmq_theory.checkpoint.number_types import TORCH_TYPES, from_bytes
 from fmq_theory.checkpoint.pickled import NeedsCodeError, PickleError, open_pickled
 from fmq_theory.checkpoint.quantized_file import QuantizedFile, quantization_config
@@ -67,6 +68,8 @@ def open_checkpoint(path: Path) -> AbstractContextManager[OpenCheckpoint]:
         return _quantized(path)
     opener = _OPENERS.get(path.suffix.lower())
     if opener is None:
+        if (found := what_it_is(path)) is not None:
+            raise CheckpointError(f"checkpoint {str(path)!r}", f"it is {found[0]}", found[1])
         raise CheckpointError(
             f"checkpoint {str(path)!r}",
             f"files that end in {path.suffix!r} are not read",
@@ -214,8 +217,11 @@ def _pickled(path: Path) -> Generator[OpenCheckpoint]:
 
 def _renamed(path: Path) -> CheckpointError | None:
     """The error about a file whose contents are not what its name says; None where they may be."""
-    kind = _content(path)
     suffix = path.suffix.lower()
+    if (found := what_it_is(path)) is not None:
+        cause = f"it ends in {suffix!r} but is {found[0]}"
+        return CheckpointError(f"checkpoint {str(path)!r}", cause, found[1])
+    kind = _content(path)
     if kind is None or _OPENERS[suffix] is _OPENERS[kind]:
         return None
     return CheckpointError(

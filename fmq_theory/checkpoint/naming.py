@@ -4,7 +4,7 @@ import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from fmq_theory.checkpoint.copies import find_copies, is_optimizer_state
+from fmq_theory.checkpoint.copies import ADAPTER, find_copies, is_adapter, is_optimizer_state
 from fmq_theory.checkpoint.tensors import StoredTensor
 from fmq_theory.errors import CheckpointError
 
@@ -15,6 +15,8 @@ CONTAINERS = frozenset({"model", "state_dict", "model_state_dict"})
 AVERAGES = frozenset({"shadow_params", "ema", "ema_state_dict", "ema_model", "model_ema", "ema_params"})
 _INSTEAD = "its running average was asked for instead"
 _MOST_NAMED = 4
+_MATRIX = 2  # dimensions
+_OF_ADAPTER = "an adapter"
 BARE = "weights"  # a file that holds one tensor and no name
 # A state dict without a container may lie beside the state of its optimizer.
 NOT_WEIGHTS = frozenset(
@@ -40,7 +42,8 @@ class Entry:
         excluded: why it is no weight of the model, or a second copy of one; empty for the rest.
         tied: whether it is a weight of the model under a second name, excluded because it shows the
             same numbers.
-        average: the prefix of the running average that it is part of; empty for the rest.
+        average: the prefix of the running average that it is part of, or a word for adapters; empty for the
+            rest.
     """
 
     name: str
@@ -64,13 +67,17 @@ def classify(tensors: Sequence[StoredTensor], asked: Sequence[str] = ()) -> list
             average takes the place of the model, under its full names.
     """
     plain = _classified(tensors, [_outside(tensor.keys) for tensor in tensors])
-    if not any(entry.average and _fits(entry.name, asked) for entry in plain):
+    fitting = [entry for entry in plain if asked and _fits(entry.name, asked)]
+    groups = {entry.average for entry in fitting if entry.average}
+    if not groups or any(not entry.excluded and not entry.stored.unusable(_MATRIX) for entry in fitting):
         return plain
-    if any(not entry.average and not entry.excluded and _fits(entry.name, asked) for entry in plain):
-        return plain
-    groups = {entry.average for entry in plain if entry.average and _fits(entry.name, asked)}
+    instead = "" if groups == {_OF_ADAPTER} else _INSTEAD
     return [
-        replace(entry, excluded="" if entry.average in groups else entry.excluded or _INSTEAD, tied=False)
+        replace(
+            entry,
+            excluded="" if entry.average in groups else entry.excluded or instead,
+            tied=entry.tied and not instead,
+        )
         for entry in plain
     ]
 
@@ -80,6 +87,9 @@ def _classified(tensors: Sequence[StoredTensor], outside: Sequence[str]) -> list
     found = zip(others, find_copies([tensors[i] for i in others]), strict=True)
     copies = {i: copy for i, copy in found if copy is not None}
     reasons = [copies[i].reason if i in copies else reason for i, reason in enumerate(outside)]
+    matrices = [i for i, t in enumerate(tensors) if not reasons[i] and not t.unusable(_MATRIX)]
+    adapters = set(matrices) if all(is_adapter(tensors[i].keys) for i in matrices) else set[int]()
+    reasons = [ADAPTER if i in adapters else reason for i, reason in enumerate(reasons)]
     has_container = any(
         _inside(tensor.keys, CONTAINERS) and not reason
         for tensor, reason in zip(tensors, reasons, strict=True)
@@ -94,6 +104,7 @@ def _classified(tensors: Sequence[StoredTensor], outside: Sequence[str]) -> list
             excluded = "not in the model's state dict"
         if excluded:
             average = copies[i].prefix if i in copies else _average(tensor.keys)
+            average = _OF_ADAPTER if i in adapters else average
             entries.append(Entry(full_name, full_name, excluded, tensor, average=average))
             continue
         last = tensor.keys[-1:]  # a tensor may itself be called "model"

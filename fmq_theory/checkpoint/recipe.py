@@ -114,7 +114,7 @@ def recipes_for(
         FmqError: see ``uniform_recipes`` and ``open_checkpoint``.
     """
     with open_checkpoint(path) as stored:
-        entries = [entry for entry in classify(stored, include) if not entry.excluded]
+        entries = _weights(path, classify(stored, include))
         try:
             return uniform_recipes(entries, wanted, include, exclude, misfit)
         except CheckpointError as error:
@@ -172,6 +172,8 @@ def uniform_recipes(
     if misfits and misfit == "error":
         otherwise = "--misfit channel (a codebook for each of their channels) or --misfit keep"
         raise misfit_error(misfits, wanted.group_size or 0, otherwise)
+    if not entries:
+        raise CheckpointError("checkpoint", "it holds no tensors", "pass a file with a state dict")
     if not recipes:
         wanted.check((1 << 20, 1 << 20))  # a wrong scheme is the better reason
         reasons = {tensor.reason: tensor.name for tensor in reversed(kept)}
@@ -191,7 +193,7 @@ def wanted_names(path: Path, include: Sequence[str] = (), exclude: Sequence[str]
         CheckpointError: a pattern fits no tensor, or nothing is left.
     """
     with open_checkpoint(path) as stored:
-        entries = [entry for entry in classify(stored, include) if not entry.excluded]
+        entries = _weights(path, classify(stored, include))
     check_patterns(entries, include, exclude)
     names = [e.name for e in entries if not e.stored.unusable(MIN_NDIM) and matches(e.name, include, exclude)]
     if not names:
@@ -199,6 +201,27 @@ def wanted_names(path: Path, include: Sequence[str] = (), exclude: Sequence[str]
             f"checkpoint {str(path)!r}", "none of its tensors is left to quantize", "ask for other tensors"
         )
     return names
+
+
+def _weights(path: Path, entries: Sequence[Entry]) -> list[Entry]:
+    """Those that are weights of the model.
+
+    Raises:
+        CheckpointError: there are no tensors, or no codebook is made for any.
+    """
+    thing = f"checkpoint {str(path)!r}"
+    if not entries:
+        raise CheckpointError(thing, "it holds no tensors", "pass a file with a state dict")
+    found = [entry for entry in entries if not entry.excluded]
+    if any(not entry.stored.unusable(MIN_NDIM) for entry in found):
+        return found
+    # What is no weight of the model comes first: it says what the file is.
+    by_worth = sorted(entries, key=lambda entry: not entry.excluded)
+    reasons = {e.excluded or e.stored.unusable(MIN_NDIM): e.full_name for e in reversed(by_worth)}
+    examples = "; ".join(f"{name!r}: {reason}" for reason, name in list(reasons.items())[::-1][:_MOST_NAMED])
+    raise CheckpointError(
+        thing, f"none of its {len(entries)} tensors is left to quantize ({examples})", "pass another file"
+    )
 
 
 def nonfinite_names(path: Path, names: Sequence[str]) -> set[str]:

@@ -29,31 +29,46 @@ _Tensors = TypeVar("_Tensors", bound=Sequence[StoredTensor])
 def find_checkpoint(path: Path) -> Path:
     """The file that ``path`` stands for: itself, or the checkpoint in the folder that it is.
 
-    Looked for, in this order, in the folder and then in its ``transformer`` and ``unet``:
+    Looked for, in this order, in the folder and then in the one part of it that is called ``transformer`` or
+    ``unet``, or begins so (``transformer_2``):
     ``model.safetensors.index.json``, ``model.safetensors``, and the same for ``diffusion_pytorch_model``.
 
     Raises:
-        CheckpointError: it is a folder without one of them.
+        CheckpointError: it is a folder without one of them, or of several such parts; they are named.
     """
     try:
         if not path.is_dir():
             return path
-        for folder in (path, *(path / part for part in _PARTS)):
-            for stem in _STEMS:
-                for name in (f"{stem}{INDEX_SUFFIX}", f"{stem}.safetensors"):
-                    if (folder / name).is_file():
-                        return folder / name
+        if (found := _in_folder(path)) is not None:
+            return found
+        parts = {f.name: held for f in sorted(path.iterdir()) if (held := _in_folder(f)) is not None}
+        networks = [name for name in parts if name.split("_")[0] in _PARTS]
+        if len(networks) == 1:
+            return parts[networks[0]]
         inside = sorted(entry.name for entry in path.iterdir())
     except (OSError, ValueError) as error:
         raise CheckpointError(
             f"checkpoint {str(path)!r}", f"it cannot be opened ({error})", "check the path and permissions"
         ) from error
+    if parts:
+        raise CheckpointError(
+            f"checkpoint {str(path)!r}",
+            f"it is a folder of several components with weights ({_some(networks or list(parts))}), and each is "
+            "a checkpoint of its own",
+            f"name one of them, as in {str(path / (networks or list(parts))[0])!r}",
+        )
     raise CheckpointError(
         f"checkpoint {str(path)!r}",
         f"it is a directory with none of {', '.join(f'{stem}.safetensors[.index.json]' for stem in _STEMS)} "
         f"in it, nor in {' or '.join(_PARTS)}/",
         f"name the checkpoint file inside it ({_some(inside) or 'it is empty'})",
     )
+
+
+def _in_folder(folder: Path) -> Path | None:
+    """The checkpoint that lies in it, not deeper; None if none does."""
+    names = (name for stem in _STEMS for name in (f"{stem}{INDEX_SUFFIX}", f"{stem}.safetensors"))
+    return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
 def shard_paths(path: Path) -> list[Path]:
