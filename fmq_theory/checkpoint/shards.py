@@ -53,8 +53,8 @@ def find_checkpoint(path: Path) -> Path:
     if parts:
         raise CheckpointError(
             f"checkpoint {str(path)!r}",
-            f"it is a folder of several components with weights ({_some(networks or list(parts))}), and each is "
-            "a checkpoint of its own",
+            f"it is a folder of several components with weights ({_some(networks or list(parts))}), and "
+            "each is a checkpoint of its own",
             f"name one of them, as in {str(path / (networks or list(parts))[0])!r}",
         )
     raise CheckpointError(
