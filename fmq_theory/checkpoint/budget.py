@@ -6,8 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fmq_theory.checkpoint.end_layers import END_BITS, end_layers, raised
 from fmq_theory.checkpoint.knapsack import MOST_STATES, BudgetError, allocate
-from fmq_theory.checkpoint.options import Option, Progress, Search, TensorOptions, build_options
+from fmq_theory.checkpoint.options import (
+    Option,
+    Progress,
+    Search,
+    TensorOptions,
+    build_options,
+    least_bits,
+)
 from fmq_theory.checkpoint.plan import Plan, PlanError, TensorPlan
 from fmq_theory.checkpoint.sensitivities import check_sensitivity, read_sensitivities
 
@@ -30,6 +38,7 @@ def plan_for_budget(
     keep: bool = True,
     names: Sequence[str] = (),
     min_ndim: int = 2,
+    end_bits: int = END_BITS,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Plan:
@@ -43,6 +52,7 @@ def plan_for_budget(
         keep: whether a tensor may stay as it is, at its stored width and without error.
         names: only these tensors; see ``iter_tensors``.
         min_ndim: see ``iter_tensors``.
+        end_bits: see ``plan_from_options``.
         threads: see ``quantize``.
         progress: told after each tensor.
 
@@ -66,13 +76,21 @@ def plan_for_budget(
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = Path(folder) / "model.safetensors"
         ...     save_file({"large": 10 * weight[None], "small": weight[None]}, path)
-        ...     plan = plan_for_budget(path, 5.0, search=only, keep=False)
+        ...     plan = plan_for_budget(path, 5.0, search=only, keep=False, end_bits=0)
         >>> [(tensor.name, tensor.bits) for tensor in plan.tensors], plan.effective_bits <= 5.0
         ([('large', 6), ('small', 2)], True)
     """
     _check_budget(budget_bits)
+    _check_end_bits(end_bits)
+    least = least_bits(path, search, names=names, min_ndim=min_ndim)
+    if budget_bits < least:
+        raise BudgetError(
+            f"budget of {budget_bits:g} bits a weight",
+            f"what these options allow is from {math.floor(1e4 * least) / 1e4:g} on, by the sizes alone",
+            "raise the budget, or allow coarser options",
+        )
     options = build_options(path, search, names=names, min_ndim=min_ndim, threads=threads, progress=progress)
-    plan = plan_from_options(options, budget_bits, sensitivities, keep=keep)
+    plan = plan_from_options(options, budget_bits, sensitivities, keep=keep, end_bits=end_bits)
     plan.config["search"] = (search or Search()).as_config()
     return plan
 
@@ -84,14 +102,29 @@ def plan_from_options(
     *,
     keep: bool = True,
     most_states: int = MOST_STATES,
+    end_bits: int = 0,
 ) -> Plan:
     """``plan_for_budget`` where the options are measured: plans for several budgets cost one measurement.
+
+    Args:
+        tensors: with their options.
+        budget_bits: see ``plan_for_budget``.
+        sensitivities: see ``plan_for_budget``.
+        keep: see ``plan_for_budget``.
+        most_states: see ``allocate``.
+        end_bits: without sensitivities, the first and the last layer (``end_layers``) get codes of so many
+            bits at least, or as many as the budget allows. What they do to a network's output, the error of
+            their weights does not tell. 0 leaves them free: the least error is then sought among all options.
 
     Raises:
         BudgetError: see ``plan_for_budget``.
         PlanError: see ``plan_for_budget``.
     """
     _check_budget(budget_bits)
+    _check_end_bits(end_bits)
+    ends = [] if sensitivities or not end_bits else end_layers([tensor.name for tensor in tensors])
+    single = best_single(tensors, budget_bits, sensitivities)
+    tensors, end_bits = raised(tensors, ends, end_bits, budget_bits)
     weight = _per_tensor(tensors, sensitivities or {})
     total = sum(tensor.weights for tensor in tensors)
     costs = [[option.cost for option in tensor.options] for tensor in tensors]
@@ -119,7 +152,6 @@ def plan_from_options(
         for tensor, j in zip(tensors, found.choice, strict=True)
         if j < len(tensor.options)
     }
-    single = best_single(tensors, budget_bits, sensitivities)
     config: dict[str, Any] = {
         "budget_bits": float(budget_bits),
         "weights": total,
@@ -128,6 +160,9 @@ def plan_from_options(
         "objective": found.error,
         "objective_lower_bound": found.lower_bound,
         "best_single": None if single is None else single.as_config(),
+        "input": {t.name: t.digest for t in tensors if t.digest},
+        "ends": ends,
+        "end_bits": end_bits,
     }
     return Plan(
         tensors=tuple(_planned(t, chosen[t.name]) for t in tensors if t.name in chosen),
@@ -210,6 +245,11 @@ def _check_budget(budget_bits: float) -> None:
         raise BudgetError(
             f"budget of {budget_bits!r} bits a weight", "it is no positive number", "pass for example 3.5"
         )
+
+
+def _check_end_bits(end_bits: int) -> None:
+    if not 0 <= end_bits <= 8:
+        raise BudgetError(f"end_bits = {end_bits}", "a code has 1 to 8 bits", "pass 0 to 8; 0 sets no floor")
 
 
 def _planned(tensor: TensorOptions, option: Option) -> TensorPlan:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fmq_theory.checkpoint.audit_store import weights_digest
 from fmq_theory.checkpoint.files import open_checkpoint
 from fmq_theory.checkpoint.naming import classify
 from fmq_theory.checkpoint.reader import iter_tensors
@@ -27,6 +28,7 @@ __all__ = [
     "Search",
     "TensorOptions",
     "build_options",
+    "least_bits",
 ]
 
 Progress = Callable[[str, int, int], None]
@@ -73,12 +75,14 @@ class TensorOptions:
         weights: how many it has.
         stored_bits: of each weight in the checkpoint: what it costs to keep it.
         options: at least one.
+        digest: of its numbers; see ``weights_digest``.
     """
 
     name: str
     weights: int
     stored_bits: int
     options: tuple[Option, ...]
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +182,31 @@ def build_options(
                 "no option of the search fits it",
                 "allow channels, other group sizes or other bits, or leave the tensor out",
             )
-        found.append(TensorOptions(tensor.name, tensor.array.size, facts[tensor.name][2], options))
+        digest = weights_digest(tensor.array, tensor.array.dtype.name)
+        found.append(TensorOptions(tensor.name, tensor.array.size, facts[tensor.name][2], options, digest))
         done += tensor.array.size
         if progress is not None:
             progress(tensor.name, done, max(total, done))
     return found
+
+
+def least_bits(
+    path: Path | str, search: Search | None = None, *, names: Sequence[str] = (), min_ndim: int = 2
+) -> float:
+    """A mean of bits a weight that no choice can be below, from the sizes alone.
+
+    Codes take the fewest bits of the search, and a codebook has one number of 32 bits at least; or the tensor
+    stays as it is.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    fewest = min((search or Search()).bits)
+    facts = _facts(Path(path))
+    chosen = [facts[name] for name in names if name in facts] if names else list(facts.values())
+    sizes = [(size, stored) for ndim, size, stored in chosen if names or ndim >= min_ndim]
+    total = sum(size for size, _ in sizes)
+    return sum(min(size * fewest + 32, size * stored) for size, stored in sizes) / max(1, total)
 
 
 def tensor_options(

@@ -1,12 +1,21 @@
 """A plan: how each tensor of a checkpoint is to be quantized, as data that a file can hold."""
 
 import json
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self, cast, get_args
 
-from fmq_theory.errors import FmqError, SchemeError
+from fmq_theory.checkpoint.plan_checks import (
+    PlanError,
+    check,
+    check_config,
+    each_once,
+    is_integer,
+    is_real,
+    is_text,
+    text_digest,
+)
+from fmq_theory.errors import SchemeError
 from fmq_theory.quantizers import get_scheme
 from fmq_theory.quantizers.block_scaled import BlockScheme
 from fmq_theory.quantizers.layout import Granularity
@@ -17,8 +26,8 @@ _FORMAT = "fmq plan"
 _VERSION = 1
 
 
-class PlanError(FmqError, ValueError):
-    """A plan that says something impossible, or text that is no plan."""
+# What a plan proves of itself; gone from one that was changed after it was made.
+_CLAIMS = ("objective", "objective_lower_bound", "best_single", "input")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,32 +59,30 @@ class TensorPlan:
 
     def __post_init__(self) -> None:
         thing = f"tensor {self.name!r} of the plan"
-        _check(thing, "name", self.name, _is_text(self.name) and self.name != "", "a name")
-        _check(thing, "bits", self.bits, _is_integer(self.bits) and 1 <= self.bits <= 8, "1 to 8")
+        check(thing, "name", self.name, is_text(self.name) and self.name != "", "a name")
+        check(thing, "bits", self.bits, is_integer(self.bits) and 1 <= self.bits <= 8, "1 to 8")
         known = get_args(Granularity)
-        _check(
-            thing, "granularity", self.granularity, self.granularity in known, f"one of {', '.join(known)}"
-        )
+        check(thing, "granularity", self.granularity, self.granularity in known, f"one of {', '.join(known)}")
         grouped = self.granularity == "group"
-        size_fits = (_is_integer(self.group_size) and cast(int, self.group_size) >= 1) == grouped
+        size_fits = (is_integer(self.group_size) and cast(int, self.group_size) >= 1) == grouped
         size_fits = size_fits and (grouped or self.group_size is None)
         wanted = "a positive integer for groups" if grouped else f"null for granularity {self.granularity!r}"
-        _check(thing, "group_size", self.group_size, size_fits, wanted)
-        _check(thing, "sse", self.sse, _is_real(self.sse) and self.sse >= 0.0, "a finite number >= 0")
-        _check(
+        check(thing, "group_size", self.group_size, size_fits, wanted)
+        check(thing, "sse", self.sse, is_real(self.sse) and self.sse >= 0.0, "a finite number >= 0")
+        check(
             thing,
             "effective_bits",
             self.effective_bits,
-            _is_real(self.effective_bits) and self.effective_bits > 0.0,
+            is_real(self.effective_bits) and self.effective_bits > 0.0,
             "a finite number > 0",
         )
-        _check(
-            thing, "weights", self.weights, _is_integer(self.weights) and self.weights >= 1, "an integer >= 1"
+        check(
+            thing, "weights", self.weights, is_integer(self.weights) and self.weights >= 1, "an integer >= 1"
         )
         self._check_scheme(thing)
 
     def _check_scheme(self, thing: str) -> None:
-        _check(thing, "scheme", self.scheme, _is_text(self.scheme), "a name")
+        check(thing, "scheme", self.scheme, is_text(self.scheme), "a name")
         try:
             block = BlockScheme.parse(self.scheme)
             if block is None:
@@ -83,7 +90,7 @@ class TensorPlan:
         except SchemeError as error:
             raise PlanError(thing, str(error), "correct the plan") from error
         if block is not None:
-            _check(
+            check(
                 thing,
                 "granularity",
                 self.granularity,
@@ -118,15 +125,15 @@ class Plan:
     def __post_init__(self) -> None:
         seen: set[str] = set()
         for tensor in self.tensors:
-            _check("plan", "tensor", tensor.name, tensor.name not in seen, "each tensor once")
+            check("plan", "tensor", tensor.name, tensor.name not in seen, "each tensor once")
             seen.add(tensor.name)
         for name, least in (("effective_bits", 0.0), ("mse", 0.0)):
             value = getattr(self, name)
-            _check("plan", name, value, _is_real(value) and value >= least, "a finite number >= 0")
+            check("plan", name, value, is_real(value) and value >= least, "a finite number >= 0")
         gap = self.optimality_gap
-        fits = gap is None or (_is_real(gap) and gap >= 0.0)
-        _check("plan", "optimality_gap", gap, fits, "a finite number >= 0 or null")
-        _check("plan", "config", self.config, _is_object(self.config), "an object")
+        fits = gap is None or (is_real(gap) and gap >= 0.0)
+        check("plan", "optimality_gap", gap, fits, "a finite number >= 0 or null")
+        check_config(self.config)
 
     def __getitem__(self, name: str) -> TensorPlan:
         """The plan of one tensor.
@@ -142,22 +149,26 @@ class Plan:
     def to_json(self) -> str:
         """Text that ``from_json`` reads; the same plan gives the same text."""
         body = {"format": _FORMAT, "version": _VERSION, **asdict(self)}
-        return json.dumps(body, indent=2, allow_nan=False) + "\n"
+        return json.dumps({**body, "digest": text_digest(body)}, indent=2, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """The plan that ``text`` holds.
 
+        A plan whose text was changed after it was made, or that has no digest, proves nothing: it comes
+        without ``optimality_gap`` and without what ``config`` says of the least possible.
+
         Raises:
             PlanError: the text is no JSON, no plan, of another version, or lacks or misspells a field.
         """
         try:
-            body = json.loads(text)
+            body = json.loads(text, object_pairs_hook=each_once)
         except (ValueError, RecursionError) as error:
             raise PlanError(
                 "plan", f"it is no JSON ({error})", "pass a file that --plan-only wrote"
             ) from error
         body = _object("plan", body)
+        untouched = _fits_its_digest(body)
         if body.pop("format", None) != _FORMAT:
             raise PlanError("plan", f"its 'format' is not {_FORMAT!r}", "pass a file that --plan-only wrote")
         if (version := body.pop("version", None)) != _VERSION:
@@ -169,7 +180,21 @@ class Plan:
         body["tensors"] = tuple(
             _made(TensorPlan, f"tensor {i} of the plan", e) for i, e in enumerate(entries)
         )
-        return _made(cls, "plan", body)
+        plan: Self = _made(cls, "plan", body)
+        if untouched:
+            return plan
+        config = {name: value for name, value in plan.config.items() if name not in _CLAIMS}
+        return replace(plan, optimality_gap=None, config=config)
+
+
+def _fits_its_digest(body: dict[str, Any]) -> bool:
+    """Whether the text is what ``to_json`` wrote; takes the digest out."""
+    digest = body.pop("digest", None)
+    check("plan", "digest", digest, digest is None or is_text(digest), "text")
+    try:
+        return digest is not None and digest == text_digest(body)
+    except (ValueError, RecursionError):
+        return False  # nan somewhere: said by name where the field is checked
 
 
 def _made(kind: Any, thing: str, value: object) -> Any:
@@ -191,24 +216,3 @@ def _object(thing: str, value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise PlanError(thing, f"it is no JSON object but {type(value).__name__}", "correct the plan")
     return dict(cast("Mapping[str, Any]", value))
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_object(value: object) -> bool:
-    return isinstance(value, dict)
-
-
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_real(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _check(thing: str, name: str, value: object, fits: bool, wanted: str) -> None:
-    if not fits:
-        raise PlanError(thing, f"{name} = {value!r} is not allowed", f"it must be {wanted}")

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from fmq_theory.checkpoint.plan import PlanError
+from fmq_theory.checkpoint.plan_checks import PlanError, check, each_once, is_real, is_text
 
 __all__ = ["check_sensitivity", "read_sensitivities"]
 
 # The JSON of ``fmq flow`` says so.
 _FLOW = "fmq-flow-"
+_MOST = 1e100
+"""A product with a sum of squared errors stays a float."""
 
 
 def read_sensitivities(path: Path | str) -> dict[str, float]:
@@ -26,7 +28,7 @@ def read_sensitivities(path: Path | str) -> dict[str, float]:
     """
     thing = f"sensitivities {str(path)!r}"
     try:
-        body = json.loads(Path(path).read_text("utf-8"))
+        body = json.loads(Path(path).read_text("utf-8"), object_pairs_hook=each_once)
     except (OSError, ValueError, RecursionError) as error:
         raise PlanError(thing, f"they cannot be read ({error})", "pass a JSON object of numbers") from error
     if not isinstance(body, dict):
@@ -45,12 +47,14 @@ def check_sensitivity(name: str, value: object) -> None:
     Raises:
         PlanError: it is none.
     """
-    if not 0.0 <= _number(value) < math.inf:
-        raise PlanError(f"sensitivity of {name!r}", f"{value!r} is no finite number >= 0", "correct it")
+    check(f"sensitivity of {name!r}", "its name", name, is_text(name), "text without half surrogate pairs")
+    value_fits = 0.0 <= _number(value) <= _MOST and not 0.0 < _number(value) < 1.0 / _MOST
+    wanted = f"a finite number >= 0, within {1 / _MOST:g} to {_MOST:g} where it is not 0"
+    check(f"sensitivity of {name!r}", "it", value, value_fits, wanted)
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
+    return float(cast(float, value)) if is_real(value) else -1.0
 
 
 def _of_flow(thing: str, body: Mapping[str, object]) -> dict[str, float]:
@@ -59,10 +63,14 @@ def _of_flow(thing: str, body: Mapping[str, object]) -> dict[str, float]:
     for layer in cast("list[object]", layers) if isinstance(layers, list) else []:
         fields = cast("dict[str, object]", layer) if isinstance(layer, dict) else dict[str, object]()
         name, change, error = fields.get("name"), _number(fields.get("weight_change")), fields.get("measured")
-        if not isinstance(name, str) or not (0.0 <= change < math.inf and 0.0 <= _number(error) < math.inf):
+        measured = _number(error)
+        if not is_text(name) or change < 0.0 or measured < 0.0:
             raise PlanError(thing, "a layer lacks its name, weight_change or measured", "run fmq flow again")
         if change > 0.0:
-            squared[name] = (_number(error) / change) ** 2
+            ratio = measured / change  # infinite at worst
+            fits = ratio <= math.sqrt(_MOST)
+            check(thing, f"measured/weight_change of {name!r}", ratio, fits, f"at most {math.sqrt(_MOST):g}")
+            squared[cast(str, name)] = ratio**2
     positive = [math.log(value) for value in squared.values() if value > 0.0]
     if not positive:
         raise PlanError(

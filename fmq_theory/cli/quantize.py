@@ -14,7 +14,9 @@ from fmq_theory.cli.running import FmqCommand
 from fmq_theory.cli.start import leave_torch_out_of_pot
 
 if TYPE_CHECKING:
+    from fmq_theory.checkpoint.packed_file import WrittenCheckpoint
     from fmq_theory.checkpoint.packed_tensor import CodebookType
+    from fmq_theory.checkpoint.plan import Plan
     from fmq_theory.checkpoint.quantizing_job import OnNonfinite
     from fmq_theory.checkpoint.recipe import Misfit
 
@@ -62,12 +64,19 @@ SCHEMES = (
     "--budget",
     type=float,
     help="Instead of the options above: bits a weight, all that is stored counted. Scheme, bits and "
-    "granularity of each tensor are then chosen for the least squared error.",
+    "granularity of each tensor are then chosen for the least squared error of the weights; give "
+    "--sensitivities for that of a flow's samples.",
 )
 @click.option(
     "--sensitivities",
     type=click.Path(path_type=Path),
     help="With --budget: how much an error in each tensor matters, a JSON object or the JSON of fmq flow.",
+)
+@click.option(
+    "--end-bits",
+    type=click.IntRange(0, 8),
+    help="With --budget and no sensitivities: bits that the first and the last layer get at least, as far as "
+    "the budget allows; 0 leaves them free.  [default: 4]",
 )
 @click.option(
     "--plan", "plan_path", type=click.Path(path_type=Path), help="Instead: a plan, as --plan-only writes it."
@@ -113,6 +122,7 @@ def quantize(
     misfit: "Misfit",
     budget: float | None,
     sensitivities: Path | None,
+    end_bits: int | None,
     plan_path: Path | None,
     plan_only: bool,
     include: tuple[str, ...],
@@ -142,7 +152,7 @@ def quantize(
     """  # noqa: D301 (click reads \\b as "keep these lines")
     asked = Asked(
         checkpoint, scheme, bits, granularity, group_size, misfit, plan_path, budget, sensitivities,
-        include, exclude, on_nonfinite == "skip",
+        include, exclude, on_nonfinite == "skip", end_bits,
     )  # fmt: skip
     asked.check()
     if out is None and not plan_only:
@@ -181,7 +191,19 @@ def quantize(
         except KeyboardInterrupt:
             click.echo("stopped; finished tensors are kept: go on with --resume", err=True)
             raise SystemExit(130) from None
-        report_written(written, json_path, plan)
+        report_written(written, json_path, plan, _proven(plan, checkpoint, written))
+
+
+def _proven(plan: "Plan | None", checkpoint: Path, written: "WrittenCheckpoint") -> float | None:
+    """What the plan proves of the file that was written."""
+    from fmq_theory.checkpoint.plan_proof import proven_gap
+
+    if plan is None:
+        return None
+    weights = {tensor.name: tensor.weights for tensor in plan.tensors}
+    tensors: dict[str, dict[str, Any]] = written.config["tensors"]
+    errors = {name: entry["mse"] * weights[name] for name, entry in tensors.items() if name in weights}
+    return proven_gap(plan, checkpoint, errors)
 
 
 def _base_config(checkpoint: Path) -> dict[str, Any] | None:

@@ -31,6 +31,7 @@ class Asked:
         include: patterns.
         exclude: patterns.
         skip_nonfinite: leave tensors with nan or inf out of the plan.
+        end_bits: the floor of the first and the last layer; None where it was not given.
     """
 
     checkpoint: Path
@@ -45,6 +46,7 @@ class Asked:
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     skip_nonfinite: bool
+    end_bits: int | None = None
 
     def check(self) -> None:
         """Refuses options that contradict each other.
@@ -65,6 +67,9 @@ class Asked:
             _refuse("--budget, which chooses it", uniform)
         if self.budget is None and self.sensitivities is not None:
             raise click.UsageError("--sensitivities has no meaning without --budget; leave it out")
+        if self.end_bits is not None and (self.budget is None or self.sensitivities is not None):
+            why = "without --budget" if self.budget is None else "with --sensitivities, which know the layers"
+            raise click.UsageError(f"--end-bits has no meaning {why}; leave it out")
 
     def settle(self) -> "tuple[Sequence[Planned], list[KeptTensor], Plan | None]":
         """How each tensor is quantized, why the others are not, and the plan if there is one.
@@ -72,8 +77,11 @@ class Asked:
         Raises:
             FmqError: the input, the plan or the options do not fit.
         """
+        from fmq_theory.checkpoint.plan_proof import check_plan
+
         if self.plan is not None:
             plan = _read_plan(self.plan)
+            check_plan(self.checkpoint, plan)
             return plan.tensors, [], plan
         if self.budget is not None:
             plan = self._for_budget(self.budget)
@@ -111,6 +119,7 @@ class Asked:
 
     def _for_budget(self, budget: float) -> "Plan":
         from fmq_theory.checkpoint.budget import plan_for_budget, read_sensitivities
+        from fmq_theory.checkpoint.end_layers import END_BITS
         from fmq_theory.checkpoint.recipe import wanted_names
         from fmq_theory.report import progress_bar
 
@@ -122,6 +131,7 @@ class Asked:
                 budget,
                 sensitivities=None if self.sensitivities is None else read_sensitivities(self.sensitivities),
                 names=[name for name in names if name not in bad],
+                end_bits=END_BITS if self.end_bits is None else self.end_bits,
                 progress=lambda name, done, total: progress(done / total, name),
             )
 

@@ -22,13 +22,16 @@ __all__ = ["report_written", "write_plan"]
 _MOST_LISTED = 5
 
 
-def report_written(written: "WrittenCheckpoint", json_path: str | None, plan: "Plan | None") -> None:
+def report_written(
+    written: "WrittenCheckpoint", json_path: str | None, plan: "Plan | None", gap: float | None
+) -> None:
     """Prints the summary, or the JSON that was asked for, and what to do next.
 
     Args:
         written: what was done.
         json_path: of a file; "-" prints the JSON instead of the summary.
         plan: if there was one.
+        gap: what is proven of it; see ``proven_gap``.
     """
     from fmq_theory.report import write_text_atomically
 
@@ -46,7 +49,7 @@ def report_written(written: "WrittenCheckpoint", json_path: str | None, plan: "P
     effective = config["effective_bits"]
     click.echo(f"  mean squared error {config['mse']:.4g}, {effective:.3f} bits a weight, codebooks counted")
     if plan is not None:
-        _say_plan(plan)
+        _say_plan(plan, gap)
     if (bits := config["bits"]) and effective > bits + 1:
         click.echo(
             f"  {effective - bits:.1f} of these bits are codebooks; --granularity tensor, or --scheme nf4 or "
@@ -89,6 +92,7 @@ def write_plan(asked: "Asked", path: Path | None, *, force: bool) -> None:
     Raises:
         FmqError: see ``Asked.measured``; the file cannot be written.
     """
+    from fmq_theory.checkpoint.plan_proof import proven_gap
     from fmq_theory.report import check_writable, write_text_atomically
 
     if path is not None:
@@ -98,30 +102,53 @@ def write_plan(asked: "Asked", path: Path | None, *, force: bool) -> None:
         click.echo(plan.to_json(), nl=False)
         return
     write_text_atomically(path, plan.to_json())
-    gap = plan.optimality_gap
+    gap = proven_gap(plan, asked.checkpoint, {tensor.name: tensor.sse for tensor in plan.tensors})
     best = "" if gap is None else f", within {gap:.1g} of the least possible"
     click.echo(
         f"Plan: {escaped(path)}, {len(plan.tensors)} tensors, {plan.effective_bits:.3f} bits a weight, "
         f"mean squared error {plan.mse:.4g}{best}"
     )
+    _say_ends(plan)
     click.echo(f"Next: fmq quantize {shell_word(asked.checkpoint)} -o OUT --plan {shell_word(path)}")
 
 
-def _say_plan(plan: "Plan") -> None:
+def _say_plan(plan: "Plan", proven: float | None) -> None:
     """How near the plan is to the best one, and what treating all tensors alike would cost."""
-    if plan.optimality_gap is not None:
+    if proven is None:
         click.echo(
-            f"  the error of the plan is at most {plan.optimality_gap:.1g} above the least possible at this "
-            "size (relatively; proven, for the choices it had)"
+            "  how near the plan is to the least possible error is not proven here: it does not say so, was "
+            "changed after it was made, or was made for other weights"
         )
+    else:
+        click.echo(
+            f"  the error of the plan is at most {proven:.1g} above the least possible at this size "
+            "(relatively; proven, for the choices it had)"
+        )
+    _say_ends(plan)
     single: dict[str, Any] | None = plan.config.get("best_single")
-    if single is not None and plan.config["objective"] > 0.0:
+    objective: float = plan.config.get("objective", 0.0)
+    if proven is not None and single is not None and objective > 0.0:
         group = f" of {single['group_size']}" if single["group_size"] else ""
         click.echo(
             f"  the best single choice of that size, {single['scheme']} at {single['bits']} bits by "
-            f"{single['granularity']}{group}, has {single['objective'] / plan.config['objective']:.2f} times "
-            "its error"
+            f"{single['granularity']}{group}, has {single['objective'] / objective:.2f} times its error"
         )
+
+
+def _say_ends(plan: "Plan") -> None:
+    """What was done about the layers of which the error of the weights tells too little."""
+    if "budget_bits" not in plan.config or plan.config.get("sensitivities"):
+        return
+    ends: list[str] = plan.config.get("ends", [])
+    floor: int = plan.config.get("end_bits", 0)
+    bits = {tensor.name: tensor.bits for tensor in plan.tensors}
+    if ends and floor and all(bits.get(name, floor) >= floor for name in ends):
+        named = " and ".join(shown(name) for name in ends)
+        click.echo(f"  first and last layer ({named}): {floor} bits at least; --end-bits changes it")
+    click.echo(
+        "  this is the error of the weights; what samples of a flow lose can be another matter: measure it "
+        "with fmq flow --json, and pass that file as --sensitivities"
+    )
 
 
 def _list(title: str, tensors: Sequence["KeptTensor | SkippedTensor"]) -> None:

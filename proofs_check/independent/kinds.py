@@ -129,6 +129,13 @@ def check_codebook(cert: Any) -> str:
     refuse_unless(
         all(a < b for a, b in pairwise(middles)), "levels are not K increasing numbers with K - 1 thresholds"
     )
+    for k, cut in enumerate(cuts):
+        enclosure(cut, digits, f"threshold {k}")
+    enclosure(distortion, digits, "distortion")
+    if optimal:
+        same(optimum, distortion, "the optimum, which is the distortion,")
+    else:
+        same((optimum, among, argument), (None, None, NOT_CLAIMED), "optimum, among or argument")
     largest = max(map(abs, middles))
     with mp.workdps(digits + 40 + 3 * len(str(int(largest)))):
         start = [mp.mpf(c.numerator) / c.denominator for c in middles]
@@ -139,9 +146,7 @@ def check_codebook(cert: Any) -> str:
             require(cut, (a + b) / 2, digits, f"threshold {k}, half-way between its levels")
         require(distortion, value, digits, "distortion")
     if not optimal:
-        same((optimum, among, argument), (None, None, NOT_CLAIMED), "optimum, among or argument")
         return "verified: stationary only, as it says itself"
-    same(optimum, distortion, "the optimum, which is the distortion,")
     return optimality(law, [float(c) for c in found], float(value), among, argument)
 
 
