@@ -48,7 +48,7 @@ def _told_by_claims(line: str) -> set[str]:
     told: set[str] = set()
     for claim in re.findall(r"claims\.md#([a-z0-9-]+)\)", line):
         (entry,) = re.findall(
-            rf"^## {claim}\n(.*?)(?=^## |\Z)", register, flags=re.DOTALL | re.MULTILINE | re.I
+            rf"^## {claim}: [^\n]*\n(.*?)(?=^## |\Z)", register, flags=re.DOTALL | re.MULTILINE | re.I
         )
         told |= set(re.findall(r"\d+(?:\.\d+)?", entry))
     return told
@@ -189,8 +189,12 @@ def test_orders_on_networks_are_told_as_judged() -> None:
             "fails in 1 of 4 cases (measured): mnist_unet.pt equal_mass. Holds: the bundled digits",
         ),
     ):
-        assert re.search(rf"## {claim}\n.*?- Evidence: {re.escape(evidence)}", text, flags=re.DOTALL), claim
-        assert re.search(rf"## {claim}\n.*?4 cases; 4 intervals, each at 98\.75 %", text, flags=re.DOTALL)
+        assert re.search(
+            rf"## {claim}: [^\n]*\n.*?- Evidence: {re.escape(evidence)}", text, flags=re.DOTALL
+        ), claim
+        assert re.search(
+            rf"## {claim}: [^\n]*\n.*?4 cases; 4 intervals, each at 98\.75 %", text, flags=re.DOTALL
+        )
 
 
 def test_no_rung_is_broken() -> None:
@@ -227,7 +231,7 @@ def test_lloyd_max_leads_and_equal_mass_is_behind_uniform(run: str, behind_from:
 def _judged_cases(claim: str) -> tuple[str, str]:
     """Where a refuted claim fails and where it holds, in the words of its evidence."""
     text = (ROOT / "docs" / "claims.md").read_text("utf-8")
-    (evidence,) = re.findall(rf"## {claim}\n.*?- Evidence: (.*?)\n", text, flags=re.DOTALL)
+    (evidence,) = re.findall(rf"## {claim}: [^\n]*\n.*?- Evidence: (.*?)\n", text, flags=re.DOTALL)
     failing, _, holding = evidence.partition(". Holds: ")
     return failing, holding.partition(". Worst: ")[0]
 
@@ -320,7 +324,7 @@ def test_equal_mass_is_in_the_band_at_one_bit_width_or_none() -> None:
 
 def test_the_bound_fails_from_three_bits_on_every_unbounded_law() -> None:
     text = (ROOT / "docs" / "claims.md").read_text("utf-8")
-    (evidence,) = re.findall(r"## P4-EM\n.*?- Evidence: (.*?)\n", text, flags=re.DOTALL)
+    (evidence,) = re.findall(r"## P4-EM: [^\n]*\n.*?- Evidence: (.*?)\n", text, flags=re.DOTALL)
     failing, _, holding = evidence.partition(". Holds: ")
     assert failing.endswith(
         "gaussian, laplace, logistic, student-t(4), generalized-gaussian(3/2) b = 3-8; gamma(1/2) b = 2-8"
