@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -31,6 +32,8 @@ _OPTIONAL = {
 _OLDEST_PYTHON = (3, 11)
 _SECONDS = 300
 _MEGABYTE = 2**20
+_ROOM = 128 * _MEGABYTE
+"""What the compiled kernels of all commands need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,22 +178,41 @@ def _pot() -> HealthCheck:
 
 def _cache() -> HealthCheck:
     from fmq_theory.kernels.jit import cache_directory
+    from fmq_theory.kernels.sealed_cache import damaged_files
 
     directory = cache_directory()
     if directory is None:
-        root = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        root = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
         return HealthCheck(
             "kernel cache",
             "note",
-            f"{root} cannot be written: kernels are compiled anew by every command, which takes a minute",
+            f"{root or 'the cache of the home directory'} cannot be written: kernels are compiled anew "
+            "by every command, which takes a minute",
             "set NUMBA_CACHE_DIR to a folder that can be written",
         )
     mine = _size(directory)
-    others = [folder for folder in directory.parent.iterdir() if folder.is_dir() and folder != directory]
+    siblings = directory.parent.iterdir() if directory.parent.is_dir() else ()
+    others = [folder for folder in siblings if folder.is_dir() and folder != directory]
     stale = sum(_size(folder) for folder in others)
     found = f"{directory}, {mine / _MEGABYTE:.1f} MB"
     if others:
         found += f"; {len(others)} of other versions, {stale / _MEGABYTE:.1f} MB, may be deleted"
+    if damaged := damaged_files(directory):
+        return HealthCheck(
+            "kernel cache",
+            "note",
+            f"{found}; {len(damaged)} of its files are damaged: these kernels are compiled again",
+            f"nothing; if it comes back, look at the disk, or delete {directory}",
+        )
+    left = shutil.disk_usage(directory).free if directory.is_dir() else 0
+    if left < _ROOM:
+        return HealthCheck(
+            "kernel cache",
+            "note",
+            f"{found}; {left / _MEGABYTE:.1f} MB are left on its disk: kernels that do not fit are compiled "
+            "anew by every command",
+            f"free {_ROOM // _MEGABYTE} MB there, or set NUMBA_CACHE_DIR to a folder on another disk",
+        )
     return HealthCheck("kernel cache", "ok", found)
 
 

@@ -14,6 +14,8 @@ from numba import config, types  # pyright: ignore[reportMissingTypeStubs]
 from numba.core import event  # pyright: ignore[reportMissingTypeStubs]
 from numba.extending import intrinsic  # pyright: ignore[reportMissingTypeStubs]
 
+from fmq_theory.kernels.sealed_cache import seal_cache
+
 __all__ = ["cache_directory", "fused_multiply_add", "kernel"]
 
 P = ParamSpec("P")
@@ -82,15 +84,31 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """
     _hold_collection()
     directory = cache_directory()
+    if directory is not None and (kept := _kept(function, directory)) is not None:
+        return kept
+    return _compiled_lazily(function, cache=False)
+
+
+def _compiled_lazily(function: Callable[P, R], *, cache: bool) -> Callable[P, R]:
     compile_lazily = cast(Any, numba).njit(
-        nogil=True, error_model="numpy", cache=directory is not None, no_cfunc_wrapper=True
+        nogil=True, error_model="numpy", cache=cache, no_cfunc_wrapper=True
     )
+    return compile_lazily(function)
+
+
+def _kept(function: Callable[P, R], directory: Path) -> Callable[P, R] | None:
+    """The kernel with its compiled code kept in ``directory``; None where that does not work any more."""
     # The setting is global to the process, so it is ours only while this function is decorated.
     settings = cast(Any, config)
     previous = settings.CACHE_DIR
-    settings.CACHE_DIR = str(directory or previous)
+    settings.CACHE_DIR = str(directory)
     try:
-        return compile_lazily(function)
+        compiled = _compiled_lazily(function, cache=True)
+        if settings.DISABLE_JIT:
+            return compiled  # the Python function itself
+        return compiled if seal_cache(compiled, directory) else None
+    except (OSError, RuntimeError):  # no place where numba could write, by its own words or by the system's
+        return None
     finally:
         settings.CACHE_DIR = previous
 

@@ -168,3 +168,25 @@ def test_json_is_printed_or_written(tmp_path: Path) -> None:
     assert path.read_text() == "precious"
     assert _run("--json", str(path), "--force").exit_code == 0
     assert json.loads(path.read_text())["checks"]
+
+
+def test_a_damaged_kernel_cache_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fmq_theory.cli.health import _cache
+    from fmq_theory.kernels import jit
+
+    monkeypatch.setattr(jit, "cache_directory", lambda: tmp_path / "kernels")
+    (tmp_path / "kernels").mkdir()
+
+    @jit.kernel
+    def double(x: float) -> float:
+        return 2.0 * x
+
+    assert double(1.0) == 2.0
+    assert "damaged" not in _cache().found  # control: what is whole is not called damaged
+    (path,) = (tmp_path / "kernels").rglob("*.nbc")
+    path.write_bytes(path.read_bytes()[:-1])
+    found = _cache()
+    assert found.status == "note"
+    assert "1 of its files are damaged" in found.found
+    path.parent.parent.rename(tmp_path / "gone")
+    assert "0.0 MB" in _cache().found  # a folder that was deleted meanwhile is no traceback
