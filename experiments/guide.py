@@ -7,7 +7,8 @@ All blocks of a page run in order in one empty folder that has the published che
 
 * ``<!-- as printed -->``: versions and paths of one machine; written, but not compared;
 * ``<!-- slow -->``: compared by ``--check`` and by the slow tests alone;
-* ``<!-- not run -->``: left as it is, because it needs what is not here.
+* ``<!-- not run -->``: left as it is, because it needs what is not here;
+* ``<!-- file NAME -->``: the block is not run but saved under that name, for the commands after it.
 """
 
 import argparse
@@ -32,7 +33,7 @@ CHECKPOINTS = ROOT.parent / "shared" / "checkpoints"
 
 AS_PRINTED, SLOW, NOT_RUN = "as printed", "slow", "not run"
 _FENCE = re.compile(r"^```(\w*)$")
-_MARK = re.compile(r"^<!-- (as printed|slow|not run) -->$")
+_MARK = re.compile(r"^<!-- (as printed|slow|not run|file [\w.-]+) -->$")
 _NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*\.?\d*(?:e[-+]?\d+)?")
 # A number may be off by one in its last digit, where a library sums in another order.
 _TOLERANCE = 2e-3
@@ -168,6 +169,10 @@ def rerun(blocks: Sequence[Block], place: Workplace, skip: Sequence[str] = (NOT_
     printed = ""
     for block in blocks:
         if block.mark in skip:
+            found.append(block)
+        elif block.mark.startswith("file "):
+            path = place.folder / block.mark.removeprefix("file ")
+            path.write_text("\n".join(block.lines) + "\n", encoding="utf-8")
             found.append(block)
         elif block.kind == "console":
             lines: list[str] = []

@@ -159,7 +159,7 @@ def audit(
             click.echo(f"stopped; {kept}", err=True)
             raise SystemExit(130) from None
         outputs.write(found)
-        click.echo(_next(checkpoint, found))
+        click.echo(_next(checkpoint, found, _which(include, exclude, on_nonfinite)))
 
 
 def _store_of(checkpoint: Path) -> Path:
@@ -167,8 +167,21 @@ def _store_of(checkpoint: Path) -> Path:
     return Path(f"fmq-audit-{file_stem(checkpoint.resolve().name.split('.', 1)[0])}.jsonl")
 
 
-def _next(checkpoint: Path, found: "Audit") -> str:
-    """What to run after this."""
+def _which(include: tuple[str, ...], exclude: tuple[str, ...], on_nonfinite: str) -> str:
+    """The options that chose the tensors, for a command about the same ones."""
+    named = [f" --include {shell_word(name)}" for name in include]
+    named += [f" --exclude {shell_word(name)}" for name in exclude]
+    return "".join(named) + (f" --on-nonfinite {on_nonfinite}" if on_nonfinite != "stop" else "")
+
+
+def _next(checkpoint: Path, found: "Audit", which: str) -> str:
+    """What to run after this.
+
+    Args:
+        checkpoint: what was audited.
+        found: what was found.
+        which: see ``_which``.
+    """
     scheme, bits = found.advice["scheme"], found.advice["bits"]
     if scheme is None:
         return "Next: nothing to quantize."
@@ -176,9 +189,10 @@ def _next(checkpoint: Path, found: "Audit") -> str:
     how = f"--granularity {found.config['granularity']}" + (f" --group-size {group}" if group else "")
     path, budget = shell_word(checkpoint), found.totals.cell(scheme, bits)
     size = f"{budget.effective_bits:.2f}" if budget is not None else str(bits)
+    start = f"fmq quantize {path} -o OUT"
     return (
-        f"Next: fmq quantize {path} -o OUT --scheme {scheme} --bits {bits} {how}\n"
-        f"  or: fmq quantize {path} -o OUT --budget {size}   (scheme and bits layer by layer, same size)"
+        f"Next: {start} --scheme {scheme} --bits {bits} {how}{which}\n"
+        f"  or: {start} --budget {size}{which}   (scheme and bits layer by layer, same size)"
     )
 
 

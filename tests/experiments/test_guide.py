@@ -53,6 +53,14 @@ def _blocks(path: Path) -> list[Block]:
     return parse(path.read_text(encoding="utf-8"))
 
 
+def test_a_block_that_is_a_file_is_there_for_the_commands_after_it(tmp_path: Path) -> None:
+    page = parse("<!-- file a.py -->\n```python\nprint(6 * 7)\n```\n\n```console\n$ python a.py\n```\n")
+    with workplace(tmp_path) as place:
+        found = rerun(page, place)
+    assert found[1].lines == ("print(6 * 7)",)
+    assert found[-1].lines == ("$ python a.py", "42")
+
+
 def test_pages_survive_parsing() -> None:
     assert len(PATHS) >= 8
     for path in PATHS:
