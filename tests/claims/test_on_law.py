@@ -161,7 +161,9 @@ def test_unknown_scheme_is_refused_with_the_choices() -> None:
 def test_each_stage_of_the_progress_ends_at_one() -> None:
     told: list[tuple[str, float]] = []
     _compare(
-        Gaussian(), schemes=("uniform",), progress=lambda share, what: told.append((what.split(",")[0], share))
+        Gaussian(),
+        schemes=("uniform",),
+        progress=lambda share, what: told.append((what.split(",")[0], share)),
     )
     for stage in ("measuring", "exact values"):
         shares = [share for what, share in told if what == stage]
