@@ -115,11 +115,22 @@ class QuantizedFile:
     def packed(self, name: str) -> PackedTensor:
         """A quantized tensor as it is stored; its codes are read-only.
 
-        Entropy-coded ones are decoded into memory.
+        Entropy-coded ones are decoded into memory. One that equals another is that other one.
 
         Raises:
-            CheckpointError: it is damaged, or there is no quantized tensor of that name.
+            CheckpointError: it is damaged, it equals another one with its axes turned, or there is no
+                quantized tensor of that name.
         """
+        if name in self._ties:
+            first = str(self._ties[name]["of"])
+            axes = self.tied_axes(name, len(self.shape(first)))
+            if axes == sorted(axes):
+                return self.packed(first)
+            raise CheckpointError(
+                f"tensor {name!r} of {str(self.path)!r}",
+                f"it is {first!r} with its axes in the order {axes}, and stored once",
+                f"ask for {first!r}, or dequantize it",
+            )
         if name not in self._entries:
             raise CheckpointError(
                 f"tensor {name!r} of {str(self.path)!r}",
@@ -184,6 +195,7 @@ class QuantizedFile:
         Raises:
             CheckpointError: they differ.
         """
+        name = str(self._ties[name]["of"]) if name in self._ties else name
         for part in self._parts(name) if name in self._entries else (self._known(name),):
             wanted = self._checksums.get(part)
             if wanted is not None and checksum(self._opened().bytes_of(part)) != wanted:

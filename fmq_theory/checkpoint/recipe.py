@@ -23,6 +23,7 @@ __all__ = [
     "misfit_error",
     "nonfinite_names",
     "recipes_for",
+    "smaller_codebooks",
     "uniform_recipes",
     "wanted_names",
 ]
@@ -32,6 +33,8 @@ MIN_NDIM = 2
 """Tensors of fewer dimensions are quantized only where a plan names them."""
 
 _MOST_NAMED = 4
+_NOT_SMALLER = "quantized it would not be smaller"
+_NF4_BITS = 4
 
 
 class Planned(Protocol):
@@ -165,7 +168,7 @@ def uniform_recipes(
             continue
         recipe = _by_channel(wanted, entry.name) if reason else Recipe(entry.name, *_fields(wanted))
         if _would_grow(recipe, entry):
-            kept.append(KeptTensor(entry.name, shape, "quantized it would not be smaller"))
+            kept.append(KeptTensor(entry.name, shape, _NOT_SMALLER))
         else:
             recipe.check(shape)
             recipes.append(recipe)
@@ -181,9 +184,37 @@ def uniform_recipes(
         raise CheckpointError(
             "checkpoint",
             f"none of its tensors is left to quantize ({examples})",
-            "ask for other tensors, fewer bits, or a scheme with smaller codebooks",
+            _what_else(wanted, kept),
         )
     return recipes, kept
+
+
+def _what_else(wanted: Recipe, kept: Sequence[KeptTensor]) -> str:
+    """What can be asked for where a recipe leaves nothing to quantize; only what would be something else."""
+    reasons = {tensor.reason for tensor in kept}
+    ways = ["ask for other tensors"] if "not asked for" in reasons else []
+    if _NOT_SMALLER in reasons:
+        ways += smaller_codebooks(wanted.scheme, wanted.bits, wanted.granularity)
+        ways += ["ask for fewer bits"] if wanted.bits > 1 else []
+    return ", or ".join(ways) or "pass another file"
+
+
+def smaller_codebooks(scheme: str, bits: int, granularity: str) -> list[str]:
+    """What makes codebooks take less than those of this recipe; empty if nothing does.
+
+    Args:
+        scheme: see ``Recipe``.
+        bits: of a code.
+        granularity: see ``quantize``.
+    """
+    if BlockScheme.parse(scheme) is not None:
+        return ["choose larger groups"]
+    larger = {"group": "larger groups or granularity channel", "channel": "granularity tensor"}
+    ways = [f"choose {larger[granularity]}"] if granularity in larger else []
+    numbers = get_scheme(scheme).side_numbers(2**bits)
+    few = [name for name in ("nf4", "uniform_clipped") if name != "nf4" or bits == _NF4_BITS]
+    few = [name for name in few if get_scheme(name).side_numbers(2**bits) < numbers]
+    return ways + ([f"choose scheme {' or '.join(few)}"] if few else [])
 
 
 def wanted_names(path: Path, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[str]:

@@ -1,7 +1,6 @@
 """What ``fmq quantize`` says of the file that it wrote."""
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,10 +50,7 @@ def report_written(
     if plan is not None:
         _say_plan(plan, gap)
     if (bits := config["bits"]) and effective > bits + 1:
-        click.echo(
-            f"  {effective - bits:.1f} of these bits are codebooks; --granularity tensor, or --scheme nf4 or "
-            "uniform_clipped, have smaller ones"
-        )
+        click.echo(f"  {effective - bits:.1f} of these bits are codebooks{_smaller(config, plan)}")
     _say_coding(config["tensors"].values())
     _list("Kept as they were", written.kept)
     _list("Left out", written.left_out)
@@ -69,6 +65,24 @@ def report_written(
         f"Next: fmq_theory.checkpoint.load({python_text(written.path)}) gives the state dict; "
         f"fmq dequantize {shell_word(written.path)} -o plain.safetensors makes a file for other tools."
     )
+
+
+def _smaller(config: Mapping[str, Any], plan: "Plan | None") -> str:
+    """How the codebooks of one recipe become smaller, in options that say something else than those given."""
+    from fmq_theory.checkpoint.recipe import smaller_codebooks
+
+    if plan is not None or not config["scheme"] or not config["strategy"]:
+        return ""
+    ways = smaller_codebooks(config["scheme"], config["bits"], config["strategy"])
+    text = ", or ".join(way.removeprefix("choose ") for way in ways)
+    words = {
+        "granularity ": "--granularity ",
+        "scheme ": "--scheme ",
+        "larger groups": "a larger --group-size",
+    }
+    for said, option in words.items():
+        text = text.replace(said, option)
+    return f"; {text}: these make them smaller" if text else ""
 
 
 def _say_coding(tensors: Iterable[Mapping[str, Any]]) -> None:
@@ -152,14 +166,18 @@ def _say_ends(plan: "Plan") -> None:
 
 
 def _list(title: str, tensors: Sequence["KeptTensor | SkippedTensor"]) -> None:
-    counted = Counter(tensor.reason for tensor in tensors)
+    from fmq_theory.checkpoint.reasons import by_reason
+
     if tensors:
         click.echo(f"{title}: {len(tensors)} tensors")
-    for reason, count in counted.most_common(_MOST_LISTED):
-        alike = [tensor for tensor in tensors if tensor.reason == reason]
+    groups = by_reason((tensor, tensor.reason) for tensor in tensors)
+    most = sorted(groups.items(), key=lambda group: -len(group[1]))
+    for reason, alike in most[:_MOST_LISTED]:
         numbers = sum(_size(tensor.shape) for tensor in alike)
-        example = f"{shown(alike[0].name)}{', ...' if count > 1 else ''}"
-        click.echo(f"  {count} x {one_line(reason)} ({example}): {numbers:,} numbers")
+        example = f"{shown(alike[0].name)}{', ...' if len(alike) > 1 else ''}"
+        click.echo(f"  {len(alike)} x {one_line(reason)} ({example}): {numbers:,} numbers")
+    if rest := sum(len(alike) for _, alike in most[_MOST_LISTED:]):
+        click.echo(f"  {rest} x other reasons, which --json has")
 
 
 def _as_json(written: "WrittenCheckpoint") -> dict[str, Any]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from fmq_theory.checkpoint.audit_result import Audit, AuditRatio, AuditTotals, TensorAudit
+from fmq_theory.checkpoint.reasons import by_reason
 from fmq_theory.shown import shown
 
 __all__ = [
@@ -85,9 +86,7 @@ def crossover_cell(tensor: TensorAudit | AuditTotals) -> str:
 
 def skipped_by_reason(audit: Audit) -> list[str]:
     """What was left out, a line a reason, with some names and how many numbers these tensors hold."""
-    groups: dict[str, list[tuple[str, int]]] = {}
-    for name, shape, reason in audit.skipped:
-        groups.setdefault(reason, []).append((name, math.prod(shape)))
+    groups = by_reason(((name, math.prod(shape)), reason) for name, shape, reason in audit.skipped)
     lines: list[str] = []
     for reason, tensors in groups.items():
         names = ", ".join(shown(name) for name, _ in tensors[:_MOST_NAMED])

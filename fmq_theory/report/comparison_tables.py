@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from rich.text import Text
 
+from fmq_theory.checkpoint.reasons import by_reason
 from fmq_theory.claims.comparison import Comparison, Row
 from fmq_theory.claims.crossover import crossover_in_words, crossover_mark
 from fmq_theory.claims.verdict import place_in_band
@@ -222,7 +223,4 @@ def _tensors(comparison: Comparison) -> Sheet:
 
 
 def _reasons(skipped: Sequence[tuple[str, str]]) -> str:
-    counts: dict[str, int] = {}
-    for _, reason in skipped:
-        counts[reason] = counts.get(reason, 0) + 1
-    return "; ".join(f"{count} {reason}" for reason, count in counts.items())
+    return "; ".join(f"{len(alike)} {reason}" for reason, alike in by_reason(skipped).items())
