@@ -1,9 +1,19 @@
 """The campaigns, in the order in which they take turns."""
 
 from experiments.fuzz.calls import CALLS, TRANSPORT
+from experiments.fuzz.checkpoints import PT_FILES, SAFETENSORS_FILES
+from experiments.fuzz.documents import CERTIFICATES, PLANS
 from experiments.fuzz.names import NAMES
 from experiments.fuzz.trial import Campaign
 
 __all__ = ["CAMPAIGNS"]
 
-CAMPAIGNS: tuple[Campaign, ...] = (CALLS, TRANSPORT, NAMES)
+CAMPAIGNS: tuple[Campaign, ...] = (
+    CALLS,
+    TRANSPORT,
+    NAMES,
+    PT_FILES,
+    SAFETENSORS_FILES,
+    CERTIFICATES,
+    PLANS,
+)
