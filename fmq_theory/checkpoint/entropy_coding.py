@@ -10,11 +10,12 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from fmq_theory.checkpoint.limits import check_expansion
 from fmq_theory.errors import CheckpointError
 from fmq_theory.kernels.encode import counts_rows
 from fmq_theory.kernels.packing import pack_codes, packed_size, unpack_codes
 
-__all__ = ["CODING", "compress_codes", "decompress_codes", "index_entropy"]
+__all__ = ["CODING", "compress_codes", "decompress_codes", "index_entropy", "may_expand"]
 
 Bytes = NDArray[np.uint8]
 
@@ -49,8 +50,10 @@ def decompress_codes(data: Bytes, bits: int, rows: int, columns: int, thing: str
         thing: what to call it in an error.
 
     Raises:
-        CheckpointError: the data are damaged, or the library is not installed.
+        CheckpointError: the data are damaged or promise more than ``may_expand`` allows, or the library is
+            not installed.
     """
+    check_expansion(thing, rows * columns, data.size)
     library, field = _library(), _FIELD[bits]
     size = rows * packed_size(columns, field)
     try:
@@ -70,6 +73,15 @@ def decompress_codes(data: Bytes, bits: int, rows: int, columns: int, thing: str
     if bits < field and int(codes.max(initial=0)) >> bits:
         raise CheckpointError(thing, f"a code has more than {bits} bits", "write or download it again")
     return fields if bits == field else pack_codes(codes, bits)
+
+
+def may_expand(data: Bytes, codes: int) -> bool:
+    """Whether ``decompress_codes`` would take ``data`` for that many codes, which are a byte each."""
+    try:
+        check_expansion("codes", codes, data.size)
+    except CheckpointError:
+        return False
+    return True
 
 
 def index_entropy(codes: Bytes, bits: int, threads: int = 1) -> float:

@@ -9,8 +9,8 @@ meets a healthy file beyond one assigns a larger number to it: ``fmq_theory.chec
 from fmq_theory.errors import CheckpointError
 
 __all__ = [
-    "EXPANSION", "FREE_BYTES", "LONGEST_HEADER", "MOST_DEPTH", "MOST_DIMENSIONS", "MOST_PICKLE_BYTES",
-    "MOST_RECORDS", "MOST_STEPS", "MOST_TENSORS", "check_count", "check_expansion",
+    "EXPANSION", "FREE_BYTES", "LONGEST_HEADER", "MOST_DEPTH", "MOST_DIMENSIONS", "MOST_NAMES",
+    "MOST_PICKLE_BYTES", "MOST_RECORDS", "MOST_STEPS", "MOST_TENSORS", "check_count", "check_expansion",
 ]  # fmt: skip
 
 FREE_BYTES = 256 * 2**20
@@ -19,12 +19,14 @@ EXPANSION = 32
 """Beyond them, so many bytes of tensors for each byte of the file."""
 MOST_PICKLE_BYTES = 256 * 2**20
 """The structure of a pickled file, without the numbers of its tensors."""
-MOST_STEPS = 10_000_000
+MOST_STEPS = 8_000_000
 """Operations of a pickle; a tensor takes some thirty."""
 MOST_DEPTH = 200
 """Containers within containers."""
-MOST_TENSORS = 1_000_000
+MOST_TENSORS = 250_000
 """Tensors of a file, each counted once a name."""
+MOST_NAMES = 10_000
+"""Names for one and the same tensor."""
 MOST_RECORDS = 1_000_000
 """Entries of a zip archive."""
 MOST_DIMENSIONS = 64

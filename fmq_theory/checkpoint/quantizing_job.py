@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from fmq_theory.checkpoint.container import Spec, checksum, write_container
-from fmq_theory.checkpoint.entropy_coding import CODING, compress_codes, index_entropy
+from fmq_theory.checkpoint.entropy_coding import CODING, compress_codes, index_entropy, may_expand
 from fmq_theory.checkpoint.naming import Entry
 from fmq_theory.checkpoint.number_types import bytes_of, safetensors_type
 from fmq_theory.checkpoint.packed_tensor import CodebookType, PackedTensor, pack
@@ -144,10 +144,11 @@ class Job:
         """Codes the codes in ``arrays`` if that takes less; what the config says of it."""
         rows = np.ascontiguousarray(packed.layout.rows(packed.unpacked_codes()))
         codes = compress_codes(rows, packed.bits, self.threads)
-        least = min(codes.size, packed.codes.size)
+        coded = codes.size < packed.codes.size and may_expand(codes, rows.size)
+        least = codes.size if coded else packed.codes.size
         entropy = index_entropy(rows, packed.bits, self.threads)
         found: dict[str, Any] = {"entropy_bits": entropy, "code_bits": 8.0 * least / rows.size}
-        if codes.size < packed.codes.size:
+        if coded:
             arrays[CODES] = ("U8", (codes.size,), codes)
             saved = 8.0 * (packed.codes.size - codes.size) / rows.size
             found |= {"coding": CODING, "effective_bits": packed.effective_bits - saved}

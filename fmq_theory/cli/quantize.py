@@ -159,6 +159,7 @@ def quantize(
         raise click.UsageError("-o OUT is missing: the file or the folder to write")
     leave_torch_out_of_pot()
     with reported_errors(), reading_checkpoint(checkpoint, plan_path, sensitivities):
+        from fmq_theory.checkpoint.inputs import unchanged
         from fmq_theory.checkpoint.output import OutputPlace
         from fmq_theory.checkpoint.packed_file import write_quantized
         from fmq_theory.report import progress_bar
@@ -172,7 +173,8 @@ def quantize(
         place = OutputPlace(out)
         place.check(overwrite=force)
         refuse_same([*named, *place.files])
-        planned, kept, plan = asked.settle()
+        with unchanged(checkpoint):
+            planned, kept, plan = asked.settle()
         try:
             with progress_bar("quantizing", "reading the checkpoint") as progress:
                 written = write_quantized(

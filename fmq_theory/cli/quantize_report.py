@@ -111,7 +111,10 @@ def write_plan(asked: "Asked", path: Path | None, *, force: bool) -> None:
 
     if path is not None:
         check_writable(path, overwrite=force)
-    plan = asked.measured()
+    from fmq_theory.checkpoint.inputs import unchanged
+
+    with unchanged(asked.checkpoint):
+        plan = asked.measured()
     if path is None:
         click.echo(plan.to_json(), nl=False)
         return

@@ -1,6 +1,8 @@
 """The tensors of a file of ``torch.save``."""
 
-from collections.abc import Callable, Iterator
+import gc
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -39,9 +41,10 @@ def open_pickled(path: Path, file: FileBytes) -> list[StoredTensor]:
         PickleError: it is damaged, or no such file.
         CheckpointError: it is damaged, or above a limit.
     """
-    source = _source(file)
     thing = f"checkpoint {str(path)!r}"
-    described = list(_walk(source.root, thing, file))
+    with _without_collector():
+        source = _source(file)
+        described = list(_walk(source.root, thing, file))
     promised = sum(tensor.count * tensor.dtype.itemsize for _, tensor in described if not tensor.kind)
     limits.check_expansion(thing, promised, file.size)
     places: dict[tuple[Any, ...], int] = {}
@@ -65,6 +68,18 @@ def open_pickled(path: Path, file: FileBytes) -> list[StoredTensor]:
             )
         )
     return found
+
+
+@contextmanager
+def _without_collector() -> Generator[None]:
+    """Python's collector looks through all objects again and again while their number grows."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _raw(load: Callable[[], torch.Tensor]) -> Callable[[], Bytes]:
@@ -95,38 +110,48 @@ def _walk(root: object, thing: str, file: FileBytes) -> Iterator[tuple[Keys, Des
     """
     stack: list[tuple[_Path, object]] = [(_Path(None, "", 0, 0), root)]
     entered: set[int] = set()
+    names: dict[int, int] = {}
+    barren: set[int] = set()  # containers known to hold no tensor
     visits = tensors = letters = 0
     while stack:
         path, node = stack.pop()
         if isinstance(node, Described):
             tensors += 1
             letters += path.letters
+            names[id(node)] = names.get(id(node), 0) + 1
+            limits.check_count(thing, "names for one tensor", names[id(node)], "MOST_NAMES")
             limits.check_count(thing, "tensors", tensors, "MOST_TENSORS")
             limits.check_expansion(thing, letters, file.size)
             yield path.keys(), node
             continue
         if isinstance(node, _Left):
             entered.remove(node.container)
+            if tensors == node.tensors:
+                barren.add(node.container)
             continue
         identity = id(node)
-        if identity in entered:
+        if identity in entered or identity in barren:
             continue
-        if type(node) is dict:
-            children: list[tuple[Any, object]] = list(cast("dict[Any, object]", node).items())
-        elif type(node) in (list, tuple):
-            children = list(enumerate(cast("list[object]", node)))
-        else:
-            continue
+        children = _children(node)
         visits += 1 + len(children)
         limits.check_count(thing, "objects, each counted once a name", visits, "MOST_STEPS")
         limits.check_count(thing, "containers within containers", path.depth, "MOST_DEPTH")
         entered.add(identity)
-        stack.append((path, _Left(identity)))
-        stack.extend(
-            (path.below(str(key)), child)
-            for key, child in reversed(children)
-            if type(child) in (dict, list, tuple, Described)
-        )
+        stack.append((path, _Left(identity, tensors)))
+        stack.extend((path.below(str(key)), child) for key, child in reversed(children))
+
+
+def _children(node: object) -> list[tuple[object, object]]:
+    """What a container holds that may hold tensors."""
+    if isinstance(node, dict):
+        named = cast("dict[object, object]", node).items()
+    elif isinstance(node, (list, tuple)):
+        named = enumerate(cast("list[object]", node))
+    else:
+        return []
+    return [
+        (k, v) for k, v in named if isinstance(v, Described) or (isinstance(v, (dict, list, tuple)) and v)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +159,7 @@ class _Left:
     """Stands on the stack below the contents of a container: where it is met, the container has been left."""
 
     container: int
+    tensors: int
 
 
 @dataclass(frozen=True, slots=True)
