@@ -1,7 +1,10 @@
 """One function on many tasks by several processes, of this machine or of a Dask cluster."""
 
 import importlib
-from collections.abc import Callable, Generator, Iterable, Sequence
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
@@ -57,14 +60,45 @@ def on_processes(work: Callable[[T], R], tasks: Sequence[T], jobs: int) -> Gener
     library = cast("Any", joblib)
     calls = (library.delayed(work)(task) for task in tasks)
     parallel = library.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
+    # Said where the caller stops early, which is what it wants.
+    warnings.filterwarnings("ignore", ".*have been cancelled", UserWarning)
+    results: Generator[R] | None = None
     try:
-        yield from cast("Iterable[R]", parallel(calls))
+        with _interrupts_held_back():
+            results = cast("Generator[R]", parallel(calls))  # starts the processes
+        yield from results
     except BrokenProcessPool as error:
         raise WorkersError(
             "workers",
             "a process died, perhaps for want of memory",
             "pass a smaller --jobs; what is finished is kept where the run can be resumed",
         ) from error
+    finally:
+        if results is not None:
+            results.close()
+
+
+@contextmanager
+def _interrupts_held_back() -> Generator[None]:
+    """Processes that start meanwhile never see Ctrl-C, which a terminal sends to all; this one sees it after.
+
+    A worker ends when the process that asked for it does. Told of Ctrl-C itself, it would print where it was.
+    """
+    hold = getattr(signal, "pthread_sigmask", None)
+    if hold is None or threading.current_thread() is not threading.main_thread():  # Windows; no handlers here
+        yield
+        return
+    came: list[int] = []
+    # Another thread of a library may take the signal, and Python would still raise it in this one.
+    handler = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    before = hold(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        hold(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+    if came:
+        signal.raise_signal(signal.SIGINT)
 
 
 def on_dask(work: Callable[[T], R], tasks: Sequence[T], scheduler: str) -> Generator[R]:

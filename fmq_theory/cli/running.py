@@ -52,6 +52,13 @@ class _Guarded(click.Command):
             _ended(words, lambda: call(words, prog_name, complete_var, standalone_mode=False, **extra))
         )
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # click would write an empty line first
+            _say("stopped", "")
+            raise SystemExit(INTERRUPTED) from None
+
 
 class FmqCommand(_Guarded):
     """A command; ``--help`` ends with the exit codes."""
@@ -87,7 +94,7 @@ def _code(words: Sequence[str], call: Callable[[], Any]) -> int:
     last = _LastResort()
     with last:
         try:
-            with _stopped_by_signals():
+            with _stopped_by_signals(last):
                 _check_folder(words)
                 result = call()
                 return result if isinstance(result, int) else DONE
@@ -97,9 +104,13 @@ def _code(words: Sequence[str], call: Callable[[], Any]) -> int:
             _say("stopped", "")
             return INTERRUPTED
         except click.ClickException as error:
+            if last.interrupted:
+                raise
             _show(error)
             return UNUSABLE if type(error) is click.ClickException else error.exit_code
         except FmqError as error:
+            if last.interrupted:
+                raise
             _say(error)
             return UNUSABLE
     return last.code
@@ -112,9 +123,13 @@ class _LastResort:
 
     Attributes:
         code: the exit code after an error.
+        interrupted: Ctrl-C came. It may stop a library in the middle of its import and come out of it as an
+            error of any kind.
     """
 
-    code = FAULT
+    def __init__(self) -> None:
+        self.code = FAULT
+        self.interrupted = False
 
     def __enter__(self) -> None:
         pass
@@ -124,6 +139,10 @@ class _LastResort:
     ) -> bool:
         if not isinstance(error, Exception):
             return False
+        if self.interrupted:
+            _say("stopped", "")
+            self.code = INTERRUPTED
+            return True
         if (lacking := _of_the_system(error)) is not None:
             _say(lacking)
             self.code = UNUSABLE
@@ -198,7 +217,7 @@ def _say(sentence: object, title: str = "Error: ", *, keep_lines: bool = False) 
 
 
 @contextmanager
-def _stopped_by_signals() -> Generator[None]:
+def _stopped_by_signals(last: _LastResort) -> Generator[None]:
     """SIGTERM and SIGHUP end the command as Ctrl-C does, with no temporary file left; the next one at once.
 
     Handlers that somebody else has set, as a test may, stay.
@@ -213,6 +232,7 @@ def _stopped_by_signals() -> Generator[None]:
 
     def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        last.interrupted = True
         raise KeyboardInterrupt
 
     names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
