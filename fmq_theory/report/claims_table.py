@@ -11,11 +11,12 @@ from fmq_theory.report.tables import print_prose, terminal
 __all__ = ["print_claims"]
 
 _INDENT = 2
+_PIPE_WIDTH = 200
 
 
 def print_claims(findings: Sequence[Finding]) -> None:
     """Prints every claim with its evidence, the controls that were not caught, and the count."""
-    console = terminal()
+    console = terminal(pipe_width=_PIPE_WIDTH)
     for finding, row in zip(findings, claim_rows(findings), strict=True):
         verdict = Text(row.verdict, style=CLAIM_COLOURS[finding.verdict])
         console.print(Text(row.id, style="bold").append("  ").append_text(verdict), soft_wrap=True)

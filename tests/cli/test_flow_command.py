@@ -1,6 +1,7 @@
 """``fmq flow`` end to end on tiny models: what it writes, keeps, resumes and refuses."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,6 +135,22 @@ def test_nan_in_a_cell_is_a_row_with_a_note_and_exit_1() -> None:
     assert len(rows) == 4
     assert rows[0]["failed"]
     assert "nan" in rows[0]["note"]
+    # The row of the table itself says why it has no numbers.
+    words = " ".join(result.output.split())
+    assert re.search(r"uniform \(min–max\) 2 no samples \(weights mse [\d.e-]+\): [^|]*nan", words)
+
+
+def test_what_a_model_prints_is_no_result() -> None:
+    Path("talking.py").write_text(
+        "from tests.flow.tiny_models import Plane\nfrom fmq_theory import FlowModel\n"
+        "class Talking(Plane):\n    def forward(self, x, t):\n        print('aside')\n"
+        "        return super().forward(x, t)\n"
+        "def build():\n    print('aside')\n    return FlowModel(Talking(), (2,))\n"
+    )
+    result = run("--model", "./talking.py:build", "--no-plot", "--ladder-samples", "0", "--out", "out")
+    assert result.exit_code == 0, result.output
+    assert "aside" not in result.stdout
+    assert "aside" in result.stderr
 
 
 def test_a_checkpoint_of_another_network_names_the_first_mismatches() -> None:
