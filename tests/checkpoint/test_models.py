@@ -64,6 +64,16 @@ def test_field_of_a_checkpoint_runs(checkpoint: Path) -> None:
     assert sample(field, torch.randn(4, 1, 8, 8), 3).end.shape == (4, 1, 8, 8)
 
 
+@pytest.mark.parametrize("key", ["ema", "net_ema", "follower"])
+def test_a_running_average_runs_where_it_is_asked_for(key: str, tmp_path: Path) -> None:
+    path, state = tmp_path / "model.pt", _state(0)
+    average = {name: tensor * 0.99 for name, tensor in state.items()}
+    torch.save({"net": state, key: average}, path)
+    plain, followed = load_flow(path, FACTORY), load_flow(path, FACTORY, include=[f"{key}.*"])
+    assert torch.equal(plain.module.state_dict()["last.weight"], state["last.weight"])
+    assert torch.equal(followed.module.state_dict()["last.weight"], average["last.weight"])
+
+
 def test_swapped_weights_change_the_samples(checkpoint: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.safetensors"
     save_file(_state(1), other)
