@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.errors import SchemeError
 
 __all__ = ["Codebook", "Codebooks"]
@@ -34,6 +35,8 @@ class Codebook:
 
     levels: NDArray[np.float64]
     thresholds: NDArray[np.float64]
+
+    __repr__ = brief_repr
 
     def __post_init__(self) -> None:
         for field in ("levels", "thresholds"):
@@ -106,6 +109,8 @@ class Codebooks:
     thresholds: NDArray[np.float64]
     used: NDArray[np.int64]
     lower_bound: NDArray[np.float64]
+
+    __repr__ = brief_repr
 
     @classmethod
     def empty(cls, num_rows: int, num_levels: int) -> "Codebooks":

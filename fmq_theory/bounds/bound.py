@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.errors import SourceError
 
 __all__ = ["Bound", "BoundKind"]
@@ -48,6 +49,8 @@ class Bound:
     assumptions: tuple[str, ...]
     reference: str
     enclosure: tuple[float, float] | None = field(default=None)
+
+    __repr__ = brief_repr
 
     def __post_init__(self) -> None:
         if math.isnan(self.value) or self.value < 0:

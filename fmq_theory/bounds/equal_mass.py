@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.bounds.bound import Bound
+from fmq_theory.brief import brief_repr
 from fmq_theory.errors import SourceError
 from fmq_theory.sources import Source
 from fmq_theory.sources.empirical import Empirical
@@ -40,6 +41,8 @@ class EqualMassCells(NamedTuple):
     mass: FloatArray
     second: FloatArray
     width: FloatArray
+
+    __repr__ = brief_repr
 
 
 def equal_mass_edges(source: Source, num_levels: int) -> FloatArray:

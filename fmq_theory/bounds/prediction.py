@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from fmq_theory.bounds.bound import Bound
+from fmq_theory.brief import brief_repr
 
 __all__ = ["NOTHING", "Prediction", "Statements"]
 
@@ -24,6 +25,8 @@ class Statements:
     lower: Bound | None = None
     high_rate: Bound | None = None
     missing: str = ""
+
+    __repr__ = brief_repr
 
 
 NOTHING = Statements(missing="no theory of this scheme")
@@ -50,3 +53,5 @@ class Prediction:
     own: Statements
     fresh: Statements
     order: float | None
+
+    __repr__ = brief_repr

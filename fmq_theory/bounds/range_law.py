@@ -16,6 +16,7 @@ from scipy.special import gamma
 
 from fmq_theory.bounds.bound import Bound
 from fmq_theory.bounds.memo import remember_for_laws
+from fmq_theory.brief import brief_repr
 from fmq_theory.errors import SourceError
 from fmq_theory.sources import Gaussian, Source
 from fmq_theory.sources.empirical import Empirical
@@ -53,6 +54,8 @@ class ExtremeNodes(NamedTuple):
     low: FloatArray
     high: FloatArray
     weight: FloatArray
+
+    __repr__ = brief_repr
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from typing import Literal
 
 from flint import arb
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.certify.affine_search import AffineSearch, Hull
 from fmq_theory.certify.codebooks import optimal_codebook
 from fmq_theory.certify.enclosure import Enclosure, Exact, ball, exact, precision
@@ -64,6 +65,8 @@ class BestMap:
     optimum: Enclosure
     verdict: Verdict
     proof: str
+
+    __repr__ = brief_repr
 
 
 def best_multiple(law: Law, levels: Sequence[Exact], *, digits: int = 30, effort: int = 2_000_000) -> BestMap:

@@ -10,6 +10,7 @@ from fractions import Fraction
 from functools import cache
 from itertools import pairwise
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.certify.elementary import power
 from fmq_theory.certify.enclosure import Enclosure, Exact, exact
 from fmq_theory.errors import CertificationError
@@ -33,6 +34,8 @@ class Block:
     low: Fraction
     high: Fraction
     mass: Fraction
+
+    __repr__ = brief_repr
 
     def part(self, low: Fraction, high: Fraction) -> "Block | None":
         """What of it lies in [low, high]; None where that has no mass."""
@@ -67,6 +70,8 @@ class BlockLaw:
     """
 
     blocks: tuple[Block, ...]
+
+    __repr__ = brief_repr
 
     def __post_init__(self) -> None:
         apart = all(a.high <= b.low for a, b in pairwise(self.blocks))
@@ -182,6 +187,8 @@ class SpikeLaw:
 
     peak: Fraction
     width: Fraction
+
+    __repr__ = brief_repr
 
     def __post_init__(self) -> None:
         if not (0 < self.peak < 1 and 0 < self.width < 1):

@@ -30,6 +30,7 @@ from typing import Literal
 
 from flint import arb
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.certify.enclosure import Enclosure, Exact, ball, exact, precision
 from fmq_theory.certify.law import Law
 from fmq_theory.certify.roots import krawczyk
@@ -74,6 +75,8 @@ class OptimalCodebook:
     verdict: Verdict
     proof: str
     among: Literal["all", "symmetric"] = "all"
+
+    __repr__ = brief_repr
 
     @property
     def relative_gap(self) -> float:
@@ -267,6 +270,8 @@ class CodebookCheck:
     threshold_defects: tuple[Enclosure, ...]
     best: OptimalCodebook
     excess: Enclosure
+
+    __repr__ = brief_repr
 
 
 def codebook_distortion(

@@ -13,6 +13,7 @@ from fractions import Fraction
 
 from flint import arb, ctx, fmpq
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.errors import CertificationError
 
 __all__ = ["Enclosure", "Exact", "ball", "exact", "precision"]
@@ -121,6 +122,8 @@ class Enclosure:
 
     lower: Fraction
     upper: Fraction
+
+    __repr__ = brief_repr
 
     def __post_init__(self) -> None:
         if self.lower > self.upper:

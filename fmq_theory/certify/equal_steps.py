@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.certify.affine_optimum import best_affine_map
 from fmq_theory.certify.enclosure import Enclosure
 from fmq_theory.certify.law import Law
@@ -46,6 +47,8 @@ class EqualSteps:
     optimum: Enclosure
     verdict: Literal["CERTIFIED", "INCONCLUSIVE"]
     proof: str
+
+    __repr__ = brief_repr
 
     def levels(self, num_levels: int) -> tuple[Enclosure, ...]:
         """The K levels, increasing."""

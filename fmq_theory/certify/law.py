@@ -11,6 +11,7 @@ from typing import ClassVar, NamedTuple
 
 from flint import acb, arb, ctx
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.certify.enclosure import Enclosure, Exact, ball, precision
 from fmq_theory.certify.integrals import integrate_half_line
 from fmq_theory.certify.roots import certified_root
@@ -25,6 +26,8 @@ class UpperMoments(NamedTuple):
     mass: arb
     first: arb
     second: arb
+
+    __repr__ = brief_repr
 
     def __sub__(self, other: "UpperMoments") -> "UpperMoments":
         """Moments of the cell between two points."""

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 from flint import arb, ctx
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.errors import CertificationError
 
 __all__ = ["Tridiagonal", "certified_root", "certified_zero", "interval_newton", "krawczyk"]
@@ -38,6 +39,8 @@ class Tridiagonal:
     lower: Sequence[arb]
     diagonal: Sequence[arb]
     upper: Sequence[arb]
+
+    __repr__ = brief_repr
 
     def midpoint(self) -> "Tridiagonal":
         """The exact matrix at the centres of the entries' balls."""

@@ -22,6 +22,7 @@ from typing import Literal
 
 from flint import arb, ctx
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.certify.enclosure import Enclosure, ball, precision
 from fmq_theory.certify.law import Law, UpperMoments
 from fmq_theory.certify.roots import Tridiagonal, certified_zero
@@ -38,6 +39,8 @@ class LloydMaxSystem:
 
     law: Law
     shape: Shape
+
+    __repr__ = brief_repr
 
     def thresholds(self, levels: Sequence[arb]) -> list[arb]:
         """Midpoints between the levels; with the 0 on the left that ``even`` and ``odd`` imply."""
@@ -163,6 +166,8 @@ class StationaryCodebook:
     thresholds: tuple[Enclosure, ...]
     distortion: Enclosure
     strict_minimum: bool | None
+
+    __repr__ = brief_repr
 
     @property
     def num_levels(self) -> int:

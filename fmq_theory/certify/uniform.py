@@ -36,6 +36,7 @@ from itertools import pairwise
 
 from flint import arb
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.certify.enclosure import Enclosure, ball, precision
 from fmq_theory.certify.law import Law
 from fmq_theory.certify.roots import certified_root
@@ -55,6 +56,8 @@ class UniformOptimum:
 
     step: Enclosure
     distortion: Enclosure
+
+    __repr__ = brief_repr
 
 
 def uniform_distortion(law: Law, num_levels: int, step: Fraction, *, digits: int = 30) -> Enclosure:

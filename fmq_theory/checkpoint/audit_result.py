@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fmq_theory.bounds import BAND, crossover_bits
+from fmq_theory.brief import brief_repr
 from fmq_theory.checkpoint.tails import Spread
 
 __all__ = ["Audit", "AuditCell", "AuditRatio", "AuditTotals", "TensorAudit", "ratios_of", "totals_of"]
@@ -160,6 +161,8 @@ class Audit:
     totals: AuditTotals
     advice: dict[str, Any]
     reused: int
+
+    __repr__ = brief_repr
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self, cast, get_args
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.checkpoint.plan_checks import (
     PlanError,
     check,
@@ -56,6 +57,8 @@ class TensorPlan:
     sse: float
     effective_bits: float
     weights: int
+
+    __repr__ = brief_repr
 
     def __post_init__(self) -> None:
         thing = f"tensor {self.name!r} of the plan"
@@ -114,6 +117,17 @@ class Plan:
 
     Raises:
         PlanError: a tensor comes twice, or a number is out of its domain.
+
+    Examples:
+        A file of it is read back as it was; one that somebody changed proves nothing any more:
+
+        >>> from fmq_theory import Plan
+        >>> plan = Plan((), 32.0, 0.0, 0.0, {"objective": 0.0})
+        >>> text = plan.to_json()
+        >>> Plan.from_json(text) == plan
+        True
+        >>> print(Plan.from_json(text.replace("32.0", "4.0")).optimality_gap)
+        None
     """
 
     tensors: tuple[TensorPlan, ...]
@@ -121,6 +135,8 @@ class Plan:
     mse: float
     optimality_gap: float | None
     config: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    __repr__ = brief_repr
 
     def __post_init__(self) -> None:
         seen: set[str] = set()

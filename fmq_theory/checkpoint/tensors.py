@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.checkpoint.limits import MOST_DIMENSIONS
 from fmq_theory.checkpoint.number_types import ITEM_BITS, bytes_of, safetensors_type
 
@@ -31,6 +32,8 @@ class NamedTensor:
     name: str
     array: NDArray[np.floating]
 
+    __repr__ = brief_repr
+
 
 @dataclass(frozen=True, slots=True)
 class SkippedTensor:
@@ -39,6 +42,8 @@ class SkippedTensor:
     name: str
     shape: tuple[int, ...]
     reason: str
+
+    __repr__ = brief_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,8 @@ class Checkpoint:
     path: Path
     tensors: tuple[NamedTensor, ...]
     skipped: tuple[SkippedTensor, ...]
+
+    __repr__ = brief_repr
 
     @property
     def num_weights(self) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fmq_theory.bounds import BAND, crossover_bits
+from fmq_theory.brief import brief_repr
 from fmq_theory.metrics import Estimate, median_estimate
 
 __all__ = [
@@ -94,6 +95,8 @@ class Row:
     effective_bits: float | None = None
     note: str = ""
 
+    __repr__ = brief_repr
+
 
 @dataclass(frozen=True, slots=True)
 class RatioRow:
@@ -139,6 +142,8 @@ class TensorRow:
     rho_em: tuple[float | None, ...]
     crossover_bits: float | None
 
+    __repr__ = brief_repr
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -174,6 +179,8 @@ class Comparison:
     table_notes: tuple[str, ...] = ()
     crossover: Estimate | None = None
     layer_ratios: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...] = ()
+
+    __repr__ = brief_repr
 
 
 def in_band(ratio: float | None) -> bool | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.errors import FlowError
 from fmq_theory.flow.field import VelocityField
 from fmq_theory.flow.samplers import Sampler, Trajectory, get_sampler, sample
@@ -62,6 +63,8 @@ class Convergence:
     error_rms_hat: float
     samples_rms: float
     tolerance: float
+
+    __repr__ = brief_repr
 
     @property
     def converged(self) -> bool:

@@ -7,6 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.errors import FlowError
 from fmq_theory.flow.field import TorchField
 from fmq_theory.flow.foreign import check_forward, foreign_code
@@ -65,6 +66,8 @@ class FlowModel:
     draw_condition: Condition = field(repr=False, default=no_condition)
     latent_layer: str | None = None
     unused: tuple[str, ...] = ()
+
+    __repr__ = brief_repr
 
     def __post_init__(self) -> None:
         if not isinstance(cast("object", self.module), nn.Module):

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.errors import FlowError, SchemeError, WeightsError
 from fmq_theory.flow.field import VelocityField
 from fmq_theory.quantizers import Scheme, get_scheme, quantize
@@ -49,6 +50,8 @@ class QuantizedField(Generic[AnyField]):
     weight_error: Mapping[str, float]
     num_weights: int
     num_lossless: int
+
+    __repr__ = brief_repr
 
     @property
     def mse(self) -> float:

@@ -9,6 +9,7 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.errors import FlowError
 from fmq_theory.flow.field import VelocityField
 
@@ -39,6 +40,8 @@ class Sampler:
     evaluations: int
     step: Step
 
+    __repr__ = brief_repr
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trajectory:
@@ -51,6 +54,8 @@ class Trajectory:
 
     times: Tensor
     states: Tensor
+
+    __repr__ = brief_repr
 
     @property
     def steps(self) -> int:

@@ -22,6 +22,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.errors import FlowError, SchemeError
 from fmq_theory.flow.cell import BySeed, Cell, LatentValues
 from fmq_theory.flow.cell_store import CellStore
@@ -61,6 +62,8 @@ class VelocitySettings:
     protocol: str = "weights"
     granularity: str = "channel"
     seed: int = 0
+
+    __repr__ = brief_repr
 
     def __post_init__(self) -> None:
         if self.batch < 2 or (self.batches is not None and self.batches < 1) or self.components < 1:

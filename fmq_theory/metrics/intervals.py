@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.errors import WeightsError
 
 __all__ = [
@@ -56,6 +57,8 @@ class Estimate:
     confidence: float
     of: str = "value"
     ordered: tuple[float, ...] = ()
+
+    __repr__ = brief_repr
 
     def at(self, confidence: float) -> "Estimate":
         """The same estimate with the interval that a verdict may rest on at this confidence.

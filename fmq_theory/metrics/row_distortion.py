@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.kernels.row_codebooks import squared_errors
 from fmq_theory.kernels.threads import run_blocks
 from fmq_theory.sources.sorted_rows import SortedRows
@@ -26,6 +27,8 @@ class RowDistortion(NamedTuple):
 
     squared_error: FloatArray
     entropy: FloatArray
+
+    __repr__ = brief_repr
 
 
 def row_distortion(levels: FloatArray, ends: NDArray[np.int64], rows: SortedRows) -> RowDistortion:

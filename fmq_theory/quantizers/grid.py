@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.codebook import Codebooks
 from fmq_theory.errors import SchemeError
 from fmq_theory.kernels.row_codebooks import squared_errors
@@ -41,6 +42,8 @@ class GridCell:
     mse: float
     entropy_bits: float
     effective_bits: float
+
+    __repr__ = brief_repr
 
 
 def design_grid(

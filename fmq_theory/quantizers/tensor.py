@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.codebook import Codebooks
 from fmq_theory.errors import FmqError, SchemeError, SourceError, WeightsError
 from fmq_theory.kernels.encode import squared_error_rows
@@ -79,6 +80,8 @@ class QuantizedTensor:
     mse: float
     optimality_gap: float | None
     effective_bits: float
+
+    __repr__ = brief_repr
 
     def __post_init__(self) -> None:
         for array in (self.codes, self.codebooks, self.num_levels_used, self.lossless_by_construction):

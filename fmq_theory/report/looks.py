@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from fmq_theory.brief import brief_repr
+
 __all__ = ["RUNG_LOOKS", "SCHEME_LOOKS", "Look", "RungLook", "look"]
 
 
@@ -13,6 +15,8 @@ class Look:
     colour: str
     marker: str
     short: str
+
+    __repr__ = brief_repr
 
 
 SCHEME_LOOKS = {

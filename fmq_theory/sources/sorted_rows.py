@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.kernels.radix_sort import sort_rows
 from fmq_theory.kernels.row_codebooks import block_prefix_of_rows
 from fmq_theory.kernels.threads import run_blocks
@@ -30,6 +31,8 @@ class SortedRows:
     points: NDArray[np.floating]
     blocks: FloatArray
     threads: int
+
+    __repr__ = brief_repr
 
     @classmethod
     def of(cls, rows: NDArray[np.floating], threads: int = 1) -> "SortedRows":

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.errors import SourceError
 
 __all__ = [
@@ -40,6 +41,8 @@ class Parameter:
     typical: tuple[float, float]
     default: float
     description: str
+
+    __repr__ = brief_repr
 
     def validate(self, value: float, family: str) -> None:
         """Raises SourceError unless ``value`` lies inside the domain."""
@@ -88,6 +91,8 @@ class Membership:
     holds: bool
     reason: str
 
+    __repr__ = brief_repr
+
 
 class PartialMoments(NamedTuple):
     """M_p = E[(X - about)^p; a <= X < b] for p = 0, 1, 2; each of the broadcast shape of a, b."""
@@ -95,6 +100,8 @@ class PartialMoments(NamedTuple):
     mass: FloatArray
     first: FloatArray
     second: FloatArray
+
+    __repr__ = brief_repr
 
 
 class MagnitudeRange(NamedTuple):

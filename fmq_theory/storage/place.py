@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.errors import OutputError
 
 __all__ = ["NAME_SPARE", "Place", "current_umask", "open_to_append", "reading"]
@@ -56,6 +57,8 @@ class Place:
     final: Path
     status: os.stat_result | None
     descriptor: int | None = None
+
+    __repr__ = brief_repr
 
     @classmethod
     def of(cls, path: Path) -> "Place":
