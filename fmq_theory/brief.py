@@ -11,7 +11,7 @@ MOST_OF_A_REPR = 300
 _MOST_OF_A_FIELD = 48
 
 
-def brief_repr(value: Any) -> str:
+def brief_repr(self: Any) -> str:
     """``Class(field=value, ...)`` in at most 300 characters, as ``__repr__`` of a dataclass or a named tuple.
 
     An array is told by its type and shape, a long tuple, list or object by how many it holds, another value
@@ -28,12 +28,12 @@ def brief_repr(value: Any) -> str:
         >>> Model("digits", tuple(range(1000)))
         Model(name='digits', layers=<tuple of 1000>)
     """
-    if is_dataclass(value):
-        names = [field.name for field in fields(value) if field.repr]
+    if is_dataclass(self):
+        names = [field.name for field in fields(self) if field.repr]
     else:
-        names = list(getattr(type(value), "_fields", ()))
-    told = [f"{name}={_brief(getattr(value, name, '?'))}" for name in names]
-    start = f"{type(value).__qualname__}("
+        names = list(getattr(type(self), "_fields", ()))
+    told = [f"{name}={_brief(getattr(self, name, '?'))}" for name in names]
+    start = f"{type(self).__qualname__}("
     room = MOST_OF_A_REPR - len(start) - 6
     shown: list[str] = []
     for text in told:
