@@ -23,7 +23,9 @@ from fmq_theory.checkpoint.file_bytes import FileBytes
 from fmq_theory.checkpoint.number_types import ITEM_BITS
 from fmq_theory.errors import CheckpointError
 
-__all__ = ["Container", "Spec", "checksum", "open_container", "parse_json", "write_container"]
+__all__ = [
+    "Container", "Spec", "checksum", "in_file_order", "open_container", "parse_json", "write_container",
+]  # fmt: skip
 
 Bytes = NDArray[np.uint8]
 
@@ -99,6 +101,18 @@ class Container:
                 f"checkpoint {str(self.path)!r}", f"it lacks {name!r}", "download or save it again"
             )
         return self.file.read(self.body + self.starts[name], self.specs[name].num_bytes)
+
+    def part_of(self, name: str, begin: int, count: int) -> Bytes:
+        """``count`` bytes of a tensor from its byte ``begin`` on, in memory of their own.
+
+        Raises:
+            CheckpointError: see ``bytes_of``; or it has not so many.
+        """
+        if name not in self.specs or begin + count > self.specs[name].num_bytes:
+            raise CheckpointError(
+                f"checkpoint {str(self.path)!r}", f"it lacks {name!r}", "download or save it again"
+            )
+        return self.file.read(self.body + self.starts[name] + begin, count)
 
 
 def open_container(path: Path) -> Container:
@@ -216,6 +230,11 @@ def _damaged(path: Path, cause: str) -> CheckpointError:
     )
 
 
+def in_file_order(specs: Iterable[Spec]) -> list[Spec]:
+    """Tensors as ``write_container`` orders them: wider numbers first."""
+    return sorted(specs, key=lambda spec: -ITEM_BITS[spec.dtype])
+
+
 def write_container(
     path: Path,
     specs: Sequence[Spec],
@@ -243,7 +262,7 @@ def write_container(
         CheckpointError: a tensor has other bytes than its shape asks for.
         OSError: the disk refused.
     """
-    ordered = sorted(specs, key=lambda spec: -ITEM_BITS[spec.dtype])
+    ordered = in_file_order(specs)
     header: dict[str, Any] = {_METADATA: dict(metadata)}
     end = 0
     for spec in ordered:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.checkpoint.limits import check_expansion
+from fmq_theory.checkpoint.packed_config import CODING
 from fmq_theory.errors import CheckpointError
 from fmq_theory.kernels.encode import counts_rows
 from fmq_theory.kernels.packing import pack_codes, packed_size, unpack_codes
@@ -19,7 +20,6 @@ __all__ = ["CODING", "compress_codes", "decompress_codes", "index_entropy", "may
 
 Bytes = NDArray[np.uint8]
 
-CODING = "zstd"
 _LEVEL = 1  # higher ones look for repetitions, of which codes have none
 _FIELD = {1: 1, 2: 2, 3: 4, 4: 4, 5: 8, 6: 8, 7: 8, 8: 8}
 

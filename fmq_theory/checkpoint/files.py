@@ -16,8 +16,9 @@ from fmq_theory.checkpoint.container import Container, open_container
 from fmq_theory.checkpoint.file_bytes import FileBytes
 from fmq_theory.checkpoint.foreign_files import what_it_is
 from fmq_theory.checkpoint.number_types import TORCH_TYPES, from_bytes
+from fmq_theory.checkpoint.packed_index import quantization_config
 from fmq_theory.checkpoint.pickled import NeedsCodeError, PickleError, open_pickled
-from fmq_theory.checkpoint.quantized_file import QuantizedFile, quantization_config
+from fmq_theory.checkpoint.quantized_file import QuantizedFile
 from fmq_theory.checkpoint.shards import INDEX_SUFFIX, find_checkpoint, open_sharded
 from fmq_theory.checkpoint.tensors import StoredTensor
 from fmq_theory.errors import CheckpointError

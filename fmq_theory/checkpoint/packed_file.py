@@ -9,8 +9,8 @@ from fmq_theory.checkpoint.files import is_quantized, open_checkpoint
 from fmq_theory.checkpoint.inputs import checkpoint_files
 from fmq_theory.checkpoint.naming import classify
 from fmq_theory.checkpoint.output import OutputPlace
+from fmq_theory.checkpoint.packed_index import CONFIG
 from fmq_theory.checkpoint.packed_tensor import CodebookType
-from fmq_theory.checkpoint.quantized_file import CONFIG
 from fmq_theory.checkpoint.quantizing_job import Job, OnNonfinite, Progress
 from fmq_theory.checkpoint.recipe import KeptTensor, Planned, Recipe
 from fmq_theory.checkpoint.shards import find_checkpoint
@@ -134,16 +134,15 @@ def write_quantized(
         work = WorkFolder(place.path)
         with work.opened(resume=resume):
             parts = job.quantize_all(work)
-            config = job.config(parts)
             temporary = work.temporary("model")
-            num_bytes = job.assemble(parts, config, temporary)
+            config = job.assemble(parts, temporary)
             stored.verify_unchanged()
             work.forget()
             place.take(temporary, work.temporary("folder"), (base_config or {}) | {CONFIG: config})
     return WrittenCheckpoint(
         place.file,
         config,
-        num_bytes,
+        int(config["num_bytes"]),
         sum(entry.stored.num_bytes for entry in job.entries.values()),
         tuple(job.kept.values()),
         tuple(

@@ -1,7 +1,6 @@
 """One quantized tensor in the form in which it is stored, in a file or in memory."""
 
 import math
-import operator
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
@@ -10,12 +9,13 @@ import torch
 from numpy.typing import NDArray
 
 from fmq_theory.checkpoint.entropy_coding import decompress_codes
-from fmq_theory.checkpoint.level_rules import LEVELS, RULES, levels_of, stored_numbers
+from fmq_theory.checkpoint.level_rules import LEVELS, levels_of, stored_numbers
 from fmq_theory.checkpoint.number_types import torch_type
-from fmq_theory.errors import CheckpointError, FmqError, WeightsError
+from fmq_theory.checkpoint.packed_config import PackedConfig, damaged
+from fmq_theory.errors import WeightsError
 from fmq_theory.kernels.decode import decode_packed
 from fmq_theory.kernels.encode import squared_error_rows
-from fmq_theory.kernels.packing import pack_codes, packed_size, unpack_codes
+from fmq_theory.kernels.packing import pack_codes, unpack_codes
 from fmq_theory.kernels.threads import default_threads
 from fmq_theory.quantizers import QuantizedTensor
 from fmq_theory.quantizers.block_scaled import BlockQuantized
@@ -151,9 +151,7 @@ class PackedTensor:
         Raises:
             CheckpointError: a field is missing or wrong, or an array does not fit.
         """
-        found = cls._described(thing, config, codes, codebook, scales)
-        found._check(thing)
-        return found
+        return cls._of(thing, PackedConfig.read(thing, config), codes, codebook, scales)
 
     @classmethod
     def from_coded(
@@ -169,72 +167,36 @@ class PackedTensor:
         Raises:
             CheckpointError: see ``from_config`` and ``decompress_codes``.
         """
-        found = cls._described(thing, config, data, codebook, scales)
-        size, bits = math.prod(found.layout.shape), found.bits
-        if not (size > 0 and 1 <= bits <= 8):
-            raise _damaged(thing, f"it has {bits} bits, shape {found.layout.shape}")
-        rows = found.num_rows
-        codes = decompress_codes(data, bits, rows, size // rows, thing)
-        found = replace(found, codes=codes)
-        found._check(thing)
-        return found
+        said = PackedConfig.read(thing, config)
+        codes = decompress_codes(data, said.bits, said.num_rows, said.columns, thing)
+        return cls._of(thing, said, codes, codebook, scales)
 
     @classmethod
-    def _described(
-        cls, thing: str, config: Any, codes: NDArray[np.uint8], codebook: Reals, scales: torch.Tensor | None
+    def _of(
+        cls,
+        thing: str,
+        said: PackedConfig,
+        codes: NDArray[np.uint8],
+        codebook: Reals,
+        scales: torch.Tensor | None,
     ) -> "PackedTensor":
-        try:
-            shape = tuple(operator.index(side) for side in config["shape"])
-            layout = Layout.of(shape, config["strategy"], config["axis"] or 0, config["group_size"])
-            found = cls(
-                codes,
-                codebook,
-                str(config["levels"]),
-                str(config["scheme"]),
-                operator.index(config["bits"]),
-                layout,
-                str(config["dtype"]),
-                float(config["mse"]),
-                None if scales is None else Scales(scales, float(config["scale_unit"])),
-            )
-            torch.finfo(torch_type(found.dtype))
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            cause = f"lacks {error}" if isinstance(error, KeyError) else f"is wrong ({error})"
-            raise _damaged(thing, f"its entry in the quantization_config {cause}") from error
-        return found
-
-    @property
-    def num_rows(self) -> int:
-        """Rows that the layout asks for."""
-        if self.layout.granularity == "channel":
-            return self.layout.shape[cast(int, self.layout.axis)]
-        size = math.prod(self.layout.shape)
-        return size // (self.layout.group_size or size)
-
-    def _check(self, thing: str) -> None:
-        size = math.prod(self.layout.shape)
-        if not 1 <= self.bits <= 8 or self.rule not in RULES or size <= 0:
-            raise _damaged(
-                thing, f"it has {self.bits} bits, levels by {self.rule!r}, shape {self.layout.shape}"
-            )
-        rows = self.num_rows
-        if self.codes.shape != (rows, packed_size(size // rows, self.bits)):
-            raise _damaged(thing, f"its codes have shape {self.codes.shape}, which does not fit")
-        wanted = _NUMBERS.get(self.rule.partition(":")[0])
-        numbers = self.codebook.shape[1] if self.codebook.ndim == 2 else 0
-        fits = 1 <= numbers <= 2**self.bits if wanted is None else numbers == wanted
-        if self.codebook.shape[0] != (rows if self.scales is None else 1) or not fits:
-            raise _damaged(thing, f"its codebook has shape {self.codebook.shape}, which does not fit")
-        if self.scales is not None and self.scales.numbers.shape != (rows,):
-            raise _damaged(thing, f"its scales have shape {tuple(self.scales.numbers.shape)}")
-        if self.scales is not None and not np.isfinite(self.scales.values()).all():
-            raise _damaged(thing, "its scales hold nan or inf")
-        if not np.isfinite(self.codebook).all():
-            raise _damaged(thing, "its codebook holds nan or inf")
-
-
-# Numbers of a codebook by its rule; None for the levels themselves.
-_NUMBERS: dict[str, int | None] = {LEVELS: None, "uniform": 2, "log2": 4, "nf4": 1, "fp4": 1}
+        if (scales is None) != (said.scale_unit is None):
+            raise damaged(thing, "it has scales without a unit, or a unit without scales")
+        if codes.shape != said.codes_shape:
+            raise damaged(thing, f"its codes have shape {codes.shape}, which does not fit")
+        numbers = codebook.shape[1] if codebook.ndim == 2 else 0
+        if codebook.shape[:1] != (said.codebook_rows,) or not said.fits_codebook(numbers):
+            raise damaged(thing, f"its codebook has shape {codebook.shape}, which does not fit")
+        if not np.isfinite(codebook).all():
+            raise damaged(thing, "its codebook holds nan or inf")
+        scaled = None if scales is None else Scales(scales, cast(float, said.scale_unit))
+        if scaled is not None and scaled.numbers.shape != (said.num_rows,):
+            raise damaged(thing, f"its scales have shape {tuple(scaled.numbers.shape)}")
+        if scaled is not None and not np.isfinite(scaled.values()).all():
+            raise damaged(thing, "its scales hold nan or inf")
+        return cls(
+            codes, codebook, said.rule, said.scheme, said.bits, said.layout, said.dtype, said.mse, scaled
+        )
 
 
 def pack(
@@ -330,7 +292,3 @@ def as_torch(array: Reals, dtype: str) -> torch.Tensor:
     """A torch tensor of that safetensors type, contiguous, of its own memory or that of ``array``."""
     tensor = torch.from_numpy(np.ascontiguousarray(array))  # pyright: ignore[reportUnknownMemberType]
     return tensor.to(torch_type(dtype))
-
-
-def _damaged(thing: str, cause: str) -> FmqError:
-    return CheckpointError(thing, cause, "it is corrupt: write or download it again")

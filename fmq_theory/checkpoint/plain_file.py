@@ -1,6 +1,5 @@
 """A quantized checkpoint as other tools want it: dequantized, or in a folder of theirs."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,8 @@ from fmq_theory.checkpoint.container import Spec, open_container, write_containe
 from fmq_theory.checkpoint.inputs import checkpoint_files
 from fmq_theory.checkpoint.number_types import bytes_of, safetensors_type
 from fmq_theory.checkpoint.output import OutputPlace
-from fmq_theory.checkpoint.quantized_file import CONFIG, QuantizedFile
+from fmq_theory.checkpoint.packed_index import CONFIG
+from fmq_theory.checkpoint.quantized_file import QuantizedFile
 from fmq_theory.checkpoint.work_folder import WorkFolder
 from fmq_theory.errors import OutputError
 from fmq_theory.storage import reading
@@ -74,9 +74,7 @@ def export_folder(
         raise OutputError(f"output {path_out}", "it is the name of a file", "name a folder")
     with reading(*checkpoint_files(Path(path_in))), QuantizedFile(path_in) as file:
         place.check(overwrite=overwrite)
-        for name in file.names:
-            if name not in file.ties:
-                file.verify(name)
+        file.verify()
         container = open_container(file.path)
         work = WorkFolder(place.path)
         with work.opened(resume=False):
@@ -87,6 +85,6 @@ def export_folder(
                 container.metadata,
                 lambda name: [container.bytes_of(name)],
             )
-            config = dict(base_config or {}) | {CONFIG: json.loads(container.metadata[CONFIG])}
+            config = dict(base_config or {}) | {CONFIG: file.config}
             place.take(temporary, work.temporary("folder"), config)
     return place.file

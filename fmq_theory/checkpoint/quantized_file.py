@@ -1,6 +1,5 @@
 """Reading a quantized checkpoint: whole, tensor by tensor, or into a module."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -11,28 +10,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fmq_theory.checkpoint.container import Container, checksum, open_container
-from fmq_theory.checkpoint.entropy_coding import CODING
+from fmq_theory.checkpoint.container import Container, open_container
 from fmq_theory.checkpoint.number_types import from_bytes, torch_type
+from fmq_theory.checkpoint.packed_config import CODING
+from fmq_theory.checkpoint.packed_index import CODEBOOK, CODES, SCALES, read_index
 from fmq_theory.checkpoint.packed_tensor import PackedTensor
 from fmq_theory.checkpoint.shards import find_checkpoint
 from fmq_theory.errors import CheckpointError
 
-__all__ = [
-    "CHECKSUMS", "CODEBOOK", "CODES", "CONFIG", "METHOD", "SCALES", "QuantizedFile", "load",
-    "quantization_config",
-]  # fmt: skip
+__all__ = ["QuantizedFile", "load"]
 
-METHOD = "fmq"
-CONFIG = "quantization_config"
-CHECKSUMS = "checksums"
-CODES, CODEBOOK, SCALES = ".codes", ".codebook", ".scales"
-_VERSIONS = (1,)
 _CODEBOOK_TYPES = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
 
 
 class QuantizedFile:
-    """A quantized checkpoint of which nothing is read until it is asked for.
+    """A quantized checkpoint of which no numbers are read until they are asked for.
+
+    What it says of its tensors is verified when it is opened, and the bytes of a tensor before the first
+    number of it is given.
 
     A context manager; afterwards tensors that it gave stay valid.
 
@@ -45,19 +40,13 @@ class QuantizedFile:
 
     def __init__(self, path: Path | str) -> None:
         self.path = find_checkpoint(Path(path))
-        self._container: Container | None = open_container(self.path)
-        self.config = self._config(self._container)
-        self._entries = cast("dict[str, dict[str, Any]]", self._object("tensors"))
-        self._ties = cast("dict[str, dict[str, Any]]", self._object("tied"))
-        self._shapes: dict[str, tuple[int, ...]] = {}
-        self._checksums = self._read_checksums(self._container)
-        stored = {part for name in self._entries for part in self._parts(name)}
-        if missing := sorted(stored - self._container.specs.keys()):
-            raise self._damaged(f"it lacks {missing[0]!r}")
-        self._plain = tuple(name for name in self._container.specs if name not in stored)
-        for name, tie in self._ties.items():
-            if (target := tie.get("of")) not in self._entries and target not in self._plain:
-                raise self._damaged(f"{name!r} is to equal {target!r}, which it lacks")
+        container = open_container(self.path)
+        self._container: Container | None = container
+        self._index = read_index(container)
+        self.config = self._index.config
+        self._entries = cast("dict[str, dict[str, Any]]", self.config["tensors"])
+        self._plain = self._index.plain
+        self._ties = cast("dict[str, dict[str, Any]]", self.config["tied"])
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -96,9 +85,7 @@ class QuantizedFile:
             shape = self.shape(str(self._ties[name]["of"]))
             return tuple(shape[axis] for axis in self.tied_axes(name, len(shape)))
         if name in self._entries:
-            if name not in self._shapes:  # what is packed is read to be checked
-                self._shapes[name] = self.packed(name).layout.shape
-            return self._shapes[name]
+            return tuple(self._entries[name]["shape"])
         return self._opened().specs[self._known(name)].shape
 
     def dtype(self, name: str) -> torch.dtype:
@@ -109,13 +96,17 @@ class QuantizedFile:
         """
         name = str(self._ties[name]["of"]) if name in self._ties else name
         if name in self._entries:
-            return torch_type(str(self._entries[name].get("dtype")))
+            return torch_type(str(self._entries[name]["dtype"]))
         return torch_type(self._opened().specs[self._known(name)].dtype)
 
-    def packed(self, name: str) -> PackedTensor:
+    def packed(self, name: str, *, verify: bool = True) -> PackedTensor:
         """A quantized tensor as it is stored; its codes are read-only.
 
         Entropy-coded ones are decoded into memory. One that equals another is that other one.
+
+        Args:
+            name: of a quantized tensor.
+            verify: hold its bytes against their checksum first.
 
         Raises:
             CheckpointError: it is damaged, it equals another one with its axes turned, or there is no
@@ -125,7 +116,7 @@ class QuantizedFile:
             first = str(self._ties[name]["of"])
             axes = self.tied_axes(name, len(self.shape(first)))
             if axes == sorted(axes):
-                return self.packed(first)
+                return self.packed(first, verify=verify)
             raise CheckpointError(
                 f"tensor {name!r} of {str(self.path)!r}",
                 f"it is {first!r} with its axes in the order {axes}, and stored once",
@@ -137,20 +128,19 @@ class QuantizedFile:
                 "it is not quantized" if name in self.names else "there is no tensor of that name",
                 f"its quantized tensors include {', '.join(map(repr, self.quantized[:5]))}",
             )
-        container, thing = self._opened(), f"tensor {name!r} of {str(self.path)!r}"
-        codes, codebook = container.specs[name + CODES], container.specs[name + CODEBOOK]
+        thing, entry = f"tensor {name!r} of {str(self.path)!r}", self._entries[name]
+        specs = self._index.arrays[name].specs
+        codes, codebook, scaled = specs[CODES], specs[CODEBOOK], specs.get(SCALES)
         if codes.dtype != "U8" or codebook.dtype not in _CODEBOOK_TYPES:
             raise self._damaged(f"{name!r} has codes of type {codes.dtype}, codebooks of {codebook.dtype}")
-        scales = None
-        if (spec := container.specs.get(name + SCALES)) is not None and name + SCALES in self._parts(name):
-            scales = from_bytes(container.bytes_of(spec.name), spec.dtype, spec.shape)
-        numbers = np.array(container.bytes_of(name + CODEBOOK)).view(_CODEBOOK_TYPES[codebook.dtype])
-        entry, data = self._entries[name], container.bytes_of(name + CODES)
+        found = self._index.read(self._opened(), name, verify=verify)
+        scales = None if scaled is None else from_bytes(found[SCALES], scaled.dtype, scaled.shape)
+        numbers = found[CODEBOOK].view(_CODEBOOK_TYPES[codebook.dtype]).reshape(codebook.shape)
+        data = found[CODES]
+        data.flags.writeable = False
         if entry.get("coding") == CODING:
-            return PackedTensor.from_coded(thing, entry, data, numbers.reshape(codebook.shape), scales)
-        return PackedTensor.from_config(
-            thing, entry, data.reshape(codes.shape), numbers.reshape(codebook.shape), scales
-        )
+            return PackedTensor.from_coded(thing, entry, data, numbers, scales)
+        return PackedTensor.from_config(thing, entry, data.reshape(codes.shape), numbers, scales)
 
     def codes(self, name: str) -> NDArray[np.uint8]:
         """The code of each weight, of the weights' shape.
@@ -181,25 +171,23 @@ class QuantizedFile:
         if name in self._ties:
             found = self.dequantize(str(self._ties[name]["of"]), verify=verify)
             return found.permute(self.tied_axes(name, found.ndim))
-        if verify:
-            self.verify(name)
         if name in self._entries:
-            return self.packed(name).dequantize()
+            return self.packed(name, verify=verify).dequantize()
         container = self._opened()
         spec = container.specs[self._known(name)]
-        return from_bytes(container.bytes_of(name), spec.dtype, spec.shape)
+        return from_bytes(self._index.read(container, name, verify=verify)[""], spec.dtype, spec.shape)
 
-    def verify(self, name: str) -> None:
-        """Holds the bytes of a tensor against their checksum.
+    def verify(self, name: str | None = None) -> None:
+        """Holds the bytes of a tensor against their checksum; of all tensors if none is named.
 
         Raises:
             CheckpointError: they differ.
         """
-        name = str(self._ties[name]["of"]) if name in self._ties else name
-        for part in self._parts(name) if name in self._entries else (self._known(name),):
-            wanted = self._checksums.get(part)
-            if wanted is not None and checksum(self._opened().bytes_of(part)) != wanted:
-                raise self._damaged(f"the bytes of {part!r} are not those that were written")
+        container = self._opened()
+        for one in [*self._entries, *self._plain] if name is None else [self._target(name)]:
+            if one not in self._entries:
+                self._known(one)
+            self._index.read(container, one, verify=True)
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -213,10 +201,9 @@ class QuantizedFile:
     ) -> None:
         self.close()
 
-    def _parts(self, name: str) -> tuple[str, ...]:
-        """The keys under which a quantized tensor is stored."""
-        scaled = self._entries[name].get("scale_unit") is not None
-        return (name + CODES, name + CODEBOOK, *((name + SCALES,) if scaled else ()))
+    def _target(self, name: str) -> str:
+        """The tensor that holds the numbers of ``name``."""
+        return str(self._ties[name]["of"]) if name in self._ties else name
 
     def _opened(self) -> Container:
         if self._container is None:
@@ -232,63 +219,10 @@ class QuantizedFile:
             )
         return name
 
-    def _config(self, container: Container) -> dict[str, Any]:
-        config = quantization_config(container)
-        if config is None:
-            raise CheckpointError(
-                f"checkpoint {str(self.path)!r}",
-                "it is no quantized checkpoint of fmq",
-                "write one with fmq quantize, or read it with read_state",
-            )
-        if config.get("version") not in _VERSIONS:
-            raise CheckpointError(
-                f"checkpoint {str(self.path)!r}",
-                f"it is of version {config.get('version')!r} of the format, and {_VERSIONS[-1]} is known",
-                "install a newer fmq_theory",
-            )
-        return config
-
-    def _object(self, key: str) -> dict[str, Any]:
-        found = self.config.get(key, {})
-        if not isinstance(found, dict) or not all(
-            isinstance(entry, dict) for entry in cast("dict[str, Any]", found).values()
-        ):
-            raise self._damaged(f"{key!r} of its quantization_config is no object of objects")
-        return cast("dict[str, Any]", found)
-
-    def _read_checksums(self, container: Container) -> dict[str, int]:
-        try:
-            found = json.loads(container.metadata.get(CHECKSUMS, "{}"))
-            return {str(name): int(number) for name, number in found.items()}
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:
-            raise self._damaged("its checksums are no JSON object of numbers") from error
-
     def _damaged(self, cause: str) -> CheckpointError:
         return CheckpointError(
             f"checkpoint {str(self.path)!r}", f"it is corrupt: {cause}", "write or download it again"
         )
-
-
-def quantization_config(container: Container) -> dict[str, Any] | None:
-    """What a file says of how it was quantized by fmq; None if it was not.
-
-    Raises:
-        CheckpointError: what it says cannot be read.
-    """
-    text = container.metadata.get(CONFIG)
-    if text is None:
-        return None
-    try:
-        config = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(
-            f"checkpoint {str(container.path)!r}",
-            f"its quantization_config is no JSON ({error})"[:160],
-            "write or download it again",
-        ) from error
-    if not isinstance(config, dict) or cast("dict[str, Any]", config).get("quant_method") != METHOD:
-        return None
-    return cast("dict[str, Any]", config)
 
 
 def load(path: Path | str) -> dict[str, Tensor]:

@@ -3,8 +3,7 @@
 import json
 import math
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -13,14 +12,23 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fmq_theory.checkpoint.container import Spec, checksum, write_container
+from fmq_theory.checkpoint.container import Spec, in_file_order, write_container
 from fmq_theory.checkpoint.entropy_coding import CODING, compress_codes, index_entropy, may_expand
 from fmq_theory.checkpoint.naming import Entry
 from fmq_theory.checkpoint.number_types import bytes_of, safetensors_type
+from fmq_theory.checkpoint.packed_index import (
+    CODEBOOK,
+    CODES,
+    CONFIG,
+    METHOD,
+    SCALES,
+    VERSION,
+    full_config,
+)  # fmt: skip
+from fmq_theory.checkpoint.packed_table import PACKED, Table, kept_checksum, write_table
 from fmq_theory.checkpoint.packed_tensor import CodebookType, PackedTensor, pack
-from fmq_theory.checkpoint.quantized_file import CHECKSUMS, CODEBOOK, CODES, CONFIG, METHOD, SCALES
 from fmq_theory.checkpoint.recipe import MIN_NDIM, KeptTensor, Recipe
-from fmq_theory.checkpoint.tensors import StoredTensor, as_numpy, nonfinite
+from fmq_theory.checkpoint.tensors import as_numpy, nonfinite
 from fmq_theory.checkpoint.tied import tied_axes
 from fmq_theory.checkpoint.work_folder import Part, WorkFolder, digest
 from fmq_theory.errors import CheckpointError, FmqError, WeightsError
@@ -34,7 +42,6 @@ Progress = Callable[[float, str], None]
 Bytes = NDArray[np.uint8]
 Arrays = dict[str, tuple[str, tuple[int, ...], Bytes]]
 
-_VERSION = 1
 # Share of the time that quantizing takes, as opposed to putting the file together.
 _QUANTIZING = 0.95
 
@@ -71,13 +78,12 @@ class Job:
                 recipe.check(entry.stored.shape)
             except FmqError as error:
                 raise error.renamed(f"tensor {name!r}: {error.thing}") from error
-            for end in (CODES, CODEBOOK, SCALES):
-                if name + end in self.entries:
-                    raise CheckpointError(
-                        f"tensor {name + end!r}",
-                        f"its name is that of a part of the quantized {name!r}",
-                        "rename it, or quantize the checkpoint from which this one came",
-                    )
+        if PACKED in self.entries:
+            raise CheckpointError(
+                f"tensor {PACKED!r}",
+                "its name is that of the packed tensors",
+                "rename it, or quantize the checkpoint from which this one came",
+            )
         for entry in (*self.entries.values(), *self.tied):
             if not entry.stored.strided:
                 raise CheckpointError(
@@ -115,7 +121,7 @@ class Job:
             "dtype": dtype,
             "codebook_type": self.codebook_type,
             "entropy_coding": self.entropy_coding,
-            "version": _VERSION,
+            "version": VERSION,
         }
         key = digest(bytes_of(tensor), settings)
         if (part := work.get(key)) is not None:
@@ -174,11 +180,8 @@ class Job:
             )
         return pack(quantized, dtype, self.codebook_type, weights, self.threads)
 
-    def config(self, parts: dict[str, Part]) -> dict[str, Any]:
-        """The quantization_config."""
-        tensors = {name: part.config for name, part in parts.items()}
-        weights = {name: math.prod(entry["shape"]) for name, entry in tensors.items()}
-        total = sum(weights.values())
+    def _settle_kept(self, parts: dict[str, Part]) -> None:
+        """Which tensors stay as they are, and why."""
         for name, entry in self.entries.items():
             if name not in parts:
                 reason = entry.stored.unusable(MIN_NDIM) or (
@@ -186,20 +189,6 @@ class Job:
                 )
                 self.kept[name] = KeptTensor(name, entry.stored.shape, reason)
         self.kept = {name: tensor for name, tensor in self.kept.items() if name not in parts}
-        return {
-            "quant_method": METHOD,
-            "version": _VERSION,
-            **{key: _common(entry[key] for entry in tensors.values()) for key in _OF_ALL},
-            "modules_to_not_convert": sorted(
-                name.removesuffix(".weight")
-                for name in self.kept
-                if not self.entries[name].stored.unusable(MIN_NDIM)
-            ),
-            "effective_bits": math.fsum(tensors[n]["effective_bits"] * weights[n] for n in tensors) / total,
-            "mse": math.fsum(tensors[n]["mse"] * weights[n] for n in tensors) / total,
-            "tensors": tensors,
-            "tied": self._ties(),
-        }
 
     def _ties(self) -> dict[str, Any]:
         ties: dict[str, Any] = {}
@@ -213,53 +202,56 @@ class Job:
                 ties[entry.name] = {"of": first.name, "axes": list(axes)}
         return ties
 
-    def assemble(self, parts: dict[str, Part], config: dict[str, Any], path: Path) -> int:
-        """Puts the file together; the size of it."""
-        specs: list[Spec] = []
-        source: dict[str, tuple[Part, str] | StoredTensor] = {}
-        checksums: dict[str, int] = {}
-        for name, entry in self.entries.items():
-            if name in parts:
-                for key, spec in parts[name].specs.items():
-                    specs.append(Spec(name + key, spec.dtype, spec.shape))
-                    source[name + key] = parts[name], key
-                    checksums[name + key] = parts[name].checksums[key]
-            else:
-                stored = entry.stored
-                specs.append(Spec(name, stored.file_type(name), stored.shape))
-                source[name] = stored
-        for name, origin in source.items():
-            if isinstance(origin, StoredTensor):
-                checksums[name] = checksum(origin.file_bytes())
-        metadata = {"format": "pt", CONFIG: _compact(config), CHECKSUMS: _compact(checksums)}
+    def assemble(self, parts: dict[str, Part], path: Path) -> dict[str, Any]:
+        """Puts the file together; the quantization_config of it."""
+        self._settle_kept(parts)
+        ties = self._ties()
+        kept = {
+            name: Spec(name, entry.stored.file_type(name), entry.stored.shape)
+            for name, entry in self.entries.items()
+            if name not in parts
+        }
+        ordered = in_file_order(kept.values())
+        sums = {
+            spec.name: kept_checksum(spec, self.entries[spec.name].stored.file_bytes()) for spec in ordered
+        }
+        table = Table(
+            {name: part.row for name, part in parts.items()},
+            ties,
+            sorted(
+                name.removesuffix(".weight")
+                for name in self.kept
+                if not self.entries[name].stored.unusable(MIN_NDIM)
+            ),
+            list(sums.values()),
+        )
+        head, said = write_table(table)
+        size = len(head) + sum(row.num_bytes for row in table.rows.values())
+        metadata = {"quant_method": METHOD, "version": VERSION, **said}
 
         def read(name: str) -> Iterator[Bytes]:
-            origin = source[name]
             self.progress(_QUANTIZING, "writing")
-            if not isinstance(origin, StoredTensor):
-                yield origin[0].bytes_of(origin[1])
+            if name != PACKED:
+                data = self.entries[name].stored.file_bytes()
+                if kept_checksum(kept[name], data) != sums[name]:  # it is read for the second time
+                    raise CheckpointError(
+                        f"tensor {name!r}",
+                        "it changed while it was read",
+                        "start again when its writer is done",
+                    )
+                yield data
                 return
-            data = origin.file_bytes()
-            if checksum(data) != checksums[name]:  # it is read for the second time
-                raise CheckpointError(
-                    f"tensor {name!r}", "it changed while it was read", "start again when its writer is done"
-                )
-            yield data
+            yield np.frombuffer(head, dtype=np.uint8)
+            for part in parts.values():
+                yield from (part.bytes_of(key) for key in (CODEBOOK, SCALES, CODES) if key in part.specs)
 
-        return write_container(path, specs, metadata, read)
-
-
-# What the config says once where all tensors agree, and leaves null otherwise.
-_OF_ALL = ("scheme", "bits", "strategy", "group_size")
-
-
-def _compact(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"))
-
-
-def _common(values: Iterable[Any]) -> Any:
-    counted = Counter(values)
-    return next(iter(counted)) if len(counted) == 1 else None
+        num_bytes = write_container(
+            path,
+            [*ordered, Spec(PACKED, "U8", (size,))],
+            {"format": "pt", CONFIG: json.dumps(metadata, separators=(",", ":"))},
+            read,
+        )
+        return full_config(table, num_bytes, sum(spec.num_bytes for spec in ordered))
 
 
 def _arrays(packed: PackedTensor) -> Arrays:

@@ -9,6 +9,7 @@ all the rest, so that one which was damaged, or took the place of another, is no
 import hashlib
 import json
 import re
+import zlib
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.checkpoint.container import Spec, checksum, open_container, write_container
+from fmq_theory.checkpoint.container import Spec, open_container, write_container
+from fmq_theory.checkpoint.packed_index import CODEBOOK, CODES, SCALES
+from fmq_theory.checkpoint.packed_table import PackedRow
 from fmq_theory.errors import CheckpointError, OutputError
 from fmq_theory.storage import OwnFolder, Place
 
@@ -50,7 +53,7 @@ def _seal(key: str, config: str, specs: Mapping[str, Spec], arrays: Mapping[str,
 
 
 class Part:
-    """A finished tensor on disk.
+    """A finished tensor on disk, and its row of the table.
 
     Args:
         path: of its file.
@@ -69,11 +72,16 @@ class Part:
         text = metadata.get("config", "")
         if metadata.get("seal") != _seal(key, text, self.specs, arrays):
             raise CheckpointError(f"part {path}", "it is damaged or another's", "start again")
-        self.config: dict[str, Any] = json.loads(text)
-        self.checksums = {name: checksum(data) for name, data in arrays.items()}
+        crc32 = 0
+        for end in (CODEBOOK, SCALES, CODES):
+            if end in arrays:
+                crc32 = zlib.crc32(cast("Any", arrays[end]), crc32)
+        self.row = PackedRow(
+            json.loads(text), self.specs[CODEBOOK], self.specs.get(SCALES), self.specs[CODES], crc32
+        )
 
     def bytes_of(self, key: str) -> Bytes:
-        """The bytes of one of its arrays; ``checksums`` tells whether they are still the same."""
+        """The bytes of one of its arrays; the checksum in ``row`` tells whether they stayed the same."""
         return open_container(self.path).bytes_of(key)
 
 

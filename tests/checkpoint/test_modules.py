@@ -13,7 +13,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fmq_theory.checkpoint import load, load_field, load_packed, quantize_module, write_quantized
+from fmq_theory.checkpoint import (
+    QuantizedFile,
+    load,
+    load_field,
+    load_packed,
+    quantize_module,
+    write_quantized,
+)
 from fmq_theory.checkpoint.modules import PACKED, PackedEmbedding, PackedLinear, resident_bytes
 from fmq_theory.checkpoint.packed_tensor import pack
 from fmq_theory.checkpoint.packed_weight import PackedWeight, decode_on_device
@@ -200,8 +207,16 @@ def test_a_quantized_file_into_packed_layers(tmp_path: Path, device: str) -> Non
         net = _net(7)
     packed = load_packed(net, path)
     assert torch.equal(packed(x), plain(x))
-    # Its state is the file's, key by key.
-    state, stored = packed.state_dict(), load_file(path)
+    # Its state is what the file holds, array by array.
+    state = packed.state_dict()
+    stored = {name: tensor for name, tensor in load_file(path).items() if name in state}
+    with QuantizedFile(path) as file:
+        for name in file.quantized:
+            found = file.packed(name)
+            stored[f"{name}.codes"] = torch.from_numpy(np.array(found.codes))
+            stored[f"{name}.codebook"] = torch.from_numpy(found.codebook)
+            if found.scales is not None:
+                stored[f"{name}.scales"] = found.scales.numbers
     assert state.keys() == stored.keys()
     assert all(torch.equal(state[k].view(torch.uint8), v.view(torch.uint8)) for k, v in stored.items())
 

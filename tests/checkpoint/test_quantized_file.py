@@ -1,8 +1,8 @@
 """Reading a quantized checkpoint: lazily, into modules, and never from a damaged file."""
 
 import json
+import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +12,31 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import nn
 
-from fmq_theory.checkpoint import QuantizedFile, iter_tensors, load, load_into, write_quantized
-from fmq_theory.checkpoint.container import open_container, write_container
+from fmq_theory.checkpoint import (
+    QuantizedFile,
+    iter_tensors,
+    load,
+    load_into,
+    read_state,
+    write_quantized,
+)
+from fmq_theory.checkpoint.container import Spec, open_container, write_container
+from fmq_theory.checkpoint.packed_table import PACKED
 from fmq_theory.checkpoint.plain_file import FORMATS, dequantize_file, export_folder
 from fmq_theory.checkpoint.recipe import Recipe
 from fmq_theory.errors import CheckpointError, FmqError, OutputError
 from fmq_theory.quantizers import quantize
+from fmq_theory.quantizers.block_scaled import quantize_blocks
+from tests.corpus.packed_files import (
+    FORGERIES,
+    KINDS,
+    Campaign,
+    campaign,
+    packed_file,
+    table_of,
+    with_metadata,
+    with_table,
+)
 
 
 def _model(seed: int = 0) -> nn.Sequential:
@@ -38,21 +57,6 @@ def _write(folder: Path, model: nn.Module | None = None) -> Path:
 @pytest.fixture
 def quantized(tmp_path: Path) -> Path:
     return _write(tmp_path)
-
-
-def _rewritten(path: Path, **metadata: Any) -> Path:
-    """The file with other metadata, each a JSON value or a raw text."""
-    found = open_container(path)
-    texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in metadata.items()}
-    new = path.with_name("changed.safetensors")
-    write_container(
-        new, list(found.specs.values()), dict(found.metadata) | texts, lambda name: [found.bytes_of(name)]
-    )
-    return new
-
-
-def _config(path: Path) -> dict[str, Any]:
-    return json.loads(open_container(path).metadata["quantization_config"])
 
 
 def test_one_tensor_at_a_time(quantized: Path) -> None:
@@ -102,38 +106,197 @@ def test_a_plain_file_is_no_quantized_one(tmp_path: Path) -> None:
     assert len(list(iter_tensors(tmp_path / "g.safetensors"))) == 1  # and is still read as what it is
 
 
-FAULTS = {
+@pytest.mark.parametrize("kind", KINDS)
+def test_tables_that_cannot_be(tmp_path: Path, kind: str) -> None:
+    """Under a checksum that is right, as only someone who means it writes them."""
+    path = packed_file(tmp_path, kind)
+    right, found = load(path), Campaign()
+    for what, change in FORGERIES.items():
+        found.try_file(with_table(path, change), what, right)
+    assert (found.wrong, found.crashed) == ([], [])
+    assert found.refused == found.tried == len(FORGERIES)
+    found.try_file(with_table(path, lambda _: None), "control: nothing", right)
+    assert found.same == 1
+
+
+METADATA = {
     "another version": {"version": 99},
     "no version": {"version": None},
-    "tensors no object": {"tensors": [1]},
-    "an entry no object": {"tensors": {"0.weight": 3}},
-    "a tensor that it lacks": {"tensors": {"ghost": {"shape": [2, 2]}}},
-    "tied to nobody": {"tied": {"x": {"of": "nobody"}}},
-    "tied to nothing": {"tied": {"x": {}}},
-    "tied no object": {"tied": {"x": 1}},
-    "impossible axes": {"tied": {"x": {"of": "0.weight", "axes": [0, 0, 1, 2]}}},
-    "axes of words": {"tied": {"x": {"of": "0.weight", "axes": ["a", 0, 1, 2]}}},
-    "axes a word": {"tied": {"x": {"of": "0.weight", "axes": "word"}}},
+    "version true": {"version": True},
+    "a table of words": {"table": "long"},
+    "a table without end": {"table": [10, 2**40]},
+    "a table longer than all": {"table": [2**40, 10]},
+    "a negative table": {"table": [-1, 10]},
+    "another checksum": {"crc32": 1},
+    "another method": {"quant_method": "gptq"},
+    "more": {"tensors": {}},
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_configs_that_cannot_be(quantized: Path, fault: str) -> None:
-    changed = _rewritten(quantized, quantization_config=_config(quantized) | FAULTS[fault])
-    with pytest.raises(CheckpointError):
-        load(changed)
+@pytest.mark.parametrize("fault", METADATA)
+def test_metadata_that_cannot_be(quantized: Path, fault: str) -> None:
+    said = table_of(quantized)[1]
+    changed = with_metadata(quantized, quantization_config=said | METADATA[fault])
+    for read in (load, lambda p: list(iter_tensors(p))):
+        with pytest.raises(CheckpointError):
+            read(changed)
+    again = load(with_metadata(quantized, quantization_config=said))  # control
+    assert all(torch.equal(again[name], tensor) for name, tensor in load(quantized).items())
 
 
-@pytest.mark.parametrize("text", ["{", "[" * 10**5, '{"quant_method": "fmq"'])
-def test_a_config_that_is_no_json(quantized: Path, text: str) -> None:
-    with pytest.raises(CheckpointError, match="no JSON"):
-        load(_rewritten(quantized, quantization_config=text))
+@pytest.mark.parametrize("text", ["{", "[" * 10**5, '{"quant_method": "fmq"', "9" * 6000, "[]", None])
+def test_packed_codes_are_never_taken_for_weights(quantized: Path, text: str | None) -> None:
+    changed = with_metadata(quantized, quantization_config=text)
+    for read in (load, read_state, lambda p: list(iter_tensors(p))):
+        with pytest.raises(CheckpointError, match=r"no JSON|packed tensors"):
+            read(changed)
 
 
-def test_the_rewritten_file_is_read_where_nothing_was_changed(quantized: Path) -> None:
-    """Negative control of the two tests above."""
-    state, again = load(quantized), load(_rewritten(quantized, quantization_config=_config(quantized)))
-    assert all(torch.equal(again[name], tensor) for name, tensor in state.items())
+def test_a_kept_tensor_is_guarded_with_its_name_type_and_shape(tmp_path: Path) -> None:
+    path = packed_file(tmp_path, "levels by channel")
+    found = open_container(path)
+
+    def renamed(**changes: tuple[str, str, tuple[int, ...]]) -> Path:
+        named = {n: changes.get(n.replace(".", "_"), (n, s.dtype, s.shape)) for n, s in found.specs.items()}
+        old = {new[0]: name for name, new in named.items()}
+        specs = [Spec(*new) for new in named.values()]
+        other = path.with_name("other.safetensors")
+        write_container(other, specs, found.metadata, lambda name: [found.bytes_of(old[name])])
+        return other
+
+    assert load(renamed()).keys() == load(path).keys()  # control
+    for changes in (
+        {"a_bias": ("a.bia", "F32", (3,))},
+        {"a_bias": ("a.bias", "I32", (3,))},
+        {"a_bias": ("a.bias", "F32", (3, 1))},
+        {"empty": ("empty", "F32", (2, 0))},
+    ):
+        with pytest.raises(CheckpointError, match="not those that were written"):
+            load(renamed(**changes))
+
+
+@pytest.mark.parametrize("read", ["packed", "codes", "codebook", "dequantize", "verify"])
+def test_no_number_is_given_unverified(quantized: Path, read: str) -> None:
+    content = bytearray(quantized.read_bytes())
+    content[-1] ^= 4  # a code of the last tensor
+    quantized.write_bytes(content)
+    with QuantizedFile(quantized) as file:
+        getattr(file, read)("0.weight")  # control: the other is whole
+        with pytest.raises(CheckpointError, match=r"'3\.weight'"):
+            getattr(file, read)("3.weight")
+        with pytest.raises(CheckpointError, match=r"'3\.weight'"):
+            file.verify()
+        assert file.packed("3.weight", verify=False).bits == 3  # who asks for it may
+
+
+def test_a_module_is_filled_with_all_or_with_nothing(quantized: Path) -> None:
+    content = bytearray(quantized.read_bytes())
+    content[-1] ^= 4
+    quantized.write_bytes(content)
+    module = _model(1)
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    with pytest.raises(CheckpointError, match="not those that were written"):
+        load_into(module, quantized)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_damage_in_header_and_data_gives_an_error_or_the_right_weights(kind: str) -> None:
+    found = campaign((kind,), every=40)
+    assert (found.wrong, found.crashed) == ([], [])
+    assert found.refused > 50
+
+
+@pytest.mark.slow
+def test_damage_anywhere_gives_an_error_or_the_right_weights() -> None:
+    found = campaign()
+    assert (found.wrong, found.crashed) == ([], [])
+    assert found.tried > 9_000
+    assert found.same < 0.02 * found.tried  # the word "pt" of the metadata, say
+
+
+def test_control_damage_is_seen() -> None:
+    """A checksum that is made to fit the damage gives weights that the campaign calls wrong."""
+    state = {"w": torch.zeros(2)}
+    found = Campaign()
+    with tempfile.TemporaryDirectory() as folder:
+        path = packed_file(Path(folder), "ends of a tensor")
+        found.try_file(path, "other weights expected", load(path) | state)
+        found.try_file(path.with_name("none"), "missing", state)
+    assert (found.wrong, found.refused, found.same) == (["other weights expected"], 1, 0)
+
+
+# --- the first format ----------------------------------------------------------------------------------
+
+OLD = Path(__file__).parents[1] / "reference" / "quantized-1.safetensors"
+
+
+def _old_state() -> dict[str, torch.Tensor]:
+    """What OLD was made of, by fmq_theory of November 2026; the seed is 11."""
+    g = torch.Generator().manual_seed(11)
+    a = torch.randn(6, 40, generator=g)
+    b = torch.randn(4, 64, generator=g).to(torch.bfloat16)
+    c = torch.randn(4, 64, generator=g, dtype=torch.float64)
+    bias = torch.randn(5, generator=g)
+    return {"a.weight": a, "tied.weight": a.t(), "b.weight": b, "c.weight": c, "bias": bias,
+            "steps": torch.tensor(7)}  # fmt: skip
+
+
+def test_a_file_of_the_first_format_is_read_with_a_word() -> None:
+    with pytest.warns(UserWarning, match="first version of the format"):
+        found = load(OLD)
+    state = _old_state()
+    assert found.keys() == state.keys()
+    for name in ("bias", "steps"):
+        assert torch.equal(found[name], state[name])
+    wanted = quantize(state["a.weight"], "lloyd_max", 3).dequantize()
+    assert np.array_equal(found["a.weight"].numpy(), wanted)
+    assert torch.equal(found["tied.weight"], found["a.weight"].t())
+    assert np.array_equal(
+        found["c.weight"].numpy(), quantize(state["c.weight"], "uniform", 4, "tensor").dequantize()
+    )
+    wanted = quantize_blocks(state["b.weight"], "block:lloyd_max:float8_e4m3", 4, group_size=32).dequantize()
+    assert torch.equal(found["b.weight"], torch.from_numpy(np.array(wanted)).to(torch.bfloat16))
+
+
+@pytest.mark.filterwarnings("ignore:.*first version of the format")
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "no tensors",
+        "an entry less",
+        "no checksums",
+        "a checksum less",
+        "no config",
+        "zero shape",
+        "-Infinity",
+    ],
+)
+def test_old_files_that_cannot_be(tmp_path: Path, fault: str) -> None:
+    path = tmp_path / "old.safetensors"
+    path.write_bytes(OLD.read_bytes())
+    config = json.loads(open_container(path).metadata["quantization_config"])
+    sums = json.loads(open_container(path).metadata["checksums"])
+    metadata: dict[str, object] = {"quantization_config": config, "checksums": sums}
+    load(with_metadata(path, **metadata))  # control
+    if fault == "no tensors":
+        del config["tensors"]
+    elif fault == "an entry less":
+        del config["tensors"]["a.weight"]
+    elif fault == "no checksums":
+        metadata["checksums"] = None
+    elif fault == "a checksum less":
+        del sums["bias"]
+    elif fault == "no config":
+        metadata["quantization_config"] = None
+    elif fault == "zero shape":
+        config["tensors"]["a.weight"]["shape"] = [0, 40]
+    else:
+        config["tensors"]["a.weight"]["mse"] = float("-inf")
+    changed = with_metadata(path, **metadata)
+    for read in (load, read_state):
+        with pytest.raises(CheckpointError):
+            read(changed)
 
 
 @given(data=st.data())
@@ -147,7 +310,9 @@ def test_every_flipped_bit_of_the_numbers_is_found_out_and_the_tensor_named(tmp_
     path.write_bytes(content)
     found = open_container(path)
     hit = next(n for n, s in found.specs.items() if 0 <= at - start - found.starts[n] < s.num_bytes)
-    with pytest.raises(CheckpointError, match=f"the bytes of '{hit}' are not those that were written"):
+    hit = r"[03]\.weight" if hit == PACKED else hit
+    match = f"the bytes of '{hit}' are not those that were written|its table is not"
+    with pytest.raises(CheckpointError, match=match):
         load(path)
 
 
@@ -172,12 +337,6 @@ def test_truncated(quantized: Path, keep: float) -> None:
     quantized.write_bytes(content[: int(keep * len(content)) if 0 < keep < 1 else int(keep)])
     with pytest.raises(CheckpointError):
         load(quantized)
-
-
-def test_checksums_that_are_none(quantized: Path) -> None:
-    for text in ("{", "[1]", '{"a": "x"}'):
-        with pytest.raises(CheckpointError, match="checksums"):
-            load(_rewritten(quantized, checksums=text))
 
 
 # --- into a module -------------------------------------------------------------------------------------
