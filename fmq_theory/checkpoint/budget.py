@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fmq_theory.checkpoint.end_layers import END_BITS, end_layers, raised
+from fmq_theory.checkpoint.file_head import head_bytes
 from fmq_theory.checkpoint.knapsack import MOST_STATES, BudgetError, allocate
 from fmq_theory.checkpoint.options import (
     Option,
@@ -28,6 +29,8 @@ __all__ = [
     "read_sensitivities",
 ]
 
+_MOST_ROUNDS = 4
+
 
 def plan_for_budget(
     path: Path | str,
@@ -46,7 +49,8 @@ def plan_for_budget(
 
     Args:
         path: of a checkpoint.
-        budget_bits: bits a weight over the tensors that are decided on, side numbers included.
+        budget_bits: bits a weight over the tensors that are decided on; side numbers and the header of the
+            file are included.
         search: which options there are; None for the default.
         sensitivities: s_l >= 0 by tensor; 1 where there is none.
         keep: whether a tensor may stay as it is, at its stored width and without error.
@@ -91,6 +95,14 @@ def plan_for_budget(
         )
     options = build_options(path, search, names=names, min_ndim=min_ndim, threads=threads, progress=progress)
     plan = plan_from_options(options, budget_bits, sensitivities, keep=keep, end_bits=end_bits)
+    for _ in range(_MOST_ROUNDS):  # what the header takes depends a little on what is chosen
+        total = sum(tensor.weights for tensor in options)
+        head = 8.0 * head_bytes(path, plan.tensors) / total
+        if plan.effective_bits + head <= budget_bits or not plan.tensors:
+            break
+        plan = plan_from_options(
+            options, budget_bits, sensitivities, keep=keep, end_bits=end_bits, header_bits=head
+        )
     plan.config["search"] = (search or Search()).as_config()
     return plan
 
@@ -103,6 +115,7 @@ def plan_from_options(
     keep: bool = True,
     most_states: int = MOST_STATES,
     end_bits: int = 0,
+    header_bits: float = 0.0,
 ) -> Plan:
     """``plan_for_budget`` where the options are measured: plans for several budgets cost one measurement.
 
@@ -115,6 +128,7 @@ def plan_from_options(
         end_bits: without sensitivities, the first and the last layer (``end_layers``) get codes of so many
             bits at least, or as many as the budget allows. What they do to a network's output, the error of
             their weights does not tell. 0 leaves them free: the least error is then sought among all options.
+        header_bits: of the budget, what the header of the file takes.
 
     Raises:
         BudgetError: see ``plan_for_budget``.
@@ -123,8 +137,9 @@ def plan_from_options(
     _check_budget(budget_bits)
     _check_end_bits(end_bits)
     ends = [] if sensitivities or not end_bits else end_layers([tensor.name for tensor in tensors])
-    single = best_single(tensors, budget_bits, sensitivities)
-    tensors, end_bits = raised(tensors, ends, end_bits, budget_bits)
+    available = budget_bits - header_bits
+    single = best_single(tensors, available, sensitivities)
+    tensors, end_bits = raised(tensors, ends, end_bits, available)
     weight = _per_tensor(tensors, sensitivities or {})
     total = sum(tensor.weights for tensor in tensors)
     costs = [[option.cost for option in tensor.options] for tensor in tensors]
@@ -135,10 +150,11 @@ def plan_from_options(
         for tensor, cost, error in zip(tensors, costs, errors, strict=True):
             cost.append(tensor.stored_bits * tensor.weights)
             error.append(0.0)
-    budget = math.floor(budget_bits * total)
-    least = sum(map(min, costs)) / total
+    budget = math.floor(available * total)
+    least = sum(map(min, costs)) / total + header_bits
     most = (
         sum(min(zip(error, cost, strict=True))[1] for cost, error in zip(costs, errors, strict=True)) / total
+        + header_bits
     )
     if budget_bits < least:
         raise BudgetError(
@@ -146,7 +162,7 @@ def plan_from_options(
             f"what these options allow is from {math.ceil(1e4 * least) / 1e4:g} to {most:g}",
             "raise the budget, or allow coarser options",
         )
-    found = allocate(costs, errors, max(budget, round(least * total)), most_states)
+    found = allocate(costs, errors, max(budget, sum(map(min, costs))), most_states)
     chosen = {
         tensor.name: tensor.options[j]
         for tensor, j in zip(tensors, found.choice, strict=True)

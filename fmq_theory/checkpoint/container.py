@@ -24,7 +24,8 @@ from fmq_theory.checkpoint.number_types import ITEM_BITS
 from fmq_theory.errors import CheckpointError
 
 __all__ = [
-    "Container", "Spec", "checksum", "in_file_order", "open_container", "parse_json", "write_container",
+    "Container", "Spec", "checksum", "header_text", "in_file_order", "open_container", "parse_json",
+    "write_container",
 ]  # fmt: skip
 
 Bytes = NDArray[np.uint8]
@@ -235,6 +236,36 @@ def in_file_order(specs: Iterable[Spec]) -> list[Spec]:
     return sorted(specs, key=lambda spec: -ITEM_BITS[spec.dtype])
 
 
+def header_text(ordered: Sequence[Spec], metadata: Mapping[str, str]) -> bytes:
+    """The header of a file, filled up with spaces so that the numbers begin at a multiple of eight.
+
+    Args:
+        ordered: all tensors, as ``in_file_order`` orders them.
+        metadata: what the header says beside them.
+
+    Raises:
+        CheckpointError: it is longer than the format allows.
+    """
+    header: dict[str, Any] = {_METADATA: dict(metadata)}
+    end = 0
+    for spec in ordered:
+        header[spec.name] = {
+            "dtype": spec.dtype,
+            "shape": list(spec.shape),
+            "data_offsets": [end, end + spec.num_bytes],
+        }
+        end += spec.num_bytes
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    if len(text) > limits.LONGEST_HEADER:
+        raise CheckpointError(
+            f"{len(ordered)} tensors",
+            f"their header has {len(text)} bytes, above the format's limit",
+            "split them",
+        )
+    return text
+
+
 def write_container(
     path: Path,
     specs: Sequence[Spec],
@@ -263,23 +294,7 @@ def write_container(
         OSError: the disk refused.
     """
     ordered = in_file_order(specs)
-    header: dict[str, Any] = {_METADATA: dict(metadata)}
-    end = 0
-    for spec in ordered:
-        header[spec.name] = {
-            "dtype": spec.dtype,
-            "shape": list(spec.shape),
-            "data_offsets": [end, end + spec.num_bytes],
-        }
-        end += spec.num_bytes
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % _ALIGNMENT)
-    if len(text) > limits.LONGEST_HEADER:
-        raise CheckpointError(
-            f"{len(ordered)} tensors",
-            f"their header has {len(text)} bytes, above the format's limit",
-            "split them",
-        )
+    text = header_text(ordered, metadata)
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(_LENGTH.pack(len(text)) + text)
@@ -294,4 +309,4 @@ def write_container(
         if sync:
             file.flush()
             os.fsync(file.fileno())
-    return _LENGTH.size + len(text) + end
+    return _LENGTH.size + len(text) + sum(spec.num_bytes for spec in ordered)

@@ -60,14 +60,16 @@ class PackedIndex:
     Attributes:
         config: the quantization_config.
         arrays: of the quantized tensors.
-        plain: names of those that were kept.
+        plain: those that were kept, and of what type and shape they are.
+        inside: where in ``fmq.packed`` the small ones of them begin.
         checksums: of each tensor, by name; in the first format of each of its arrays.
         version: of the format.
     """
 
     config: dict[str, Any]
     arrays: Mapping[str, Arrays]
-    plain: tuple[str, ...]
+    plain: Mapping[str, Spec]
+    inside: Mapping[str, int]
     checksums: Mapping[str, int | Mapping[str, int]]
     version: int
 
@@ -83,26 +85,28 @@ class PackedIndex:
             CheckpointError: they are not those that were written.
         """
         if name not in self.arrays:
-            found = {"": container.own_bytes_of(name)}
+            begin, size = self.inside.get(name), self.plain[name].num_bytes
+            whole = container.own_bytes_of(name) if begin is None else container.part_of(PACKED, begin, size)
+            found = {"": whole}
         else:
             arrays = self.arrays[name]
             found = {
                 end: container.part_of(key, begin, arrays.specs[end].num_bytes)
                 for end, (key, begin) in arrays.places.items()
             }
-        if verify and not self._is_whole(container, name, found):
+        if verify and not self._is_whole(name, found):
             raise damaged(
                 f"checkpoint {str(container.path)!r}",
                 f"the bytes of {name!r} are not those that were written",
             )
         return found
 
-    def _is_whole(self, container: Container, name: str, found: Mapping[str, Bytes]) -> bool:
+    def _is_whole(self, name: str, found: Mapping[str, Bytes]) -> bool:
         wanted = self.checksums[name]
         if isinstance(wanted, Mapping):
             return all(checksum(found[end]) == value for end, value in wanted.items())
         if name not in self.arrays:
-            return kept_checksum(container.specs[name], found[""]) == wanted
+            return kept_checksum(self.plain[name], found[""]) == wanted
         crc32 = 0
         for end in (CODEBOOK, SCALES, CODES):
             if end in found:
@@ -173,18 +177,26 @@ def _present(thing: str, container: Container, said: dict[str, Any]) -> PackedIn
                 specs[end], places[end] = part, (PACKED, begin)
                 begin += part.num_bytes
         arrays[name] = Arrays(specs, places)
+    inside: dict[str, int] = {}
+    for name, (part, _) in table.small.items():
+        inside[name] = begin
+        begin += part.num_bytes
     if begin != spec.shape[0]:
         raise damaged(thing, f"its packed tensors take {begin} bytes where {spec.shape[0]} are stored")
-    plain = tuple(name for name in container.specs if name != PACKED)
+    plain = {name: found for name, found in container.specs.items() if name != PACKED}
     if len(plain) != len(table.kept):
         raise damaged(thing, f"it has {len(plain)} kept tensors where {len(table.kept)} were written")
     checksums: dict[str, Any] = {name: row.crc32 for name, row in table.rows.items()}
     checksums |= dict(zip(plain, table.kept, strict=True))
-    kept_bytes = sum(container.specs[name].num_bytes for name in plain)
+    for name, (part, crc32) in table.small.items():
+        if name in plain:
+            raise damaged(thing, f"{name!r} is there twice")
+        plain[name], checksums[name] = part, crc32
+    kept_bytes = sum(part.num_bytes for part in plain.values())
     num_bytes = container.file.size
     config = full_config(table, num_bytes, kept_bytes)
     _check_names(thing, arrays, plain, config["tied"])
-    return PackedIndex(config, arrays, plain, checksums, VERSION)
+    return PackedIndex(config, arrays, plain, inside, checksums, VERSION)
 
 
 def full_config(table: Table, num_bytes: int, kept_bytes: int) -> dict[str, Any]:
@@ -238,7 +250,7 @@ def _first(thing: str, container: Container, config: dict[str, Any]) -> PackedIn
             {end: container.specs[name + end] for end in ends}, {end: (name + end, 0) for end in ends}
         )
     stored = {key for part in arrays.values() for key, _ in part.places.values()}
-    plain = tuple(name for name in container.specs if name not in stored)
+    plain = {name: spec for name, spec in container.specs.items() if name not in stored}
     if unknown := sorted(container.specs.keys() ^ wanted.keys()):
         raise damaged(thing, f"there is no checksum for {unknown[0]!r}, or a checksum for what it lacks")
     checksums: dict[str, Mapping[str, int]] = {
@@ -246,7 +258,7 @@ def _first(thing: str, container: Container, config: dict[str, Any]) -> PackedIn
     }
     checksums |= {name: {"": wanted[name]} for name in plain}
     _check_names(thing, arrays, plain, ties)
-    return PackedIndex({"tied": {}, **config}, arrays, plain, checksums, 1)
+    return PackedIndex({"tied": {}, **config}, arrays, plain, {}, checksums, 1)
 
 
 def _objects(thing: str, config: dict[str, Any], key: str) -> dict[str, dict[str, Any]]:
@@ -268,7 +280,7 @@ def _objects_of_numbers(thing: str, container: Container) -> dict[str, int]:
 
 
 def _check_names(
-    thing: str, arrays: Mapping[str, Arrays], plain: tuple[str, ...], ties: Mapping[str, Mapping[str, Any]]
+    thing: str, arrays: Mapping[str, Arrays], plain: Mapping[str, Spec], ties: Mapping[str, Mapping[str, Any]]
 ) -> None:
     """Refuses a name that stands for two tensors, and ties to nothing."""
     for name in plain:

@@ -1,12 +1,12 @@
 """The one table of a quantized file: names, shapes, recipes and checksums of all tensors, column by column.
 
-A file holds the tensors that were kept under their names, and one more, ``fmq.packed``: the table,
-compressed, and behind it codebook, scales and codes of one quantized tensor after the other. Where a tensor
+A file holds the large ones of the tensors that were kept under their names, and one more, ``fmq.packed``: the
+table, compressed, behind it codebook, scales and codes of one quantized tensor after the other, and then the
+small ones that were kept, of which the entry in the header would take as much as the numbers. Where a tensor
 begins follows from the sizes of those before it. A value that all tensors share is written once.
 
 The metadata hold the length of the table and its CRC-32; the table holds a CRC-32 for each tensor: that of a
-quantized one covers its bytes, that of a kept one its name, type, shape and bytes, as they stand in the
-header of the file.
+quantized one covers its bytes, that of a kept one its name, type, shape and bytes.
 """
 
 import json
@@ -20,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.checkpoint.container import Spec, parse_json
+from fmq_theory.checkpoint.number_types import ITEM_BITS
 from fmq_theory.checkpoint.packed_config import PackedConfig, damaged
 
 __all__ = [
-    "PACKED", "PackedRow", "Table", "kept_checksum", "plain_json", "read_table", "weighted_mean",
+    "PACKED", "SMALL", "PackedRow", "Table", "kept_checksum", "plain_json", "read_table", "weighted_mean",
     "write_table",
 ]  # fmt: skip
 
@@ -48,6 +49,10 @@ _FIELDS = (
 _SOME = ("coding", "entropy_bits")
 # What is said of the arrays: types, numbers of a codebook, bytes of entropy-coded codes, and the checksum.
 _STORED = ("codebook", "numbers", "scales", "size", "crc32")
+
+_SMALL = {"names", "dtype", "shape", "crc32"}
+SMALL = 4096  # bytes of a kept tensor that still stands in ``fmq.packed``
+_MOST_AXES = 64
 
 Bytes = NDArray[np.uint8]
 
@@ -89,13 +94,15 @@ class Table:
         rows: the quantized tensors.
         tied: tensors that equal another one.
         unconverted: modules whose weights were kept.
-        kept: checksums of the kept tensors, in the order of the file.
+        kept: checksums of the kept tensors that stand in the header, in the order of the file.
+        small: the other kept tensors with their checksums.
     """
 
     rows: Mapping[str, PackedRow]
     tied: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Any])
     unconverted: Sequence[str] = ()
     kept: Sequence[int] = ()
+    small: Mapping[str, tuple[Spec, int]] = field(default_factory=dict[str, Any])
 
 
 def kept_checksum(spec: Spec, data: Bytes) -> int:
@@ -127,21 +134,29 @@ def write_table(table: Table) -> tuple[bytes, dict[str, Any]]:
     columns["scales"] = [None if row.scales is None else row.scales.dtype for row in rows]
     columns["size"] = [row.codes.num_bytes if row.entry.get("coding") else None for row in rows]
     columns["crc32"] = [row.crc32 for row in rows]
-    short = {key: values[:1] if _all_alike(values) else values for key, values in columns.items()}
+    short = {key: _short(values) for key, values in columns.items()}
     document = {
         "names": list(table.rows),
         "columns": {key: values for key, values in short.items() if values != [None]},
         "tied": table.tied,
         "modules_to_not_convert": list(table.unconverted),
         "kept": list(table.kept),
+        "small": {
+            "names": list(table.small),
+            "dtype": _short([spec.dtype for spec, _ in table.small.values()]),
+            "shape": _short([list(spec.shape) for spec, _ in table.small.values()]),
+            "crc32": [crc32 for _, crc32 in table.small.values()],
+        },
     }
     text = json.dumps(document, separators=(",", ":")).encode()
     stored = zlib.compress(text, 9)
     return stored, {"table": [len(stored), len(text)], "crc32": zlib.crc32(stored)}
 
 
-def _all_alike(values: Sequence[Any]) -> bool:
-    return all(type(value) is type(values[0]) and value == values[0] for value in values)
+def _short(values: list[Any]) -> list[Any]:
+    """One value where all are alike."""
+    alike = all(type(value) is type(values[0]) and value == values[0] for value in values)
+    return values[:1] if alike else values
 
 
 def read_table(
@@ -179,7 +194,7 @@ def read_table(
 
 def _table(thing: str, document: Any) -> Table:
     if not isinstance(document, dict) or set(cast("dict[str, Any]", document)) != {
-        "names", "columns", "tied", "modules_to_not_convert", "kept",
+        "names", "columns", "tied", "modules_to_not_convert", "kept", "small",
     }:  # fmt: skip
         raise damaged(thing, "its table lacks a part, or has one that is unknown")
     found = cast("dict[str, Any]", document)
@@ -201,7 +216,29 @@ def _table(thing: str, document: Any) -> Table:
         name: _row(f"tensor {name!r} of {thing}", {key: values[i] for key, values in whole.items()})
         for i, name in enumerate(names)
     }
-    return Table(rows, cast("dict[str, Any]", tied), unconverted, kept)
+    return Table(rows, cast("dict[str, Any]", tied), unconverted, kept, _small(thing, found["small"]))
+
+
+def _small(thing: str, columns: Any) -> dict[str, tuple[Spec, int]]:
+    if not isinstance(columns, dict) or set(cast("dict[str, Any]", columns)) != _SMALL:
+        raise damaged(thing, "its small tensors are not told as they must be")
+    found = cast("dict[str, list[Any]]", columns)
+    names = found["names"]
+    if not (_are(names, str) and len(set(names)) == len(names) and _are(found["crc32"], int)):
+        raise damaged(thing, "its small tensors have no names or checksums, or one twice")
+    whole: list[list[Any]] = []
+    for key in ("dtype", "shape", "crc32"):
+        values = found[key]
+        if not isinstance(cast("Any", values), list) or len(values) not in (len(names), min(1, len(names))):
+            raise damaged(thing, f"the column {key!r} of its small tensors cannot be")
+        whole.append(values if len(values) == len(names) else values * len(names))
+    small: dict[str, tuple[Spec, int]] = {}
+    for name, dtype, shape, crc32 in zip(names, *whole, strict=True):
+        fits = isinstance(dtype, str) and dtype in ITEM_BITS and _are(shape, int) and len(shape) <= _MOST_AXES
+        if not fits or min(shape, default=0) < 0 or Spec(name, dtype, tuple(shape)).num_bytes > SMALL:
+            raise damaged(thing, f"its small tensor {name!r} is of a type or shape that cannot be")
+        small[name] = Spec(name, dtype, tuple(shape)), crc32
+    return small
 
 
 def _are(values: Any, kind: type) -> bool:

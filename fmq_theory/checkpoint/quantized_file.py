@@ -86,7 +86,7 @@ class QuantizedFile:
             return tuple(shape[axis] for axis in self.tied_axes(name, len(shape)))
         if name in self._entries:
             return tuple(self._entries[name]["shape"])
-        return self._opened().specs[self._known(name)].shape
+        return self._plain[self._known(name)].shape
 
     def dtype(self, name: str) -> torch.dtype:
         """The type of a tensor's weights.
@@ -97,7 +97,7 @@ class QuantizedFile:
         name = str(self._ties[name]["of"]) if name in self._ties else name
         if name in self._entries:
             return torch_type(str(self._entries[name]["dtype"]))
-        return torch_type(self._opened().specs[self._known(name)].dtype)
+        return torch_type(self._plain[self._known(name)].dtype)
 
     def packed(self, name: str, *, verify: bool = True) -> PackedTensor:
         """A quantized tensor as it is stored; its codes are read-only.
@@ -174,7 +174,7 @@ class QuantizedFile:
         if name in self._entries:
             return self.packed(name, verify=verify).dequantize()
         container = self._opened()
-        spec = container.specs[self._known(name)]
+        spec = self._plain[self._known(name)]
         return from_bytes(self._index.read(container, name, verify=verify)[""], spec.dtype, spec.shape)
 
     def verify(self, name: str | None = None) -> None:

@@ -25,7 +25,7 @@ from fmq_theory.checkpoint.packed_index import (
     VERSION,
     full_config,
 )  # fmt: skip
-from fmq_theory.checkpoint.packed_table import PACKED, Table, kept_checksum, write_table
+from fmq_theory.checkpoint.packed_table import PACKED, SMALL, Table, kept_checksum, write_table
 from fmq_theory.checkpoint.packed_tensor import CodebookType, PackedTensor, pack
 from fmq_theory.checkpoint.recipe import MIN_NDIM, KeptTensor, Recipe
 from fmq_theory.checkpoint.tensors import as_numpy, nonfinite
@@ -212,9 +212,10 @@ class Job:
             if name not in parts
         }
         ordered = in_file_order(kept.values())
-        sums = {
-            spec.name: kept_checksum(spec, self.entries[spec.name].stored.file_bytes()) for spec in ordered
-        }
+        small = [spec for spec in ordered if spec.num_bytes <= SMALL]
+        large = [spec for spec in ordered if spec.num_bytes > SMALL]
+        stored = {spec.name: self.entries[spec.name].stored for spec in ordered}
+        sums = {spec.name: kept_checksum(spec, stored[spec.name].file_bytes()) for spec in ordered}
         table = Table(
             {name: part.row for name, part in parts.items()},
             ties,
@@ -223,31 +224,35 @@ class Job:
                 for name in self.kept
                 if not self.entries[name].stored.unusable(MIN_NDIM)
             ),
-            list(sums.values()),
+            [sums[spec.name] for spec in large],
+            {spec.name: (spec, sums[spec.name]) for spec in small},
         )
         head, said = write_table(table)
         size = len(head) + sum(row.num_bytes for row in table.rows.values())
+        size += sum(spec.num_bytes for spec in small)
         metadata = {"quant_method": METHOD, "version": VERSION, **said}
+
+        def unchanged(name: str) -> Bytes:
+            data = stored[name].file_bytes()
+            if kept_checksum(kept[name], data) != sums[name]:  # it is read for the second time
+                raise CheckpointError(
+                    f"tensor {name!r}", "it changed while it was read", "start again when its writer is done"
+                )
+            return data
 
         def read(name: str) -> Iterator[Bytes]:
             self.progress(_QUANTIZING, "writing")
             if name != PACKED:
-                data = self.entries[name].stored.file_bytes()
-                if kept_checksum(kept[name], data) != sums[name]:  # it is read for the second time
-                    raise CheckpointError(
-                        f"tensor {name!r}",
-                        "it changed while it was read",
-                        "start again when its writer is done",
-                    )
-                yield data
+                yield unchanged(name)
                 return
             yield np.frombuffer(head, dtype=np.uint8)
             for part in parts.values():
                 yield from (part.bytes_of(key) for key in (CODEBOOK, SCALES, CODES) if key in part.specs)
+            yield from (unchanged(spec.name) for spec in small)
 
         num_bytes = write_container(
             path,
-            [*ordered, Spec(PACKED, "U8", (size,))],
+            [*large, Spec(PACKED, "U8", (size,))],
             {"format": "pt", CONFIG: json.dumps(metadata, separators=(",", ":"))},
             read,
         )

@@ -46,11 +46,16 @@ def report_written(
     how.append(f"by {config['strategy']}" if config["strategy"] else "by several granularities")
     click.echo(f"Quantized: {len(config['tensors'])} tensors, {weights:,} weights ({', '.join(how)})")
     effective = config["effective_bits"]
-    click.echo(f"  mean squared error {config['mse']:.4g}, {effective:.3f} bits a weight, codebooks counted")
+    packed = sum(entry["effective_bits"] * _size(entry["shape"]) for entry in config["tensors"].values())
+    packed /= weights
+    click.echo(
+        f"  mean squared error {config['mse']:.4g}, {effective:.3f} bits a weight, all that is stored "
+        f"counted ({effective - packed:.3f} of them header)"
+    )
     if plan is not None:
         _say_plan(plan, gap)
-    if (bits := config["bits"]) and effective > bits + 1:
-        click.echo(f"  {effective - bits:.1f} of these bits are codebooks{_smaller(config, plan)}")
+    if (bits := config["bits"]) and packed > bits + 1:
+        click.echo(f"  {packed - bits:.1f} of these bits are codebooks{_smaller(config, plan)}")
     _say_coding(config["tensors"].values())
     _list("Kept as they were", written.kept)
     _list("Left out", written.left_out)

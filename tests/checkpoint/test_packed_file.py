@@ -54,7 +54,7 @@ def test_the_file_is_safetensors_with_one_table(tmp_path: Path, checkpoint: Path
     write(checkpoint, tmp_path / "small", recipe(bits=3))
     tensors = load_file(tmp_path / "small" / "model.safetensors")
     state = mixed_state()
-    assert tensors.keys() == {PACKED, *state} - {"conv.weight"}
+    assert tensors.keys() == {PACKED, "double.weight"}  # the small ones would take more for their entries
     assert all(same(tensor, state[name]) for name, tensor in tensors.items() if name != PACKED)
     config = json.loads((tmp_path / "small" / "config.json").read_text())["quantization_config"]
     with QuantizedFile(tmp_path / "small") as file:

@@ -40,6 +40,7 @@ def small_state(seed: int = 0) -> dict[str, torch.Tensor]:
         "a.bias": torch.randn(3, generator=g),
         "steps": torch.tensor(7),
         "empty": torch.empty(0, 2),
+        "large": torch.arange(1025, dtype=torch.int32),
     }
 
 
@@ -110,6 +111,10 @@ def part(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
     return lambda table: table.__setitem__(key, value)
 
 
+def _small(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda table: table["small"].__setitem__(key, value)
+
+
 _DEEP = b"[" * 100_000
 # Tables that cannot be, under checksums that are right.
 FORGERIES: dict[str, Callable[[dict[str, Any]], object]] = {
@@ -153,9 +158,16 @@ FORGERIES: dict[str, Callable[[dict[str, Any]], object]] = {
     "impossible axes": part("tied", {"x": {"of": "a.weight", "axes": [0, 0]}}),
     "axes of words": part("tied", {"x": {"of": "a.weight", "axes": ["a", 0]}}),
     "axes a word": part("tied", {"x": {"of": "a.weight", "axes": "word"}}),
+    **{f"small {k} {v}": _small(k, v) for k, v in (("names", 1), ("names", ["a", "a", "b"]),
+        ("dtype", ["F31"]), ("dtype", []), ("dtype", [1]), ("shape", [[-1]]), ("shape", [[2**70]]),
+        ("shape", [[1.0]]),
+        ("shape", [3]), ("shape", "x"), ("crc32", [0]), ("crc32", ["x", 1, 2]), ("crc32", [0, 0, 0]),
+        ("names", ["a.weight", "x", "y"]), ("names", ["large", "x", "y"]), ("names", []))},
+    "no small": part("small", {}),
+    "small a list": part("small", []),
     "too few kept": lambda t: t["kept"].pop(),
     "too many kept": lambda t: t["kept"].append(0),
-    "kept exchanged": lambda t: t["kept"].reverse(),
+    "another kept": lambda t: t["kept"].__setitem__(0, 1),
     "kept a word": part("kept", "kept"),
     "modules a number": part("modules_to_not_convert", 3),
     "another part": part("more", {}),

@@ -1,0 +1,81 @@
+"""How many bytes a quantized file takes beside the numbers in it, before there is one."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from fmq_theory.checkpoint.container import Spec, header_text, in_file_order
+from fmq_theory.checkpoint.files import open_checkpoint
+from fmq_theory.checkpoint.naming import classify
+from fmq_theory.checkpoint.number_types import ITEM_BITS
+from fmq_theory.checkpoint.packed_index import CONFIG, METHOD, VERSION
+from fmq_theory.checkpoint.packed_table import PACKED, SMALL, PackedRow, Table, write_table
+from fmq_theory.checkpoint.recipe import Planned, Recipe
+
+__all__ = ["head_bytes"]
+
+_SPARE = 32  # digits that are not known yet: checksums, errors, units of scales
+_SPARE_SHARE = 0.02
+
+
+def head_bytes(path: Path | str, plan: Iterable[Planned]) -> int:
+    """Bytes of header and table of the file that ``write_quantized`` makes of a plan, and a little more.
+
+    The table is written with errors and checksums drawn at random, which take as many digits as the real
+    ones; what they compress to differs by a few bytes.
+
+    Args:
+        path: of the checkpoint.
+        plan: how its tensors are quantized; the others are kept.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    recipes = {planned.name: Recipe.of(planned) for planned in plan}
+    rng = np.random.default_rng(0)
+    rows: dict[str, PackedRow] = {}
+    kept: list[Spec] = []
+    ties: dict[str, dict[str, object]] = {}
+    with open_checkpoint(Path(path)) as stored:
+        entries = classify(stored)
+        for entry in entries:
+            tensor, recipe = entry.stored, recipes.get(entry.name)
+            if entry.tied:
+                ties[entry.name] = {"of": entry.name, "axes": list(range(len(tensor.shape)))}
+            elif entry.excluded:
+                continue
+            elif recipe is None:
+                kept.append(Spec(entry.name, tensor.file_type(entry.name), tensor.shape))
+            else:
+                rows[entry.name] = _row(recipe, tensor.file_type(entry.name), tensor.shape, rng)
+    modules = [spec.name for spec in kept if len(spec.shape) > 1]
+    large = [spec for spec in kept if spec.num_bytes > SMALL]
+    small = {spec.name: (spec, int(rng.integers(2**32))) for spec in kept if spec.num_bytes <= SMALL}
+    sums = [int(rng.integers(2**32)) for _ in large]
+    head, said = write_table(Table(rows, ties, modules, sums, small))
+    metadata = json.dumps({"quant_method": METHOD, "version": VERSION, **said}, separators=(",", ":"))
+    packed = Spec(PACKED, "U8", (len(head) + sum(row.num_bytes for row in rows.values()),))
+    text = header_text([*in_file_order(large), packed], {"format": "pt", CONFIG: metadata})
+    return int((len(head) + len(text)) * (1.0 + _SPARE_SHARE)) + _SPARE
+
+
+def _row(recipe: Recipe, dtype: str, shape: tuple[int, ...], rng: np.random.Generator) -> PackedRow:
+    """A row with the fields that are known and others as long as the real ones."""
+    blocks = recipe.scheme.startswith("block:")
+    entry = {
+        "shape": list(shape),
+        "dtype": dtype,
+        "scheme": recipe.scheme,
+        "bits": recipe.bits,
+        "strategy": recipe.granularity,
+        "axis": 0,
+        "group_size": recipe.group_size,
+        "levels": "levels",
+        "mse": float(rng.random()),
+        "scale_unit": float(rng.random()) if blocks else None,
+    }
+    codebook = Spec("", "F64" if ITEM_BITS[dtype] == 64 else "F32", (1, int(2**recipe.bits)))
+    return PackedRow(entry, codebook, Spec("", "F32", (1,)) if blocks else None, Spec("", "U8", (1,)),
+                     int(rng.integers(2**32)))  # fmt: skip
