@@ -35,7 +35,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def plan(checkpoint: Path) -> Plan:
-    return plan_for_budget(checkpoint, 3.2, search=SMALL, keep=False)
+    return plan_for_budget(checkpoint, 5.4, search=SMALL, keep=False)
 
 
 def as_planned(plan: Plan) -> dict[str, float]:
