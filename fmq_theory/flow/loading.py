@@ -1,28 +1,21 @@
 """Models by name, ``package.module:factory`` or ``file.py:factory``, and weights put into them."""
 
 import copy
-import hashlib
-import importlib
-import importlib.util
-import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from pathlib import Path
-from types import ModuleType
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from fmq_theory.errors import CheckpointError, FlowError, WeightsError
-from fmq_theory.flow.foreign import foreign_code, required_arguments
+from fmq_theory.flow.factories import made_by
 from fmq_theory.flow.model import FlowModel
 from fmq_theory.flow.wrapped_names import fitting_prefix, fitting_renames, without_wrappers
 
 __all__ = ["build_model", "with_weights"]
 
 _NAMED = 5  # how many mismatches a message lists
-_EXAMPLE = "name a factory, as in a.b:build or ./file.py:build"
 
 
 def build_model(factory: str) -> FlowModel:
@@ -44,20 +37,7 @@ def build_model(factory: str) -> FlowModel:
         (1, 8, 8)
     """
     thing = f"model {factory!r}"
-    place, _, name = factory.rpartition(":")
-    if not (place and name):
-        raise FlowError(thing, "it is not of the form package.module:factory", _EXAMPLE)
-    made: object = getattr(_module(thing, place), name, None)
-    if not callable(made):
-        raise FlowError(thing, f"{place} has no function {name!r}", "check the name")
-    if needed := required_arguments(made):
-        raise FlowError(
-            thing,
-            f"it cannot be called without {', '.join(needed)}",
-            f"give them defaults, or name a function without arguments that returns {name}(...) with them",
-        )
-    with foreign_code(thing, "the factory", "correct it, and try it in a Python of your own"):
-        model = cast("Callable[[], object]", made)()
+    model = made_by(thing, factory)
     if not isinstance(model, FlowModel):
         bare = isinstance(model, nn.Module)
         raise FlowError(
@@ -66,40 +46,6 @@ def build_model(factory: str) -> FlowModel:
             "return fmq_theory.flow.FlowModel(module, sample_shape=...) from the factory",
         )
     return model
-
-
-def _module(thing: str, place: str) -> ModuleType:
-    remedy = "correct it, and try it in a Python of your own"
-    if not (place.endswith(".py") or "/" in place or "\\" in place):
-        try:
-            with foreign_code(thing, "the module", remedy):
-                return importlib.import_module(place)
-        except FlowError as error:
-            if isinstance(error.__cause__, ImportError):
-                cause = f"the module cannot be imported ({error.__cause__})"
-                raise FlowError(thing, cause, "check the name and PYTHONPATH") from error.__cause__
-            raise
-    path = Path(place).absolute()
-    if not path.is_file():
-        raise FlowError(thing, f"there is no file {place}", _EXAMPLE)
-    # Two files of one name in two folders are two modules; one file is loaded once.
-    name = f"fmq_model_{path.stem}_{hashlib.sha256(str(path).encode(errors='replace')).hexdigest()[:8]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise FlowError(thing, f"{place} is no Python file", "name a file that ends in .py")
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        with foreign_code(thing, f"{place}", remedy):
-            spec.loader.exec_module(module)
-    except FlowError:
-        del sys.modules[name]
-        raise
-    return module
 
 
 def with_weights(model: FlowModel, weights: Mapping[str, Tensor], origin: str) -> FlowModel:

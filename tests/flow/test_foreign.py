@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from fmq_theory.checkpoint import read_state
 from fmq_theory.errors import CheckpointError, FlowError
-from fmq_theory.flow import FlowModel, sample
+from fmq_theory.flow import FlowModel, build_model, sample
+from fmq_theory.flow.fidelity import build_features
+from fmq_theory.flow.fidelity.data import read_samples
 from fmq_theory.flow.foreign import foreign_code
 
 Forward = Callable[..., object]
@@ -126,6 +128,16 @@ def test_control_modules_that_can_be_called_run_in_their_own_type(
     end = _run(FlowModel(module().to(dtype), (2,)))
     assert end.dtype == dtype
     assert bool(torch.isfinite(end).all())
+
+
+def broken() -> object:
+    raise RuntimeError("no weights here")
+
+
+@pytest.mark.parametrize("build", [build_features, read_samples, build_model])
+def test_every_factory_that_raises_is_one_error(build: Forward) -> None:
+    with pytest.raises(FlowError, match="the factory raised RuntimeError: no weights here"):
+        build(f"{__name__}:broken")
 
 
 def test_labels_come_from_draw_condition() -> None:

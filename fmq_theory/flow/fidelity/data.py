@@ -1,6 +1,5 @@
 """Samples of the data, read from a file or made by a function that the user names."""
 
-import importlib
 import zlib
 from pathlib import Path
 from struct import error as struct_error
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fmq_theory.errors import FlowError
+from fmq_theory.flow.factories import made_by
 from fmq_theory.flow.fidelity.idx_file import is_idx, read_idx
 
 __all__ = ["read_array", "read_samples"]
@@ -25,19 +25,13 @@ def read_samples(name: str) -> Tensor:
     """
     if name.endswith((".npy", ".npz")):
         return _checked(torch.as_tensor(read_array(Path(name))), name)
-    place, colon, function = name.partition(":")
-    if not (place and colon and function):
+    if ":" not in name:
         raise FlowError(
             f"data {name!r}",
             "it is neither a file nor a function",
             "pass .npy, .npz or package.module:function",
         )
-    try:
-        made: object = getattr(importlib.import_module(place), function)()
-    except (ImportError, AttributeError, TypeError) as error:
-        raise FlowError(
-            f"data {name!r}", f"the function cannot be called ({error})", "check the name and PYTHONPATH"
-        ) from error
+    made = made_by(f"data {name!r}", name)
     if not isinstance(made, Tensor):
         raise FlowError(f"data {name!r}", f"it returned {type(made).__name__}", "return a torch.Tensor")
     return _checked(made, name)

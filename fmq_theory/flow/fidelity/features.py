@@ -1,6 +1,5 @@
 """Feature maps by name: what a Fréchet distance looks at."""
 
-import importlib
 import math
 from dataclasses import dataclass, field
 from importlib import resources
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fmq_theory.errors import FlowError
+from fmq_theory.flow.factories import made_by
 from fmq_theory.flow.fidelity.classifier import DIGITS_CLASSIFIER, load_classifier
 
 __all__ = ["FeatureMap", "build_features"]
@@ -87,7 +87,7 @@ class _Features(nn.Module):
 
 
 def build_features(name: str) -> FeatureMap:
-    """``identity``, ``digits``, a classifier's file (.safetensors), or ``package.module:factory``.
+    """``identity``, ``digits``, a classifier's file (.safetensors), or a factory: a.b:f, file.py:f.
 
     A factory takes nothing and returns an ``nn.Module`` with its weights in place, such as an Inception
     network whose weights the user has; nothing is downloaded.
@@ -103,19 +103,13 @@ def build_features(name: str) -> FeatureMap:
             return _classifier(path, "digits classifier")
     if name.endswith(".safetensors"):
         return _classifier(Path(name), Path(name).name)
-    place, colon, factory = name.partition(":")
-    if not (place and colon and factory):
+    if ":" not in name:
         raise FlowError(
             f"features {name!r}",
             "it is none of the known ones",
             "pass identity, digits, a classifier's .safetensors, or package.module:factory",
         )
-    try:
-        made = getattr(importlib.import_module(place), factory)()
-    except (ImportError, AttributeError, TypeError) as error:
-        raise FlowError(
-            f"features {name!r}", f"the factory cannot be called ({error})", "check the name and PYTHONPATH"
-        ) from error
+    made = made_by(f"features {name!r}", name)
     if not isinstance(made, nn.Module):
         raise FlowError(
             f"features {name!r}", f"it returned {type(made).__name__}", "return a torch.nn.Module"

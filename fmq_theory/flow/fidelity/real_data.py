@@ -1,6 +1,5 @@
 """Real data that a network is given at t = 0: images in [0, 1] as they are published, or rows of a table."""
 
-import importlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -12,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from fmq_theory.errors import FlowError
+from fmq_theory.flow.factories import made_by
 from fmq_theory.flow.fidelity.data import read_array
 from fmq_theory.flow.identity import tensors_digest
 
@@ -95,13 +95,7 @@ def read_real_data(
 
 
 def _called(name: str) -> tuple[Tensor, ...]:
-    place, _, function = name.partition(":")
-    try:
-        made: object = getattr(importlib.import_module(place), function)()
-    except (ImportError, AttributeError, TypeError) as error:
-        raise FlowError(
-            f"images {name!r}", f"the function cannot be called ({error})", "check the name and PYTHONPATH"
-        ) from error
+    made = made_by(f"images {name!r}", name)
     parts: tuple[object, ...] = cast("tuple[object, ...]", made) if isinstance(made, tuple) else (made,)
     if not parts or not all(isinstance(part, Tensor) for part in parts):
         raise FlowError(

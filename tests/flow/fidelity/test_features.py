@@ -87,8 +87,8 @@ def test_maps_that_cannot_serve(module: nn.Module, message: str) -> None:
     ("name", "message"),
     [
         ("inception", "none of the known ones"),
-        ("absent.module:f", "cannot be called"),
-        (f"{__name__}:absent", "cannot be called"),
+        ("absent.module:f", "cannot be imported"),
+        (f"{__name__}:absent", "no function 'absent'"),
         (f"{__name__}:no_module", "returned str"),
     ],
 )

@@ -108,7 +108,7 @@ def test_labels_that_do_not_fit(files: Path) -> None:
     ("name", "message"),
     [
         ("absent.npz", "cannot be read"),
-        ("tests.flow.fidelity.test_real_data:absent", "cannot be called"),
+        ("tests.flow.fidelity.test_real_data:absent", "no function 'absent'"),
         ("tests.flow.fidelity.test_real_data:of_words", "it returned str"),
     ],
 )
