@@ -134,16 +134,26 @@ def coverage_table(table: Table) -> str:
     for n in table.values("n"):
         for count in table.where(n=n).values("repeats"):
             part = table.where(n=n, repeats=count)
+            if part.rows[0]["interval"] == "seeds":
+                continue
             printed = part.where(printed=True).numbers("coverage")
             worst = min(part.where(interval="mean", printed=False), key=lambda row: row["coverage"])
             what = f"layers of {n:,} weights" if n else "samples of the bundled model"
             whose = f"{law_label(worst['law'])}, " if n else ""
             name = _QUANTITIES.get(worst["quantity"], worst["quantity"])
             of = f"{whose}{name}, {worst['bits']} bits"
+            covers = f"{_percent(min(printed))} to {_percent(max(printed))}" if printed else "none printed"
             lines.append(
-                f"| {what} | {count} | {len(printed)} | {_percent(min(printed))} to {_percent(max(printed))} "
+                f"| {what} | {count} | {len(printed)} | {covers} "
                 f"| {_percent(worst['coverage'])} at worst ({of}) |"
             )
+    for samples in table.where(interval="seeds").values("samples"):
+        part = table.where(interval="seeds", samples=samples)
+        printed = part.where(printed=True).numbers("coverage")
+        lines.append(
+            f"| seeds of {samples} samples | {part.rows[0]['repeats']} | {len(printed)} "
+            f"| {_percent(min(printed))} to {_percent(max(printed))} | – |"
+        )
     trials = min(table.values("trials"))
     return "\n".join([*lines, "", f"Nominal 95 %; {trials:,} trials each."])
 

@@ -3,7 +3,7 @@
 A pool of layers is drawn from a law, each is quantized in every way, and trials draw 8 or 20 layers from the
 pool, one by one. What an interval must hold is the pool's own median (or mean), so the truth has no error of
 its own: the pool stands for a law. The samples of the bundled flow model are a pool too, for the intervals
-of their scores.
+of their scores: over samples, and over seeds of so many samples each.
 """
 
 # matplotlib types its keyword arguments as unknown.
@@ -24,6 +24,7 @@ from scipy import special
 from experiments.framework.experiment import Cell, Experiment, rng_of
 from experiments.framework.laws import law, law_label
 from experiments.framework.table import Row, Table
+from fmq_theory.flow.flow_rows import FEWEST_A_SEED, FEWEST_SCORES, SSIM_BITS
 from fmq_theory.metrics import distortion, median_intervals
 from fmq_theory.quantizers import get_scheme
 from fmq_theory.report.style import PAGE_WIDTH, heading
@@ -37,7 +38,7 @@ _CONFIDENCE = 0.95
 _RATIOS = {"rho_em": "equal_mass", "rho_w2": "lloyd_max"}
 _FLOW = "digits"
 _LARGE = 10_000
-_SSIM_BITS = 4  # as in fmq_theory.flow.flow_rows: above, SSIM has no interval
+_MEANS = 100_000
 
 Floats = NDArray[np.float64]
 
@@ -55,9 +56,10 @@ class Config:
     schemes_of_large: tuple[str, ...] = ("uniform", "equal_mass", "lloyd_max")
     bits: tuple[int, ...] = (2, 4, 8)
     repeats: tuple[int, ...] = (8, 20)
-    flow_bits: tuple[int, ...] = (2, 4, 6, 8)
+    flow_bits: tuple[int, ...] = (2, 3, 4, 5, 6, 8)
     flow_pool: int = 256
-    flow_samples: tuple[int, ...] = (64, 192)
+    flow_samples: tuple[int, ...] = (64, FEWEST_SCORES)
+    flow_seeds: tuple[tuple[int, int], ...] = ((3, FEWEST_A_SEED), (3, 64))
     trials: int = 20_000
     seed: int = 0
 
@@ -86,6 +88,11 @@ def rows(config: Config, cell: Cell) -> Sequence[Row]:
             about = {**cell, "quantity": name, "scheme": scheme, "bits": bits}
             for count in config.flow_samples:
                 made += coverage_rows(values, count, config.trials, ("mean",), about, rng)
+            for seeds, samples in config.flow_seeds:
+                # The mean of a seed is what is drawn: a pool of such means, so large that it is their law.
+                means = values[rng.integers(values.size, size=(_MEANS, samples))].mean(axis=1)
+                about_seeds = {**about, "samples": samples}
+                made += coverage_rows(means, seeds, config.trials, ("seeds",), about_seeds, rng)
         return made
     for (name, bits), values in _errors(config, cell, rng).items():
         about = {**cell, "quantity": name, "bits": bits}
@@ -108,7 +115,7 @@ def coverage_rows(
         pool: the values of all layers, or of all samples.
         count: how many of them a trial sees, drawn one by one from the whole pool.
         trials: how many trials.
-        kinds: names of intervals: "median", "mean".
+        kinds: names of intervals: "median", "mean", or "seeds", the mean's over numbers that are means.
         about: columns that every row has.
         rng: of the trials.
 
@@ -127,7 +134,7 @@ def coverage_rows(
             {
                 **about, "repeats": count, "interval": kind, "confidence": _CONFIDENCE, "trials": trials,
                 "coverage": 1.0 - below - above, "below": below, "above": above,
-                "printed": _is_printed(kind, str(about["quantity"]), int(str(about["bits"]))),
+                "printed": _is_printed(kind, str(about["quantity"]), int(str(about["bits"])), count),
             }
         )  # fmt: skip
     return made
@@ -149,13 +156,15 @@ def _mean(pool: Floats, drawn: Floats) -> tuple[float, tuple[Floats, Floats]]:
 _KINDS: Mapping[str, Callable[[Floats, Floats], tuple[float, tuple[Floats, Floats]]]] = {
     "median": _median,
     "mean": _mean,
+    "seeds": _mean,
 }
 
 
-def _is_printed(kind: str, quantity: str, bits: int) -> bool:
-    """Whether the tool prints this interval of this quantity."""
+def _is_printed(kind: str, quantity: str, bits: int, count: int) -> bool:
+    """Whether the tool prints this interval of this quantity, of so many numbers."""
     if quantity in ("psnr", "ssim", "squared error"):
-        return quantity == "psnr" or (quantity == "ssim" and bits <= _SSIM_BITS)
+        enough = kind == "seeds" or count >= FEWEST_SCORES
+        return enough and (quantity == "psnr" or (quantity == "ssim" and bits <= SSIM_BITS))
     return kind == "median"
 
 
@@ -186,7 +195,7 @@ def _scores(config: Config) -> Mapping[tuple[str, str, int], Floats]:
 
     model = load_flow(Path(str(DIGITS_FILE)), "fmq_theory.flow.digits:build")
     settings = FlowSettings(samples=config.flow_pool, seeds=1, ladder_samples=0, seed=config.seed)
-    report = run_experiment(model, _FLOW, config.schemes_of_large, config.flow_bits, settings)
+    report = run_experiment(model, _FLOW, config.schemes, config.flow_bits, settings)
     found: dict[tuple[str, str, int], Floats] = {}
     for cell in report.cells:
         found[cell.scheme, "psnr", cell.bits] = np.array(cell.psnr[0])

@@ -37,7 +37,8 @@ class Winner:
         runner_up: the best other scheme; None if it is alone.
         lead: median difference over pairs: of samples from the same noise, or of outputs on the same real
             data.
-        lead_low: end of the median's 95 % interval; None if it has none.
+        lead_low: end of the median's 95 % interval, from one order statistic to another, which covers with
+            95 % or more whatever the law of the differences; None if it has none.
         lead_high: other end.
     """
 
@@ -134,7 +135,8 @@ def _winner(measure: str, place: int, cells: Sequence[Cell]) -> Winner:
     if len(ordered) > 1:
         pairs = zip(_pooled(first, measure), _pooled(ordered[1], measure), strict=True)
         # Both infinite: no sample changed under either, which is a tie of that pair.
-        found = median_estimate([0.0 if a == b else a - b for a, b in pairs])
+        # A verdict rests on it, so its ends are not interpolated (see ``policy``).
+        found = median_estimate([0.0 if a == b else a - b for a, b in pairs], interpolated=False)
         lead = (found.value, found.low, found.high)
     return Winner(
         measure,

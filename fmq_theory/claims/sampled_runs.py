@@ -13,8 +13,9 @@ A file is JSON with the keys that claims need; all else is ignored:
                "intervals": {"psnr_db": {"samples": [9.6, 9.9], "seeds": [9.5, 10.0]}}}]}
 
 A number with an interval becomes an estimate with that interval: over samples where there is one, else over
-seeds; ``config`` says of how many, without it the fewest are assumed. A number without one is taken as it
-is: it is a fact about these samples. ``by_batch`` has the numbers of each draw of the noise by itself.
+seeds; ``config`` says of how many, without it the fewest are assumed. A number whose intervals are null is
+of too few samples for one, and decides nothing. A number without any is taken as it is: it is a fact about
+these samples. ``by_batch`` has the numbers of each draw of the noise by itself.
 
 A file whose ``measure`` is "velocity" is of network outputs at t = 0 on real data; only the claims on the
 authors' scripts read it. There ``by_batch`` has the numbers of each batch, in the same order under every
@@ -184,6 +185,8 @@ def _estimate(value: float, ends: Mapping[str, Any], counts: Mapping[str, int]) 
         pair = cast("Sequence[float] | None", ends.get(over))
         if pair is not None:
             return Estimate(value, float(pair[0]), float(pair[1]), count, 0.95, "mean")
+    if ends:
+        return Estimate(value, None, None, counts["samples"], 0.95, "mean")
     return exact_estimate(value)
 
 

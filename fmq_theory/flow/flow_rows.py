@@ -9,11 +9,24 @@ from fmq_theory.flow.cell import BySeed, Cell
 from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.metrics import Estimate, mean_estimate
 
-__all__ = ["RUNGS", "FlowRow", "Spread", "flow_rows", "spread_of"]
+__all__ = [
+    "FEWEST_A_SEED",
+    "FEWEST_SCORES",
+    "RUNGS",
+    "SSIM_BITS",
+    "FlowRow",
+    "Spread",
+    "flow_rows",
+    "spread_of",
+]
 
 RUNGS = ("g0", "g1", "g2", "g3", "g4")
-_SSIM_BITS = 4
-"""Up to here Student's interval of a mean SSIM covers 94 to 96 %; at 8 bits it is 86 to 94 %."""
+SSIM_BITS = 4
+"""Up to here Student's interval of a mean SSIM covers 93 to 97 %; from 6 bits on it may cover below 80 %."""
+FEWEST_SCORES = 192
+"""From so many scores of samples on Student's interval of their mean was seen to cover 93 to 97 %."""
+FEWEST_A_SEED = 16
+"""From so many scores a seed on their means are near enough to normal for an interval over seeds."""
 
 Bounds = dict[str, float | None]
 
@@ -24,8 +37,10 @@ class Spread:
 
     Attributes:
         value: the mean.
-        samples: Student's interval over all samples, which are independent; None if a value is infinite.
-        seeds: Student's interval over the seeds' means; None for one seed.
+        samples: Student's interval over all samples, which are independent; None if a value is infinite, or
+            for fewer samples than ``FEWEST_SCORES``.
+        seeds: Student's interval over the seeds' means; None for one seed, or for seeds of fewer samples than
+            ``FEWEST_A_SEED``.
     """
 
     value: float
@@ -60,7 +75,8 @@ class FlowRow:
         tightness: median over them of bound / error.
         intervals: of means, by name of the attribute, {"samples": [low, high], "seeds": [low, high]}. Where
             Student's interval is known not to cover there is none: of the error's mean square, which a few
-            samples make, and of SSIM from 5 bits on, where it crowds below 1 (``experiments`` coverage).
+            samples make, and of SSIM from 5 bits on, where it crowds below 1 (``experiments`` coverage); ends
+            are None where there are too few samples for one (see ``spread_of``).
         ladder: what is known of the bounds besides.
         lossless_share: of the weights in channels that some codebook holds without loss.
         by_batch: ``psnr_db``, ``ssim`` and ``latent_std_ratio`` of each draw of the noise, or of each batch
@@ -102,12 +118,21 @@ def flow_rows(report: FlowReport) -> tuple[FlowRow, ...]:
 
 
 def spread_of(values: BySeed) -> Spread | None:
-    """Mean and intervals of a number a sample, seed by seed; None for none."""
+    """Mean and intervals of a number a sample, seed by seed; None for none.
+
+    An interval is made only where it was seen to cover (experiment ``coverage``): scores are skewed, and the
+    mean of few of them with it. Seeds of one number each are batches, whose number is an average already.
+    """
     if not values:
         return None
     pooled = mean_estimate([value for seed in values for value in seed])
     seeds = mean_estimate([mean_estimate(seed).value for seed in values])
-    return Spread(pooled.value, _ends(pooled), _ends(seeds))
+    fewest = min(map(len, values))
+    return Spread(
+        pooled.value,
+        _ends(pooled) if pooled.count >= FEWEST_SCORES or fewest == 1 else None,
+        _ends(seeds) if fewest == 1 or fewest >= FEWEST_A_SEED else None,
+    )
 
 
 def _ends(estimate: Estimate) -> tuple[float, float] | None:
@@ -125,7 +150,7 @@ def _row(report: FlowReport, cell: Cell) -> FlowRow:
         "latent_std_ratio": _latent_ratio(report, cell, lambda values: values.std),
         "latent_mean_ratio": _latent_ratio(report, cell, lambda values: values.mean),
     }
-    uncovered = ("sample_error_rms", *(() if cell.bits <= _SSIM_BITS else ("ssim",)))
+    uncovered = ("sample_error_rms", *(() if cell.bits <= SSIM_BITS else ("ssim",)))
     ladder = dict(cell.ladder) if cell.ladder else None
     frechet = cell.frechet
     return FlowRow(

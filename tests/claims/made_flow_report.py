@@ -12,6 +12,8 @@ from fmq_theory.flow.layers import LayerShare
 
 SCHEMES = ("uniform", "equal_mass", "lloyd_max")
 BITS = (2, 3, 4, 8)
+MANY = 32
+"""Times that the same scores are repeated: 192 in all, from which on their means have intervals."""
 LEAD = {"uniform": 3.0, "equal_mass": 0.0, "lloyd_max": 5.0}
 CODEBOOK = {"uniform": 0.25, "equal_mass": 3.0, "lloyd_max": 3.0}
 _IMAGES = encode_images(torch.linspace(-1, 1, 8 * 16).reshape(8, 1, 4, 4), 2.0)
@@ -44,8 +46,8 @@ def made_cell(scheme: str, bits: int, **changes: Any) -> Cell:
         "mse": error**2,
         "weight_error_norm": error,
         "error": ((error,) * 3, (error,) * 3),
-        "psnr": (tuple(psnr[:3]), tuple(psnr[3:])),
-        "ssim": ((0.1 * bits,) * 3, (0.1 * bits + 0.01,) * 3),
+        "psnr": (tuple(psnr[:3]) * MANY, tuple(psnr[3:]) * MANY),
+        "ssim": ((0.1 * bits,) * 3 * MANY, (0.1 * bits + 0.01,) * 3 * MANY),
         "latent": LatentValues((1.0, 1.0), (0.5 + 0.025 * bits, 0.501 + 0.025 * bits), (0, 1), 16),
         "frechet": FrechetValues(error, 2 * error**0.5, (error, error), None, 6, 4),
         "ladder": ladder,

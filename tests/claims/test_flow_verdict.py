@@ -7,6 +7,7 @@ import pytest
 
 from fmq_theory.claims.flow_verdict import flow_verdict, winners_at_bits, winners_within_budget
 from fmq_theory.flow.cell import FrechetValues
+from fmq_theory.metrics import median_estimate
 from tests.claims.made_flow_report import BITS, SCHEMES, made_cell, made_report
 
 
@@ -125,3 +126,15 @@ def test_broken_rungs_are_named() -> None:
     ladder["broken_count"] = {"g4": 3}
     text = " ".join(flow_verdict(made_report([made_cell("uniform", 2, ladder=ladder)])))
     assert "Broken rungs: g4 uniform 2 bits" in text
+
+
+def test_a_lead_is_decided_by_order_statistics() -> None:
+    """Of eight pairs X_(1) .. X_(8) covers whatever their law; between X_(1) and X_(2) nothing is sure."""
+    base = made_cell("uniform", 2, psnr=((10.0,) * 8,))
+    for least, decided in ((-0.1, False), (0.1, True)):
+        ahead = (10.0 + least, *(10.0 + gain for gain in (5.0, 5.1, 5.2, 5.3, 5.4, 5.5, 5.6)))
+        winner = winners_at_bits(made_report([base, made_cell("lloyd_max", 2, psnr=(ahead,))]), "psnr_db")[0]
+        assert winner.decided is decided
+        assert winner.lead_low == pytest.approx(least)
+        # Control: the interpolated end of a table is above 0 in both.
+        assert (median_estimate([each - 10.0 for each in ahead]).low or 0.0) > 0.0

@@ -8,6 +8,7 @@ import pytest
 
 from experiments.figures.coverage import BAND, EXPERIMENT, Config, coverage_rows, rows
 from experiments.framework.table import Table, read_table
+from fmq_theory.flow.flow_rows import FEWEST_SCORES
 from fmq_theory.metrics import mean_estimate, median_estimate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,9 +58,11 @@ def test_coverage_is_counted_right_where_it_is_known() -> None:
     # Of a normal pool Student's interval is exact.
     pool = np.random.default_rng(1).normal(size=2000)
     about = {"quantity": "psnr", "bits": 2}
-    (row,) = coverage_rows(pool, 8, 2000, ("mean",), about, np.random.default_rng(2))
+    (row,) = coverage_rows(pool, FEWEST_SCORES, 2000, ("mean",), about, np.random.default_rng(2))
     assert row["coverage"] == pytest.approx(0.95, abs=_slack(2000))
     assert row["printed"]
+    (few,) = coverage_rows(pool, FEWEST_SCORES - 1, 2000, ("mean",), about, np.random.default_rng(2))
+    assert not few["printed"]
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +82,14 @@ def test_every_printed_interval_of_the_published_table_covers(published: Table) 
                 assert max(part.numbers("coverage")) <= BAND[1], (name, n, count)
     scores = published.where(law="digits", printed=True)
     assert {"psnr", "ssim"} == set(scores.values("quantity"))
+    assert {"mean", "seeds"} == set(scores.values("interval"))
+    assert BAND[0] <= min(scores.numbers("coverage"))
     assert max(scores.numbers("coverage")) <= BAND[1]
-    # Means of skewed scores: 192 samples are enough, 64 are not quite, as docs/intervals.md says.
-    assert BAND[0] <= min(scores.where(repeats=192).numbers("coverage"))
-    assert 0.92 <= min(scores.where(repeats=64).numbers("coverage")) < BAND[0]
+    # Control: of 64 samples some of the same means are not covered, so those have no interval.
+    few = published.where(law="digits", interval="mean", repeats=64)
+    assert not any(row["printed"] for row in few)
+    assert min(few.where(quantity="ssim", bits=4).numbers("coverage")) < BAND[0]
+    assert min(few.where(quantity="psnr").numbers("coverage")) < BAND[0]
 
 
 def test_what_is_not_printed_does_not_cover(published: Table) -> None:

@@ -20,7 +20,7 @@ from fmq_theory.report.flow_ladder_figures import error_figure, ladder_figure
 from fmq_theory.report.flow_markdown import flow_markdown
 from fmq_theory.report.flow_tables import print_flow
 from fmq_theory.report.looks import look
-from tests.claims.made_flow_report import BITS, SCHEMES, made_cell, made_report
+from tests.claims.made_flow_report import BITS, MANY, SCHEMES, made_cell, made_report
 
 ISSUE_KEYS = {
     "scheme", "bits", "effective_bits", "mse", "weight_error_norm", "sample_error_rms", "psnr_db", "ssim",
@@ -29,7 +29,7 @@ ISSUE_KEYS = {
 
 
 def test_json_has_the_keys_that_were_promised_and_is_strict(tmp_path: Path) -> None:
-    cells = [*made_report().cells, made_cell("uniform", 5, psnr=((math.inf, 3.0, 3.0),) * 2)]
+    cells = [*made_report().cells, made_cell("uniform", 5, psnr=((math.inf, 3.0, 3.0) * MANY,) * 2)]
     write_flow_json(made_report(cells), tmp_path / "flow.json")
     text = (tmp_path / "flow.json").read_text()
     data = json.loads(text, parse_constant=pytest.fail)
@@ -40,6 +40,15 @@ def test_json_has_the_keys_that_were_promised_and_is_strict(tmp_path: Path) -> N
     assert data["rows"][-1]["psnr_db"] == "inf"
     assert data["rows"][0]["intervals"]["psnr_db"]["samples"][0] < data["rows"][0]["psnr_db"]
     assert data["full_precision"]["latent_std"] == 0.5
+
+
+def test_scores_too_few_for_an_interval_decide_nothing(tmp_path: Path) -> None:
+    few = [replace(cell, psnr=tuple(seed[:3] for seed in cell.psnr)) for cell in made_report().cells]
+    write_flow_json(made_report(few), tmp_path / "flow.json")
+    row = json.loads((tmp_path / "flow.json").read_text())["rows"][0]
+    assert row["intervals"]["psnr_db"] == {"samples": None, "seeds": None}
+    found = examine(REGISTER["P7"], Inputs(fidelity=(tmp_path / "flow.json",)))
+    assert found.verdict is Verdict.INCONCLUSIVE
 
 
 def test_claims_read_what_is_written(tmp_path: Path) -> None:
