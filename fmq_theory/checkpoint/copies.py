@@ -109,6 +109,9 @@ def is_adapter(keys: Keys) -> bool:
 
 def says_average(key: str) -> bool:
     """Whether one of the words of a name is one for averages: "netG_EMA", "params-ema"."""
+    plain = key.lower()
+    if not any(word in plain for word in _AVERAGE_WORDS):  # most names, at once
+        return False
     words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", key).lower())
     return not _AVERAGE_WORDS.isdisjoint(words)
 

@@ -16,6 +16,8 @@ def without_wrappers(name: str) -> str:
         >>> without_wrappers("_orig_mod.module.net._orig_mod.weight")
         'net.weight'
     """
+    if not any(wrapper in name for wrapper in WRAPPERS):
+        return name
     return ".".join(part for part in name.split(".") if part not in WRAPPERS)
 
 
