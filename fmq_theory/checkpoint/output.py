@@ -73,8 +73,8 @@ class OutputPlace:
                 f"name a file that ends in {_SUFFIX}, or a folder",
             )
         place.check_name()
-        check_parent(place)
         if place.status is None:
+            check_parent(place)
             return
         if not os.access(place.final, os.W_OK | os.X_OK):
             raise OutputError(thing, "the folder is not writable", "choose another folder")

@@ -8,6 +8,7 @@ all the rest, so that one which was damaged, or took the place of another, is no
 
 import hashlib
 import json
+import os
 import re
 import zlib
 from collections.abc import Generator, Mapping
@@ -33,6 +34,12 @@ WORK_NAME = ".fmq-work"
 _KEY = re.compile("[0-9a-f]{32}")
 _OWN = re.compile(r"[0-9a-f]{32}\.(safetensors|tmp)|(model|folder)\.tmp")
 _INSIDE = re.compile(r"config\.json|(model|diffusion_pytorch_model)\.safetensors")  # of folder.tmp
+
+
+def _can_lie_beside(folder: Path) -> bool:
+    """Whether files beside a folder can be moved into it."""
+    parent = folder.parent
+    return os.access(parent, os.W_OK | os.X_OK) and folder.stat().st_dev == parent.stat().st_dev
 
 
 def digest(data: Bytes, recipe: Mapping[str, Any]) -> str:
@@ -90,14 +97,14 @@ class WorkFolder:
 
     Args:
         output: the file or folder that is to be written. The folder lies beside it, or in it where that is a
-            folder which is there already, which may be on another disk than the one it is in; beside a
-            device or a pipe nothing can lie, and the current folder takes it.
+            folder on another disk than the one it is in, or the one it is in is closed to us; beside a device
+            or a pipe nothing can lie, and the current folder takes it.
     """
 
     def __init__(self, output: Path) -> None:
         self.output = output
         place = Place.of(output)
-        if place.is_folder:
+        if place.is_folder and not _can_lie_beside(place.final):
             self.path = place.final / WORK_NAME
         else:
             beside = Path.cwd() if place.is_stream else place.final.parent

@@ -1,5 +1,9 @@
 """Going on with a run that was stopped."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from fmq_theory.checkpoint import load
+from fmq_theory.checkpoint.recipe import Recipe
 from fmq_theory.checkpoint.work_folder import WorkFolder
 from fmq_theory.errors import OutputError
 from fmq_theory.quantizers import quantize
@@ -80,3 +85,67 @@ def test_the_same_input_gives_the_same_file(tmp_path: Path, checkpoint: Path) ->
     for threads in (1, 3):
         write(checkpoint, tmp_path / f"{threads}.safetensors", recipe(), threads=threads)
     assert (tmp_path / "1.safetensors").read_bytes() == (tmp_path / "3.safetensors").read_bytes()
+
+
+def _stopped(folder: Path) -> tuple[Path, list[Recipe], list[Path]]:
+    """A run that was stopped after three tensors of the same size."""
+    path = folder / "m.safetensors"
+    save_file(
+        {f"w{i}": torch.randn(8, 100, generator=torch.Generator().manual_seed(i)) for i in range(4)}, path
+    )
+    plan = [recipe(f"w{i}") for i in range(4)]
+    with pytest.raises(_StopError):
+        write(path, folder / "out", *plan, progress=_stop_at(0.7))
+    parts = sorted(WorkFolder(folder / "out").path.glob("*.safetensors"))
+    assert len(parts) == 3
+    return path, plan, parts
+
+
+@pytest.mark.parametrize("what", ["swapped", "one for all", "a bit", "cut", "empty", "a link", "nothing"])
+def test_parts_that_are_not_what_they_were_are_made_again(tmp_path: Path, what: str) -> None:
+    path, plan, parts = _stopped(tmp_path)
+    if what == "swapped":
+        first, second = parts[0].read_bytes(), parts[1].read_bytes()
+        parts[0].write_bytes(second)
+        parts[1].write_bytes(first)
+    elif what == "one for all":
+        for part in parts[1:]:
+            part.write_bytes(parts[0].read_bytes())
+    elif what in ("a bit", "cut", "empty"):
+        for i, part in enumerate(parts):
+            data = bytearray(part.read_bytes())
+            data[(i + 1) * len(data) // 4] ^= 16
+            part.write_bytes({"a bit": data, "cut": data[:-9], "empty": b""}[what])
+    elif what == "a link":
+        for part in parts:
+            part.rename(tmp_path / part.name)
+            part.symlink_to(tmp_path / part.name)
+    written = write(path, tmp_path / "out", *plan, resume=True)
+    assert written.reused == {"swapped": 1, "one for all": 1, "nothing": 3}.get(what, 0)
+    write(path, tmp_path / "right", *plan)
+    found = (tmp_path / "out" / "model.safetensors").read_bytes()
+    assert found == (tmp_path / "right" / "model.safetensors").read_bytes()
+
+
+def test_tensors_that_are_alike_are_not_taken_over_from_a_run_before(tmp_path: Path) -> None:
+    """There was none."""
+    save_file({"a": torch.ones(4, 50).tril(), "b": torch.ones(4, 50).tril()}, tmp_path / "m.safetensors")
+    plan = [recipe("a"), recipe("b")]
+    assert write(tmp_path / "m.safetensors", tmp_path / "out", *plan).reused == 0
+    assert write(tmp_path / "m.safetensors", tmp_path / "two", *plan, resume=True).reused == 0
+
+
+def _kills(count: int) -> dict[str, int]:
+    command = [sys.executable, "-W", "ignore", "-m", "tests.corpus.kills", str(count)]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True, timeout=600)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="it forks")
+@pytest.mark.parametrize("count", [10, pytest.param(200, marks=pytest.mark.slow)])
+def test_kills_at_random_moments_change_nothing(count: int) -> None:
+    found = _kills(count)
+    assert found["killed"] == count
+    assert (found["different"], found["stray"]) == (0, 0)
+    assert found["reused"] > 0 or count < 100  # control: some kill hit a run in the middle
