@@ -192,3 +192,21 @@ def test_a_path_that_is_no_unicode() -> None:
     save_file({"w": torch.ones(4, 8) * torch.arange(8)}, name)
     result = _run("audit", name, *FAST, "--json", "a.json", "--html", "a.html", code=None)
     assert result.exit_code in {0, 2}
+
+
+@pytest.mark.parametrize("length", [200, 243, 300])
+def test_long_names_of_files(length: int) -> None:
+    name = "n" * (length - len(".safetensors")) + ".safetensors"
+    if length < 256:
+        save_file({"w": torch.from_numpy(np.random.default_rng(0).normal(size=(4, 32)))}, name)
+    code = 0 if length < 256 else 2
+    for command in (
+        ("audit", name, *FAST, "--resume", "--json", "j" * (length - 5) + ".json"),
+        ("bounds", "--checkpoint", name, *FAST, "--csv", "c" * (length - 4) + ".csv"),
+    ):
+        result = _run(*command, code=code)
+        assert code == 0 or len(result.stderr.splitlines()) == 1
+    # The folder of the work has the output's name and more: written, or refused in a line.
+    result = _run("quantize", name, "-o", "q" * (length - 12) + ".safetensors", "--bits", "2", code=None)
+    assert result.exit_code in {0, 2}
+    assert (result.exit_code == 0) == (length < 256)
