@@ -22,10 +22,20 @@ STARTS = 3
 # A descent stops when a step gains less than this share of the cost, or after so many steps.
 GAIN = 1e-9
 STEPS = 40
+# Around the best descent: so many steps from 2**-SPAN to 2**SPAN of its own about its middle, each at so many
+# offsets; and so many with a level on an outermost point and another on the median.
+SCALES = 5
+OFFSETS = 4
+# The same where there are fewer points than this a level: each of them counts then, and a cost is soon known.
+FEW_A_LEVEL = 2
+MORE_SCALES = 9
+MORE_OFFSETS = 8
+ANCHORED = 16
+SPAN = 0.5
 # A pattern search from half a level's step on, halved so many times.
-HALVINGS = 7
+HALVINGS = 5
 # From so many levels on the grid is finer, and its costs rough.
-MANY_LEVELS = 12
+MANY_LEVELS = 8
 
 
 @kernel
@@ -88,6 +98,51 @@ def _descend(
         u, v = next_slope_low - slope_low, next_slope_high - slope_high
         low, high, cost, slope_low, slope_high = next_low, next_high, found, next_slope_low, next_slope_high
         a, b, c = _secant_update(a, b, c, p, q, u, v)
+    return low, high, cost
+
+
+@kernel
+def _scan(
+    points: Points,
+    mass: FloatArray,
+    blocks: FloatArray,
+    table: RankTable,
+    low: float,
+    high: float,
+    cost: float,
+    num_levels: int,
+) -> tuple[float, float, float]:
+    """Other steps, where few points make many minima.
+
+    They are tried about the same middle at several offsets, then with the first level on the first point, or
+    the last level on the last, such that some level is on the median.
+    """
+    first, last = float(np.float64(points[0])), float(np.float64(points[points.size - 1]))
+    median = float(np.float64(points[points.size // 2]))
+    top = float(num_levels - 1)
+    step, middle = (high - low) / top, 0.5 * low + 0.5 * high
+    is_few = points.size < FEW_A_LEVEL * num_levels
+    scales, offsets = (MORE_SCALES, MORE_OFFSETS) if is_few else (SCALES, OFFSETS)
+    for i in range(scales * offsets + 2 * ANCHORED):
+        next_low, next_high = low, low
+        if i < scales * offsets:
+            tried = step * 2.0 ** (SPAN * (2.0 * (i // offsets) / (scales - 1) - 1.0))
+            centre = middle + tried * ((i % offsets) / offsets - 0.5)
+            next_low = max(centre - 0.5 * tried * top, first)
+            next_high = min(centre + 0.5 * tried * top, last)
+        else:
+            i -= scales * offsets
+            reach = median - first if i < ANCHORED else last - median
+            share = 2.0 ** (SPAN * (2.0 * (i % ANCHORED) / (ANCHORED - 1) - 1.0))
+            steps = np.rint(share * reach / step)
+            if steps >= 1.0:
+                span = top * (reach / steps)
+                next_low = first if i < ANCHORED else max(last - span, first)
+                next_high = last if i >= ANCHORED else min(first + span, last)
+        if next_low < next_high:
+            found, _, _ = uniform_cost(points, mass, blocks, table, next_low, next_high, num_levels)
+            if found < cost:
+                low, high, cost = next_low, next_high, found
     return low, high, cost
 
 
@@ -186,9 +241,9 @@ def best_uniform_ends(
 ) -> tuple[float, float]:
     """Outer levels (low, high) of the cheapest grid that was found; never worse than min-max.
 
-    Descents start from the best local minima on a grid of both ends, which stay in the range of the points.
-    They need not find the global minimum. On few points all grids are enumerated besides, and one whose ends
-    lie outside the range is taken where it is better.
+    Descents start from the best local minima on a grid of both ends, which stay in the range of the points;
+    other steps and offsets are tried around the best. They need not find the global minimum. On few points
+    all grids are enumerated besides, and one whose ends lie outside the range is taken where it is better.
 
     Args:
         points: sorted z, not all equal, shape ``[m]``.
@@ -222,7 +277,8 @@ def best_uniform_ends(
         low, high, cost = _descend(points, mass, blocks, table, lows[row - 1], highs[column - 1], num_levels)
         if cost < best - noise:
             best_low, best_high, best = low, high, cost
-    low, high, cost = _polish(points, mass, blocks, table, best_low, best_high, best, num_levels)
+    low, high, cost = _scan(points, mass, blocks, table, best_low, best_high, best, num_levels)
+    low, high, cost = _polish(points, mass, blocks, table, low, high, cost, num_levels)
     if cost < best - noise:
         best_low, best_high, best = low, high, cost
     if everywhere and last - first > LEAST_SPREAD:

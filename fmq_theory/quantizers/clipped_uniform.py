@@ -37,8 +37,9 @@ class ClippedUniform(Scheme):
     root of the derivative. The law is symmetric, but the best grid need not be: at variance 1 and K = 4 the
     best centred grid has D = 0.19630 for Laplace and 0.31998 for the gamma law of shape 1/2, the best of all
     grids 0.19446 and 0.23298 (``certify.optimal_equal_steps``). On data
-    descents in both ends start from the best points of a grid, and the outer levels stay in the range
-    of the weights. They need not find the global minimum, but the min-max codebook is a candidate
+    descents in both ends start from the best points of a grid, other steps and offsets are tried around the
+    best, and the outer levels stay in the range of the weights. They need not find the global minimum
+    (docs/limitations.md has how far off they were seen), but the min-max codebook is a candidate
     too, so the result is never worse than that. With few weights, d**3 (K - 1)**2 <= 2,000,000 where d
     of them are distinct, all grids are enumerated besides, also those whose outer levels lie outside
     the range: the squared error is then the least of all grids, up to rounding. One level alone is the
