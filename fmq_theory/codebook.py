@@ -1,6 +1,7 @@
 """A scalar quantizer as data: levels, and the thresholds between their cells."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from fmq_theory.brief import brief_repr
 from fmq_theory.errors import SchemeError
 
-__all__ = ["Codebook", "Codebooks"]
+__all__ = ["Codebook", "Codebooks", "LowerBound"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +94,16 @@ class Codebook:
         return self.levels[codes]
 
 
+class LowerBound(NamedTuple):
+    """value * 2**exponent: no codebook of that size has a smaller sum of squared errors; nan proves nothing.
+
+    Squares of weights near the ends of float64 are no float64, so their sum keeps an exponent of its own.
+    """
+
+    value: float = np.nan
+    exponent: int = 0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Codebooks:
     """One codebook a row, padded to the same K.
@@ -101,14 +112,15 @@ class Codebooks:
         levels: shape ``[R, K]``; behind the last level in use that one is repeated.
         thresholds: shape ``[R, K - 1]``; infinite behind the last one in use.
         used: levels in use, 1 <= used <= K, shape ``[R]``.
-        lower_bound: no codebook of K levels has a smaller sum of squared errors on the row; nan where
-            nothing was proven; shape ``[R]``.
+        lower_bound: the values of each row's ``LowerBound``, shape ``[R]``.
+        bound_exponent: their exponents, shape ``[R]``.
     """
 
     levels: NDArray[np.float64]
     thresholds: NDArray[np.float64]
     used: NDArray[np.int64]
     lower_bound: NDArray[np.float64]
+    bound_exponent: NDArray[np.int64]
 
     __repr__ = brief_repr
 
@@ -120,6 +132,7 @@ class Codebooks:
             np.full((num_rows, num_levels - 1), np.inf),
             np.full(num_rows, num_levels, dtype=np.int64),
             np.full(num_rows, np.nan),
+            np.zeros(num_rows, dtype=np.int64),
         )
 
     @classmethod
@@ -127,9 +140,9 @@ class Codebooks:
         """Codebooks with all their levels in use and nothing proven."""
         num_rows, num_levels = levels.shape
         books = cls.empty(num_rows, num_levels)
-        return cls(levels, thresholds, books.used, books.lower_bound)
+        return cls(levels, thresholds, books.used, books.lower_bound, books.bound_exponent)
 
-    def put(self, row: int, codebook: Codebook, lower_bound: float = np.nan) -> None:
+    def put(self, row: int, codebook: Codebook, lower_bound: LowerBound = LowerBound()) -> None:  # noqa: B008
         """Fills one row."""
         count = codebook.num_levels
         self.levels[row, :count] = codebook.levels
@@ -137,7 +150,13 @@ class Codebooks:
         self.thresholds[row, : count - 1] = codebook.thresholds
         self.thresholds[row, count - 1 :] = np.inf
         self.used[row] = count
-        self.lower_bound[row] = lower_bound
+        self.lower_bound[row], self.bound_exponent[row] = lower_bound
+
+    def put_rows(self, rows: NDArray[np.intp], books: "Codebooks") -> None:
+        """Fills several rows with other codebooks of the same K."""
+        self.levels[rows], self.thresholds[rows] = books.levels, books.thresholds
+        self.used[rows] = books.used
+        self.lower_bound[rows], self.bound_exponent[rows] = books.lower_bound, books.bound_exponent
 
     def padded(self, num_levels: int) -> "Codebooks":
         """The same codebooks with room for ``num_levels`` >= K."""
@@ -146,7 +165,7 @@ class Codebooks:
             return self
         levels = np.pad(self.levels, ((0, 0), (0, missing)), mode="edge")
         thresholds = np.pad(self.thresholds, ((0, 0), (0, missing)), constant_values=np.inf)
-        return Codebooks(levels, thresholds, self.used, self.lower_bound)
+        return Codebooks(levels, thresholds, self.used, self.lower_bound, self.bound_exponent)
 
     def row(self, index: int) -> Codebook:
         """The codebook of one row."""

@@ -14,8 +14,8 @@ from fmq_theory.checkpoint.number_types import torch_type
 from fmq_theory.checkpoint.packed_config import PackedConfig, damaged
 from fmq_theory.errors import WeightsError
 from fmq_theory.kernels.decode import decode_packed
-from fmq_theory.kernels.encode import squared_error_rows
 from fmq_theory.kernels.packing import pack_codes, unpack_codes
+from fmq_theory.kernels.squared_error import mean_of, scaled_squared_errors
 from fmq_theory.kernels.threads import default_threads
 from fmq_theory.quantizers import QuantizedTensor
 from fmq_theory.quantizers.block_scaled import BlockQuantized
@@ -248,8 +248,8 @@ def pack(
     if weights is None or bool(np.all((stored[:, : levels.shape[1]] == meant) | ~in_use)):
         return packed
     values = np.ascontiguousarray(layout.rows(_measurable(weights)))
-    errors = squared_error_rows(values, rows, stored.astype(np.float64), None, threads)
-    return replace(packed, mse=math.fsum(errors.tolist()) / rows.size)
+    errors = scaled_squared_errors(values, rows, stored.astype(np.float64), None, threads)
+    return replace(packed, mse=mean_of(errors.total(), rows.size))
 
 
 def _measurable(weights: NDArray[Any]) -> NDArray[np.floating]:

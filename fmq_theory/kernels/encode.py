@@ -1,4 +1,4 @@
-"""From weights to codes by any thresholds, and the squared error of what the codes stand for.
+"""From weights to codes by any thresholds, and how often each code occurs.
 
 A code is the number of thresholds that are not above a weight. Bins of equal width, a few a threshold,
 narrow the search down: a table says how many thresholds lie before the bin of a weight, and mostly one
@@ -10,11 +10,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.kernels.double_double import two_sum
 from fmq_theory.kernels.jit import kernel
 from fmq_theory.kernels.threads import run_blocks
 
-__all__ = ["counts_rows", "encode_rows", "squared_error_rows"]
+__all__ = ["counts_rows", "encode_rows"]
 
 FloatArray = NDArray[np.float64]
 Codes = NDArray[np.uint8]
@@ -26,8 +25,6 @@ BINS = 4
 DENSEST = 2.0**100
 # Weights whose searches run side by side, so that the compiler uses vector registers.
 LANES = 32
-# Squares that are summed in plain float64 before their sum is compensated.
-CHUNK = 1024
 
 
 def encode_rows(rows: NDArray[np.floating], thresholds: FloatArray, threads: int = 1) -> Codes:
@@ -75,8 +72,11 @@ def rounded_up(numbers: FloatArray) -> NDArray[np.float32]:
 
 @kernel
 def _bin(x: float, frame: Reals) -> np.int32:
-    """min(max(0, (x - origin) * scale), last): rounding included, it never falls as x rises."""
-    return np.int32(min(max((x - frame[0]) * frame[1], x - x), frame[2]))
+    """min(max(0, (x - origin) * scale), last): rounding included, it never falls as x rises.
+
+    The origin is finite. ``max`` keeps its first argument where the second is nan: no nan is an index.
+    """
+    return np.int32(min(max(frame[0] - frame[0], (x - frame[0]) * frame[1]), frame[2]))
 
 
 @kernel
@@ -187,67 +187,3 @@ def _count(codes: Codes, first: int, last: int, counts: NDArray[np.int64]) -> No
         for k in range(counts.shape[1]):
             counts[r, k] = even[k] + odd[k]
             even[k] = odd[k] = 0
-
-
-def squared_error_rows(
-    rows: NDArray[np.floating],
-    codes: Codes,
-    levels: FloatArray,
-    mass: FloatArray | None = None,
-    threads: int = 1,
-) -> FloatArray:
-    """sum w (x - levels[code])**2 of each row, compensated.
-
-    Args:
-        rows: float32 or float64, shape ``[R, C]``.
-        codes: shape ``[R, C]``.
-        levels: shape ``[R, K]``.
-        mass: w, shape ``[R, C]``; None where all are 1.
-        threads: at most so many.
-
-    Returns:
-        shape ``[R]``.
-    """
-    weights = np.empty((rows.shape[0], 0)) if mass is None else mass
-    if rows.shape[0] >= threads:
-        parts = run_blocks(
-            lambda a, b: _squared_errors(rows[a:b], codes[a:b], levels[a:b], weights[a:b]),
-            rows.shape[0],
-            threads,
-        )
-        return np.concatenate(parts)
-    errors = np.empty(rows.shape[0])
-    for r, row in enumerate(zip(rows, codes, levels, weights, strict=True)):
-        errors[r] = np.sum(run_blocks(partial(_squared_error_range, *row), rows.shape[1], threads))
-    return errors
-
-
-def _squared_error_range(
-    row: NDArray[np.floating], code: Codes, level: FloatArray, mass: FloatArray, start: int, stop: int
-) -> float:
-    return _squared_error(row[start:stop], code[start:stop], level, mass[start:stop])
-
-
-@kernel
-def _squared_error(row: NDArray[np.floating], code: Codes, level: FloatArray, mass: FloatArray) -> float:
-    lanes = np.empty(LANES)
-    total = lost = 0.0
-    for start in range(0, row.size, CHUNK):
-        lanes[:] = 0.0
-        for i in range(start, min(start + CHUNK, row.size)):
-            gap = np.float64(row[i]) - level[code[i]]
-            lanes[i % LANES] += mass[i] * gap * gap if mass.size > 0 else gap * gap
-        for lane in range(LANES):
-            total, error = two_sum(total, lanes[lane])
-            lost += error
-    return total + lost
-
-
-@kernel
-def _squared_errors(
-    rows: NDArray[np.floating], codes: Codes, levels: FloatArray, mass: FloatArray
-) -> FloatArray:
-    errors = np.empty(rows.shape[0])
-    for r in range(rows.shape[0]):
-        errors[r] = _squared_error(rows[r], codes[r], levels[r], mass[r])
-    return errors

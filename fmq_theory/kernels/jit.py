@@ -14,6 +14,7 @@ from numba import config, types  # pyright: ignore[reportMissingTypeStubs]
 from numba.core import event  # pyright: ignore[reportMissingTypeStubs]
 from numba.extending import intrinsic  # pyright: ignore[reportMissingTypeStubs]
 
+from fmq_theory.errors import FmqError
 from fmq_theory.kernels.sealed_cache import seal_cache
 
 __all__ = ["cache_directory", "fused_multiply_add", "kernel"]
@@ -81,7 +82,14 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
 
     No fastmath: it would delete the compensated sums. No eager signatures: read-only and
     memory-mapped arrays have types of their own. The GIL is released. Division by zero gives inf or nan.
+
+    Raises:
+        FmqError: NUMBA_DISABLE_JIT is set. Run as Python, a kernel rounds and overflows otherwise.
     """
+    if cast(Any, config).DISABLE_JIT:
+        raise FmqError(
+            "NUMBA_DISABLE_JIT is set", "the kernels give their results as compiled code alone", "unset it"
+        )
     _hold_collection()
     directory = cache_directory()
     if directory is not None and (kept := _kept(function, directory)) is not None:
@@ -104,8 +112,6 @@ def _kept(function: Callable[P, R], directory: Path) -> Callable[P, R] | None:
     settings.CACHE_DIR = str(directory)
     try:
         compiled = _compiled_lazily(function, cache=True)
-        if settings.DISABLE_JIT:
-            return compiled  # the Python function itself
         return compiled if seal_cache(compiled, directory) else None
     except (OSError, RuntimeError):  # no place where numba could write, by its own words or by the system's
         return None

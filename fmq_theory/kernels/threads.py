@@ -15,11 +15,16 @@ __all__ = ["default_threads", "run_blocks"]
 R = TypeVar("R")
 
 
+# More threads than this help nobody, and some systems start no more than a few thousand.
+MOST_THREADS = max(64, os.cpu_count() or 1)
+
+
 def default_threads() -> int:
-    """FMQ_THREADS if it is a positive number, else the CPUs that this process may use."""
-    wanted = os.environ.get("FMQ_THREADS", "")
-    if wanted.isascii() and wanted.isdigit() and int(wanted) > 0:
-        return int(wanted)
+    """FMQ_THREADS if it is a positive number, else the CPUs of this process; at most MOST_THREADS."""
+    wanted = os.environ.get("FMQ_THREADS", "").strip()
+    if wanted.isascii() and wanted.isdigit() and wanted.strip("0"):
+        digits = wanted.lstrip("0")
+        return MOST_THREADS if len(digits) > 9 else min(int(digits), MOST_THREADS)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -30,7 +35,7 @@ def run_blocks(function: Callable[[int, int], R], count: int, threads: int) -> l
 
     An empty range is not called. With one thread the call happens in the caller's own.
     """
-    parts = max(1, min(threads, count))
+    parts = max(1, min(threads, count, MOST_THREADS))
     edges = [count * part // parts for part in range(parts + 1)]
     if parts == 1:
         return [function(0, count)] if count > 0 else []

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from fmq_theory.brief import brief_repr
-from fmq_theory.kernels.row_codebooks import squared_errors
-from fmq_theory.kernels.threads import run_blocks
+from fmq_theory.kernels.squared_error import scaled_cell_errors
 from fmq_theory.sources.sorted_rows import SortedRows
 
 __all__ = ["RowDistortion", "row_distortion"]
@@ -21,7 +20,7 @@ class RowDistortion(NamedTuple):
     """What codebooks do to rows; shape ``[R]`` each.
 
     Attributes:
-        squared_error: sum of (x - Q(x))**2.
+        squared_error: sum of (x - Q(x))**2; inf where it exceeds float64, and zero only where it is.
         entropy: H of the codes, in bits a weight.
     """
 
@@ -40,11 +39,6 @@ def row_distortion(levels: FloatArray, ends: NDArray[np.int64], rows: SortedRows
             them; shape ``[R, K + 1]``.
         rows: the weights in order, shape ``[R, C]``.
     """
-    num_rows, size = rows.shape
-    parts = run_blocks(
-        lambda a, b: squared_errors(rows.points[a:b], rows.blocks[a:b], levels[a:b], ends[a:b]),
-        num_rows,
-        rows.threads,
-    )
-    entropy = special.entr(np.diff(ends, axis=1) / size).sum(axis=1) / math.log(2.0)
-    return RowDistortion(np.concatenate(parts), entropy)
+    errors = scaled_cell_errors(rows.points, rows.blocks, levels, ends, rows.threads)
+    entropy = special.entr(np.diff(ends, axis=1) / rows.shape[1]).sum(axis=1) / math.log(2.0)
+    return RowDistortion(errors.as_floats(), entropy)

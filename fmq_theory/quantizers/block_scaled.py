@@ -5,7 +5,6 @@ So the best shared codebook is the Lloyd-Max codebook of the numbers w / s with 
 """
 
 import math
-import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -13,14 +12,13 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.kernels.threads import default_threads
 from fmq_theory.quantizers.block_codebook import bins_for
 from fmq_theory.quantizers.block_scales import SCALE_BITS, ScaleType
 from fmq_theory.quantizers.block_scheme import BlockScheme
 from fmq_theory.quantizers.block_work import BlockWork
 from fmq_theory.quantizers.layout import Layout
 from fmq_theory.quantizers.registry import get_scheme
-from fmq_theory.quantizers.tensor import checked_bits, finite_weights
+from fmq_theory.quantizers.tensor import checked_bits, checked_threads, finite_weights
 
 __all__ = ["BlockCell", "BlockQuantized", "BlockScheme", "design_blocks", "quantize_blocks"]
 
@@ -123,7 +121,7 @@ def quantize_blocks(
         book, codes, errors = next_book, next_codes, next_errors
     error, frame = float(errors.sum()), math.ldexp(1.0, work.exponent)
     return BlockQuantized(
-        codes=np.ascontiguousarray(layout.restore(codes)),
+        codes=np.ascontiguousarray(layout.restore(codes)).reshape(layout.shape),
         levels=book.levels,
         num_levels_used=book.used,
         scales=work.scales * np.float32(frame),
@@ -197,7 +195,7 @@ def design_blocks(
 def _prepared(
     weights: object, block: BlockScheme, group_size: int, axis: int, threads: int | None
 ) -> tuple[Layout, BlockWork]:
-    threads = default_threads() if threads is None else max(1, operator.index(threads))
+    threads = checked_threads(threads)
     values = finite_weights(weights, "group", axis, group_size, threads)
     layout = Layout.of(values.shape, "group", axis, group_size)
     return layout, BlockWork(layout.rows(values), block, threads)

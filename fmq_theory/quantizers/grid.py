@@ -1,6 +1,5 @@
 """Every scheme at every bit-width from one sort of a tensor."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,12 +9,17 @@ from numpy.typing import NDArray
 from fmq_theory.brief import brief_repr
 from fmq_theory.codebook import Codebooks
 from fmq_theory.errors import SchemeError
-from fmq_theory.kernels.row_codebooks import squared_errors
-from fmq_theory.kernels.threads import default_threads, run_blocks
+from fmq_theory.kernels.squared_error import mean_of, scaled_cell_errors
 from fmq_theory.quantizers.layout import Layout
 from fmq_theory.quantizers.registry import get_scheme
 from fmq_theory.quantizers.scheme import Scheme
-from fmq_theory.quantizers.tensor import checked_bits, codebook_type, finite_weights, side_bits
+from fmq_theory.quantizers.tensor import (
+    checked_bits,
+    checked_threads,
+    codebook_type,
+    finite_weights,
+    side_bits,
+)
 from fmq_theory.sources.sorted_rows import SortedRows
 
 __all__ = ["GridCell", "design_grid", "grid_of_rows"]
@@ -86,7 +90,7 @@ def design_grid(
     """  # the others are those of quantize
     chosen = [get_scheme(scheme) for scheme in schemes]
     widths = [checked_bits(b) for b in bits]
-    threads = default_threads() if threads is None else threads
+    threads = checked_threads(threads)
     values = finite_weights(weights, granularity, axis, group_size, threads)
     layout = Layout.of(values.shape, granularity, axis, group_size)
     rows = SortedRows.of(np.ascontiguousarray(layout.rows(values)), threads)
@@ -130,11 +134,7 @@ def _measured(
     side: float,
 ) -> GridCell:
     num_rows, size = rows.shape
-    parts = run_blocks(
-        lambda a, b: squared_errors(rows.points[a:b], rows.blocks[a:b], stored[a:b], ends[a:b]),
-        num_rows,
-        rows.threads,
-    )
+    errors = scaled_cell_errors(rows.points, rows.blocks, stored, ends, rows.threads)
     counts = np.diff(ends, axis=1)
     shares = counts[counts > 0] / size
     total = num_rows * size
@@ -142,7 +142,7 @@ def _measured(
         scheme=scheme.name,
         bits=bits,
         codebooks=books,
-        mse=math.fsum(np.concatenate(parts).tolist()) / total,
+        mse=mean_of(errors.total(), total),
         entropy_bits=-float(np.sum(shares * np.log2(shares))) / num_rows,
         effective_bits=bits + side / total,
     )

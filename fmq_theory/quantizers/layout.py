@@ -51,6 +51,12 @@ class Layout:
             remedy = "pass for example group_size=64" if grouped else "pass granularity='group', or no size"
             raise SchemeError(f"group_size = {group_size!r}", cause, remedy)
         channels = len(shape) >= 2 and granularity != "tensor"
+        try:
+            axis = operator.index(axis)
+        except TypeError as error:
+            raise WeightsError(
+                f"axis = {axis!r}", "an axis is a whole number", "pass for example axis=0"
+            ) from error
         if channels and not -len(shape) <= axis < len(shape):
             raise WeightsError(
                 f"axis {axis} of weights of shape {shape}",

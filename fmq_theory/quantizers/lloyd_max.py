@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.codebook import Codebook, Codebooks
+from fmq_theory.codebook import Codebook, Codebooks, LowerBound
 from fmq_theory.errors import ConvergenceError, SchemeError
 from fmq_theory.kernels.cells import cell_means
 from fmq_theory.kernels.few_points import LARGEST_GAP
@@ -90,15 +90,15 @@ class LloydMax(Scheme):
         levels = optimal_levels(standard, num_levels)
         return Codebook.nearest(source.mean() + np.sqrt(source.variance()) * levels)
 
-    def design_with_bound(self, source: Source, num_levels: int) -> tuple[Codebook, float]:
+    def design_with_bound(self, source: Source, num_levels: int) -> tuple[Codebook, LowerBound]:
         if not isinstance(source, Empirical):
             return Scheme.design_with_bound(self, source, num_levels)
         low, high = source.support
         if low == high:
-            return self.design(source, num_levels), 0.0
+            return self.design(source, num_levels), LowerBound(0.0)
         return self._data_optimum(source, self._checked(num_levels))
 
-    def _data_optimum(self, source: Empirical, num_levels: int) -> tuple[Codebook, float]:
+    def _data_optimum(self, source: Empirical, num_levels: int) -> tuple[Codebook, LowerBound]:
         """The codebook of data, and the lower bound of the sum of squared errors of all of that size.
 
         Raises:
@@ -130,8 +130,7 @@ class LloydMax(Scheme):
         # [a, b), so a threshold is above the last point of the cell below it.
         middle = 0.5 * levels[:-1] + 0.5 * levels[1:]
         thresholds = np.clip(middle, np.nextafter(last[:-1], np.inf), first[1:])
-        with np.errstate(over="ignore", under="ignore"):
-            return Codebook(levels, thresholds), float(np.ldexp(lower_bound, 2 * data.exponent))
+        return Codebook(levels, thresholds), LowerBound(lower_bound, 2 * data.exponent)
 
     def _design_rows(self, rows: SortedRows, num_levels: int) -> Codebooks:
         books = Codebooks.empty(rows.shape[0], num_levels)
@@ -157,7 +156,6 @@ class LloydMax(Scheme):
         run_blocks(fill, rows.shape[0], rows.threads)
         second = rows.blocks[:, -1, 3]
         proven = np.isfinite(costs) & self._is_proven(num_levels, costs, books.lower_bound, second)
-        proven |= rows.out_of_frame()
         for index in np.flatnonzero(~proven & (rows.low() < rows.high())):
             books.put(int(index), *self.design_with_bound(rows.row(int(index)), num_levels))
         return books

@@ -50,9 +50,10 @@ def get_scheme(scheme: str | Scheme) -> Scheme:
     """
     if isinstance(scheme, Scheme):
         return scheme
-    if scheme in SCHEMES:
-        return SCHEMES[scheme]
-    kind, _, rest = str(scheme).partition(":")
+    given = str(scheme)  # what is no string, hashable or not, is refused below
+    if given in SCHEMES:
+        return SCHEMES[given]
+    kind, _, rest = given.partition(":")
     number, _, reconstruction = rest.partition(":")
     if kind == "power" and reconstruction in ("", "midpoint"):
         return PowerCompander(_parameter(scheme, number), "midpoint" if reconstruction else "centroid")

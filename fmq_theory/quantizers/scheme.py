@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Protocol, final, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.codebook import Codebook, Codebooks
+from fmq_theory.codebook import Codebook, Codebooks, LowerBound
 from fmq_theory.errors import SchemeError, SourceError, WeightsError
 from fmq_theory.kernels.encode import encode_rows
 from fmq_theory.kernels.row_codebooks import cell_ends
@@ -77,12 +77,12 @@ class Scheme(abc.ABC):
         """``_design`` for data whose levels will be multiplied by 2**exponent, which may not overflow."""
         return self._design(source, num_levels)
 
-    def design_with_bound(self, source: Source, num_levels: int) -> tuple[Codebook, float]:
+    def design_with_bound(self, source: Source, num_levels: int) -> tuple[Codebook, LowerBound]:
         """``design``, and a proven lower bound of n times the distortion of every codebook of that size.
 
         The bound is nan where the scheme proves nothing. n is the total mass of data.
         """
-        return self.design(source, num_levels), math.nan
+        return self.design(source, num_levels), LowerBound()
 
     @final
     def design_rows(self, rows: SortedRows, num_levels: int) -> Codebooks:
@@ -93,14 +93,21 @@ class Scheme(abc.ABC):
             SourceError: see ``design``; the message names the row.
         """
         num_levels = self._checked(num_levels)
-        with np.errstate(all="ignore"):  # in rows that are designed for again below
-            books = self._design_rows(rows, num_levels)
-        for index in np.flatnonzero((rows.low() == rows.high()) | rows.out_of_frame()):
+        alone = rows.out_of_frame()
+        with np.errstate(all="ignore"):  # in constant rows, which are designed for again below
+            if alone.any():
+                # Their sums may have left float64: no kernel for many rows may see them.
+                books, others = Codebooks.empty(rows.shape[0], num_levels), np.flatnonzero(~alone)
+                if others.size:
+                    books.put_rows(others, self._design_rows(rows.taken(others), num_levels))
+            else:
+                books = self._design_rows(rows, num_levels)
+        for index in np.flatnonzero((rows.low() == rows.high()) | alone):
             self._design_one_row(rows, int(index), num_levels, books)
         return books
 
     def _design_rows(self, rows: SortedRows, num_levels: int) -> Codebooks:
-        """For all rows at once where a scheme can; rows that are constant or out of frame do not matter."""
+        """For all rows at once where a scheme can; none is out of frame, and constant ones do not matter."""
         books = Codebooks.empty(rows.shape[0], num_levels)
         for index in range(rows.shape[0]):
             self._design_one_row(rows, index, num_levels, books)

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.brief import brief_repr
-from fmq_theory.codebook import Codebooks
+from fmq_theory.codebook import Codebooks, LowerBound
 from fmq_theory.errors import FmqError, SchemeError, SourceError, WeightsError
-from fmq_theory.kernels.encode import squared_error_rows
+from fmq_theory.kernels.squared_error import ScaledSums, mean_of, scaled_squared_errors
 from fmq_theory.kernels.threads import default_threads
 from fmq_theory.quantizers.layout import Granularity, Layout
 from fmq_theory.quantizers.patterns import Patterns, quantize_patterns
@@ -23,6 +23,7 @@ from fmq_theory.sources.weights import as_weights, dense, type_name
 __all__ = [
     "QuantizedTensor",
     "checked_bits",
+    "checked_threads",
     "codebook_type",
     "finite_weights",
     "quantize",
@@ -33,7 +34,6 @@ _FloatArray = NDArray[np.float64]
 
 # Types whose every value, and so whose range, float32 holds.
 _WITHIN_FLOAT32 = ("float16", "bfloat16", "float32", "float8")
-_SAFE_EXPONENT = 400  # squares of numbers below 2**400 and above 2**-400 stay inside float64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,10 +52,12 @@ class QuantizedTensor:
         bits: per code.
         layout: which weights share a codebook.
         mse: mean of (weight - dequantized weight)**2 over all weights in float64, weighted by the
-            sample weights if there are any; inf where it exceeds float64.
+            sample weights if there are any; inf where it exceeds float64, and never below the least
+            positive float64 unless every weight is kept to the bit.
         optimality_gap: the mse is at most (1 + gap) times the least one that any codebooks of 2**bits
             levels have on these weights; the rounding of all sums, and that of the levels to float32,
-            is accounted for. None where the scheme proves nothing.
+            is accounted for. inf where the error is lost in the rounding of the sums of its row. None where
+            the scheme proves nothing.
         effective_bits: bits per weight with all that must be stored: the codes, and for each
             codebook the numbers it is rebuilt from (``Scheme.side_numbers``) in the codebook's type.
 
@@ -147,7 +149,8 @@ def quantize(
     Raises:
         WeightsError: empty, nan or infinite weights (the message names the first channel that has
             some), sample weights that do not fit, an axis or groups that do not fit.
-        SchemeError: an unknown scheme, bits outside 1..8, or a scheme without 2**bits levels.
+        SchemeError: an unknown scheme, bits outside 1..8, threads that are no whole number, or a scheme
+            without 2**bits levels.
 
     Examples:
         >>> import numpy as np
@@ -162,14 +165,14 @@ def quantize(
     """
     scheme = get_scheme(scheme)
     num_levels = 2 ** checked_bits(bits)
-    threads = default_threads() if threads is None else max(1, operator.index(threads))
+    threads = checked_threads(threads)
     if sample_weight is None and (patterns := Patterns.of(weights, granularity, group_size)) is not None:
         layout = Layout.of(patterns.shape, granularity, axis, group_size)
         counted = quantize_patterns(patterns, scheme, num_levels, threads)
         if counted is not None:
             books, codes, error = counted
             codebooks = scheme.stored_levels(books.levels, np.float32)
-            return _packed(scheme, bits, layout, books, codes, codebooks, error, codes.size)
+            return _packed(scheme, bits, layout, books, codes, codebooks, (error, 0), codes.size)
     values = finite_weights(weights, granularity, axis, group_size, threads)
     layout = Layout.of(values.shape, granularity, axis, group_size)
     rows = np.ascontiguousarray(layout.rows(values))
@@ -184,7 +187,7 @@ def quantize(
         raise error.renamed(f"{layout.row_name(int(index))}: {thing}") from error
     # Rounding to float32 cannot overflow: no level is larger than the largest weight.
     codebooks = scheme.stored_levels(books.levels, codebook_type(weights))
-    error = _squared_error(rows, codes, codebooks, importance, threads)
+    error = scaled_squared_errors(rows, codes, codebooks.astype(np.float64), importance, threads).total()
     total = rows.size if importance is None else math.fsum(importance.sum(axis=1))
     return _packed(scheme, bits, layout, books, codes, codebooks, error, total)
 
@@ -196,20 +199,20 @@ def _packed(
     books: Codebooks,
     codes: NDArray[np.uint8],
     codebooks: NDArray[np.floating],
-    error: float,
+    error: tuple[float, int],
     total: float,
 ) -> QuantizedTensor:
     num_levels = books.levels.shape[1]
     return QuantizedTensor(
-        codes=np.ascontiguousarray(layout.restore(codes)),
+        codes=np.ascontiguousarray(layout.restore(codes)).reshape(layout.shape),  # it makes 1-d of 0-d
         codebooks=codebooks,
         num_levels_used=books.used,
         lossless_by_construction=np.full(len(codebooks), bool(codes.shape[1] <= num_levels)),
         scheme=scheme.name,
         bits=bits,
         layout=layout,
-        mse=error / total,
-        optimality_gap=_gap(error, books.lower_bound),
+        mse=mean_of(error, total),
+        optimality_gap=_gap(error, books),
         effective_bits=bits + side_bits(scheme, books.used, codebooks.dtype.type) / codes.size,
     )
 
@@ -227,16 +230,19 @@ def side_bits(scheme: Scheme, used: NDArray[np.integer], dtype: type[np.floating
     return side_numbers * np.dtype(dtype).itemsize * 8
 
 
-def _gap(error: float, lower_bounds: _FloatArray) -> float | None:
-    """Relative distance of a sum of squared errors from its lower bound, rounded up."""
-    if np.isnan(lower_bounds).any():
+def _gap(error: tuple[float, int], books: Codebooks) -> float | None:
+    """Relative distance of a sum of squared errors, value * 2**exponent, from its lower bound; rounded up."""
+    if np.isnan(books.lower_bound).any():
         return None
-    # Both sums are of non-negative terms, each good to a few units in the last place.
-    least = math.fsum(lower_bounds) * (1.0 - 2.0**-50)
-    error *= 1.0 + 2.0**-50
-    if error <= least or error == 0.0:
+    if error[0] == 0.0:
         return 0.0
-    return error / least - 1.0 if least > 0.0 else math.inf
+    least, exponent = ScaledSums(books.lower_bound, books.bound_exponent).total()
+    if least == 0.0:
+        return math.inf
+    # Both sums are of non-negative terms, each good to a few units in the last place.
+    ratio = (error[0] * (1.0 + 2.0**-50)) / (least * (1.0 - 2.0**-50))
+    with np.errstate(over="ignore", under="ignore"):
+        return max(0.0, float(np.ldexp(ratio, error[1] - exponent)) - 1.0)
 
 
 def _quantize_weighted_rows(
@@ -251,7 +257,7 @@ def _quantize_weighted_rows(
             codebook, lower_bound = scheme.design_with_bound(source, num_levels)
         except (SourceError, WeightsError) as error:
             raise error.renamed(f"row {index}: {error.thing}") from error
-        books.put(index, codebook, lower_bound if mass.any() else 0.0)
+        books.put(index, codebook, lower_bound if mass.any() else LowerBound(0.0))
         codes[index] = scheme.encode(codebook, row.astype(np.float64))
     return books, codes
 
@@ -269,6 +275,22 @@ def checked_bits(bits: int) -> int:
     if not 1 <= number <= 8:
         raise SchemeError(f"bits = {bits!r}", "codes have 1 to 8 bits", "choose an integer from 1 to 8")
     return number
+
+
+def checked_threads(threads: int | None) -> int:
+    """``threads``, at least 1; None for the default.
+
+    Raises:
+        SchemeError: it is no whole number.
+    """
+    if threads is None:
+        return default_threads()
+    try:
+        return max(1, operator.index(threads))
+    except TypeError as error:
+        raise SchemeError(
+            f"threads = {threads!r}", "threads are counted in whole numbers", "pass for example 4, or None"
+        ) from error
 
 
 def codebook_type(weights: object) -> type[np.floating]:
@@ -329,23 +351,3 @@ def _importance(sample_weight: object, layout: Layout) -> _FloatArray | None:
             "sample_weight", "an entry is negative, or all are zero", "pass values >= 0 and some above"
         )
     return layout.rows(np.ldexp(importance, -math.frexp(largest)[1]))
-
-
-def _squared_error(
-    rows: NDArray[np.floating],
-    codes: NDArray[np.uint8],
-    codebooks: NDArray[np.floating],
-    importance: _FloatArray | None,
-    threads: int,
-) -> float:
-    """sum mass (x - level)**2 over all rows; inf where it exceeds float64."""
-    exponent = 0
-    if rows.dtype != np.float32:  # whose squares stay inside float64
-        exponent = math.frexp(max(float(rows.max()), -float(rows.min())))[1]
-        exponent = exponent if abs(exponent) > _SAFE_EXPONENT else 0
-    levels = codebooks.astype(np.float64)
-    if exponent:
-        rows, levels = np.ldexp(rows, -exponent), np.ldexp(levels, -exponent)
-    errors = squared_error_rows(rows, codes, levels, importance, threads)
-    with np.errstate(over="ignore", under="ignore"):
-        return float(np.ldexp(math.fsum(errors), 2 * exponent))

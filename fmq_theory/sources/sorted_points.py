@@ -24,9 +24,11 @@ class SortedPoints:
     """x_i = origin + 2**exponent * points[i], i = 0 .. m - 1, in order, with masses w_i.
 
     x - origin is exact: the origin is nonzero only where all data lie within a factor two of each other
-    (Sterbenz 1974). So an offset of 1e8, magnitudes of 1e300 and denormals cost no accuracy.
+    (Sterbenz 1974). So an offset of 1e8, magnitudes of 1e300 and denormals cost no accuracy. A point below
+    2**-1022 of the largest is rounded in ``points`` and in the sums; ``exact`` has it as it is.
 
     Attributes:
+        exact: x_i as the data have it, shape ``[m]``; ``points`` itself where the frame is theirs.
         points: float32 where the data are, else float64; ties only where every mass is 1; shape ``[m]``.
         mass: shape ``[m]``, or ``[0]`` where every mass is 1.
         blocks: running sums at every 64th point; see ``kernels/prefix.py``.
@@ -35,6 +37,7 @@ class SortedPoints:
         exponent: the unit of ``points`` is 2**exponent.
     """
 
+    exact: NDArray[np.floating]
     points: NDArray[np.floating]
     mass: FloatArray
     blocks: FloatArray
@@ -68,12 +71,12 @@ class SortedPoints:
             cumulative = prefix_rows(points, weights, blocks, rows)[:, 0]
         # The sums stay writable: to numba a read-only array is another type, for which every kernel that
         # also runs on arrays of its own would be compiled once more.
-        return cls(points, weights, blocks, cumulative, origin, exponent)
+        return cls(ordered, points, weights, blocks, cumulative, origin, exponent)
 
     @classmethod
     def plain(cls, points: NDArray[np.floating], blocks: FloatArray) -> "SortedPoints":
         """Points of mass 1 in their own units, whose sums are known."""
-        return cls(points, _NO_MASS, blocks, _NO_MASS, 0.0, 0)
+        return cls(points, points, _NO_MASS, blocks, _NO_MASS, 0.0, 0)
 
     @property
     def num_points(self) -> int:
@@ -92,8 +95,7 @@ class SortedPoints:
 
     def at(self, index: NDArray[np.integer] | int) -> FloatArray:
         """x_i, in the units of the data."""
-        z = self.points[index].astype(np.float64)
-        return z if self._is_plain else self.origin + np.ldexp(z, self.exponent)
+        return self.exact[index].astype(np.float64)
 
     def z_at(self, index: NDArray[np.integer] | int) -> FloatArray:
         """points[i] in float64."""
@@ -113,7 +115,7 @@ class SortedPoints:
 
     def rank(self, x: FloatArray, *, or_equal: bool = False) -> IndexArray:
         """How many points lie below each of ``x``, or not above it; the shape of ``x``."""
-        found = count_below(self.points, self.origin, math.ldexp(1.0, self.exponent), x.ravel(), or_equal)
+        found = count_below(self.exact, 0.0, 1.0, x.ravel(), or_equal)
         return found.reshape(x.shape)
 
     def mass_below(self, index: NDArray[np.integer]) -> FloatArray:
@@ -144,17 +146,17 @@ class SortedPoints:
 
     def spread_out(self) -> FloatArray:
         """All data in order, repeats included, for masses that are counts; shape ``[n]``."""
-        x = self.at(np.arange(self.num_points)) if not self._is_plain else self.points.astype(np.float64)
+        x = self.exact.astype(np.float64)
         return np.repeat(x, self.mass.astype(np.int64)) if self.has_mass else x
 
     def ends_of_ties(self) -> IndexArray:
         """0, and the number of points up to and with each distinct one."""
-        changes = np.flatnonzero(self.points[1:] != self.points[:-1]) + 1
+        changes = np.flatnonzero(self.exact[1:] != self.exact[:-1]) + 1
         return np.concatenate(([0], changes, [self.num_points]))
 
     def distinct(self) -> tuple[FloatArray, FloatArray]:
         """The distinct x in order, and the mass of each."""
-        x = self.from_z(self.points.astype(np.float64))
+        x = self.exact.astype(np.float64)
         if self.has_mass:
             return x, self.mass
         ends = self.ends_of_ties()

@@ -56,6 +56,10 @@ class SortedRows:
         """Some of the rows."""
         return SortedRows(self.points[block], self.blocks[block], self.threads)
 
+    def taken(self, index: NDArray[np.intp]) -> "SortedRows":
+        """Some of the rows, copied."""
+        return SortedRows(self.points[index], self.blocks[index], self.threads)
+
     def low(self) -> FloatArray:
         """The smallest weight of each row, shape ``[R]``."""
         return self.points[:, 0].astype(np.float64)

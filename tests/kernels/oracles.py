@@ -42,3 +42,22 @@ def least_cost_by_recursion(values: Array, weights: Array, num_cells: int) -> Fr
     for cells in range(2, min(num_cells, size) + 1):
         best = {j: min(best[i] + costs[i, j] for i in range(cells - 1, j)) for j in range(cells, size + 1)}
     return best[size]
+
+
+def exact_square_sum(values: NDArray[np.floating], decoded: NDArray[np.floating]) -> Fraction:
+    """sum (x - y)**2 in rational arithmetic."""
+    pairs = zip(values.ravel().tolist(), decoded.ravel().tolist(), strict=True)
+    return sum(((Fraction(x) - Fraction(y)) ** 2 for x, y in pairs), Fraction(0))
+
+
+def nearest_float(number: Fraction) -> float:
+    """A number >= 0 in float64: inf above it, its least positive one for what is positive and below."""
+    try:
+        return float(number) or (5e-324 if number else 0.0)
+    except OverflowError:
+        return float("inf")
+
+
+def exact_mean_squared_error(values: NDArray[np.floating], decoded: NDArray[np.floating]) -> float:
+    """The mean of (x - y)**2, rounded once."""
+    return nearest_float(exact_square_sum(values, decoded) / values.size)

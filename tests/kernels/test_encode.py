@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fmq_theory.kernels.encode import counts_rows, encode_rows, rounded_up, squared_error_rows
+from fmq_theory.kernels.encode import counts_rows, encode_rows, rounded_up
+from fmq_theory.kernels.squared_error import squared_error_rows
 
 
 def searched(rows: np.ndarray, thresholds: np.ndarray) -> np.ndarray:

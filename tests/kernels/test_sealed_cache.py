@@ -112,10 +112,12 @@ def test_a_disk_without_room_is_no_error(tmp_path: Path, room: int, kept: int) -
     assert [path for path in cache.rglob("*") if ".tmp." in path.name] == []
 
 
-def test_without_compiling_kernels_are_plain_functions() -> None:
+def test_without_compiling_there_are_no_kernels() -> None:
+    """As plain functions they would fail at the first fused product, and round otherwise."""
     code = "from fmq_theory.kernels.jit import kernel\nprint(kernel(lambda x: 2.0 * x)(4.0))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False,
-        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
-    )  # fmt: skip
-    assert (done.stdout.strip(), done.returncode) == ("8.0", 0), done.stderr
+    for value, expected in (("1", "FmqError: NUMBA_DISABLE_JIT is set"), ("0", "8.0")):
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False,
+            env={**os.environ, "NUMBA_DISABLE_JIT": value},
+        )  # fmt: skip
+        assert expected in (done.stderr if value == "1" else done.stdout)

@@ -8,6 +8,7 @@ import pytest
 
 from fmq_theory.quantizers import QuantizedTensor, quantize
 from tests.kernels.inputs import hard_rows
+from tests.kernels.oracles import exact_mean_squared_error
 
 SCHEMES = ("lloyd_max", "equal_mass")
 
@@ -23,11 +24,9 @@ def faults(x: np.ndarray, result: QuantizedTensor, num_levels: int) -> list[str]
     in_order = np.argsort(x, kind="stable")
     if (np.diff(codes[in_order].astype(int)) < 0).any():
         found.append("codes do not follow the weights")
-    exponent = int(np.frexp(float(np.abs(x).max()))[1])  # squares in a unit in which they are numbers
-    gaps = np.ldexp(x.astype(np.float64), -exponent) - np.ldexp(levels[codes], -exponent)
-    with np.errstate(over="ignore", under="ignore"):
-        error = float(np.ldexp(math.fsum(np.square(gaps)) / x.size, 2 * exponent))
-    if not math.isclose(result.mse, error, rel_tol=1e-12, abs_tol=1e-320):
+    error = exact_mean_squared_error(x, levels[codes])
+    same = math.isclose(result.mse, error, rel_tol=1e-12, abs_tol=1e-320)
+    if not same or (result.mse == 0.0) != (error == 0.0):
         found.append(f"its error is {error!r}, and it says {result.mse!r}")
     if result.scheme == "lloyd_max":
         if distinct <= num_levels and (result.mse != 0.0 or used != distinct):
