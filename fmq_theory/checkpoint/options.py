@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,11 @@ from fmq_theory.checkpoint.audit_store import weights_digest
 from fmq_theory.checkpoint.files import open_checkpoint
 from fmq_theory.checkpoint.naming import classify
 from fmq_theory.checkpoint.reader import iter_tensors
-from fmq_theory.errors import FmqError, SchemeError
+from fmq_theory.errors import FmqError, SchemeError, SourceError, WeightsError
 from fmq_theory.quantizers import get_scheme
-from fmq_theory.quantizers.block_scaled import BlockScheme, design_blocks
+from fmq_theory.quantizers.block_scaled import BlockCell, BlockScheme, design_blocks
 from fmq_theory.quantizers.fixed_table import FixedTable
-from fmq_theory.quantizers.grid import design_grid
+from fmq_theory.quantizers.grid import GridCell, design_grid
 from fmq_theory.quantizers.tensor import checked_bits
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "build_options",
     "least_bits",
 ]
+
+_Cell = TypeVar("_Cell", GridCell, BlockCell)
 
 Progress = Callable[[str, int, int], None]
 """Called after each tensor with its name, the weights done so far, and all weights."""
@@ -212,15 +215,33 @@ def least_bits(
 def tensor_options(
     weights: NDArray[np.floating], search: Search, threads: int | None = None
 ) -> Iterator[Option]:
-    """The options of one tensor."""
+    """The options of one tensor, without those that its weights rule out, as a mask's rule out block scales.
+
+    Raises:
+        FmqError: they rule out all of them; the reason is that of the first.
+    """
+    ruled_out: list[FmqError] = []
+    count = 0
+    for option in _possible_options(weights, search, threads, ruled_out):
+        count += 1
+        yield option
+    if count == 0 and ruled_out:
+        raise ruled_out[0]
+
+
+def _possible_options(
+    weights: NDArray[np.floating], search: Search, threads: int | None, ruled_out: list[FmqError]
+) -> Iterator[Option]:
+    """Those that can be measured; why the others cannot is added to ``ruled_out``."""
     channel = weights.size // weights.shape[0] if weights.ndim >= 2 else weights.size
     sizes = [size for size in search.group_sizes if channel % size == 0]
     names = {get_scheme(scheme).name: scheme for scheme in search.schemes}
     for granularity in search.granularities:
         for size in sizes if granularity == "group" else (None,):
-            for cell in design_grid(
+            cells = design_grid(
                 weights, search.schemes, search.bits, granularity, group_size=size, threads=threads
-            ):
+            )
+            for cell in _until_ruled_out(cells, ruled_out):
                 cost = round(cell.effective_bits * weights.size)
                 sse = cell.mse * weights.size
                 yield Option(names[cell.scheme], cell.bits, granularity, size, cost, sse)
@@ -228,9 +249,18 @@ def tensor_options(
         scheme = get_scheme(block.scheme)
         widths = [b for b in search.bits if not isinstance(scheme, FixedTable) or 2**b == scheme.num_codes]
         for size in sizes:
-            for cell in design_blocks(weights, block, widths, size, threads=threads):
+            blocks = design_blocks(weights, block, widths, size, threads=threads)
+            for cell in _until_ruled_out(blocks, ruled_out):
                 cost = round(cell.effective_bits * weights.size)
                 yield Option(block.name, cell.bits, "group", size, cost, cell.mse * weights.size)
+
+
+def _until_ruled_out(cells: Iterator[_Cell], ruled_out: list[FmqError]) -> Iterator[_Cell]:
+    """The cells, up to one that the weights rule out."""
+    try:
+        yield from cells
+    except (SchemeError, SourceError, WeightsError) as error:
+        ruled_out.append(error)
 
 
 def _facts(path: Path) -> dict[str, tuple[int, int, int]]:

@@ -19,6 +19,8 @@ Bits = NDArray[np.uint32]
 
 # Bins span [-EDGE, EDGE] of w / s: a scale rounded to 3 binary digits behind the first is 1/16 short at most.
 EDGE = 1.0625
+# The largest float32.
+LARGEST = np.finfo(np.float32).max
 # Partial sums of squares that do not wait for one another.
 LANES = 8
 
@@ -57,17 +59,21 @@ def signed_peaks(bits: Bits, out: Bits) -> None:
 
 @kernel
 def _bins_of(row: Float32Array, per_weight: np.float32, last: np.float32, bins: NDArray[np.int32]) -> None:
+    # ``max`` keeps its first argument where the second is nan: no nan becomes an index.
     middle = np.float32(0.5) * (last + np.float32(1.0))
     for i in range(row.size):
-        bins[i] = np.int32(min(max(row[i] * per_weight + middle, np.float32(0.0)), last))
+        bins[i] = np.int32(min(max(np.float32(0.0), row[i] * per_weight + middle), last))
 
 
 @kernel
 def _per_weight(scale: np.float32, num_bins: int) -> np.float32:
-    """Bins by which a weight of 1 is off the middle; 0 for a block of zeros, whose scale is 0."""
+    """Bins by which a weight of 1 is off the middle; 0 for a block of zeros, whose scale is 0.
+
+    Held to float32: the inverse of a denormal scale is infinite, and would make nan of a weight of zero.
+    """
     if scale == 0.0:
         return np.float32(0.0)
-    return np.float32(0.5 * num_bins / EDGE) / scale
+    return min(max(-LARGEST, np.float32(0.5 * num_bins / EDGE) / scale), LARGEST)
 
 
 @kernel

@@ -55,8 +55,14 @@ def _sums_below(
 
 @kernel
 def _bin_of(value: float, first: float, scale: float, count: int) -> int:
-    """Which of ``count`` bins, 1 / scale wide from ``first`` on: non-decreasing, rounding included."""
-    return min(int(max((value - first) * scale, 0.0)), count - 1)
+    """Which of ``count`` bins, 1 / scale wide from ``first`` on: non-decreasing, rounding included.
+
+    Compared before it becomes an integer: what is made of nan, or of a number beyond int64, is no index.
+    """
+    place = (value - first) * scale
+    if not place > 0.0:
+        return 0
+    return int(place) if place < count - 1 else count - 1
 
 
 @kernel

@@ -107,7 +107,8 @@ class Published(Scheme):
             the codebooks, and codes of the shape of ``rows``.
 
         Raises:
-            SchemeError: a weight exceeds float32, or all are 0 in it; or see ``published_rules``.
+            SchemeError: a weight, or what the rule makes of it, exceeds float32, or all are 0 in it; or see
+                ``published_rules``.
         """
         num_levels = self._checked(num_levels)
         with np.errstate(over="ignore"):
@@ -128,7 +129,14 @@ class Published(Scheme):
         kept = (lowest == highest) & ((lowest == 0.0) | (self.rule == "uniform"))
         at = np.flatnonzero(~kept)
         if at.size:
-            levels, codes[at], books.used[at] = RULES[self.rule](narrow[at], num_levels)
+            with np.errstate(over="ignore", invalid="ignore"):  # told below
+                levels, codes[at], books.used[at] = RULES[self.rule](narrow[at], num_levels)
+            if not np.isfinite(levels).all():
+                raise SchemeError(
+                    f"scheme {self.name!r}",
+                    "a sum or a power of these weights exceeds float32, in which the rule is computed",
+                    f"scale the weights towards 1, or use scheme {self.rule}",
+                )
             width = levels.shape[1]
             books.levels[at, :width], books.levels[at, width:] = levels, levels[:, -1:]
             middle = 0.5 * books.levels[at, :-1] + 0.5 * books.levels[at, 1:]
