@@ -45,9 +45,15 @@ def least_cost_by_recursion(values: Array, weights: Array, num_cells: int) -> Fr
 
 
 def exact_square_sum(values: NDArray[np.floating], decoded: NDArray[np.floating]) -> Fraction:
-    """sum (x - y)**2 in rational arithmetic."""
+    """sum (x - y)**2 in rational arithmetic: in units of the least float64, all are integers."""
+    unit = 2**1074
+
+    def whole(x: float) -> int:
+        numerator, denominator = x.as_integer_ratio()
+        return numerator * (unit // denominator)
+
     pairs = zip(values.ravel().tolist(), decoded.ravel().tolist(), strict=True)
-    return sum(((Fraction(x) - Fraction(y)) ** 2 for x, y in pairs), Fraction(0))
+    return Fraction(sum((whole(x) - whole(y)) ** 2 for x, y in pairs), unit * unit)
 
 
 def nearest_float(number: Fraction) -> float:
