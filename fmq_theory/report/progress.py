@@ -98,11 +98,10 @@ def stages(title: str, begin: str, *columns: ProgressColumn, period: float = 30.
     if bars.disable:
         yield Stages(bars, bars.add_task(escape(shown(title, 60)), total=None), title, 1.0)
         return
-    with bars:
-        told = Stages(bars, bars.add_task(escape(shown(title, 60)), total=None), title, 1.0)
-        told.advance(0.0, begin)
-        with watched_compilation(told.compiling):
-            yield told
+    told = Stages(bars, bars.add_task("", total=None), title, 1.0)
+    told.advance(0.0, begin)  # the first picture has its words
+    with bars, watched_compilation(told.compiling):
+        yield told
 
 
 @contextmanager
