@@ -4,6 +4,7 @@ from experiments.fuzz.calls import CALLS, TRANSPORT
 from experiments.fuzz.checkpoints import PT_FILES, SAFETENSORS_FILES
 from experiments.fuzz.documents import CERTIFICATES, PLANS
 from experiments.fuzz.names import NAMES
+from experiments.fuzz.packed import PACKED_FILES
 from experiments.fuzz.trial import Campaign
 
 __all__ = ["CAMPAIGNS"]
@@ -15,5 +16,6 @@ CAMPAIGNS: tuple[Campaign, ...] = (
     PT_FILES,
     SAFETENSORS_FILES,
     CERTIFICATES,
+    PACKED_FILES,
     PLANS,
 )
