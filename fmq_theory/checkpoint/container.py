@@ -32,7 +32,6 @@ Bytes = NDArray[np.uint8]
 
 _LENGTH = struct.Struct("<Q")
 _ALIGNMENT = 8
-_MOST_AXES = 1000  # torch stops somewhere above; the product of a million sizes takes minutes
 _METADATA = "__metadata__"
 
 
@@ -215,7 +214,7 @@ def _entry(path: Path, name: str, entry: Any) -> tuple[Spec, int, int]:
         raise _damaged(path, f"its header does not describe {name!r}") from error
     if not isinstance(dtype, str) or dtype not in ITEM_BITS:
         raise _damaged(path, f"{name!r} has the unknown type {dtype!r}")
-    if not whole or len(shape) > _MOST_AXES or math.prod(max(size, 1) for size in shape) >= 2**63:
+    if not whole or len(shape) > limits.MOST_AXES or math.prod(max(size, 1) for size in shape) >= 2**63:
         raise _damaged(path, f"the shape of {name!r} is none")
     spec = Spec(name, dtype, tuple(shape))
     if 8 * (stop - begin) != math.prod(shape) * ITEM_BITS[dtype]:

@@ -9,8 +9,9 @@ meets a healthy file beyond one assigns a larger number to it: ``fmq_theory.chec
 from fmq_theory.errors import CheckpointError
 
 __all__ = [
-    "EXPANSION", "FREE_BYTES", "LONGEST_HEADER", "MOST_DEPTH", "MOST_DIMENSIONS", "MOST_NAMES",
-    "MOST_PICKLE_BYTES", "MOST_RECORDS", "MOST_STEPS", "MOST_TENSORS", "check_count", "check_expansion",
+    "EXPANSION", "FREE_BYTES", "LONGEST_HEADER", "MOST_AXES", "MOST_DEPTH", "MOST_DIMENSIONS",
+    "MOST_NAMES", "MOST_PICKLE_BYTES", "MOST_RECORDS", "MOST_STEPS", "MOST_TENSORS",
+    "check_count", "check_expansion",
 ]  # fmt: skip
 
 FREE_BYTES = 256 * 2**20
@@ -31,6 +32,8 @@ MOST_RECORDS = 1_000_000
 """Entries of a zip archive."""
 MOST_DIMENSIONS = 64
 """Of a tensor that is quantized: numpy has no more."""
+MOST_AXES = 1000
+"""Dimensions of a tensor that is read or copied: the product of a million sizes takes minutes."""
 LONGEST_HEADER = 100_000_000
 """Bytes of the header of a safetensors file (the limit of its library), and of a shard index."""
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.checkpoint.container import Spec, parse_json
+from fmq_theory.checkpoint.limits import MOST_AXES
 from fmq_theory.checkpoint.number_types import ITEM_BITS
 from fmq_theory.checkpoint.packed_config import PackedConfig, damaged
 
@@ -52,7 +53,6 @@ _STORED = ("codebook", "numbers", "scales", "size", "crc32")
 
 _SMALL = {"names", "dtype", "shape", "crc32"}
 SMALL = 4096  # bytes of a kept tensor that still stands in ``fmq.packed``
-_MOST_AXES = 64
 
 Bytes = NDArray[np.uint8]
 
@@ -234,7 +234,7 @@ def _small(thing: str, columns: Any) -> dict[str, tuple[Spec, int]]:
         whole.append(values if len(values) == len(names) else values * len(names))
     small: dict[str, tuple[Spec, int]] = {}
     for name, dtype, shape, crc32 in zip(names, *whole, strict=True):
-        fits = isinstance(dtype, str) and dtype in ITEM_BITS and _are(shape, int) and len(shape) <= _MOST_AXES
+        fits = isinstance(dtype, str) and dtype in ITEM_BITS and _are(shape, int) and len(shape) <= MOST_AXES
         if not fits or min(shape, default=0) < 0 or Spec(name, dtype, tuple(shape)).num_bytes > SMALL:
             raise damaged(thing, f"its small tensor {name!r} is of a type or shape that cannot be")
         small[name] = Spec(name, dtype, tuple(shape)), crc32

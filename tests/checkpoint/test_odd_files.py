@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from fmq_theory.checkpoint import load, read_state, read_tensors, write_quantized
+from fmq_theory.checkpoint import QuantizedFile, load, read_state, read_tensors, write_quantized
 from fmq_theory.checkpoint.container import open_container
 from fmq_theory.checkpoint.files import open_checkpoint
 from fmq_theory.checkpoint.number_types import ITEM_BITS
@@ -126,23 +126,24 @@ def test_the_table_of_types_is_the_library_s(tmp_path: Path) -> None:
         read_state(path)
 
 
+@pytest.mark.parametrize("columns", [4, 16384])  # small tensors are kept together, others one by one
 @pytest.mark.parametrize("dtype", sorted(ITEM_BITS))
-def test_every_type_is_read_or_reported_and_copied_to_the_bit(tmp_path: Path, dtype: str) -> None:
-    body = bytes(i % 2 for i in range(8 * ITEM_BITS[dtype] // 8))
-    size = len(body)
+def test_every_type_is_read_or_reported_and_copied_to_the_bit(
+    tmp_path: Path, dtype: str, columns: int
+) -> None:
+    size = 2 * columns * ITEM_BITS[dtype] // 8
+    body = bytes(i % 2 for i in range(size))
     header = {
         "__metadata__": None,
-        "odd": {"dtype": dtype, "shape": [2, 4], "data_offsets": [0, size]},
+        "odd": {"dtype": dtype, "shape": [2, columns], "data_offsets": [0, size]},
         "w": {"dtype": "F32", "shape": [3, 4], "data_offsets": [size, size + 48]},
     }
     path = _safetensors(tmp_path / "m.safetensors", header, body + WEIGHT.numpy().tobytes())
     with open_checkpoint(path) as stored:
         assert {tensor.keys[0]: tensor.num_bytes for tensor in stored} == {"odd": size, "w": 48}
     assert "w" in {tensor.name for tensor in read_tensors(path).tensors}
-    write_quantized(path, tmp_path / "q.safetensors", [RECIPE])
-    copied = open_container(tmp_path / "q.safetensors")
-    assert copied.bytes_of("odd").tobytes() == body
-    assert (copied.specs["odd"].dtype, copied.specs["odd"].shape) == (dtype, (2, 4))
+    out = tmp_path / "q.safetensors"
+    write_quantized(path, out, [RECIPE])
     try:
         with safe_open(path, "pt") as file:
             theirs = file.get_tensor("odd")
@@ -151,6 +152,12 @@ def test_every_type_is_read_or_reported_and_copied_to_the_bit(tmp_path: Path, dt
             read_state(path)
     else:
         assert same(read_state(path)["odd"], theirs)
+        with QuantizedFile(out) as packed:
+            assert same(packed.dequantize("odd"), theirs)
+    if columns > 4:
+        copied = open_container(out)
+        assert copied.bytes_of("odd").tobytes() == body
+        assert (copied.specs["odd"].dtype, copied.specs["odd"].shape) == (dtype, (2, columns))
 
 
 ENTRY = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}

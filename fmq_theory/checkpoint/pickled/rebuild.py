@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import torch
 
+from fmq_theory.checkpoint.limits import MOST_AXES
 from fmq_theory.checkpoint.pickled.program import Name, Opaque, PickleError, hashable
 
 __all__ = ["Described", "Storage", "call", "is_allowed"]
@@ -105,7 +106,6 @@ _OPAQUE = frozenset(
 _CLASSES = frozenset({"torch.Tensor", "torch.nn.parameter.Parameter"})
 _LARGEST = 2**62
 _DENSE_NOT = "sparse or already quantized"
-_MOST_AXES = 1000
 
 
 def is_allowed(name: str) -> bool:
@@ -187,7 +187,7 @@ def _integers(numbers: object) -> tuple[int, ...]:
     if not isinstance(numbers, (tuple, list)):
         raise PickleError("a shape is no tuple")
     found = tuple(cast("list[object]", numbers))
-    if len(found) > _MOST_AXES or not all(type(number) is int and 0 <= number < _LARGEST for number in found):
+    if len(found) > MOST_AXES or not all(type(number) is int and 0 <= number < _LARGEST for number in found):
         raise PickleError("a shape holds what is no size, or too many of them")
     return cast("tuple[int, ...]", found)
 
