@@ -13,6 +13,7 @@ __all__ = [
     "ConvergenceError",
     "FlowError",
     "FmqError",
+    "OldFormatWarning",
     "OutputError",
     "SchemeError",
     "SourceError",
@@ -82,3 +83,7 @@ class FlowError(FmqError, ValueError):
 
 class OutputError(FmqError, ValueError):
     """A result that cannot be written where the user asked for it."""
+
+
+class OldFormatWarning(UserWarning):
+    """A file of an earlier version of a format: it is read, and lacks what later versions guard."""

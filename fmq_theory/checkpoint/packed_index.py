@@ -24,7 +24,7 @@ from fmq_theory.checkpoint.packed_table import (
     read_table,
     weighted_mean,
 )  # fmt: skip
-from fmq_theory.errors import CheckpointError
+from fmq_theory.errors import CheckpointError, OldFormatWarning
 
 __all__ = [
     "CHECKSUMS", "CODEBOOK", "CODES", "CONFIG", "METHOD", "SCALES", "VERSION", "Arrays", "PackedIndex",
@@ -234,6 +234,7 @@ def _first(thing: str, container: Container, config: dict[str, Any]) -> PackedIn
     warnings.warn(
         f"{thing} is of the first version of the format, in which a damaged header can go unnoticed; "
         "quantize the original again to have it guarded",
+        OldFormatWarning,
         stacklevel=5,
     )
     entries, ties = _objects(thing, config, "tensors"), _objects(thing, config, "tied")

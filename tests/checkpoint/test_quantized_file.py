@@ -24,7 +24,7 @@ from fmq_theory.checkpoint.container import Spec, open_container, write_containe
 from fmq_theory.checkpoint.packed_table import PACKED
 from fmq_theory.checkpoint.plain_file import FORMATS, dequantize_file, export_folder
 from fmq_theory.checkpoint.recipe import Recipe
-from fmq_theory.errors import CheckpointError, FmqError, OutputError
+from fmq_theory.errors import CheckpointError, FmqError, OldFormatWarning, OutputError
 from fmq_theory.quantizers import quantize
 from fmq_theory.quantizers.block_scaled import quantize_blocks
 from tests.corpus.packed_files import (
@@ -252,7 +252,7 @@ def _old_state() -> dict[str, torch.Tensor]:
 
 
 def test_a_file_of_the_first_format_is_read_with_a_word() -> None:
-    with pytest.warns(UserWarning, match="first version of the format"):
+    with pytest.warns(OldFormatWarning, match="first version of the format"):
         found = load(OLD)
     state = _old_state()
     assert found.keys() == state.keys()

@@ -199,3 +199,14 @@ def test_a_foreign_folder_is_not_emptied(folder: Path, command: str, out: str, r
     assert _content(folder) == before
     assert _run(f"{command} -o {out} --force{resume}").exit_code == 0  # control
     assert not work.exists()
+
+
+@pytest.mark.filterwarnings("default:.*first version of the format")
+def test_a_file_of_the_first_format_is_read_with_a_word(folder: Path) -> None:
+    old = Path(__file__).parents[1] / "reference" / "quantized-1.safetensors"
+    found = _run(f"dequantize {old} -o plain.safetensors")
+    assert found.exit_code == 0
+    assert "Note: checkpoint" in found.stderr
+    assert "first version of the format" in found.stderr
+    assert "UserWarning" not in found.stderr
+    assert "Note:" not in _run("dequantize q.safetensors -o plain2.safetensors").stderr  # control
