@@ -7,7 +7,9 @@ from itertools import combinations, pairwise
 import mpmath as mp
 import sympy as sp
 
-__all__ = ["finite_moment", "grid_is_high_rate", "laplace_equal_mass", "least_error"]
+from proofs_check.assumption import Assumption, Counterexample
+
+__all__ = ["finite_moment", "finite_variance", "grid_is_high_rate", "laplace_equal_mass", "least_error"]
 
 
 def finite_moment(power: int) -> Callable[[int], bool]:
@@ -19,6 +21,20 @@ def finite_moment(power: int) -> Callable[[int], bool]:
         return bool(moment.is_finite)
 
     return decide
+
+
+def finite_variance() -> Assumption:
+    """The assumption of T2a and T2b: without it the least error is infinite at every K."""
+    return Assumption(
+        "finite variance",
+        "mu is a law on the line with finite variance",
+        Counterexample(
+            "P(X > x) = x^-nu, nu = 2: the error of the unbounded cell is infinite",
+            finite_moment(2),
+            holds=3,
+            broken=2,
+        ),
+    )
 
 
 def least_error(points: Sequence[int], num_levels: int) -> Fraction:

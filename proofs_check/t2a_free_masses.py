@@ -13,7 +13,7 @@ from fmq_theory.sources import make
 from proofs_check.assumption import Assumption, Counterexample
 from proofs_check.certificate import Certificate
 from proofs_check.derivation import Derivation
-from proofs_check.instances import finite_moment, least_error
+from proofs_check.instances import finite_variance, least_error
 from proofs_check.lemma import Claim, Lemma, Mutant
 
 __all__ = ["LEMMA"]
@@ -174,16 +174,7 @@ LEMMA = Lemma(
         "the least error is 1 - 2/pi."
     ),
     assumptions=(
-        Assumption(
-            "finite variance",
-            "mu is a law on the line with finite variance",
-            Counterexample(
-                "P(X > x) = x^-nu, nu = 2: the error of the unbounded cell is infinite",
-                finite_moment(2),
-                holds=3,
-                broken=2,
-            ),
-        ),
+        finite_variance(),
         Assumption(
             "more than K points",
             "the support of mu has more than K points (for distinct levels and strict decrease)",

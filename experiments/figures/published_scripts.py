@@ -35,6 +35,7 @@ from experiments.framework.similar import Sampled
 from experiments.framework.table import Row, Table
 from fmq_theory import quantize
 from fmq_theory.checkpoint import read_tensors
+from fmq_theory.flow.published_protocol import script_leaves
 from fmq_theory.metrics import mean_estimate
 from fmq_theory.report.style import heading
 
@@ -184,8 +185,9 @@ def _psnr(
     for scheme in (_UNIFORM, _OT):
         changed: dict[str, torch.Tensor] = {}
         for name, array in tensors.items():
-            too_small = array.size < 2**bits and (scheme == _OT or step != "published")
-            if too_small or (step == "weights" and array.ndim < 2):
+            # Beyond the first step uniform leaves what the others leave.
+            rule = (scheme if step == "published" else _OT).removeprefix("published:")
+            if script_leaves(rule, array.size, bits) or (step == "weights" and array.ndim < 2):
                 continue
             changed[name] = torch.from_numpy(np.array(quantize(array, scheme, bits).dequantize()))
         found[scheme] = sampled.psnr(changed)

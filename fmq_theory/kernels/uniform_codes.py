@@ -9,6 +9,12 @@ __all__ = ["uniform_codes", "uniform_ends"]
 
 
 @kernel
+def _code(x: float, first: float, step: float, last: float) -> float:
+    """rint((x - first) / step), half to even, held to [0, last]."""
+    return min(max(np.rint((np.float64(x) - first) / step), 0.0), last)
+
+
+@kernel
 def uniform_codes(
     rows: NDArray[np.floating],
     low: NDArray[np.float64],
@@ -28,8 +34,7 @@ def uniform_codes(
     for r in range(rows.shape[0]):
         first, step, last = low[r], scale[r], np.float64(top[r])
         for c in range(rows.shape[1]):
-            code = np.rint((np.float64(rows[r, c]) - first) / step)
-            codes[r, c] = np.uint8(min(max(code, 0.0), last))
+            codes[r, c] = np.uint8(_code(rows[r, c], first, step, last))
 
 
 @kernel
@@ -57,8 +62,7 @@ def uniform_ends(
             stop = points.shape[1]
             while start < stop:
                 middle = (start + stop) // 2
-                code = np.rint((np.float64(points[r, middle]) - first) / step)
-                if min(max(code, 0.0), last) < k:
+                if _code(points[r, middle], first, step, last) < k:
                     start = middle + 1
                 else:
                     stop = middle

@@ -29,12 +29,12 @@ class Published(Scheme):
     weights the two differ in the last digits of the levels, and in the code of a weight that is
     half-way between two levels, or tied at a border.
 
-    On 21,840 float32 channels of 1 to 1,025 weights (Gaussian, heavy-tailed, of one sign, with zeros,
-    with ties) each rule was once equal, bit for bit, to the function of the scripts, on one machine and
-    with numpy 2.4, but for the sign of the level of zeros between two levels of one magnitude. Their
-    code is not used here. numpy does not promise how its default sort orders ties, so which of several
-    equal weights gets which level may differ elsewhere. Which tensors the scripts skip is not a matter
-    of the rule.
+    In 21,840 comparisons, each of a float32 channel of 1 to 1,025 weights (Gaussian, heavy-tailed, of one
+    sign, with zeros, with ties) at one bit-width, each rule was once equal, bit for bit, to the function
+    of the scripts, on one machine and with numpy 2.4, but for the sign of the level of zeros between two
+    levels of one magnitude. Their code is not used here. numpy does not promise how its default sort
+    orders ties, so which of several equal weights gets which level may differ elsewhere. Which tensors
+    the scripts skip is not a matter of the rule.
 
     Attributes:
         rule: "equal_mass", "uniform", "pwl" or "log2".
