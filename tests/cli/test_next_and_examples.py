@@ -72,8 +72,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("examples")
     rng = np.random.default_rng(0)
     state = {
-        "body.weight": torch.from_numpy(rng.standard_normal((8, 128)).astype(np.float32)),
-        "embed.weight": torch.from_numpy(rng.standard_normal((6, 64)).astype(np.float32)),
+        "body.weight": torch.from_numpy(rng.standard_normal((16, 1024)).astype(np.float32)),
+        "embed.weight": torch.from_numpy(rng.standard_normal((8, 512)).astype(np.float32)),
         "head.weight": torch.from_numpy(rng.standard_normal((4, 64)).astype(np.float32)),
         "a.proj_out.weight": torch.from_numpy(rng.standard_normal((4, 30)).astype(np.float32)),
     }
