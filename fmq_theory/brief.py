@@ -1,5 +1,6 @@
 """A short text for a value of many parts: what it is, and the size of what is too long to be shown."""
 
+from collections.abc import Sized
 from dataclasses import fields, is_dataclass
 from typing import Any, cast
 
@@ -31,7 +32,7 @@ def brief_repr(self: Any) -> str:
     if is_dataclass(self):
         names = [field.name for field in fields(self) if field.repr]
     else:
-        names = list(getattr(type(self), "_fields", ()))
+        names = list(getattr(self, "_fields", ()))
     told = [f"{name}={_brief(getattr(self, name, '?'))}" for name in names]
     start = f"{type(self).__qualname__}("
     room = MOST_OF_A_REPR - len(start) - 6
@@ -51,15 +52,16 @@ def _brief(value: object) -> str:
         return f"<{dtype} {list(shape)}>"
     if isinstance(value, str):
         return repr(shorten(escaped(value), _MOST_OF_A_FIELD))
-    if isinstance(value, tuple | list | dict | set | frozenset):
-        many = cast("tuple[object, ...]", value)
-        if len(many) > 3:
-            return f"<{type(many).__name__} of {len(many)}>"
+    kind: type = type(value)
+    if issubclass(kind, tuple | list | dict | set | frozenset):
+        count = len(cast(Sized, value))
+        if count > 3:
+            return f"<{kind.__name__} of {count}>"
     try:
         text = repr(value)
     except ValueError:  # an integer of more digits than Python writes
-        return f"<{type(value).__name__}>"
-    name = type(value).__qualname__
+        return f"<{kind.__name__}>"
+    name = kind.__qualname__
     if len(text) <= _MOST_OF_A_FIELD:
         return escaped(text)
     return f"{name}(...)" if text.startswith(f"{name}(") else escaped(f"{text[: _MOST_OF_A_FIELD - 3]}...")
