@@ -80,7 +80,7 @@ def _plans(rng: np.random.Generator, folder: Path) -> Iterator[Trial]:
     names = ("first.weight", "middle.weight", "last.weight")
     save_file({name: torch.randn(16, 32, generator=generator) for name in names}, checkpoint)
     search = Search(schemes=("lloyd_max",), bits=(1, 2, 4), granularities=("tensor",), block_schemes=())
-    document = json.loads(plan_for_budget(checkpoint, 3.2, search=search, keep=False).to_json())
+    document = json.loads(plan_for_budget(checkpoint, 4.5, search=search, keep=False).to_json())
     honest = json.dumps(document).encode()
     yield Trial("as written", lambda: _plan(checkpoint, document, honest))
     for what, content in _edits(document, rng):

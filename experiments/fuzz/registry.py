@@ -1,7 +1,7 @@
 """The campaigns, in the order in which they take turns."""
 
 from experiments.fuzz.calls import CALLS, TRANSPORT
-from experiments.fuzz.checkpoints import PT_FILES, SAFETENSORS_FILES
+from experiments.fuzz.checkpoints import CHECKPOINTS
 from experiments.fuzz.documents import CERTIFICATES, PLANS
 from experiments.fuzz.names import NAMES
 from experiments.fuzz.packed import PACKED_FILES
@@ -13,8 +13,7 @@ CAMPAIGNS: tuple[Campaign, ...] = (
     CALLS,
     TRANSPORT,
     NAMES,
-    PT_FILES,
-    SAFETENSORS_FILES,
+    CHECKPOINTS,
     CERTIFICATES,
     PACKED_FILES,
     PLANS,

@@ -25,7 +25,7 @@ from fmq_theory.checkpoint import read_state
 from fmq_theory.errors import FmqError
 from tests.corpus import containers, zips
 
-__all__ = ["KINDS", "Kind", "Report", "mutated", "run"]
+__all__ = ["KINDS", "Kind", "Report", "mutated", "problem", "run"]
 
 State = dict[str, torch.Tensor]
 
@@ -165,16 +165,27 @@ def run(count: int, seed: int, kinds: tuple[str, ...] = tuple(KINDS)) -> Report:
 def _failure(path: Path, data: bytes, kind: Kind, name: str, report: Report) -> str:
     """What is wrong with how a file is read; empty if nothing is."""
     try:
-        found = read_state(path)
+        found = problem(path, data, kind)
     except FmqError:
         report.refused[name] += 1
         return ""
     except BaseException:  # noqa: BLE001  any other error is what is looked for
         return traceback.format_exc()
+    if found is None:
+        report.unchecked[name] += 1
+    return found or ""
+
+
+def problem(path: Path, data: bytes, kind: Kind) -> str | None:
+    """What is wrong with the numbers that are read: empty if nothing is, None if nobody can tell.
+
+    Raises:
+        FmqError: the file is refused.
+    """
+    found = read_state(path)
     truth = kind.oracle(data)
     if truth is None:
-        report.unchecked[name] += 1
-        return ""
+        return None
     flat = {key: tensor for key, tensor in truth.items() if isinstance(tensor, torch.Tensor)}
     for key, tensor in found.items():
         if key in flat and not _same(tensor, flat[key]):
