@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from fmq_theory.codebook import Codebook
+from fmq_theory.codebook import Codebook, LowerBound
 from fmq_theory.errors import ConvergenceError, SchemeError, SourceError
 from fmq_theory.quantizers import lloyd_max, quantize
 from fmq_theory.quantizers.lloyd_max import LloydMax
@@ -312,7 +312,7 @@ class TestGap:
         solved: list[float] = []
         one_row = LloydMax.design_with_bound
 
-        def watched(scheme: LloydMax, source: Empirical, num_levels: int) -> tuple[Codebook, float]:
+        def watched(scheme: LloydMax, source: Empirical, num_levels: int) -> tuple[Codebook, LowerBound]:
             solved.append(source.support[1])
             return one_row(scheme, source, num_levels)
 

@@ -149,8 +149,8 @@ def test_the_band_s_column_agrees_with_the_verdict(capsys: pytest.CaptureFixture
 
 
 def test_a_measured_value_on_the_wrong_side_of_law_s_says_why(capsys: pytest.CaptureFixture[str]) -> None:
-    def row(**values: float) -> Row:
-        return Row("lloyd_max", 8, 256, law_exact=2.0, law_upper=3.0, **values)
+    def row(own_hat: float, fresh_hat: float) -> Row:
+        return Row("lloyd_max", 8, 256, law_exact=2.0, law_upper=3.0, own_hat=own_hat, fresh_hat=fresh_hat)
 
     beats = _text(_comparison(rows=(row(own_hat=1.0, fresh_hat=2.5),)), capsys)
     assert "1*" in beats
