@@ -12,9 +12,10 @@ from fmq_theory.checkpoint.audit_run import AuditRun, Progress, Wanted
 from fmq_theory.checkpoint.audit_store import AuditStore, audit_key, file_state
 from fmq_theory.checkpoint.audit_tensor import AuditSettings, OnNonfinite
 from fmq_theory.checkpoint.file_bytes import changed_meanwhile
-from fmq_theory.checkpoint.files import open_checkpoint
+from fmq_theory.checkpoint.files import is_quantized, open_checkpoint
 from fmq_theory.checkpoint.naming import Entry, check_patterns, classify, matches
 from fmq_theory.checkpoint.recipe import MIN_NDIM, misfit_error
+from fmq_theory.checkpoint.shards import find_checkpoint
 from fmq_theory.checkpoint.tensors import SkippedTensor
 from fmq_theory.checkpoint.workers import check_workers
 from fmq_theory.errors import CheckpointError, FmqError
@@ -102,6 +103,7 @@ def audit(
     settings = replace(settings, digests=resume is not None)
     with open_checkpoint(path) as stored:
         state = file_state(path)
+        quantized_before = is_quantized(find_checkpoint(path))
         entries = classify(stored, include)
         chosen, skipped = _select(path, entries, settings, include, exclude)
         order = [entry.name for entry in entries]
@@ -126,7 +128,13 @@ def audit(
     totals = totals_of(tensors, settings.bits)
     return Audit(
         path=str(path),
-        config={**config, "include": list(include), "exclude": list(exclude), "on_nonfinite": on_nonfinite},
+        config={
+            **config,
+            "include": list(include),
+            "exclude": list(exclude),
+            "on_nonfinite": on_nonfinite,
+            "quantized_before": quantized_before,
+        },
         tensors=tensors,
         skipped=tuple((name, *skipped[name]) for name in dict.fromkeys(order) if name in skipped),
         totals=totals,

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from fmq_theory.bounds import Prediction, predict
 from fmq_theory.checkpoint import NamedTensor, read_tensors
+from fmq_theory.checkpoint.files import is_quantized
+from fmq_theory.checkpoint.shards import find_checkpoint
 from fmq_theory.claims.comparison import (
     RATIO_SCHEMES,
     Comparison,
@@ -135,7 +137,7 @@ def compare_checkpoint(
         verdict=paper_verdict(subject, ratios, crossover),
         tensors=tuple(rows),
         skipped=tuple((tensor.name, tensor.reason) for tensor in found.skipped),
-        notes=_notes(rows, bits),
+        notes=(*_of_quantized(path), *_notes(rows, bits)),
         table_notes=_TABLE_NOTES,
     )
 
@@ -259,6 +261,15 @@ _TABLE_NOTES = (
     "high-rate values rest on a density estimated from spacings: they mean little in channels of few "
     "weights, and bound nothing.",
 )
+
+
+def _of_quantized(path: Path) -> tuple[str, ...]:
+    if not is_quantized(find_checkpoint(path)):
+        return ()
+    return (
+        "these weights come from a file of fmq quantize: every number is of quantizing them once more, and "
+        "says nothing of the weights before.",
+    )
 
 
 def _notes(rows: Sequence[TensorRow], bits: Sequence[int]) -> tuple[str, ...]:

@@ -183,6 +183,8 @@ def _next(checkpoint: Path, found: "Audit", which: str) -> str:
         which: see ``_which``.
     """
     scheme, bits = found.advice["scheme"], found.advice["bits"]
+    if found.config["quantized_before"]:
+        return "Next: audit the file that this one was made from; a quantized one is not quantized again."
     if scheme is None:
         return "Next: nothing to quantize."
     group = found.config["group_size"]

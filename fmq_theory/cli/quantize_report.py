@@ -33,6 +33,7 @@ def report_written(
         gap: what is proven of it; see ``proven_gap``.
     """
     from fmq_theory.report import write_text_atomically
+    from fmq_theory.report.audit_words import counted
 
     text = json_text(_as_json(written), ascii_only=True)
     if json_path == "-":
@@ -44,7 +45,9 @@ def report_written(
     weights = sum(_size(entry["shape"]) for entry in config["tensors"].values())
     how = [str(config["scheme"] or "several schemes"), f"{config['bits'] or 'several'} bits"]
     how.append(f"by {config['strategy']}" if config["strategy"] else "by several granularities")
-    click.echo(f"Quantized: {len(config['tensors'])} tensors, {weights:,} weights ({', '.join(how)})")
+    click.echo(
+        f"Quantized: {counted(len(config['tensors']), 'tensor')}, {weights:,} weights ({', '.join(how)})"
+    )
     effective = config["effective_bits"]
     packed = sum(entry["effective_bits"] * _size(entry["shape"]) for entry in config["tensors"].values())
     packed /= weights
@@ -175,9 +178,10 @@ def _say_ends(plan: "Plan") -> None:
 
 def _list(title: str, tensors: Sequence["KeptTensor | SkippedTensor"]) -> None:
     from fmq_theory.checkpoint.reasons import by_reason
+    from fmq_theory.report.audit_words import counted
 
     if tensors:
-        click.echo(f"{title}: {len(tensors)} tensors")
+        click.echo(f"{title}: {counted(len(tensors), 'tensor')}")
     groups = by_reason((tensor, tensor.reason) for tensor in tensors)
     most = sorted(groups.items(), key=lambda group: -len(group[1]))
     for reason, alike in most[:_MOST_LISTED]:

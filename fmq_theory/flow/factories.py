@@ -33,8 +33,12 @@ def made_by(thing: str, name: str) -> object:
     place, _, function = name.rpartition(":")
     if not (place and function):
         raise FlowError(thing, "it is not of the form package.module:factory", _EXAMPLE)
-    made: object = getattr(_module(thing, place), function, None)
+    module = _module(thing, place)
+    made: object = getattr(module, function, None)
     if not callable(made):
+        if hasattr(module, function):
+            cause = f"{function} in {place} is of type {type(made).__name__}, and no function"
+            raise FlowError(thing, cause, f"name a function without arguments that returns {function}")
         raise FlowError(thing, f"{place} has no function {function!r}", "check the name")
     if needed := required_arguments(made):
         raise FlowError(

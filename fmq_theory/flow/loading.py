@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import cast
 
 import torch
@@ -94,7 +93,12 @@ def with_weights(model: FlowModel, weights: Mapping[str, Tensor], origin: str) -
             )
     module = copy.deepcopy(model.module)
     module.load_state_dict(dict(weights))
-    return replace(model, module=module.eval().requires_grad_(False))
+    # A copy and not replace(): a class made of FlowModel may be constructed otherwise.
+    loaded = copy.copy(model)
+    if hasattr(model, "__dict__"):
+        vars(loaded).update(vars(model))
+    object.__setattr__(loaded, "module", module.eval().requires_grad_(False))
+    return loaded
 
 
 def _renamed(

@@ -1,6 +1,6 @@
 """A model as its factory describes it: the network, and what must be known to run it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -74,7 +74,10 @@ class FlowModel:
             raise FlowError(
                 f"module of type {type(self.module).__name__}", "it is no torch.nn.Module", "pass the network"
             )
-        if not all(isinstance(cast("object", n), int) and n > 0 for n in self.sample_shape):
+        sizes = cast("object", self.sample_shape)
+        if not isinstance(sizes, Sequence) or not all(
+            isinstance(n, int) and n > 0 for n in cast("Sequence[object]", sizes)
+        ):
             raise FlowError(
                 f"sample_shape = {self.sample_shape}", "its sizes are no positive whole numbers",
                 "pass the shape of one sample without the batch, as in (3, 32, 32)",

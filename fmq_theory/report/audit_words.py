@@ -99,6 +99,11 @@ def skipped_by_reason(audit: Audit) -> list[str]:
 def audit_notes(audit: Audit) -> list[str]:
     """What a reader of the numbers has to know."""
     notes: list[str] = []
+    if audit.config.get("quantized_before"):
+        notes.append(
+            "these weights come from a file of fmq quantize: every number is of quantizing them once more, "
+            "and says nothing of the weights before"
+        )
     without = [tensor for tensor in audit.tensors if not tensor.spread.tail.theory_applies]
     if without:
         reason = without[0].spread.tail.reason

@@ -12,6 +12,14 @@ from fmq_theory.report.tables import Line, Section, Sheet, print_prose, print_sh
 __all__ = ["flow_notes", "print_flow"]
 
 _LAYERS = 8
+_LADDER = (
+    "g0 is Grönwall's bound, with the largest Lipschitz constant of the quantized velocity between the "
+    "two runs (L_x max) and that of the velocity in the weights (L_θ); g1, g2 and g4 add up the measured "
+    "error of every step, made larger by the steps after it: g1 by norms of Jacobians, g2 by logarithmic "
+    "norms (largest: μ₂ max), g4 by the norm of the whole step's Jacobian; g3 is the error to first "
+    "order, off by the share in its column (rms); secant takes what the steps did to the two runs, read "
+    "off them, and predicts nothing; broken: bounds below the measured error"
+)
 
 
 def print_flow(report: FlowReport) -> None:
@@ -88,6 +96,11 @@ def _of_samples(report: FlowReport) -> list[str]:
         notes.append(
             f"the bounds are worked out for {config['ladder_samples']} of the samples; g3 is a prediction, "
             "no bound"
+        )
+        notes.append(_LADDER)
+    if report.layers:
+        notes.append(
+            "|Δθ| is the Euclidean norm of the change of the weights; first order is g3 of that tensor alone"
         )
     if report.ssim_window is None:
         notes.append("SSIM is not applicable: the samples are no images")

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from fmq_theory.checkpoint.audit import AUDIT_SCHEMES
 from fmq_theory.cli.audit import ALL_SCHEMES, DEFAULT_SCHEMES, audit
+from fmq_theory.cli.quantize import quantize
 from fmq_theory.quantizers import SCHEMES
 
 FAST = ("--schemes", "uniform,equal_mass,lloyd_max", "--bits", "2,4")
@@ -53,6 +54,16 @@ def test_tables_and_what_to_do_next(model: Path) -> None:
     for words in ("2 tensors", "768 weights", "Lloyd–Max", "ρ_EM", "Worst layers", "What follows.", "b.bias"):
         assert words in result.output, words
     assert f"Next: fmq quantize '{model}'" in result.output
+
+
+def test_a_quantized_file_is_told_and_not_advised_to_be_quantized_again(model: Path, tmp_path: Path) -> None:
+    made = tmp_path / "small.safetensors"
+    arguments = [str(model), "-o", str(made), "--granularity", "tensor", "--bits", "3"]
+    assert CliRunner().invoke(quantize, arguments, catch_exceptions=False).exit_code == 0
+    result = _run(str(made), *FAST)
+    assert "these weights come from a file of fmq quantize" in " ".join(result.output.split())
+    assert "Next: audit the file that this one was made from" in result.output
+    assert "come from a file of" not in _run(str(model), *FAST).output
 
 
 def test_json_and_csv_agree(model: Path, tmp_path: Path) -> None:

@@ -160,7 +160,11 @@ def test_a_condition_that_is_none_is_refused(draw: Forward, message: str) -> Non
 
 
 def test_what_is_no_model_is_refused_when_it_is_made() -> None:
-    for module, shape, message in (("net", (2,), "no torch.nn.Module"), (Plain(), (0,), "no positive whole")):
+    for module, shape, message in (
+        ("net", (2,), "no torch.nn.Module"),
+        (Plain(), (0,), "no positive whole"),
+        (Plain(), 2, "no positive whole"),
+    ):
         with pytest.raises(FlowError, match=message):
             FlowModel(module, shape)  # type: ignore[arg-type]
     with torch.device("meta"):

@@ -43,11 +43,33 @@ def test_factory_by_name() -> None:
         ("no.such.module:build", "cannot be imported"),
         ("tests.flow.test_loading:nothing", "no function 'nothing'"),
         ("tests.flow.test_loading:no_model", "returned str"),
+        (
+            "tests.flow.test_loading:made",
+            "made in tests.flow.test_loading is of type FlowModel, and no function",
+        ),
     ],
 )
 def test_factory_that_is_none(factory: str, message: str) -> None:
     with pytest.raises(FlowError, match=message):
         build_model(factory)
+
+
+class Own(FlowModel):
+    """A model that is made without arguments, and keeps more than the fields."""
+
+    def __init__(self) -> None:
+        super().__init__(Small(), (1, 4, 4))
+        object.__setattr__(self, "more", 3)
+
+
+made = FlowModel(Small(), (1, 4, 4))
+
+
+def test_a_class_of_its_own_is_a_factory_and_stays_that_class() -> None:
+    model = with_weights(build_model("tests.flow.test_loading:Own"), _weights(), "weights")
+    assert isinstance(model, Own)
+    assert vars(model)["more"] == 3
+    assert torch.equal(model.module.state_dict()["conv.weight"], _weights()["conv.weight"])
 
 
 def test_weights_and_running_statistics_are_all_taken() -> None:

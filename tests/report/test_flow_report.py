@@ -106,6 +106,8 @@ def test_tables_print_every_scheme_the_ladder_the_verdict_and_the_notes(
         "16 levels only",
         "pwl 2 bits: nan",
         "3 by 3",
+        "g0 is Grönwall's bound",
+        "|Δθ| is the Euclidean norm",
     ):
         assert expected in text
 
