@@ -158,14 +158,16 @@ def is_minimum(law: Source, state: State) -> bool:
 def beside_saddle(law: Source, state: State) -> FloatArray:
     """Levels of lower distortion along the direction in which a stationary point is no minimum."""
     jacobian = scaled_jacobian(law, state)
-    if jacobian is None:
-        return state.levels
-    diagonal, beside = jacobian
-    vector = eigh_tridiagonal(diagonal, beside, select="i", select_range=(0, 0))[1][:, 0]
-    direction = vector / np.sqrt(state.mass)
     gaps = np.diff(state.levels)
-    # The longest step that keeps the order, and fractions of it, to both sides.
-    reach = 0.9 * float((gaps / np.abs(np.diff(direction))).min())
+    if jacobian is None:
+        # The density is infinite at a threshold, so that moving it away gains: all levels move together.
+        direction, reach = np.ones_like(state.levels), 0.5 * float(gaps.min())
+    else:
+        diagonal, beside = jacobian
+        vector = eigh_tridiagonal(diagonal, beside, select="i", select_range=(0, 0))[1][:, 0]
+        direction = vector / np.sqrt(state.mass)
+        # The longest step that keeps the order, and fractions of it, to both sides.
+        reach = 0.9 * float((gaps / np.abs(np.diff(direction))).min())
     tries = [evaluate(law, state.levels + s * reach * 0.5**h * direction) for h in range(30) for s in (1, -1)]
     return min(tries, key=lambda candidate: candidate.distortion).levels
 

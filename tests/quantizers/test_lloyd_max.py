@@ -14,7 +14,7 @@ from fmq_theory.codebook import Codebook, LowerBound
 from fmq_theory.errors import ConvergenceError, SchemeError, SourceError
 from fmq_theory.quantizers import lloyd_max, quantize
 from fmq_theory.quantizers.lloyd_max import LloydMax
-from fmq_theory.quantizers.lloyd_max_law import descend, evaluate, is_minimum
+from fmq_theory.quantizers.lloyd_max_law import descend, evaluate, is_minimum, optimal_levels
 from fmq_theory.sources import (
     Gaussian,
     GeneralizedGaussian,
@@ -339,3 +339,16 @@ class TestGap:
     def test_impossible_gaps_are_refused(self, gap: float) -> None:
         with pytest.raises(SchemeError, match="gap"):
             LloydMax(gap)
+
+
+@pytest.mark.parametrize("shape", [0.99999, 0.999, 0.9])
+def test_a_density_that_is_infinite_at_the_middle_threshold_is_left(shape: float) -> None:
+    """Just below shape 1 the symmetric codebook is a saddle, by less than a grid can tell."""
+    law = TwoSidedGamma(shape).standard_deviation_one()
+    levels = optimal_levels(law, 8)
+    best = evaluate(law, levels)
+    assert best.residual <= 1e-12
+    assert is_minimum(law, best)
+    balanced = descend(law, 0.5 * (levels - levels[::-1]), symmetric=True)
+    assert not is_minimum(law, balanced)
+    assert best.distortion < balanced.distortion
