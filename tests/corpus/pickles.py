@@ -104,6 +104,11 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "an integer of 2,000 digits": lambda: archive(
         b"\x80\x02}\x8b" + struct.pack("<i", 900) + b"\1" * 900 + b"Ns."
     ),
+    "20,000 keys of one hash": lambda: archive(
+        b"\x80\x02}("
+        + b"".join(b"\x8a\x10" + (i * (2**61 - 1)).to_bytes(16, "little") + b"N" for i in range(1, 20_000))
+        + b"u."
+    ),
     "a name without end": lambda: archive(b"\x80\x02c" + b"a" * 1_000_000),
     "a text longer than the file": lambda: archive(b"\x80\x02X\xff\xff\xff\x7fabc."),
 }  # fmt: skip
@@ -113,6 +118,10 @@ def _nested() -> torch.Tensor:
     return torch._nested_view_from_buffer(  # type: ignore[attr-defined]
         torch.arange(5.0), torch.tensor([[2], [3]]), torch.tensor([[1], [1]]), torch.tensor([0, 2])
     )
+
+
+def _jagged() -> torch.Tensor:
+    return torch.nested.nested_tensor([torch.ones(2, 3), torch.ones(3, 3)], layout=torch.jagged)
 
 
 def _quantized() -> torch.Tensor:
@@ -126,4 +135,5 @@ ODD: dict[str, tuple[Callable[[], torch.Tensor], str]] = {
     "quantized": (_quantized, "sparse or already quantized"),
     "meta": (lambda: torch.ones(3, 3, device="meta"), "on the meta device"),
     "nested": (_nested, "nested"),
+    "jagged": (_jagged, "of a class of its own"),
 }

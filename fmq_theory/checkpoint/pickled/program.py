@@ -69,6 +69,7 @@ Pointer = Callable[[tuple[object, ...]], object]
 
 _LONGEST_NAME = 1000
 _LONGEST_KEY = 64
+_LARGEST_KEY = 2**63
 _LONGEST_INTEGER = 255  # bytes; torch reads no longer ones
 _SCALARS = (str, int, float, bytes, type(None))
 _SET = Opaque("set")
@@ -311,9 +312,14 @@ class _Machine:
 def hashable(key: object) -> object:
     """A key that is hashed in constant time: tuples could hold themselves many times over.
 
+    Python hashes an integer to its remainder by ``2**61 - 1``: of long ones any number could have one hash,
+    and a dict of n such keys takes n**2 comparisons.
+
     Raises:
         PickleError: it is none.
     """
+    if type(key) is int and not -_LARGEST_KEY <= key < _LARGEST_KEY:
+        raise PickleError("a key of a dict is an integer of more than 64 bits")
     if isinstance(key, (list, dict)):
         raise PickleError("a key of a dict cannot be one")
     if isinstance(key, tuple):

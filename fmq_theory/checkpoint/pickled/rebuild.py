@@ -10,6 +10,7 @@ Reference: torch, ``_utils.py`` and ``_tensor.py`` (``Tensor.__reduce_ex__``); t
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, cast
 
 import torch
@@ -105,6 +106,7 @@ _OPAQUE = frozenset(
 )  # fmt: skip
 _CLASSES = frozenset({"torch.Tensor", "torch.nn.parameter.Parameter"})
 _LARGEST = 2**62
+_MOST_SEARCHED = 8
 _DENSE_NOT = "sparse or already quantized"
 
 
@@ -135,7 +137,23 @@ def call(name: str, arguments: tuple[object, ...]) -> object:
         PickleError: the arguments are none for it.
     """
     function = _CALLS.get(name)
-    return Opaque(name, arguments) if function is None else function(*arguments)
+    if function is not None:
+        return function(*arguments)
+    held = None if name in _OPAQUE else _first_tensor(arguments)
+    if held is not None:  # it counts, and must not vanish without a word
+        return _odd("of a class of its own", held.dtype, held.shape)
+    return Opaque(name, arguments)
+
+
+def _first_tensor(arguments: tuple[object, ...]) -> Described | None:
+    """A tensor among the arguments or right inside of one; few are looked at, as calls are many."""
+    found: list[object] = list(arguments[:_MOST_SEARCHED])
+    for item in list(found):
+        if isinstance(item, (tuple, list)):
+            found += cast("tuple[object, ...]", item)[:_MOST_SEARCHED]
+        elif isinstance(item, dict):
+            found += islice(cast("dict[object, object]", item).values(), _MOST_SEARCHED)
+    return next((item for item in found if isinstance(item, Described)), None)
 
 
 def _dense(storage: object, offset: object, shape: object, strides: object, *rest: object) -> Described:
