@@ -297,6 +297,13 @@ def check_codebook(
 ) -> CodebookCheck:
     """Certify by how much a codebook misses the optimum of its size.
 
+    Args:
+        law: with exact parameters, on its natural scale: see ``law``.
+        levels: increasing: whole numbers, fractions, or strings as "0.1" and "1/3"; floats are refused.
+        thresholds: between them; half-way, if none are given.
+        digits: decimal places that the enclosures are asked to have.
+        effort: cells that the search for the optimum may price; beyond it nothing is proven of it.
+
     Raises:
         CertificationError: as ``codebook_distortion`` and ``optimal_codebook``; a cell of mass zero.
 

@@ -60,6 +60,12 @@ def load_flow(path: Path | str, model: str, *, include: Sequence[str] = ()) -> F
 def load_field(path: Path | str, model: str, batch: int, seed: int = 0) -> TorchField:
     """The velocity field of ``load_flow`` for ``batch`` samples, whose conditions are drawn from ``seed``.
 
+    Args:
+        path: a checkpoint, quantized or not.
+        model: its factory, ``package.module:factory`` or ``file.py:factory``.
+        batch: how many samples the field carries at once.
+        seed: of the draw of the conditions.
+
     Raises:
         FmqError: as ``load_flow``.
     """

@@ -228,6 +228,9 @@ class QuantizedFile:
 def load(path: Path | str) -> dict[str, Tensor]:
     """The state dict of a quantized checkpoint: dequantized tensors in the type that they had.
 
+    Args:
+        path: a file that ``fmq quantize`` wrote, or the folder with it.
+
     Raises:
         CheckpointError: see ``QuantizedFile``.
 

@@ -76,6 +76,17 @@ def compare_law(
     the law ("fresh"), both exactly. The third quantity, "law", is the error of the codebook designed on the
     law. Each prediction and bound belongs to one of the three (``Row``).
 
+    Args:
+        source: the law; its variance is finite.
+        subject: what the report calls it.
+        bits: bit-widths.
+        schemes: names that ``quantizers.get_scheme`` knows.
+        n: weights a sample.
+        repeats: samples drawn.
+        seed: root of all randomness.
+        workers: samples measured at a time.
+        progress: called with the share done, from 0 to 1, and what is measured.
+
     Raises:
         SourceError: the law has no finite variance, so every distortion is infinite or arbitrary.
         SchemeError: a scheme is unknown.

@@ -143,7 +143,7 @@ def sentences(found: Sequence[Resolution]) -> tuple[str, ...]:
         if each.rescue is not None
     ]
     if rescues:
-        lines.append(f"no case would fail with {' and '.join(rescues)}")
+        lines.append(f"no case would be refuted with {' and '.join(rescues)}")
     return tuple(dict.fromkeys(lines))
 
 

@@ -109,6 +109,12 @@ def get_sampler(sampler: str | Sampler) -> Sampler:
 def sample(field: VelocityField, noise: Tensor, steps: int, sampler: str | Sampler = "heun") -> Trajectory:
     """The flow of ``noise``, shape ``[batch, *sample_shape]``, by ``steps`` equal steps from t = 0 to 1.
 
+    Args:
+        field: the velocity v(x, t), closed form or network.
+        noise: x at t = 0.
+        steps: how many, each of length 1/steps.
+        sampler: "euler", "midpoint" or "heun", or one of your own.
+
     Raises:
         FlowError: the noise or a state is not finite, and then the message names step, time and
             samples; ``steps`` is no positive integer; the sampler is unknown.

@@ -142,7 +142,7 @@ def test_a_refuted_claim_says_what_would_have_held() -> None:
     predicted = {"a": point(1), "b": point(1), "c": point(2)}
     (known,) = found(predicted, {"a": point("1.3"), "b": point(4), "c": point("1.9")})
     assert known.rescue == 3
-    assert sentences((known,))[-1] == "no case would fail with a bound 4 times larger"
+    assert sentences((known,))[-1] == "no case would be refuted with a bound 4 times larger"
     assert (known.case, known.cases) == ("c", 1)
 
 
