@@ -126,7 +126,7 @@ def _budget(totals: AuditTotals) -> float:
 def _choice_words(choice: AuditCell, totals: AuditTotals) -> str:
     words = (
         f"Within {_budget(totals):.2f} effective bits a weight {choice.scheme} at {choice.bits} bits is "
-        f"best: relative error {choice.relative_error or 0.0:.2%}"
+        f"best: relative error {choice.relative_error or 0.0:.2%} (mean squared error {choice.mse:.4g})"
     )
     uniform = totals.cell("uniform", choice.bits)
     if uniform is not None and choice.scheme != "uniform" and uniform.sse > 0.0:
