@@ -130,7 +130,7 @@ def test_a_cache_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert "NUMBA_CACHE_DIR" in check.remedy
     mine = tmp_path / "mine"
     mine.mkdir()
-    (mine / "a.nbc").write_bytes(bytes(2**20))
+    (mine / "a.table").write_bytes(bytes(2**20))
     (tmp_path / "other").mkdir()
     monkeypatch.setattr(jit, "cache_directory", lambda: mine)
     check = _find("kernel cache")
@@ -182,7 +182,7 @@ def test_a_damaged_kernel_cache_is_told(tmp_path: Path, monkeypatch: pytest.Monk
         return 2.0 * x
 
     assert double(1.0) == 2.0
-    assert "damaged" not in _cache().found  # control: what is whole is not called damaged
+    assert "are damaged" not in _cache().found  # control: what is whole is not called damaged
     (path,) = (tmp_path / "kernels").rglob("*.nbc")
     path.write_bytes(path.read_bytes()[:-1])
     found = _cache()
