@@ -41,6 +41,10 @@ def file_state(path: Path) -> list[list[Any]]:
             # A program can set the time of change, as archives do, but not the time of the inode's.
             states.append([part.name, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns])
         return states
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"checkpoint {str(path)!r}", "there is no such file", "check the path"
+        ) from error
     except OSError as error:
         raise CheckpointError(f"checkpoint {str(path)!r}", str(error), "check the path") from error
 
