@@ -49,8 +49,8 @@ def plan_for_budget(
 
     Args:
         path: of a checkpoint.
-        budget_bits: bits a weight over the tensors that are decided on; side numbers and the header of the
-            file are included.
+        budget_bits: bits a weight over the tensors that are decided on; side numbers are included, and room
+            is left for the header of the file, which the plan's ``effective_bits`` leave out.
         search: which options there are; None for the default.
         sensitivities: s_l >= 0 by tensor; 1 where there is none.
         keep: whether a tensor may stay as it is, at its stored width and without error.
@@ -80,8 +80,8 @@ def plan_for_budget(
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = Path(folder) / "model.safetensors"
         ...     save_file({"large": 10 * weight[None], "small": weight[None]}, path)
-        ...     plan = plan_for_budget(path, 5.0, search=only, keep=False, end_bits=0)
-        >>> [(tensor.name, tensor.bits) for tensor in plan.tensors], plan.effective_bits <= 5.0
+        ...     plan = plan_for_budget(path, 5.5, search=only, keep=False, end_bits=0)
+        >>> [(tensor.name, tensor.bits) for tensor in plan.tensors], plan.effective_bits <= 5.5
         ([('large', 6), ('small', 2)], True)
     """
     _check_budget(budget_bits)

@@ -109,7 +109,7 @@ class Plan:
     Attributes:
         tensors: in the order of the file.
         effective_bits: bits a weight over all tensors that were to be decided on, those kept at their
-            stored width included (see ``config["kept"]``).
+            stored width included (see ``config["kept"]``), the file's header not.
         mse: squared error a weight over the same tensors.
         optimality_gap: the sum over tensors of sensitivity times squared error is at most (1 + gap) times
             the least one within the budget that the options allow; None where none was sought.

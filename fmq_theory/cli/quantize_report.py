@@ -130,8 +130,8 @@ def write_plan(asked: "Asked", path: Path | None, *, force: bool) -> None:
     gap = proven_gap(plan, asked.checkpoint, {tensor.name: tensor.sse for tensor in plan.tensors})
     best = "" if gap is None else f", within {gap:.1g} of the least possible"
     click.echo(
-        f"Plan: {escaped(path)}, {len(plan.tensors)} tensors, {plan.effective_bits:.3f} bits a weight, "
-        f"mean squared error {plan.mse:.4g}{best}"
+        f"Plan: {escaped(path)}, {len(plan.tensors)} tensors, {plan.effective_bits:.3f} bits a weight "
+        f"without the file's header, mean squared error {plan.mse:.4g}{best}"
     )
     _say_ends(plan)
     click.echo(f"Next: fmq quantize {shell_word(asked.checkpoint)} -o OUT --plan {shell_word(path)}")

@@ -179,12 +179,13 @@ def _ratios(comparison: Comparison) -> Sheet:
             interval = [_interval(low, high)] if of_samples else []
             told += [_ratio(value), *interval, _in_band(value, low, high)]
     bits, em = [row.bits for row in rows], [row.rho_em for row in rows]
+    caption = crossover_in_words(bits, em, comparison.crossover_bits, _ends(comparison))
     return Sheet(
         [Section("", [Line(told, str(row.bits)) for row, told in zip(rows, cells, strict=True)])],
         columns,
         key="bits",
         title="Ratio to min–max uniform (the paper's band is 0.25–0.40)",
-        caption=crossover_in_words(bits, em, comparison.crossover_bits, _ends(comparison)),
+        caption=f"in the median sample: {caption}" if of_samples else caption,
         left=frozenset({"in band"}),
     )
 
@@ -194,7 +195,7 @@ def _ends(comparison: Comparison) -> str:
     found = comparison.crossover
     if found is None or found.low is None or found.high is None:
         return ""
-    return f" (median sample, 95 %: [{found.low:.2f}, {found.high:.2f}])"
+    return f" (95 %: [{found.low:.2f}, {found.high:.2f}])"
 
 
 def _tensors(comparison: Comparison) -> Sheet:

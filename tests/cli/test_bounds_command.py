@@ -33,7 +33,7 @@ def test_choices_are_those_of_the_registries() -> None:
 def test_default_run_prints_everything_and_writes_a_figure(tmp_path: Path) -> None:
     result = run("--tail", "student-t", *SMALL)
     assert result.exit_code == 0, result.output
-    for expected in ("Lloyd–Max", "equal mass", "ρ_EM", "Verdict", "Figure:"):
+    for expected in ("Lloyd–Max", "equal mass", "ρ_EM", "Verdict", "Figure:", "in the median sample: "):
         assert expected in result.output
     assert [path.suffix for path in tmp_path.iterdir()] == [".svg"]
 
