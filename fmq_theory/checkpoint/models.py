@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fmq_theory.checkpoint.files import open_checkpoint
-from fmq_theory.checkpoint.naming import classify
+from fmq_theory.checkpoint.naming import check_patterns, classify
 from fmq_theory.errors import CheckpointError
 from fmq_theory.flow import FlowModel, TorchField, build_model, with_weights
 
@@ -26,13 +26,18 @@ def read_state(path: Path | str, *, include: Sequence[str] = ()) -> dict[str, Te
             place of the model; none of the other tensors is left out for them.
 
     Raises:
-        CheckpointError: the file is missing, damaged, unsafe or of an unknown format, or holds no weights.
+        CheckpointError: the file is missing, damaged, unsafe or of an unknown format, or holds no weights; a
+            pattern fits none.
     """
     path = Path(path)
     with open_checkpoint(path) as stored:
         entries = classify(stored, include)
+        taken = [entry for entry in entries if entry.tied or not entry.excluded]
+        averages = [entry for entry in entries if entry.average]
+        # A pattern that fits nothing would leave the model in the place of what was asked for.
+        check_patterns([*averages[:2], *taken, *averages[2:]], include, ())
         # A tensor of a pickle may be a map of the file: a copy outlives the file.
-        state = {e.name: e.stored.load().detach().clone() for e in entries if e.tied or not e.excluded}
+        state = {entry.name: entry.stored.load().detach().clone() for entry in taken}
     if not state:
         examples = "; ".join(f"{entry.full_name!r}: {entry.excluded}" for entry in entries[:3])
         raise CheckpointError(

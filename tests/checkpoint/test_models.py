@@ -72,6 +72,9 @@ def test_a_running_average_runs_where_it_is_asked_for(key: str, tmp_path: Path) 
     plain, followed = load_flow(path, FACTORY), load_flow(path, FACTORY, include=[f"{key}.*"])
     assert torch.equal(plain.module.state_dict()["last.weight"], state["last.weight"])
     assert torch.equal(followed.module.state_dict()["last.weight"], average["last.weight"])
+    for misspelt in (key, f"{key}s.*"):
+        with pytest.raises(CheckpointError, match=rf"fits no tensor; the names are like '{key}\."):
+            load_flow(path, FACTORY, include=[misspelt])
 
 
 def test_swapped_weights_change_the_samples(checkpoint: Path, tmp_path: Path) -> None:
