@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from torch.nn.functional import cross_entropy, interpolate
 
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "accuracy_on": f"{len(held_out.labels)} images held out",
     }
     weights = {name: tensor.contiguous() for name, tensor in classifier.state_dict().items()}
-    write_atomically(out, lambda place: save_file(weights, place, metadata=facts))
+    write_atomically(out, lambda place: place.write_bytes(save(weights, metadata=facts)))
     print(f"{out}: {100 * right:.1f} % of {facts['accuracy_on']} right")
     return 0
 

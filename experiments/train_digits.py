@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from experiments.training.images import DATA_SETS, LabelledImages, load
 from experiments.training.judge import draw_samples, held_out_error, write_grid
@@ -84,7 +84,7 @@ def finish(trainer: Trainer, data: LabelledImages, out: Path) -> dict[str, str]:
         "licence": _LICENCES[config.data],
     }
     weights = {name: tensor.contiguous() for name, tensor in trainer.average.state_dict().items()}
-    write_atomically(out, lambda place: save_file(weights, place, metadata=facts))
+    write_atomically(out, lambda place: place.write_bytes(save(weights, metadata=facts)))
     write_grid(
         out.with_suffix(".png"),
         draw_samples(trainer.average, tuple(data.images.shape[1:]), rows=8, seed=config.seed),

@@ -44,6 +44,5 @@ def write_grid(path: Path, images: Tensor, columns: int = 10) -> None:
     picture = table.reshape(rows * (size + 2), columns * (size + 2)).numpy()
     scale = max(1, 480 // picture.shape[1])
     picture = picture.repeat(scale, axis=0).repeat(scale, axis=1)
-    write_atomically(
-        path, lambda place: matplotlib.image.imsave(place, picture, cmap="gray", vmin=-1, vmax=1)
-    )
+    look = {"cmap": "gray", "vmin": -1, "vmax": 1, "format": path.suffix[1:]}
+    write_atomically(path, lambda place: matplotlib.image.imsave(place, picture, **look))

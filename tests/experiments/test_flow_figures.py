@@ -10,6 +10,7 @@ from experiments.figures import fidelity, ladder, latent
 from experiments.framework import flow_runs as flow_runs_module
 from experiments.framework.flow_runs import FlowRun, flow_report, flow_runs
 from experiments.framework.table import Table
+from experiments.publish_flow import with_variables
 from fmq_theory.flow.cell import encode_images
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,7 +93,7 @@ def test_a_flow_is_asked_for_in_the_words_of_its_page() -> None:
         if found is None:
             continue
         words = " ".join(run.words(quick=False)).replace("--bits 2-8", "--bits 2,3,4,5,6,7,8")
-        assert f"`fmq flow {words}`" in found.read_text("utf-8")
+        assert with_variables(f"`fmq flow {words}`") in found.read_text("utf-8")
 
 
 def test_other_weights_or_other_words_are_another_flow(

@@ -60,7 +60,7 @@ def test_commands_for_the_next_steps_run(tmp_path: Path) -> None:
     (block,) = re.findall(r"## Next\n+```bash\n(.*?)```", text, flags=re.DOTALL)
     commands = [line.partition("#")[0].strip() for line in block.splitlines()]
     assert [command.split()[1] for command in commands] == ["audit", "quantize", "claims"]
-    weights = np.random.default_rng(0).standard_normal((16, 64)).astype(np.float32)
+    weights = np.random.default_rng(0).standard_normal((64, 256)).astype(np.float32)
     with workplace(tmp_path) as place:
         save_file({"layer.weight": weights}, place.folder / "model.safetensors")
         for command in commands[:2]:
