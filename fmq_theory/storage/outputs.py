@@ -113,7 +113,7 @@ def refuse_same(paths: Iterable[Path]) -> None:
         seen[key] = path
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Lets ``write`` fill a file, then gives it the name ``path``; or copies it to a device or pipe.
 
     Args:
