@@ -195,8 +195,8 @@ def flow(
                 def run() -> "FlowReport":
                     return asked.samples(settings, named, data_name)
 
-            folder.check()
             try:
+                folder.check()
                 report = run()
             except KeyboardInterrupt:
                 click.echo(
@@ -204,6 +204,9 @@ def flow(
                     err=True,
                 )
                 raise SystemExit(130) from None
+            except Exception:
+                folder.forget()
+                raise
         folder.write(report, _command_line())
     if report.failed:
         raise SystemExit(1)

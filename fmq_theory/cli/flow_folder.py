@@ -1,6 +1,7 @@
 """Where ``fmq flow`` keeps what it finds."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ class FlowFolder:
     resume: bool
     force: bool
     _store: "CellStore | None" = field(default=None, init=False, repr=False)
+    _made: bool = field(default=False, init=False, repr=False)
 
     @property
     def path(self) -> Path:
@@ -70,10 +72,21 @@ class FlowFolder:
         if not path.exists():
             check_output(path, overwrite=True)
             path.mkdir()
+            self._made = True
         elif not os.access(path, os.W_OK):
             raise OutputError(f"output {path}", "the folder is not writable", "choose another folder")
         named = [named for named in (self.json_path, self.csv_path) if named is not None]
         check_outputs(named, overwrite=self.force)
+
+    def forget(self) -> None:
+        """Takes away what a run leaves that failed before its first cell; it would pass for a stopped one."""
+        if self.kept or self.resume:
+            return
+        with suppress(OSError):  # the error that ended the run is the one to tell
+            if self._store is not None:
+                self._store.path.unlink(missing_ok=True)
+            if self._made:
+                self.path.rmdir()
 
     @property
     def kept(self) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from fmq_theory.claims.flow_verdict import flow_verdict
 from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.flow.flow_rows import FEWEST_SCORES, SSIM_BITS, FlowRow, flow_rows
+from fmq_theory.report.audit_words import counted
 from fmq_theory.report.flow_columns import LADDER_COLUMNS, Column, fidelity_columns, in_digits
 from fmq_theory.report.looks import look
 from fmq_theory.report.tables import Line, Section, Sheet, print_prose, print_sheet, terminal
@@ -87,9 +88,9 @@ def _of_outputs(report: FlowReport) -> list[str]:
 def _of_samples(report: FlowReport) -> list[str]:
     config = report.config
     notes = [
-        f"{config['seeds']} seeds of {config['samples']} samples, {config['sampler']} with {config['steps']} "
-        f"steps; ± is half the 95 % interval of the mean over all samples (from {FEWEST_SCORES} samples on; "
-        f"SSIM: up to {SSIM_BITS} bits); JSON has it over seeds as well",
+        f"{counted(config['seeds'], 'seed')} of {config['samples']} samples, {config['sampler']} with "
+        f"{config['steps']} steps; ± is half the 95 % interval of the mean over all samples (from "
+        f"{FEWEST_SCORES} samples on; SSIM: up to {SSIM_BITS} bits); JSON has it over seeds as well",
         "|e| is the Euclidean error of a sample, rms over samples",
     ]
     if config["ladder_samples"]:

@@ -124,6 +124,7 @@ def test_nan_in_full_precision_stops_at_its_step() -> None:
     result = run("--model", "tests.flow.tiny_models:late_nan")
     assert result.exit_code == 2
     assert "step 2 of 2" in result.output
+    assert not list(Path().iterdir())
     assert "nan" in result.output
     assert "Traceback" not in result.output
 
@@ -181,6 +182,7 @@ def test_bad_input_is_one_clear_line_and_exit_2(arguments: tuple[str, ...], mess
     assert result.exit_code == 2, result.output
     assert message in result.output
     assert "Traceback" not in result.output
+    assert not list(Path().glob("fmq-flow-*")), "a folder that would pass for a run that was stopped"
 
 
 def test_names_said_twice_are_the_registries() -> None:
