@@ -15,6 +15,7 @@ from fmq_theory.cli.inputs import reading_checkpoint
 from fmq_theory.cli.options import read_bits, read_names
 from fmq_theory.cli.running import FmqCommand
 from fmq_theory.cli.start import leave_torch_out_of_pot, let_idle_threads_sleep
+from fmq_theory.errors import FmqError
 from fmq_theory.shown import escaped, shell_word
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ def flow(
                     err=True,
                 )
                 raise SystemExit(130) from None
-            except Exception:
+            except (FmqError, click.ClickException, OSError, MemoryError):
                 folder.forget()
                 raise
         folder.write(report, _command_line())
