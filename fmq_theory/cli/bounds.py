@@ -47,7 +47,10 @@ ALL_SCHEMES = (*DEFAULT_SCHEMES, "nf4", "fp4")
     "--checkpoint", type=click.Path(path_type=Path), help="Real weights: a .pt, .pth or .safetensors file."
 )
 @click.option(
-    "--tensor", "tensors", multiple=True, help="Only this tensor of the checkpoint; may be repeated."
+    "--tensor",
+    "tensors",
+    multiple=True,
+    help="Only tensors of this name, or whose names fit, as 'ema.*'; may be repeated.",
 )
 @click.option(
     "--granularity",
