@@ -33,7 +33,7 @@ from fmq_theory.kernels.partition import partition_cost, splice
 from fmq_theory.kernels.penalty_search import SAME, bound_of_cells, node_search
 from fmq_theory.kernels.relaxed_path import relaxed_values
 
-__all__ = ["optimum_rows", "pruned_optimum"]
+__all__ = ["optimum_rows", "pruned_optimum", "rows_together"]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
@@ -49,6 +49,8 @@ ENOUGH = 0.01
 PARTS = 3
 MOST_PARTS = 8
 MAX_PENALTIES = 30
+# Short rows of a kernel call: enough to share a guess, few enough for many threads.
+ROWS_TOGETHER = 64
 
 
 def sums_rounding(points: Points, blocks: FloatArray, num_cells: int) -> float:
@@ -223,6 +225,21 @@ def optimum_of_short_rows(
     return boundaries, (boundaries[:, :-1] < points.shape[1]).sum(axis=1), cost, lower
 
 
+def are_short(num_points: int, num_cells: int) -> bool:
+    """Whether rows of so many points are few points each, and go into one kernel call."""
+    return num_points <= FEW_POINTS * (NODES + NODES_PER_CELL * num_cells)
+
+
+def rows_together(num_points: int, num_cells: int) -> int:
+    """How many rows ``optimum_rows`` should be given at once: the last digits of its bounds depend on it.
+
+    Args:
+        num_points: of a row.
+        num_cells: K >= 1.
+    """
+    return ROWS_TOGETHER if are_short(num_points, num_cells) else 1
+
+
 def optimum_rows(
     points: Points, blocks: FloatArray, num_cells: int, gap: float
 ) -> tuple[IndexArray, IndexArray, FloatArray, FloatArray]:
@@ -239,7 +256,7 @@ def optimum_rows(
         ``[R]``; the costs ``[R]``; their lower bounds ``[R]``.
     """
     num_rows, num_points = points.shape
-    if num_points <= FEW_POINTS * (NODES + NODES_PER_CELL * num_cells):
+    if are_short(num_points, num_cells):
         return optimum_of_short_rows(points, blocks, num_cells)
     boundaries = np.full((num_rows, num_cells + 1), num_points)
     used = np.empty(num_rows, dtype=np.int64)

@@ -11,7 +11,7 @@ from fmq_theory.errors import ConvergenceError, SchemeError
 from fmq_theory.kernels.cells import cell_means
 from fmq_theory.kernels.few_points import LARGEST_GAP
 from fmq_theory.kernels.partition import optimal_partition
-from fmq_theory.kernels.pruned_optimum import optimum_rows, pruned_optimum
+from fmq_theory.kernels.pruned_optimum import optimum_rows, pruned_optimum, rows_together
 from fmq_theory.kernels.row_codebooks import codebooks_of_cells
 from fmq_theory.kernels.threads import run_blocks
 from fmq_theory.kernels.tied_points import mostly_tied, tied_optimum
@@ -153,7 +153,15 @@ class LloydMax(Scheme):
                 books.used[start:stop],
             )
 
-        run_blocks(fill, rows.shape[0], rows.threads)
+        # A kernel for short rows takes the guess of one from the row before, and a row with many ties takes
+        # those around it along: which rows go together is fixed, so that threads change no bound.
+        together = rows_together(rows.shape[1], num_levels)
+
+        def fill_blocks(first: int, last: int) -> None:
+            for start in range(first * together, min(last * together, rows.shape[0]), together):
+                fill(start, min(start + together, rows.shape[0]))
+
+        run_blocks(fill_blocks, -(-rows.shape[0] // together), rows.threads)
         second = rows.blocks[:, -1, 3]
         proven = np.isfinite(costs) & self._is_proven(num_levels, costs, books.lower_bound, second)
         for index in np.flatnonzero(~proven & (rows.low() < rows.high())):
