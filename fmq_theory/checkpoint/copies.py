@@ -166,7 +166,8 @@ def _copies(group: _Group, other: _Group, groups: Iterable[_Group]) -> bool:
     if not group.shapes <= other.shapes:
         return False
     if group.says_average:
-        return True
+        # In a flat dictionary the word may name a layer: a pooling ("avg.weight"), sliding windows ("swa.").
+        return not group.flat or _alike(group, other)
     # Twins of one architecture are weights of their own, unless their numbers are near: then one follows
     # the other. The first is the model; layers of one flat dictionary may start as copies of one another.
     position = {id(g): i for i, g in enumerate(groups)}

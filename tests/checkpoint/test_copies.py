@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fmq_theory.checkpoint import load, load_into, read_state, read_tensors, write_quantized
@@ -178,3 +179,11 @@ def test_a_plan_may_name_the_tensors_of_an_average(tmp_path: Path) -> None:
     # Control: a name of the model leaves the average out.
     write_quantized(path, out, [Recipe("net.0.weight", "nf4", 4, "tensor", None)], overwrite=True)
     assert set(load(out)) == {f"net.{name}" for name in STATE}
+
+
+def test_layers_that_are_called_as_averages_are_weights(tmp_path: Path) -> None:
+    """Two poolings side by side: one of them has the name of an average, and numbers of its own."""
+    generator = torch.Generator().manual_seed(0)
+    names = ("avg.weight", "max.weight", "swa.q.weight", "full.q.weight")
+    save_file({n: torch.randn(16, 16, generator=generator) for n in names}, tmp_path / "m.safetensors")
+    assert {t.name for t in read_tensors(tmp_path / "m.safetensors").tensors} == set(names)
