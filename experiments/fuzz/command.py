@@ -6,7 +6,6 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -46,19 +45,22 @@ def main(minutes: float, only: Sequence[str], seed: int, memory: float, json_pat
     unknown = [name for name in only if name not in names]
     if unknown:
         raise click.UsageError(f"no campaign {', '.join(unknown)}; there are {', '.join(names)}")
-    limit = int(memory * 2**30)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    before = resource.getrlimit(resource.RLIMIT_AS)
     chosen = [names[name] for name in only] or list(CAMPAIGNS)
     begin = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="fmq-fuzz-") as folder, warnings.catch_warnings():
-        warnings.simplefilter("error", RuntimeWarning)  # an overflow that nobody asked for is a fault
-        tallies = run(chosen, seed, minutes * 60.0, Path(folder))
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (int(memory * 2**30), before[1]))
+        with tempfile.TemporaryDirectory(prefix="fmq-fuzz-") as folder, warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)  # an overflow that nobody asked for is a fault
+            tallies = run(chosen, seed, minutes * 60.0, Path(folder))
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
     click.echo(as_text(chosen, tallies))
     click.echo(
         f"{sum(one.inputs for one in tallies.values()):,} inputs in {time.perf_counter() - begin:.0f} s"
     )
     if json_path is not None:
-        told = {one.name: {"question": one.question, **asdict(tallies[one.name])} for one in chosen}
+        told = {one.name: {"question": one.question, **tallies[one.name].as_dict()} for one in chosen}
         text = json.dumps({"seed": seed, "minutes": minutes, "campaigns": told}, indent=1, ensure_ascii=False)
         write_text_atomically(json_path, text + "\n")
     if any(tally.failed for tally in tallies.values()):

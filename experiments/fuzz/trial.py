@@ -4,7 +4,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +66,10 @@ class Tally:
     def inputs(self) -> int:
         """All that were tried."""
         return self.right + self.refused + self.wrong + self.tracebacks
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values, for JSON."""
+        return {one.name: getattr(self, one.name) for one in fields(self)} | {"refusals": dict(self.refusals)}
 
     @property
     def failed(self) -> bool:

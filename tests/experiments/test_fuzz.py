@@ -1,5 +1,6 @@
 """The campaign command counts what it says it counts."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +62,16 @@ def test_the_same_seed_draws_the_same_inputs(tmp_path: Path) -> None:
             trials = campaign.trials(np.random.default_rng(3), folder)
             words.append([trial.what for trial, _ in zip(trials, range(5), strict=False)])
         assert words[0] == words[1] != []
+
+
+def test_counts_are_kept_as_json(tmp_path: Path) -> None:
+    path = tmp_path / "counts.json"
+    result = CliRunner().invoke(
+        main, ["--only", "plans", "--minutes", "0.02", "--memory", "64", "--json", str(path)]
+    )
+    assert result.exit_code == 0, result.output
+    told = json.loads(path.read_text())["campaigns"]["plans"]
+    assert told["refused"] == sum(told["refusals"].values()) > 0
 
 
 def test_an_unknown_campaign_is_refused() -> None:
