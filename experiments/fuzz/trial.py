@@ -69,7 +69,8 @@ class Tally:
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""
-        return {one.name: getattr(self, one.name) for one in fields(self)} | {"refusals": dict(self.refusals)}
+        told: dict[str, object] = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {**told, "refusals": dict(self.refusals)}
 
     @property
     def failed(self) -> bool:
