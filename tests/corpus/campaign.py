@@ -196,6 +196,15 @@ def problem(path: Path, data: bytes, kind: Kind) -> str | None:
 
 
 def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
-    bits = [tensor.detach().resolve_neg().resolve_conj().contiguous().reshape(-1) for tensor in (a, b)]
-    same = a.dtype == b.dtype and a.shape == b.shape
-    return same and (a.numel() == 0 or torch.equal(bits[0].view(torch.uint8), bits[1].view(torch.uint8)))
+    """Bit for bit; of truth values the truth, since torch keeps a byte of 2 that means true."""
+    if a.dtype != b.dtype or a.shape != b.shape:
+        return False
+    one, other = (
+        tensor.detach().resolve_neg().resolve_conj().contiguous().reshape(-1).view(torch.uint8)
+        if tensor.numel()
+        else tensor.new_empty(0, dtype=torch.uint8)
+        for tensor in (a, b)
+    )
+    if a.dtype == torch.bool:
+        return torch.equal(one != 0, other != 0)
+    return torch.equal(one, other)
