@@ -99,7 +99,8 @@ def optimal_codebook(
         force_search: search globally even where log-concavity would do: an independent check.
 
     Raises:
-        CertificationError: not even a stationary codebook could be proven.
+        CertificationError: not even a stationary codebook could be proven, or the law has lengths that no
+            float64 holds.
 
     Examples:
         >>> from fmq_theory import certify
@@ -109,6 +110,19 @@ def optimal_codebook(
         >>> print(found.codebook.levels[1])  # sqrt(2 / pi)
         0.7978845608028653558798921198687637369517 +/- 1.8e-41
     """
+    try:
+        return _optimal_codebook(law, num_levels, digits, effort, force_search)
+    except (ZeroDivisionError, OverflowError) as error:
+        raise CertificationError(
+            f"optimal codebook of {law}",
+            "the search begins in float64, which does not hold the law's lengths",
+            "choose a shape parameter nearer to 1",
+        ) from error
+
+
+def _optimal_codebook(
+    law: Law, num_levels: int, digits: int, effort: int, force_search: bool
+) -> OptimalCodebook:
     symmetric = stationary_codebook(law, num_levels, digits=digits)
     reason = law.uniqueness
     if reason is not None and not force_search:

@@ -283,3 +283,9 @@ def test_unit_variance_limit_is_the_constant() -> None:
         limit = normalized_constant(source) if name == "laplace" else panter_dite_constant(source)
         assert scaled.less_than(limit) is True
         assert scaled.greater_than(limit * Fraction(9, 10)) is True
+
+
+@pytest.mark.parametrize("beta", ["1/1000", "1/150"])
+def test_lengths_that_no_float_holds_are_refused_by_name(beta: str) -> None:
+    with pytest.raises(CertificationError, match="float64"):
+        optimal_codebook(law("generalized-gaussian", {"beta": beta}), 2)
