@@ -173,13 +173,27 @@ def test_a_folder_that_is_gone(tmp_path: Path) -> None:
     assert _shell(f"{gone} --help", tmp_path).returncode == 0
 
 
+def _as_from_a_terminal(*arguments: str) -> list[str]:
+    """Python with these arguments and the signals of a terminal.
+
+    A command in the background of a script, or under nohup, is born with Ctrl-C or SIGHUP ignored, and so is
+    all that it starts: these tests too.
+    """
+    heard = "(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)"
+    program = (
+        f"import os, signal, sys; [signal.signal(one, signal.SIG_DFL) for one in {heard}]; "
+        "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    )
+    return [sys.executable, "-c", program, *arguments]
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
 def test_signals_have_their_codes(number: signal.Signals, code: int, tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
     process = subprocess.Popen(
-        [sys.executable, "program.py", "--how", "wait"],
+        _as_from_a_terminal("program.py", "--how", "wait"),
         cwd=tmp_path, env=HERE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None
@@ -264,7 +278,7 @@ def test_ctrl_c_among_worker_processes_leaves_no_traceback(tmp_path: Path) -> No
     command = "from fmq_theory.cli.main import main; main()"
     arguments = ["audit", "m.safetensors", "--jobs", "2", "--resume", "--schemes", "all", "--bits", "2-8"]
     process = subprocess.Popen(
-        [sys.executable, "-c", command, *arguments],
+        _as_from_a_terminal("-c", command, *arguments),
         cwd=tmp_path, env=HERE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     store = tmp_path / "fmq-audit-m.jsonl"
