@@ -31,9 +31,8 @@ POLICY = (
     "**Intervals.** Of the median of independent repeats, from one order statistic to another, X_(k) to "
     "X_(m+1−k), at the largest k at which they cover with the level or more; this holds for every law, "
     "atoms included. Nothing is interpolated here, as it is in the 95 % intervals of the tables. Of a mean, "
-    "by Student's, only where it was checked that they cover: scores of samples, and the latent's spread "
-    "over draws of the noise. The experiment `coverage` counts; for these the probability is nominal on "
-    "what was tried, not proven. Where no honest interval "
+    "by Student's, of scores of samples alone, where the experiment `coverage` counted how often it "
+    "covers: there the probability is nominal on what was tried, not proven. Where no honest interval "
     "exists none is made, and a case without one decides nothing: with too few repeats for the level the "
     "verdict is INCONCLUSIVE.",
     "**No interval is needed** for what is not sampled: enclosures, and numbers of given data, such as "
