@@ -42,6 +42,7 @@ from fmq_theory.bounds.equal_mass_sums import (
     regular_tail_sum,
     regular_tail_terms,
 )
+from fmq_theory.bounds.extreme_nodes import ExtremeNodes, extreme_nodes, max_nodes, min_nodes
 from fmq_theory.bounds.finite_brackets import (
     equal_mass_on_fresh_weights,
     pwl_on_fresh_weights,
@@ -78,16 +79,12 @@ from fmq_theory.bounds.optimum import (
 from fmq_theory.bounds.predict import PREDICTED_SCHEMES, lloyd_max_upper_bound, predict
 from fmq_theory.bounds.prediction import Prediction, Statements
 from fmq_theory.bounds.range_law import (
-    ExtremeNodes,
     RangeLaw,
     expected_half_range_squared,
-    extreme_nodes,
     half_range_squared_high_rate,
     max_cdf,
-    max_nodes,
     max_quantile,
     min_cdf,
-    min_nodes,
     min_quantile,
     range_law,
 )

@@ -38,8 +38,14 @@ def finite_alpha_interval(source: Source) -> tuple[float, float]:
     alpha (a-1) > -1 and (1 - 2 alpha)(a-1) > -1 hold for every alpha in (0, 1/2). A bounded support
     with density bounded away from 0 and inf puts no limit: (-inf, inf).
 
+    Args:
+        source: the law; only ``source.tail`` is read.
+
     Returns:
         (low, high); low >= high if the interval is empty.
+
+    Reference:
+        T4 (docs/theory/t4-no-square-law.md).
 
     Examples:
         >>> from fmq_theory import bounds, sources
@@ -55,7 +61,17 @@ def finite_alpha_interval(source: Source) -> tuple[float, float]:
 
 
 def bennett_constant(source: Source, alpha: float) -> float:
-    """B(alpha), in the source's units squared; ``inf`` outside ``finite_alpha_interval``.
+    """B(alpha) = (1/12) I(alpha)^2 I(1 - 2 alpha), I(beta) the integral of f^beta; ``inf`` where it diverges.
+
+    Args:
+        source: the law, or data, whose density is read off spacings.
+        alpha: exponent of the point density f^alpha, without unit: 1/3 is Panter and Dite's, 1 equal mass.
+
+    Returns:
+        The limit of K^2 D(K), in squared units of the source; ``inf`` outside ``finite_alpha_interval``.
+
+    Reference:
+        bennett1948spectra; gray1998quantization, eq. (28); T3 and T4.
 
     Examples:
         >>> from fmq_theory import bounds, sources
@@ -79,8 +95,15 @@ def companding_order(source: Source, alpha: float) -> float | None:
     1/alpha (1 for equal mass). For f ~ x^-(nu+1), T ~ K^(1/(alpha(nu+1) - 1)) and the cell costs T^-(nu-2):
     p = (nu-2) / (alpha(nu+1) - 1), which is 1 - 2/nu for equal mass.
 
+    Args:
+        source: the law; only ``source.tail`` is read.
+        alpha: exponent of the point density f^alpha, without unit.
+
     Returns:
-        None where there is no such compander, I(alpha) = inf, or no finite distortion (nu <= 2).
+        p; None where there is no such compander, I(alpha) = inf, or no finite distortion (nu <= 2).
+
+    Reference:
+        T3, T4 and T5c to T5e (docs/theory/t5-equal-mass-rates.md).
 
     Examples:
         Of equal mass, alpha = 1, and of Panter and Dite's compander, alpha = 1/3:
@@ -107,6 +130,17 @@ def bennett_high_rate(source: Source, alpha: float, num_levels: int) -> Bound:
     """D ~ B(alpha) / K^2 for the power compander; infinite, with the true order, where B is infinite.
 
     For data the density is read off spacings and the result is an estimate for the unknown law.
+
+    Args:
+        source: the law, or data.
+        alpha: exponent of the point density f^alpha, without unit.
+        num_levels: K >= 1.
+
+    Returns:
+        Kind ``asymptotic`` for a law, ``estimate`` for data; the value in squared units of the source.
+
+    Reference:
+        bennett1948spectra; gray1998quantization, eq. (28).
     """
     constant = bennett_constant(source, alpha)
     order = companding_order(source, alpha)
@@ -131,6 +165,15 @@ def bennett_high_rate(source: Source, alpha: float, num_levels: int) -> Bound:
 def panter_dite_constant(source: Source) -> float:
     """C_PD = B(1/3) = (1/12) I(1/3)^3; ``inf`` where the variance is infinite (nu <= 2).
 
+    Args:
+        source: the law, or data, whose density is read off spacings.
+
+    Returns:
+        C_PD, in squared units of the source.
+
+    Reference:
+        panter1951quantization; zador1982asymptotic; T3 (docs/theory/t3-companding.md).
+
     Examples:
         >>> from fmq_theory import bounds, sources
         >>> round(bounds.panter_dite_constant(sources.make("gaussian")), 12)  # sqrt(3) pi / 2
@@ -145,6 +188,16 @@ def panter_dite_high_rate(source: Source, num_levels: int) -> Bound:
     """D_LM ~ C_PD / K^2: the optimum over all K-level quantizers, so also W2^2-optimal (T2a, T3).
 
     Holds if E|X|^(2+d) is finite for some d > 0, which every family here with finite variance satisfies.
+
+    Args:
+        source: the law, or data, for which the value is an estimate.
+        num_levels: K >= 1.
+
+    Returns:
+        C_PD / K^2, in squared units of the source.
+
+    Reference:
+        panter1951quantization; zador1982asymptotic; bucklew1982multidimensional.
 
     Examples:
         At six bits the optimum for the Gaussian is 3 % below it:

@@ -79,7 +79,16 @@ class Bound:
         return self.is_infinite and self.kind != "exact"
 
     def scaled(self, factor: float) -> "Bound":
-        """The same statement about ``factor`` times the quantity, factor > 0."""
+        """The same statement about ``factor`` times the quantity, factor > 0.
+
+        Args:
+            factor: what the bounded quantity is multiplied by, positive; without unit if both are distortions
+                in the same unit.
+
+        Returns:
+            A bound of the same kind, order, assumptions and reference; its value and enclosure are
+            multiplied.
+        """
         enclosure = self.enclosure and (self.enclosure[0] * factor, self.enclosure[1] * factor)
         return replace(self, value=self.value * factor, enclosure=enclosure)
 

@@ -101,6 +101,17 @@ def power_compander_upper_bound(source: Source, alpha: float, num_levels: int) -
 
     Since D_LM <= D of every codebook, each alpha bounds Lloyd-Max as well; 1/3 is the natural one. Infinite
     where the variance or I(alpha) is.
+
+    Args:
+        source: the law, or data.
+        alpha: exponent of the point density f^alpha, without unit.
+        num_levels: K >= 1.
+
+    Returns:
+        An upper bound in squared units of the source.
+
+    Reference:
+        Popoviciu 1935; the point density is bennett1948spectra's.
     """
     order = companding_order(source, alpha)
     if math.isinf(source.variance()):
@@ -122,6 +133,16 @@ def equal_mass_upper_bound(source: Source, num_levels: int) -> Bound:
     """Upper bound of D_EM(K) by widths; the exact value is ``equal_mass_distortion``.
 
     For data the cells are those of ``numpy.array_split``; Popoviciu's inequality takes their extreme points.
+
+    Args:
+        source: the law, or data.
+        num_levels: K >= 1.
+
+    Returns:
+        An upper bound in squared units of the source; infinite where the variance is.
+
+    Reference:
+        Popoviciu 1935: the variance of a law on an interval of width w is w^2/4 at most.
     """
     order = companding_order(source, 1.0)
     if isinstance(source, Empirical):

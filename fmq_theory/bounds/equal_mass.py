@@ -46,7 +46,15 @@ class EqualMassCells(NamedTuple):
 
 
 def equal_mass_edges(source: Source, num_levels: int) -> FloatArray:
-    """The quantiles F^-1(k/K), each from the nearer tail so that none loses digits, shape ``[K - 1]``."""
+    """The quantiles F^-1(k/K), k = 1 .. K - 1, each from the nearer tail so that none loses digits.
+
+    Args:
+        source: the law, or data.
+        num_levels: K >= 1.
+
+    Returns:
+        Thresholds in the source's units, non-decreasing, shape ``[K - 1]``.
+    """
     k = np.arange(1, num_levels)
     low = source.ppf(k[2 * k <= num_levels] / num_levels)
     high = source.isf((num_levels - k[2 * k > num_levels]) / num_levels)
@@ -59,8 +67,18 @@ def equal_mass_cells(source: Source, num_levels: int) -> EqualMassCells:
     Weights that tie across a boundary are split between the cells, as the published script splits them;
     with sample weights an atom is split to make the masses equal.
 
+    Args:
+        source: the law, or data; sample weights are taken as masses.
+        num_levels: K >= 1.
+
+    Returns:
+        The cells from the lowest to the highest; data of n < K weights, none weighted, have n.
+
     Raises:
         SourceError: fewer than one level.
+
+    Reference:
+        T2b (docs/theory/t2-two-transport-problems.md).
     """
     if num_levels < 1:
         raise SourceError(f"equal mass with K = {num_levels}", "K must be positive", "pass 2**bits")
@@ -137,7 +155,20 @@ def _in_original_units(
 
 
 def equal_mass_distortion(source: Source, num_levels: int) -> float:
-    """D_EM(K), exact up to rounding for laws and data alike; ``inf`` where the variance is infinite.
+    """D_EM(K) = sum over k of E[(X - m_k)^2; cell k], exact up to rounding for laws and data alike.
+
+    Args:
+        source: the law, or data.
+        num_levels: K >= 1.
+
+    Returns:
+        In squared units of the source; ``inf`` where the variance is infinite.
+
+    Raises:
+        SourceError: fewer than one level.
+
+    Reference:
+        T2b (docs/theory/t2-two-transport-problems.md).
 
     Examples:
         >>> from fmq_theory import bounds, sources
@@ -154,7 +185,21 @@ def equal_mass_distortion(source: Source, num_levels: int) -> float:
 
 
 def equal_mass_exact(source: Source, num_levels: int) -> Bound:
-    """D_EM(K) as a statement; its order is that of ``equal_mass_high_rate``."""
+    """D_EM(K) = E X^2 - (1/K) sum m_k^2 as a statement of equality.
+
+    Args:
+        source: the law, or data.
+        num_levels: K >= 1.
+
+    Returns:
+        The value in squared units of the source; without an order, which ``equal_mass_high_rate`` has.
+
+    Raises:
+        SourceError: fewer than one level.
+
+    Reference:
+        T2b (docs/theory/t2-two-transport-problems.md).
+    """
     value = equal_mass_distortion(source, num_levels)
     if math.isinf(value):
         assumptions = ("the variance is infinite, so the outermost cells have infinite distortion",)
@@ -169,6 +214,19 @@ def equal_mass_lower_bound(source: Source, num_levels: int) -> Bound:
     """D_EM(K) >= (1/K) (Var(X | top cell) + Var(X | bottom cell)) (T5f).
 
     The other cells cost at least nothing. For K = 1 both cells are the whole line and count once.
+
+    Args:
+        source: the law, or data.
+        num_levels: K >= 1.
+
+    Returns:
+        A lower bound in squared units of the source; infinite where the variance is.
+
+    Raises:
+        SourceError: fewer than one level, of data.
+
+    Reference:
+        T5f (docs/theory/t5-equal-mass-rates.md).
     """
     assumptions: tuple[str, ...] = ("every K", "cells between the two outermost counted as free")
     if math.isinf(source.variance()):

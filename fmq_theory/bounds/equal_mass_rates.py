@@ -30,6 +30,16 @@ def equal_mass_high_rate(source: Source, num_levels: int) -> Bound:
     (``equal_mass_second_order``). Orders: 1 for exponential-type tails (times a power of ln K unless the
     hazard tends to a constant), 1 - 2/nu for regularly varying ones, 2 for bounded support only.
 
+    Args:
+        source: the law, or data, which ``equal_mass_from_data`` answers.
+        num_levels: K >= 1.
+
+    Returns:
+        In squared units of the source; infinite where the variance is.
+
+    Reference:
+        T5a to T5e (docs/theory/t5-equal-mass-rates.md).
+
     Examples:
         >>> from fmq_theory import bounds, sources
         >>> for name in ("uniform", "laplace", "student-t"):
@@ -58,8 +68,18 @@ def equal_mass_high_rate(source: Source, num_levels: int) -> Bound:
 def equal_mass_laplace(source: Laplace, num_levels: int) -> Bound:
     """D_EM(K) = (sigma^2 / K) S_(K/2) for even K, exactly (T5a).
 
+    Args:
+        source: a Laplace law of standard deviation sigma.
+        num_levels: K, even and positive.
+
+    Returns:
+        Kind ``exact``, in squared units of the source.
+
     Raises:
         SourceError: K is odd: a cell then straddles the kink.
+
+    Reference:
+        T5a (docs/theory/t5-equal-mass-rates.md).
     """
     if num_levels < 2 or num_levels % 2:
         raise SourceError(
@@ -77,8 +97,18 @@ def equal_mass_gaussian(source: Gaussian, num_levels: int) -> Bound:
     Convergence is logarithmic and not monotone: the value is 2.3 % too high at K = 2^8, right at 2^19, 1.0
     % too low near 2^60 and 0.3 % too low still at 2^900.
 
+    Args:
+        source: a Gaussian law of standard deviation sigma.
+        num_levels: K >= 2.
+
+    Returns:
+        In squared units of the source.
+
     Raises:
         SourceError: K < 2, where ln K is not positive.
+
+    Reference:
+        T5b (docs/theory/t5-equal-mass-rates.md).
     """
     if num_levels < 2:
         raise SourceError(f"Gaussian with K = {num_levels}", "ln K is not positive", "pass K >= 2")
@@ -91,6 +121,16 @@ def equal_mass_exponential_tail(source: Source, num_levels: int) -> Bound:
 
     r_+ = f / sf at the quantile 1 - 1/K and r_- = f / F at 1/K: beyond these quantiles the tails look
     exponential.
+
+    Args:
+        source: a law whose tails are lighter than every power, with a density at both quantiles.
+        num_levels: K >= 1.
+
+    Returns:
+        In squared units of the source; infinite where the density vanishes at a quantile.
+
+    Reference:
+        T5c (docs/theory/t5-equal-mass-rates.md).
     """
     level = 1.0 / num_levels
     upper = float(source.pdf(source.isf(level))) / level
@@ -106,8 +146,18 @@ def equal_mass_exponential_tail(source: Source, num_levels: int) -> Bound:
 def equal_mass_regular_tail(source: Source, num_levels: int) -> Bound:
     """D_EM(K) ~ 2 C^(2/nu) S_nu K^-(1 - 2/nu) for sf ~ C x^-nu, nu > 2, on both sides (T5d).
 
+    Args:
+        source: a law with ``tail.kind == "regular"``, of index nu and constant C on both sides.
+        num_levels: K >= 1.
+
+    Returns:
+        In squared units of the source; infinite for nu <= 2.
+
     Raises:
         SourceError: the tail is not regularly varying.
+
+    Reference:
+        T5d (docs/theory/t5-equal-mass-rates.md).
     """
     tail = source.tail
     if tail.kind != "regular":
@@ -127,7 +177,18 @@ def equal_mass_regular_tail(source: Source, num_levels: int) -> Bound:
 
 
 def equal_mass_bounded(source: Source, num_levels: int) -> Bound:
-    """D_EM(K) ~ (1/12 K^2) (integral of 1/f) on bounded support, f >= m > 0 (T5e); else infinite (T4)."""
+    """D_EM(K) ~ (1/(12 K^2)) (integral of 1/f) on bounded support, f >= m > 0 (T5e); else infinite (T4).
+
+    Args:
+        source: a law of bounded support.
+        num_levels: K >= 1.
+
+    Returns:
+        Kind ``exact`` for the uniform law, else ``asymptotic``; the value in squared units of the source.
+
+    Reference:
+        T5e (docs/theory/t5-equal-mass-rates.md); T4 where the integral diverges.
+    """
     value = bennett_constant(source, 1.0) / num_levels**2
     if math.isinf(value):
         reason = ("the integral of 1/f is infinite: no K^-2 law",)
@@ -148,6 +209,16 @@ def equal_mass_from_data(source: Empirical, num_levels: int) -> Bound:
     The integral of 1/f is decided beyond the data, so Bennett's formula at alpha = 1 has no useful estimate
     by spacings. For exponential tails the mean excess is 1/r itself. An estimate, and low where tails are
     heavier.
+
+    Args:
+        source: the data.
+        num_levels: K >= 1.
+
+    Returns:
+        Kind ``estimate`` (``exact`` for K = 1), in squared units of the data.
+
+    Reference:
+        T5c (docs/theory/t5-equal-mass-rates.md).
     """
     if num_levels == 1:
         return Bound(source.variance(), "exact", 1.0, ("one cell: the variance",), "theory T2b")

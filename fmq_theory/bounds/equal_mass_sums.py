@@ -24,14 +24,23 @@ _REGULAR_POWERS = 24  # terms of the expansion about a cell's middle; the ratio 
 
 
 def equal_mass_terms(j: ArrayLike) -> NDArray[np.float64]:
-    """v_j, shape of ``j``, to full relative accuracy.
+    """v_0 = 1 and v_j = 1 - j(j+1) ln^2(1 + 1/j) for j >= 1, to full relative accuracy.
 
     With t = atanh(1/(2j+1)) one has ln(1 + 1/j) = 2t and j(j+1) = 1 / (4 sinh^2 t), so
     v_j = 1 - (t / sinh t)^2 = (sinh t - t)(sinh t + t) / sinh^2 t; the first factor is summed as a
     power series (t <= 0.55 for j >= 1), so that nothing cancels. v_j ~ 1 / (12 j^2).
 
+    Args:
+        j: cells counted from the outermost, whole numbers >= 0, of any shape.
+
+    Returns:
+        v_j without unit, of the shape of ``j``.
+
     Raises:
         SourceError: a negative index.
+
+    Reference:
+        T5a (docs/theory/t5-equal-mass-rates.md).
     """
     index = np.asarray(j, dtype=np.float64)
     if (index < 0).any():
@@ -76,6 +85,9 @@ def equal_mass_sum(count: int) -> float:
 
     Raises:
         SourceError: N is negative.
+
+    Reference:
+        T5a (docs/theory/t5-equal-mass-rates.md).
 
     Examples:
         v_0 = 1 and v_1 = 1 - 2 ln(2)^2; all together 1.0803:
@@ -130,7 +142,18 @@ def _variance_expansion(a: float) -> list[tuple[int, float]]:
 
 
 def regular_tail_terms(nu: float, j: ArrayLike) -> NDArray[np.float64]:
-    """Var(U^(-1/nu)) for U uniform on (j, j+1), shape of ``j``; ``inf`` for j = 0 and nu <= 2."""
+    """Var(U^(-1/nu)) for U uniform on (j, j+1), the variance of cell j of a power tail in its own units.
+
+    Args:
+        nu: index of the tail, positive.
+        j: cells counted from the outermost, whole numbers >= 0, of any shape.
+
+    Returns:
+        Without unit, of the shape of ``j``; ``inf`` for j = 0 and nu <= 2.
+
+    Reference:
+        T5d (docs/theory/t5-equal-mass-rates.md).
+    """
     index = np.asarray(j, dtype=np.float64)
     a = 1.0 / nu
     first = a * a / ((1.0 - 2.0 * a) * (1.0 - a) ** 2) if nu > 2 else math.inf
@@ -149,6 +172,15 @@ def regular_tail_sum(nu: float) -> float:
 
     nu^2 S_nu -> S_inf as nu -> inf. Sixteen terms directly, the rest by Hurwitz zeta functions of the
     expansion about the cells' middles.
+
+    Args:
+        nu: index of the tail, positive.
+
+    Returns:
+        S_nu, without unit.
+
+    Reference:
+        T5d (docs/theory/t5-equal-mass-rates.md).
     """
     if nu <= 2:
         return math.inf

@@ -61,7 +61,16 @@ class SampleMean(NamedTuple):
 
 
 def equal_count_sizes(num_levels: int, n: int) -> IntArray:
-    """Weights a cell, as numpy.array_split cuts n sorted weights into min(K, n); shape ``[min(K, n)]``."""
+    """Weights a cell when numpy.array_split cuts n sorted weights into min(K, n) parts.
+
+    Args:
+        num_levels: K >= 1.
+        n: weights in all, n >= 1.
+
+    Returns:
+        Whole numbers that differ by one at most and add up to n, the larger ones first; shape ``[min(K,
+        n)]``.
+    """
     cells = min(num_levels, n)
     sizes = np.full(cells, n // cells, dtype=np.int64)
     sizes[: n % cells] += 1
@@ -73,6 +82,16 @@ def uniform_law_cell(m: int | IntArray, n: int) -> FloatArray:
 
     Two order statistics that are d ranks apart have E (U_(i+d) - U_(i))^2 = d (d + 1) / ((n + 1)(n + 2)), and
     the sum of squares is 1/m times the sum over the pairs.
+
+    Args:
+        m: weights in the cell, 1 <= m <= n; a number or an array of any shape.
+        n: weights of the whole sample.
+
+    Returns:
+        The mean sum of squares about the cell's mean, in squared units of U(0, 1), of the shape of ``m``.
+
+    Reference:
+        Order statistics of the uniform law: david2003order, section 2.2; theory section 9.
     """
     size = np.asarray(m, dtype=np.float64)
     return (size * size - 1.0) * (size + 2.0) / (12.0 * (n + 1.0) * (n + 2.0))
@@ -114,6 +133,9 @@ def rank_cells_on_own_weights(source: Source, sizes: Sequence[int] | IntArray) -
     Args:
         source: a law with a density and a finite variance.
         sizes: weights a cell, positive, from the smallest weights to the largest; they add up to n.
+
+    Raises:
+        SourceError: as ``equal_mass_on_own_weights`` where a mean over samples does not exist.
     """
     m = np.asarray(sizes, dtype=np.int64)
     n = int(m.sum())

@@ -75,6 +75,17 @@ def uniform_own_statements(source: Source, num_levels: int, n: int) -> Statement
     So E D <= (n - 2)/n E[R^2]/(K - 1)^2. Errors spread evenly over a step make a third of it: exactly for the
     uniform law, whose weights are uniform between the extremes, and asymptotically in K for every law with a
     density. One level is the mid-range: E D <= E R^2.
+
+    Args:
+        source: a law of finite variance.
+        num_levels: K >= 1.
+        n: weights a sample, n >= 2; codebook and error are of the same weights.
+
+    Returns:
+        An upper bound, and for K >= 2 the high-rate law, in squared units of the source.
+
+    Reference:
+        theory sections 4 and 9 (docs/theory/s9-codebooks-designed-on-n-weights.md).
     """
     squared = expected_half_range_squared(source, n)
     mean = f"mean over samples of n = {n:g} weights"

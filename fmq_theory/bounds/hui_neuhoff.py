@@ -71,8 +71,18 @@ def hui_neuhoff_asymptotic(source: Source, num_levels: int) -> Bound:
 
     Convergence is logarithmic for exponential-type tails: ``best_range_high_rate`` is far sharper.
 
+    Args:
+        source: a law of one of the families above.
+        num_levels: K >= 2.
+
+    Returns:
+        The leading term, in squared units of the source.
+
     Raises:
         SourceError: a family with exponential-type tails of another form, data, or K < 2.
+
+    Reference:
+        hui2001asymptotic; theory section 4 (docs/theory/s4-uniform.md).
     """
     if isinstance(source, Empirical) or num_levels < 2:
         raise SourceError(
@@ -134,7 +144,18 @@ def _minimise(
 
 @remember_for_laws
 def optimal_half_range(source: Source, num_levels: int) -> float:
-    """The L that minimises granular + overload; 0 for a source that is one point."""
+    """argmin over L of granular(L) + overload(L) of K cells of width 2L/K on [c - L, c + L], c the median.
+
+    Args:
+        source: the law of finite variance, or data.
+        num_levels: K >= 1.
+
+    Returns:
+        L, in the source's units; 0 for a source that is one point.
+
+    Reference:
+        hui2001asymptotic.
+    """
     low, high = source.support
     if low == high:
         return 0.0
@@ -160,6 +181,16 @@ def best_range_high_rate(source: Source, num_levels: int) -> Bound:
 
     Its order is that of ``hui_neuhoff_asymptotic``. Only the granular part is approximate (density nearly
     constant over a step), so that it is good to a few per cent from K = 8 on. For data it is an estimate.
+
+    Args:
+        source: the law of finite variance, or data.
+        num_levels: K >= 1.
+
+    Returns:
+        Kind ``asymptotic`` for a law, ``estimate`` for data; the value in squared units of the source.
+
+    Reference:
+        hui2001asymptotic; theory section 4 (docs/theory/s4-uniform.md).
     """
     if math.isinf(source.variance()):
         return Bound(math.inf, "asymptotic", None, ("the variance is infinite (nu <= 2)",), _REFERENCE)
@@ -180,6 +211,16 @@ def best_range_upper_bound(source: Source, num_levels: int) -> Bound:
     (``nearest_grid_upper_bound``), and the least of these bounds is a bound. It bounds Lloyd-Max too, and,
     as the optimum is over codebooks, the mean over samples of the distortion of codebooks designed on the
     sample.
+
+    Args:
+        source: the law of finite variance, or data, of which the bound is one of their own error.
+        num_levels: K >= 1.
+
+    Returns:
+        An upper bound in squared units of the source.
+
+    Reference:
+        hui2001asymptotic for the range; Popoviciu's inequality cell by cell (``fmq_theory.bounds.cells``).
     """
     if math.isinf(source.variance()):
         return Bound(math.inf, "upper", None, ("the variance is infinite (nu <= 2)",), _REFERENCE)

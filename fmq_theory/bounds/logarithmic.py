@@ -46,8 +46,17 @@ def log2_upper_bound(source: Source, num_levels: int, n: int) -> Bound | None:
     farther than |x|: it errs by |x| min(1, (r-1)/2) at most. Weights below a and beyond b are taken
     exactly, about a and b. Going to the nearest level of both signs can only be better.
 
+    Args:
+        source: the law of the weights, or data.
+        num_levels: K >= 1, both signs together.
+        n: weights that share a codebook; the magnitudes of data are their own.
+
     Returns:
-        None where a side that holds weights has no level (K = 1, or a side empty in most samples).
+        In squared units of the source; None where a side that holds weights has no level (K = 1, or a side
+        empty in most samples).
+
+    Reference:
+        theory section 0: the log2 rule of varam2025lowbit's scripts.
     """
     magnitudes = _magnitudes(source, n)
     if math.isinf(source.variance()):
@@ -98,6 +107,18 @@ def log2_high_rate(source: Source, num_levels: int, n: int) -> Bound | None:
 
     Order 2 at fixed n: ln r falls like 1/K. It is called an estimate because the magnitudes are random and
     only their medians enter. None below two levels a side.
+
+    Args:
+        source: the law of the weights, or data.
+        num_levels: K >= 1, both signs together.
+        n: weights that share a codebook; the magnitudes of data are their own.
+
+    Returns:
+        Kind ``estimate``, in squared units of the source; None below two levels a side or at infinite
+        variance.
+
+    Reference:
+        theory section 0: the log2 rule of varam2025lowbit's scripts.
     """
     magnitudes = _magnitudes(source, n)
     if math.isinf(source.variance()):

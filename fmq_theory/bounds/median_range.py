@@ -14,8 +14,8 @@ import math
 import numpy as np
 
 from fmq_theory.bounds.bennett import panter_dite_constant
+from fmq_theory.bounds.extreme_nodes import max_nodes
 from fmq_theory.bounds.memo import remember_for_laws
-from fmq_theory.bounds.range_law import max_nodes
 from fmq_theory.errors import SourceError
 from fmq_theory.sources import Source
 from fmq_theory.sources.empirical import Empirical

@@ -27,6 +27,17 @@ def midpoint_upper_bound(source: Source, num_levels: int, n: int) -> Bound:
     of the law's own codebook, with thresholds at its k/K quantiles; interior cells are bounded by their
     widths, and the outer ones, which end at the median extremes of n weights, are exact. What the codebook
     designed on n weights does is another quantity (`finite_brackets`).
+
+    Args:
+        source: the law, or data.
+        num_levels: K >= 1.
+        n: weights of a sample, at whose median extremes a law's outer cells end; ignored for data.
+
+    Returns:
+        An upper bound in squared units of the source; infinite where the variance is.
+
+    Reference:
+        theory section 0: the PWL rule of varam2025lowbit's scripts; Popoviciu 1935.
     """
     if isinstance(source, Empirical):
         return _data_upper_bound(source, num_levels)
@@ -62,7 +73,18 @@ def _data_upper_bound(source: Empirical, num_levels: int) -> Bound:
 
 
 def midpoint_high_rate(source: Source, num_levels: int) -> Bound | None:
-    """D ~ (1/12 K^2) (integral of 1/f) on bounded support (Bennett, alpha = 1); None on unbounded."""
+    """D ~ (1/(12 K^2)) (integral of 1/f) on bounded support (Bennett, alpha = 1).
+
+    Args:
+        source: the law, or data.
+        num_levels: K >= 1.
+
+    Returns:
+        In squared units of the source; None for data and for unbounded supports, which have no such law.
+
+    Reference:
+        bennett1948spectra; T5e (docs/theory/t5-equal-mass-rates.md).
+    """
     if isinstance(source, Empirical) or source.tail.kind != "bounded":
         return None
     value = bennett_constant(source, 1.0) / num_levels**2

@@ -52,6 +52,15 @@ def pierce_factor(num_levels: int) -> float:
     With each level at the inner edge of its cell, |X - Q| <= 1 / (K lambda(X)). Shifting all cells by one
     uniform amount makes the distance to the inner edge, measured by lambda, uniform on [0, 1/k]; the mean of
     its square is 1 / (3 k^2), some shift is no worse than the mean, and k + 1 levels are enough.
+
+    Args:
+        num_levels: K >= 1.
+
+    Returns:
+        The factor, without unit.
+
+    Reference:
+        pierce1970asymptotic; T3c (docs/theory/t3b-when-the-constant-is-a-bound.md).
     """
     first = 1.0 / num_levels**2
     return first if num_levels == 1 else min(first, 1.0 / (3.0 * (num_levels - 1) ** 2))

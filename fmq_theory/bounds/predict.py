@@ -42,6 +42,17 @@ def lloyd_max_upper_bound(source: Source, num_levels: int) -> Bound:
     They are the compander f^(1/3), which is best for large K, and equal mass (exact). For a law also the
     companders nearer to f^(1/2), better where cells by f^(1/3) reach too far into a heavy tail, the best
     uniform grid, and C_PD / K^2 where it is proven or else Pierce's bound (`optimum`).
+
+    Args:
+        source: the law, or data, of which the bound is one of the optimum on these data.
+        num_levels: K >= 1.
+
+    Returns:
+        An upper bound in squared units of the source, with the reference of the one that is least.
+
+    Reference:
+        T2a (docs/theory/t2-two-transport-problems.md); T3b and pierce1970asymptotic
+        (``optimum_upper_bound``).
     """
     candidates = [power_compander_upper_bound(source, OPTIMAL_ALPHA, num_levels)]
     candidates.append(equal_mass_exact(source, num_levels))

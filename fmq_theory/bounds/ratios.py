@@ -41,7 +41,12 @@ _LARGEST_LOG_N = 200.0  # n up to 10^87: beyond every tensor, below the smallest
 
 
 class Interval(NamedTuple):
-    """A closed interval."""
+    """A closed interval [low, high].
+
+    Attributes:
+        low: its lower end.
+        high: its upper end; in the unit of ``low``.
+    """
 
     low: float
     high: float
@@ -49,6 +54,16 @@ class Interval(NamedTuple):
 
 def rho_w2_high_rate(source: Source, n: float) -> float:
     """rho_W2 -> 3 C_PD / E[R^2] for n weights; nan where both are infinite (nu <= 2).
+
+    Args:
+        source: the law of the weights, or data, whose own range is taken.
+        n: weights that share a codebook, n >= 2; ignored for data.
+
+    Returns:
+        The ratio, without unit; ``inf`` where the weights have no range.
+
+    Reference:
+        theory section 5 (docs/theory/s5-two-ratios.md).
 
     Examples:
         >>> from fmq_theory import bounds, sources
@@ -66,8 +81,18 @@ def rho_w2_high_rate(source: Source, n: float) -> float:
 def band_half_ranges(source: Source, band: tuple[float, float] = BAND) -> Interval:
     """The R / sigma between which 3 C_PD / R^2 lies in the band (Gaussian: 4.52 to 5.71).
 
+    Args:
+        source: the law, or data, with a finite, positive variance.
+        band: lowest and highest ratio, both positive, in this order; the paper's 0.25 to 0.40 unless given.
+
+    Returns:
+        R in standard deviations of the source: ``low`` belongs to the band's higher end.
+
     Raises:
         SourceError: the variance is infinite or zero.
+
+    Reference:
+        theory section 5 (docs/theory/s5-two-ratios.md); the band is P6 of varam2025lowbit.
     """
     source = _in_safe_units(source)
     variance = source.variance()
@@ -83,6 +108,10 @@ def band_half_ranges(source: Source, band: tuple[float, float] = BAND) -> Interv
 
 def sample_size_at_rho_w2(source: Source, rho: float) -> float:
     """The real n at which 3 C_PD / E[R^2] = rho, by bisection in ln n; E[R^2] grows with n.
+
+    Args:
+        source: the law of the weights.
+        rho: the ratio of the two errors that is asked for, positive.
 
     Returns:
         ``inf`` if rho is below the ratio for every n up to 10^87 (bounded support); 2 if above it already
@@ -105,6 +134,16 @@ def sample_size_at_rho_w2(source: Source, rho: float) -> float:
 def band_sample_sizes(source: Source, band: tuple[float, float] = BAND) -> Interval:
     """The n between which the high-rate rho_W2 lies in the band: a layer of realistic size, or not.
 
+    Args:
+        source: the law whose range grows with n.
+        band: lowest and highest ratio, both positive, in this order; the paper's 0.25 to 0.40 unless given.
+
+    Returns:
+        Numbers of weights, not rounded; see ``sample_size_at_rho_w2`` for what no n attains.
+
+    Reference:
+        theory section 5 (docs/theory/s5-two-ratios.md); the band is P6 of varam2025lowbit.
+
     Examples:
         >>> from fmq_theory import bounds, sources
         >>> found = bounds.band_sample_sizes(sources.Gaussian())
@@ -122,8 +161,20 @@ def rho_em(source: Source, num_levels: int, n: float) -> float:
     own equal mass on flat laws, and less than it on heavy tails. 0 for n <= K, where equal mass holds every
     weight.
 
+    Args:
+        source: the law of the weights, or data, whose own errors are taken.
+        num_levels: K >= 2, of both schemes.
+        n: weights that share a codebook, n >= 2, of which the whole part counts; ignored for data.
+
+    Returns:
+        The ratio of the two mean errors, without unit; nan where the variance is infinite, ``inf`` where
+        uniform errs by nothing.
+
     Raises:
         SourceError: K < 2, where uniform has no high-rate formula.
+
+    Reference:
+        theory sections 5 and 9 (docs/theory/s9-codebooks-designed-on-n-weights.md).
 
     Examples:
         >>> from fmq_theory import bounds, sources

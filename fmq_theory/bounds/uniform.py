@@ -27,6 +27,17 @@ def _order(value: float) -> float | None:
 def uniform_upper_bound(source: Source, num_levels: int, n: float) -> Bound:
     """E[D_U] <= E[R^2] / (K-1)^2, at every K; for K = 1 the level is the mid-range and D <= R^2.
 
+    Args:
+        source: the law of the weights, or data.
+        num_levels: K >= 1.
+        n: weights that share a codebook, n >= 2; ignored for data, which have a range of their own.
+
+    Returns:
+        An upper bound of the mean over samples, or of these data's error, in squared units of the source.
+
+    Reference:
+        theory section 4 (docs/theory/s4-uniform.md).
+
     Examples:
         >>> from fmq_theory import bounds, sources
         >>> bound = bounds.uniform_upper_bound(sources.make("gaussian"), 16, n=4096)
@@ -42,6 +53,17 @@ def uniform_high_rate(source: Source, num_levels: int, n: float) -> Bound | None
     """E[D_U] ~ E[R^2] / (3 (K-1)^2), a step squared over twelve; None for K = 1.
 
     The order is 2 because n, and with it the law of R, is fixed while K grows.
+
+    Args:
+        source: the law of the weights, or data.
+        num_levels: K >= 1.
+        n: weights that share a codebook, n >= 2; ignored for data, which have a range of their own.
+
+    Returns:
+        Kind ``asymptotic`` for a law, ``estimate`` for data, in squared units of the source; None for K = 1.
+
+    Reference:
+        theory section 4 (docs/theory/s4-uniform.md).
 
     Examples:
         A third of the upper bound, and of order 2, for any law of finite variance:

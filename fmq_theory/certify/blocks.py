@@ -38,7 +38,15 @@ class Block:
     __repr__ = brief_repr
 
     def part(self, low: Fraction, high: Fraction) -> "Block | None":
-        """What of it lies in [low, high]; None where that has no mass."""
+        """What of it lies in [low, high]; None where that has no mass.
+
+        Args:
+            low: left end of the piece that is asked for, exact, in the law's units.
+            high: its right end, exact, not below ``low``.
+
+        Returns:
+            The block cut to [low, high], with the mass that lies there.
+        """
         left, right = max(low, self.low), min(high, self.high)
         if left >= right:
             return None
@@ -112,7 +120,15 @@ class BlockLaw:
         return total
 
     def moments(self, low: Fraction, high: Fraction) -> tuple[Fraction, Fraction, Fraction]:
-        """Mass, first and second moment of X on [low, high]."""
+        """E[1; cell], E[X; cell] and E[X^2; cell] for the cell [low, high], exactly.
+
+        Args:
+            low: left end of the cell, exact, in the law's units.
+            high: its right end, exact, not below ``low``.
+
+        Returns:
+            Mass, first and second moment, as fractions.
+        """
         parts = [part for block in self.blocks if (part := block.part(low, high)) is not None]
         found = [part.moments() for part in parts]
         return (
@@ -122,7 +138,15 @@ class BlockLaw:
         )
 
     def cell_error(self, low: Fraction, high: Fraction) -> Fraction:
-        """The least of E[(X - c)^2; low <= X <= high] over c."""
+        """min over c of E[(X - c)^2; low <= X <= high] = M_2 - M_1^2 / M_0, exactly.
+
+        Args:
+            low: left end of the cell, exact, in the law's units.
+            high: its right end, exact, not below ``low``.
+
+        Returns:
+            In squared units of the law; 0 for a cell without mass.
+        """
         mass, first, second = self.moments(low, high)
         return second - first * first / mass if mass else Fraction(0)
 

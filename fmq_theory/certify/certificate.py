@@ -31,7 +31,14 @@ Json = dict[str, object]
 
 
 def constant_certificate(law: Law, *, digits: int = 30) -> Json:
-    """C_PD of the law on its natural scale.
+    """C_PD = (1/12) (int f^{1/3})^3 of the law on its natural scale, for a second program to check.
+
+    Args:
+        law: the source, with exact parameters.
+        digits: wanted decimal places.
+
+    Returns:
+        JSON values that ``proofs_check/check_certificate.py`` re-verifies.
 
     Raises:
         CertificationError: the integral of f^(1/3) diverges, or its digits cannot be proven.
@@ -49,6 +56,14 @@ def constant_certificate(law: Law, *, digits: int = 30) -> Json:
 
 def sum_certificate(*, index: Exact | None = None, num_terms: int | None = None, digits: int = 30) -> Json:
     """S_nu for a tail ``index``, S_N for ``num_terms``, S_inf for neither.
+
+    Args:
+        index: nu > 2, exact, for S_nu; None for S_N or S_inf.
+        num_terms: N >= 0, for S_N; None for S_nu or S_inf.
+        digits: wanted decimal places.
+
+    Returns:
+        JSON values that ``proofs_check/check_certificate.py`` re-verifies.
 
     Raises:
         CertificationError: both are given.
@@ -76,6 +91,13 @@ def sum_certificate(*, index: Exact | None = None, num_terms: int | None = None,
 
 def codebook_certificate(result: OptimalCodebook, *, digits: int = 30) -> Json:
     """Levels, thresholds and distortion, with the claim about optimality and its argument.
+
+    Args:
+        result: what ``optimal_codebook`` or ``optimal_symmetric_codebook`` returned.
+        digits: decimal places that are written, at most as many as were proven.
+
+    Returns:
+        JSON values that ``proofs_check/check_certificate.py`` re-verifies.
 
     Raises:
         CertificationError: the codebook was proven to fewer digits.

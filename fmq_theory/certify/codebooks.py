@@ -142,6 +142,15 @@ def optimal_symmetric_codebook(
     Distinct symmetric levels, even in number, have a threshold at 0; so the problem is that of K/2
     levels on the half-line.
 
+    Args:
+        law: the source, on its natural scale.
+        num_levels: K, even and positive.
+        digits: wanted decimal places.
+        effort: cells that the global search may price in one step (about 10 microseconds each).
+
+    Returns:
+        A codebook that is best among the symmetric ones where ``verdict`` says CERTIFIED.
+
     Raises:
         CertificationError: odd K, or not even a stationary codebook could be proven.
     """
@@ -291,7 +300,16 @@ class CodebookCheck:
 def codebook_distortion(
     law: Law, levels: Sequence[Exact], thresholds: Sequence[Exact] | None = None, *, digits: int = 30
 ) -> Enclosure:
-    """D of any codebook given exactly; thresholds half-way between the levels unless given.
+    """D = E (X - Q(X))^2 of any codebook that is given exactly.
+
+    Args:
+        law: the source, on its natural scale.
+        levels: increasing: whole numbers, fractions, or strings as "0.1" and "1/3"; floats are refused.
+        thresholds: K - 1 exact numbers, each between two levels; half-way between them unless given.
+        digits: wanted decimal places.
+
+    Returns:
+        In squared units of the law.
 
     Raises:
         CertificationError: levels not increasing, thresholds not interlaced, or floats.

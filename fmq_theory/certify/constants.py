@@ -12,8 +12,18 @@ __all__ = ["law_variance", "normalized_constant", "panter_dite_constant"]
 def panter_dite_constant(law: Law, *, digits: int = 30) -> Enclosure:
     """C_PD = (1/12) (int f^{1/3})^3 on the law's natural scale: closed form and quadrature, intersected.
 
+    Args:
+        law: the source, on its natural scale.
+        digits: wanted decimal places.
+
+    Returns:
+        In squared units of the law.
+
     Raises:
         CertificationError: the integral diverges, or the two routes exclude each other.
+
+    Reference:
+        panter1951quantization; zador1982asymptotic; T3 (docs/theory/t3-companding.md).
 
     Examples:
         >>> from fmq_theory import certify
@@ -35,13 +45,34 @@ def panter_dite_constant(law: Law, *, digits: int = 30) -> Enclosure:
 
 
 def law_variance(law: Law, *, digits: int = 30) -> Enclosure:
-    """sigma^2 on the law's natural scale."""
+    """sigma^2 = E X^2 on the law's natural scale.
+
+    Args:
+        law: the source, on its natural scale.
+        digits: wanted decimal places.
+
+    Returns:
+        In squared units of the law.
+    """
     with precision(int(3.33 * digits) + 48):
         return Enclosure.of(law.variance())
 
 
 def normalized_constant(law: Law, *, digits: int = 30) -> Enclosure:
     """C_PD/sigma^2: the constant of the law scaled to unit variance.
+
+    Args:
+        law: the source, on its natural scale.
+        digits: wanted decimal places.
+
+    Returns:
+        Without unit.
+
+    Raises:
+        CertificationError: see ``panter_dite_constant``.
+
+    Reference:
+        panter1951quantization; T3 (docs/theory/t3-companding.md).
 
     Examples:
         9 / 2 for the Laplace law:

@@ -26,6 +26,9 @@ Exact = int | str | Fraction
 def precision(bits: int) -> Generator[None]:
     """Arb's working precision inside the block, restored afterwards.
 
+    Args:
+        bits: of the mantissa of every ball, at least 32.
+
     Raises:
         CertificationError: fewer than 32 bits.
     """
@@ -43,6 +46,9 @@ def precision(bits: int) -> Generator[None]:
 
 def exact(value: Exact) -> Fraction:
     """The rational that ``value`` denotes.
+
+    Args:
+        value: a whole number, a fraction, or a string as "0.1", "1/3" or "1e-5"; never a float.
 
     Raises:
         CertificationError: a float (its decimal meaning is ambiguous) or a malformed string.
@@ -69,7 +75,14 @@ def exact(value: Exact) -> Fraction:
 
 
 def ball(value: "Exact | Enclosure | arb") -> arb:
-    """The ball, at the working precision, around an exact number or an enclosure."""
+    """The ball, at the working precision, around an exact number or an enclosure.
+
+    Args:
+        value: an exact number (see ``exact``), an enclosure, or a ball, which is returned as it is.
+
+    Returns:
+        A ball that holds the value; of radius 0 where the precision holds it exactly.
+    """
     if isinstance(value, arb):
         return value
     if isinstance(value, Enclosure):
@@ -104,6 +117,10 @@ class Enclosure:
 
     Arithmetic is exact on the ends, so it never loses the enclosure (the ends grow in length).
 
+    Attributes:
+        lower: an exact number that the true value is not below.
+        upper: an exact number that the true value is not above; in the unit of ``lower``.
+
     Raises:
         CertificationError: the ends are out of order.
 
@@ -137,6 +154,12 @@ class Enclosure:
     def of(cls, value: "arb | Exact | Enclosure") -> "Enclosure":
         """The enclosure that a ball or an exact number stands for.
 
+        Args:
+            value: an Arb ball, an exact number (see ``exact``), or an enclosure, which is returned as it is.
+
+        Returns:
+            The ball's two ends as rationals; a number as both ends.
+
         Raises:
             CertificationError: the ball is not finite: nothing was certified.
         """
@@ -155,7 +178,14 @@ class Enclosure:
 
     @classmethod
     def hull(cls, *parts: "Enclosure") -> "Enclosure":
-        """The smallest enclosure that holds all ``parts``."""
+        """The smallest enclosure that holds all ``parts``.
+
+        Args:
+            parts: enclosures in one unit, at least one.
+
+        Returns:
+            From the least lower end to the greatest upper end.
+        """
         return cls(min(part.lower for part in parts), max(part.upper for part in parts))
 
     @property
@@ -183,27 +213,59 @@ class Enclosure:
         return float(self.midpoint)
 
     def contains(self, other: "Exact | Enclosure") -> bool:
-        """Whether the number, or the whole other enclosure, lies inside."""
+        """Whether the number, or the whole other enclosure, lies inside.
+
+        Args:
+            other: an exact number or an enclosure, in the same unit.
+        """
         inner = Enclosure.of(other)
         return self.lower <= inner.lower and inner.upper <= self.upper
 
     def overlaps(self, other: "Enclosure") -> bool:
-        """Whether the two can enclose one and the same number."""
+        """Whether the two can enclose one and the same number.
+
+        Args:
+            other: an enclosure in the same unit.
+
+        Returns:
+            False proves that the two true values differ.
+        """
         return self.lower <= other.upper and other.lower <= self.upper
 
     def less_than(self, other: "Exact | Enclosure") -> bool | None:
-        """True or False where that is proven, None where the enclosures cannot tell."""
+        """Whether the true value is below ``other``: True or False where that is proven.
+
+        Args:
+            other: an exact number or an enclosure, in the same unit.
+
+        Returns:
+            None where the enclosures cannot tell.
+        """
         right = Enclosure.of(other)
         if self.upper < right.lower:
             return True
         return False if self.lower >= right.upper else None
 
     def greater_than(self, other: "Exact | Enclosure") -> bool | None:
-        """True or False where that is proven, None where the enclosures cannot tell."""
+        """Whether the true value is above ``other``: True or False where that is proven.
+
+        Args:
+            other: an exact number or an enclosure, in the same unit.
+
+        Returns:
+            None where the enclosures cannot tell.
+        """
         return Enclosure.of(other).less_than(self)
 
     def rounded(self, digits: int) -> "Enclosure":
-        """A wider enclosure whose ends have ``digits`` places after the point."""
+        """A wider enclosure whose ends have ``digits`` places after the point.
+
+        Args:
+            digits: decimal places of both new ends, >= 0.
+
+        Returns:
+            The lower end rounded down and the upper end rounded up, so that the value stays inside.
+        """
         scale = int(10**digits)
         return Enclosure(
             Fraction(math.floor(self.lower * scale), scale), Fraction(math.ceil(self.upper * scale), scale)
@@ -218,7 +280,14 @@ class Enclosure:
         return places
 
     def decimal(self, digits: int = 30) -> str:
-        """``"0.117482 +/- 1e-6"``: a decimal of ``digits`` places and a radius that is proven for it."""
+        """``"0.117482 +/- 1e-6"``: a decimal of ``digits`` places and a radius that is proven for it.
+
+        Args:
+            digits: decimal places of the number before the sign, >= 0.
+
+        Returns:
+            The text, in the unit of the value.
+        """
         centre = Fraction(round(self.midpoint * 10**digits), 10**digits)
         error = max(centre - self.lower, self.upper - centre)
         sign, shown = ("-" if centre < 0 else ""), abs(centre)
@@ -259,6 +328,13 @@ class Enclosure:
     @classmethod
     def from_json(cls, data: object) -> "Enclosure":
         """Inverse of ``to_json``, exactly.
+
+        Args:
+            data: what ``to_json`` returned, also after a journey through a file: a mapping with ``lower`` and
+                ``upper``.
+
+        Returns:
+            The same enclosure.
 
         Raises:
             CertificationError: the two ends are missing or malformed.

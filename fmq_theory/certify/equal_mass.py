@@ -34,10 +34,21 @@ class HasQuantiles(Protocol):
 
 
 def equal_mass_distortion(law: HasQuantiles, num_levels: int, *, digits: int = 30) -> Enclosure:
-    """D_EM(K).
+    """D_EM(K) = E X^2 - (1/K) sum m_k^2, m_k the mean of the k-th of K cells of mass 1/K.
+
+    Args:
+        law: a law with certified quantiles and upper moments, on its natural scale.
+        num_levels: K >= 1.
+        digits: wanted decimal places.
+
+    Returns:
+        In squared units of the law.
 
     Raises:
         CertificationError: K < 1, or a quantile could not be proven.
+
+    Reference:
+        T2b (docs/theory/t2-two-transport-problems.md).
 
     Examples:
         Equal mass against the optimum, four levels for the Gaussian; that it costs more is proven:
@@ -56,10 +67,21 @@ def equal_mass_distortion(law: HasQuantiles, num_levels: int, *, digits: int = 3
 
 
 def equal_mass_levels(law: Law, num_levels: int, *, digits: int = 30) -> tuple[Enclosure, ...]:
-    """The K cell means, in increasing order.
+    """m_k = K E[X; cell k], the means of K cells of mass 1/K.
+
+    Args:
+        law: the source, on its natural scale.
+        num_levels: K >= 1.
+        digits: wanted decimal places.
+
+    Returns:
+        K enclosures in the law's units, increasing.
 
     Raises:
         CertificationError: as ``equal_mass_distortion``.
+
+    Reference:
+        T2b (docs/theory/t2-two-transport-problems.md).
     """
     with precision(_bits(num_levels, digits)):
         means = _positive_means(law, num_levels)
@@ -70,8 +92,19 @@ def equal_mass_levels(law: Law, num_levels: int, *, digits: int = 30) -> tuple[E
 def tail_cell_bound(law: Law, num_levels: int, *, digits: int = 30) -> Enclosure:
     """(1/K) (Var(X | top cell) + Var(X | bottom cell)), the lower bound of D_EM at every K (theory T5f).
 
+    Args:
+        law: the source, on its natural scale.
+        num_levels: K >= 2.
+        digits: wanted decimal places.
+
+    Returns:
+        In squared units of the law.
+
     Raises:
         CertificationError: K < 2, or a quantile could not be proven.
+
+    Reference:
+        T5f (docs/theory/t5-equal-mass-rates.md).
     """
     if num_levels < 2:
         raise CertificationError(

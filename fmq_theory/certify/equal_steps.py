@@ -51,11 +51,25 @@ class EqualSteps:
     __repr__ = brief_repr
 
     def levels(self, num_levels: int) -> tuple[Enclosure, ...]:
-        """The K levels, increasing."""
+        """The levels offset + (k - (K-1)/2) step for k = 0 .. K - 1.
+
+        Args:
+            num_levels: K, that the grid was found for.
+
+        Returns:
+            K enclosures in the law's units, increasing.
+        """
         return tuple(self.step * Fraction(2 * k - num_levels + 1, 2) + self.offset for k in range(num_levels))
 
     def thresholds(self, num_levels: int) -> tuple[Enclosure, ...]:
-        """The K - 1 midpoints, increasing."""
+        """The midpoints offset + (k - (K-2)/2) step of neighbouring levels, k = 0 .. K - 2.
+
+        Args:
+            num_levels: K, that the grid was found for.
+
+        Returns:
+            K - 1 enclosures in the law's units, increasing.
+        """
         return tuple(
             self.step * Fraction(2 * k - num_levels + 2, 2) + self.offset for k in range(num_levels - 1)
         )

@@ -28,6 +28,13 @@ _ABOVE: dict[str, int] = {"df": 2, "beta": 0, "shape": 0}
 def law(name: str, parameters: Mapping[str, Exact] | None = None) -> Law:
     """The law ``name`` with exact shape parameters, e.g. ``law("student-t", {"df": 3})``.
 
+    Args:
+        name: a key of ``LAWS``.
+        parameters: shape parameters by name, each an exact number (see ``exact``); none for families without.
+
+    Returns:
+        The law on its natural scale: centre 0, scale 1.
+
     Raises:
         CertificationError: unknown name, missing or unknown parameter, value outside its domain or
             not exact.

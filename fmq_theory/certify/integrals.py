@@ -35,8 +35,21 @@ BoundFunction = Callable[[arb], arb]
 def integrate(func: Integrand, low: arb | int, high: arb | int, *, eval_limit: int = 200_000) -> arb:
     """Enclosure of the integral of a real function over [low, high], both finite.
 
+    Args:
+        func: the integrand, from a complex ball to a complex ball; its second argument says whether it must
+            be analytic on the ball, and not finite otherwise.
+        low: left end of the interval.
+        high: right end of the interval.
+        eval_limit: evaluations of the integrand at the most.
+
+    Returns:
+        A ball that holds the integral.
+
     Raises:
         CertificationError: the quadrature reached no finite enclosure.
+
+    Reference:
+        Johansson 2018, theorem 1 (arXiv:1802.07942).
     """
     low, high = arb(low), arb(high)
     if not (low.is_finite() and high.is_finite()):
@@ -57,6 +70,16 @@ def integrate(func: Integrand, low: arb | int, high: arb | int, *, eval_limit: i
 
 def integrate_with_tails(func: Integrand, low: arb, high: arb, head: arb, tail: arb) -> arb:
     """Integral over a larger interval, given |what lies below low| <= head, |above high| <= tail.
+
+    Args:
+        func: the integrand, as ``integrate`` takes it.
+        low: where the head ends and the quadrature begins.
+        high: where the quadrature ends and the tail begins.
+        head: proven bound of the absolute value of the integral below ``low``.
+        tail: proven bound of the absolute value of the integral above ``high``.
+
+    Returns:
+        A ball that holds the whole integral.
 
     Raises:
         CertificationError: a bound is negative or not finite.

@@ -21,7 +21,13 @@ __all__ = ["Law", "UpperMoments"]
 
 
 class UpperMoments(NamedTuple):
-    """T_p(x) = E[X^p; X > x] for p = 0, 1, 2."""
+    """T_p(x) = E[X^p; X > x] for p = 0, 1, 2.
+
+    Attributes:
+        mass: T_0(x) = P(X > x).
+        first: T_1(x), in the law's units.
+        second: T_2(x), in squared units of the law.
+    """
 
     mass: arb
     first: arb
@@ -65,7 +71,14 @@ class Law(abc.ABC):
 
     @abc.abstractmethod
     def score(self, x: arb) -> arb:
-        """-f'(x)/f(x) on a ball of x > 0."""
+        """-f'(x)/f(x) on a ball of x > 0.
+
+        Args:
+            x: a ball inside x > 0, in the law's units.
+
+        Returns:
+            An enclosure of all values over the ball, per unit of x.
+        """
 
     @abc.abstractmethod
     def variance(self) -> arb:
@@ -73,23 +86,60 @@ class Law(abc.ABC):
 
     @abc.abstractmethod
     def density_power_closed(self, power: Fraction) -> arb:
-        """int f^power by its closed form; the caller has checked that it converges."""
+        """int f^power by its closed form; the caller has checked that it converges.
+
+        Args:
+            power: exponent of the density, exact and positive.
+
+        Returns:
+            A ball at the working precision.
+        """
 
     @abc.abstractmethod
     def density_power_of_log(self, u: acb, power: Fraction, analytic: bool) -> acb:
-        """f(e^u)^power e^u, analytic in u near the real line."""
+        """f(e^u)^power e^u, analytic in u near the real line.
+
+        Args:
+            u: ln x, a complex ball.
+            power: exponent of the density, exact and positive.
+            analytic: whether the answer must be not finite where the ball meets a cut of the logarithm or of
+                a root.
+
+        Returns:
+            The integrand of int f^power after x = e^u.
+        """
 
     @abc.abstractmethod
     def density_power_head(self, power: Fraction, eps: arb) -> arb:
-        """Proven upper bound of int_0^eps f^power."""
+        """Proven upper bound of int_0^eps f^power.
+
+        Args:
+            power: exponent of the density, exact and positive.
+            eps: where the head ends, a ball of positive numbers in the law's units.
+
+        Returns:
+            A ball whose upper end is not below the integral.
+        """
 
     @abc.abstractmethod
     def density_power_tail(self, power: Fraction, start: arb) -> arb:
-        """Proven upper bound of int_start^inf f^power; not finite where the proof needs a larger start."""
+        """Proven upper bound of int_start^inf f^power; not finite where the proof needs a larger start.
+
+        Args:
+            power: exponent of the density, exact and positive.
+            start: where the tail begins, a ball of positive numbers in the law's units.
+
+        Returns:
+            A ball whose upper end is not below the integral.
+        """
 
     @abc.abstractmethod
     def converges(self, power: Fraction) -> bool:
-        """Whether int f^power is finite, for power > 0."""
+        """Whether int f^power is finite, for power > 0.
+
+        Args:
+            power: exponent of the density, exact and positive.
+        """
 
     def parameters(self) -> dict[str, Fraction]:
         """Shape parameters by name."""
@@ -101,7 +151,14 @@ class Law(abc.ABC):
         return f"{self.name}({shown})" if shown else self.name
 
     def density(self, x: arb) -> arb:
-        """Enclosure of f over a ball of any sign; not finite where f is unbounded on it."""
+        """Enclosure of f over a ball of any sign; not finite where f is unbounded on it.
+
+        Args:
+            x: a ball, in the law's units.
+
+        Returns:
+            A ball that holds every value of f on it, per unit of x.
+        """
         if x.is_exact():
             return self._density(abs(x))
         low, high, mode = abs(x).lower(), abs(x).upper(), ball(self.mode)
@@ -115,6 +172,12 @@ class Law(abc.ABC):
         """Enclosure of T_0, T_1, T_2 over a ball of any sign, by monotony sharp at its ends.
 
         T_0 and T_2 decrease everywhere; T_1 is even and decreases on x > 0.
+
+        Args:
+            x: where the tail begins: a ball, in the law's units.
+
+        Returns:
+            Balls that hold the moments for every x of the ball.
         """
         if x.is_exact():
             if x >= 0:
@@ -133,6 +196,12 @@ class Law(abc.ABC):
 
     def upper_quantile(self, mass: Fraction) -> arb:
         """Ball around the x with P(X > x) = mass, proven by interval Newton.
+
+        Args:
+            mass: P(X > x), exact, inside (0, 1).
+
+        Returns:
+            The quantile in the law's units, at the working precision.
 
         Raises:
             CertificationError: ``mass`` is not inside (0, 1), or no proof at this precision.
@@ -165,6 +234,14 @@ class Law(abc.ABC):
 
     def density_power_integral(self, power: Exact, *, digits: int = 30, closed: bool = False) -> Enclosure:
         """I(p) = int f^p, by certified quadrature with explicit cuts, or by its closed form.
+
+        Args:
+            power: p, exact and positive.
+            digits: wanted decimal places.
+            closed: the closed form instead of the quadrature, which are independent of each other.
+
+        Returns:
+            I(p), in the law's units to the power 1 - p.
 
         Raises:
             CertificationError: the integral diverges.

@@ -34,7 +34,13 @@ System = Callable[[Sequence[arb]], Vector]
 
 @dataclass(frozen=True, slots=True)
 class Tridiagonal:
-    """A tridiagonal matrix: row i holds (lower[i-1], diagonal[i], upper[i])."""
+    """A tridiagonal matrix: row i holds (lower[i-1], diagonal[i], upper[i]).
+
+    Attributes:
+        lower: entries below the diagonal, n - 1 balls.
+        diagonal: the diagonal, n balls.
+        upper: entries above the diagonal, n - 1 balls.
+    """
 
     lower: Sequence[arb]
     diagonal: Sequence[arb]
@@ -49,7 +55,14 @@ class Tridiagonal:
         )
 
     def times(self, vector: Sequence[arb]) -> Vector:
-        """Matrix times vector."""
+        """The product A v.
+
+        Args:
+            vector: v, n balls.
+
+        Returns:
+            n balls that hold the product of every matrix and vector inside.
+        """
         size = len(self.diagonal)
         result = [self.diagonal[i] * vector[i] for i in range(size)]
         for i in range(size - 1):
@@ -58,7 +71,14 @@ class Tridiagonal:
         return result
 
     def minus(self, other: "Tridiagonal") -> "Tridiagonal":
-        """Entrywise difference."""
+        """The difference A - B, entry by entry.
+
+        Args:
+            other: B, of the same size.
+
+        Returns:
+            Balls that hold the difference of every pair of matrices inside.
+        """
         return Tridiagonal(
             [a - b for a, b in zip(self.lower, other.lower, strict=True)],
             [a - b for a, b in zip(self.diagonal, other.diagonal, strict=True)],
@@ -77,7 +97,14 @@ class Tridiagonal:
         return all(pivot.is_finite() and pivot > 0 for pivot in self.pivots())
 
     def solve(self, right: Sequence[arb]) -> Vector:
-        """Enclosure of A^{-1} right by elimination; not finite where A may be singular."""
+        """Enclosure of A^{-1} b by elimination; not finite where A may be singular.
+
+        Args:
+            right: b, n balls.
+
+        Returns:
+            n balls that hold the solution for every matrix and right side inside.
+        """
         size, pivots, forward = len(self.diagonal), self.pivots(), list(right)
         for i in range(1, size):
             forward[i] = forward[i] - self.lower[i - 1] / pivots[i - 1] * forward[i - 1]
@@ -89,7 +116,19 @@ class Tridiagonal:
 
 
 def interval_newton(func: Function, derivative: Function, box: arb) -> arb | None:
-    """The ball N(X) if it lies inside X, which proves one and only one zero in X; None without a proof."""
+    """N(X) = m - f(m) / f'(X) if it lies inside X, which proves one and only one zero in X.
+
+    Args:
+        func: f, from a ball to a ball that holds its values.
+        derivative: f', from a ball to a ball that holds its values.
+        box: X, a ball of positive radius with midpoint m.
+
+    Returns:
+        N(X), which holds the zero; None without a proof.
+
+    Reference:
+        Neumaier 1990, theorem 5.1.8.
+    """
     middle = box.mid()
     image = middle - func(middle) / derivative(box)
     return image if image.is_finite() and box.contains_interior(image) else None
@@ -100,8 +139,20 @@ def certified_root(func: Function, derivative: Function, guess: arb, *, steps: i
 
     Newton steps at midpoints, then an interval Newton step on a box inflated until it contracts.
 
+    Args:
+        func: f, from a ball to a ball that holds its values.
+        derivative: f', from a ball to a ball that holds its values.
+        guess: where Newton's iteration begins; only its midpoint counts.
+        steps: of Newton's iteration at the most.
+
+    Returns:
+        A ball with exactly one zero of f.
+
     Raises:
         CertificationError: no box contracts.
+
+    Reference:
+        Neumaier 1990, theorem 5.1.8.
     """
     point = guess.mid()
     step = arb(0)
@@ -152,8 +203,19 @@ def certified_zero(
 ) -> Vector:
     """Box around the one zero of ``func`` near ``guess``, an approximate root at full precision.
 
+    Args:
+        func: F, from n balls to n balls that hold its values.
+        jacobian: enclosure of F' on a box of n balls.
+        guess: n approximate coordinates; only the midpoints count.
+
+    Returns:
+        n balls with exactly one zero of F.
+
     Raises:
         CertificationError: the Krawczyk operator contracts on no box around the guess.
+
+    Reference:
+        Neumaier 1990, theorem 5.1.8; Rump 2010, section 13.
     """
     point = [value.mid() for value in guess]
     shift = jacobian(point).midpoint().solve(func(point))

@@ -35,7 +35,13 @@ Shape = Literal["even", "odd", "full"]
 
 @dataclass(frozen=True, slots=True)
 class LloydMaxSystem:
-    """F and its Jacobian for one law: on the half-line (``even``, ``odd``) or the whole line."""
+    """F and its Jacobian for one law: on the half-line (``even``, ``odd``) or the whole line.
+
+    Attributes:
+        law: the source, on its natural scale.
+        shape: which levels are unknown: ``even`` all positive ones, right of the edge at 0; ``odd`` all
+            positive ones, right of the level at 0; ``full`` every level.
+    """
 
     law: Law
     shape: Shape
@@ -43,7 +49,14 @@ class LloydMaxSystem:
     __repr__ = brief_repr
 
     def thresholds(self, levels: Sequence[arb]) -> list[arb]:
-        """Midpoints between the levels; with the 0 on the left that ``even`` and ``odd`` imply."""
+        """Midpoints between the levels; with the 0 on the left that ``even`` and ``odd`` imply.
+
+        Args:
+            levels: the unknown levels, increasing, in the law's units.
+
+        Returns:
+            The lower edge of each level's cell; of ``full`` systems the first one, -inf, is left out.
+        """
         inner = [(a + b) / 2 for a, b in pairwise(levels)]
         match self.shape:
             case "even":
@@ -54,7 +67,14 @@ class LloydMaxSystem:
                 return inner
 
     def cells(self, levels: Sequence[arb]) -> list[UpperMoments]:
-        """M_p of every unknown level's cell."""
+        """M_p = int_cell x^p f, p = 0, 1, 2, of every unknown level's cell.
+
+        Args:
+            levels: the unknown levels, increasing, in the law's units.
+
+        Returns:
+            One triple a level, in the order of the levels.
+        """
         tails = [self.law.upper_moments(t) for t in self.thresholds(levels)]
         if self.shape == "full":
             tails = [self.law.everything(), *tails]
@@ -62,11 +82,25 @@ class LloydMaxSystem:
         return [a - b for a, b in pairwise(tails)]
 
     def residual(self, levels: Sequence[arb]) -> list[arb]:
-        """F(c)."""
+        """F_k(c) = c_k M0_k - M1_k, half the gradient of D.
+
+        Args:
+            levels: c, the unknown levels, increasing, in the law's units.
+
+        Returns:
+            One ball a level; all hold 0 at a stationary codebook.
+        """
         return [c * cell.mass - cell.first for c, cell in zip(levels, self.cells(levels), strict=True)]
 
     def jacobian(self, levels: Sequence[arb]) -> Tridiagonal:
-        """Enclosure of F'(c) on a box of levels."""
+        """Enclosure of F'(c) on a box of levels.
+
+        Args:
+            levels: c, a box: one ball an unknown level, in the law's units.
+
+        Returns:
+            Balls that hold F'(c) for every c of the box, symmetric and tridiagonal.
+        """
         return self._jacobian(levels, self.cells(levels))
 
     def _jacobian(self, levels: Sequence[arb], cells: Sequence[UpperMoments]) -> Tridiagonal:
@@ -87,6 +121,13 @@ class LloydMaxSystem:
 
     def solve(self, start: Sequence[arb], *, max_steps: int = 400) -> list[arb]:
         """An approximate root at the working precision: Newton where J is positive definite, else Lloyd.
+
+        Args:
+            start: levels to begin from, increasing, in the law's units.
+            max_steps: steps of Newton's or of Lloyd's iteration after which it gives up.
+
+        Returns:
+            Exact midpoints; nothing is proven of them.
 
         Raises:
             CertificationError: no convergence.
@@ -122,6 +163,12 @@ class LloydMaxSystem:
 
     def start(self, count: int) -> list[arb]:
         """Quantiles of the density proportional to f^(1/3) on x > 0: the Panter-Dite companding levels.
+
+        Args:
+            count: how many levels are unknown.
+
+        Returns:
+            Increasing levels in the law's units, approximate: nothing is proven of them.
 
         Raises:
             CertificationError: ``full`` systems have no default start.

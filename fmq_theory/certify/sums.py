@@ -67,8 +67,18 @@ __all__ = [
 def exponential_partial_sum(num_terms: int, *, digits: int = 30) -> Enclosure:
     """S_N = sum_{j<N} v_j: (K/sigma^2) D_EM of a Laplace source with K = 2N levels (theory T5a).
 
+    Args:
+        num_terms: N >= 0.
+        digits: wanted decimal places.
+
+    Returns:
+        S_N, without unit.
+
     Raises:
         CertificationError: a negative number of terms.
+
+    Reference:
+        T5a (docs/theory/t5-equal-mass-rates.md).
     """
     if num_terms < 0:
         raise CertificationError(f"S_N with N = {num_terms}", "a sum has no negative length", "choose N >= 0")
@@ -84,6 +94,9 @@ def exponential_sum(*, digits: int = 30, start: int = 24, order: int | None = No
         digits: wanted decimal places.
         start: N, the terms summed one by one.
         order: M, the terms of the remainder's expansion; chosen from ``digits`` if None.
+
+    Reference:
+        T5b and T5c, whose constant it is (docs/theory/t5-equal-mass-rates.md).
 
     Examples:
         >>> from fmq_theory import certify
@@ -110,6 +123,15 @@ def exponential_sum_by_integral(*, digits: int = 30) -> Enclosure:
     By symmetry it is twice the integral over (0, 1/2]; x = e^u makes the logarithm at 0 harmless. The head
     (0, eps) is bounded: there 0 <= pi x cot(pi x) <= 1 and 0 <= ln((1-x)/x) <= -ln x, so its share
     lies between 0 and 2 eps (1 - ln eps).
+
+    Args:
+        digits: wanted decimal places.
+
+    Returns:
+        S_inf, without unit.
+
+    Reference:
+        T5b and T5c, whose constant it is (docs/theory/t5-equal-mass-rates.md).
     """
     with precision(_bits(digits) + 32):
         eps_log = -arb(digits + 6) * arb(10).log()
@@ -127,8 +149,20 @@ def exponential_sum_by_integral(*, digits: int = 30) -> Enclosure:
 def regular_sum(index: Exact, *, digits: int = 30, start: int = 24, order: int | None = None) -> Enclosure:
     """S_nu of theory T5d for a tail index nu > 2, with the remainder proven above.
 
+    Args:
+        index: nu > 2, exact.
+        digits: wanted decimal places.
+        start: N, the terms summed one by one.
+        order: M, the terms of the remainder's expansion; chosen from ``digits`` and ``start`` if None.
+
+    Returns:
+        S_nu, without unit.
+
     Raises:
         CertificationError: nu <= 2, where the variance and S_nu are infinite.
+
+    Reference:
+        T5d (docs/theory/t5-equal-mass-rates.md).
     """
     nu = exact(index)
     if nu <= 2:
