@@ -9,7 +9,7 @@ import torch
 from experiments.fuzz.bytes import damaged
 from experiments.fuzz.trial import Campaign, Trial, WrongAnswerError
 from fmq_theory.checkpoint import QuantizedFile, load
-from fmq_theory.checkpoint.number_types import bytes_of
+from fmq_theory.checkpoint.io.number_types import bytes_of
 from tests.corpus.packed_files import FORGERIES, KINDS, packed_file, with_table
 
 __all__ = ["PACKED_FILES", "every_bit"]

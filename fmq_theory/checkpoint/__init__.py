@@ -3,13 +3,14 @@
 from fmq_theory.checkpoint.audit_result import Audit
 from fmq_theory.checkpoint.budget import plan_for_budget
 from fmq_theory.checkpoint.fitting import load_into
+from fmq_theory.checkpoint.io import limits
+from fmq_theory.checkpoint.io.packed.file import QuantizedFile, load
+from fmq_theory.checkpoint.io.reader import iter_tensors, read_tensors
+from fmq_theory.checkpoint.io.tensors import Checkpoint, NamedTensor, SkippedTensor
 from fmq_theory.checkpoint.models import load_field, load_flow, read_state
 from fmq_theory.checkpoint.modules import load_packed, quantize_module
 from fmq_theory.checkpoint.packed_file import write_quantized
 from fmq_theory.checkpoint.plan import Plan, TensorPlan
-from fmq_theory.checkpoint.quantized_file import QuantizedFile, load
-from fmq_theory.checkpoint.reader import iter_tensors, read_tensors
-from fmq_theory.checkpoint.tensors import Checkpoint, NamedTensor, SkippedTensor
 
 __all__ = [
     "Audit",
@@ -20,6 +21,7 @@ __all__ = [
     "SkippedTensor",
     "TensorPlan",
     "iter_tensors",
+    "limits",
     "load",
     "load_field",
     "load_flow",

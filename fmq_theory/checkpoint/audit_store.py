@@ -1,68 +1,22 @@
 """Finished tensors of an audit on disk: a line each, so that a run that was stopped goes on where it was."""
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fmq_theory.checkpoint.audit_result import TensorAudit
-from fmq_theory.checkpoint.shards import find_checkpoint, shard_paths
-from fmq_theory.errors import CheckpointError, OutputError
+from fmq_theory.errors import OutputError
 from fmq_theory.storage import open_to_append
 from fmq_theory.storage.lines import digest_of, sealed_line, unsealed
 
-__all__ = ["AuditStore", "audit_key", "file_state", "weights_digest"]
+__all__ = ["AuditStore", "audit_key"]
 
 # 1 had the errors of codes by value, and levels that were not rounded; 2 took files of one name, size and
 # time of change for the same.
 _FORMAT = "fmq-audit-store-3"
 _BEGINNING = '{"key": "'  # of every line
-_BLOCK_BYTES = 16 * 2**20
-
-
-def file_state(path: Path) -> list[list[Any]]:
-    """What the system says of each file of a checkpoint: it changes if a file is written or replaced.
-
-    It tells whether a file changed while it was read. It does not tell which weights are in it.
-
-    Raises:
-        CheckpointError: a file is gone.
-    """
-    found = find_checkpoint(path)
-    try:
-        states: list[list[Any]] = []
-        for part in dict.fromkeys([found, *shard_paths(found)]):
-            stat = part.stat()
-            # A program can set the time of change, as archives do, but not the time of the inode's.
-            states.append([part.name, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns])
-        return states
-    except FileNotFoundError as error:
-        raise CheckpointError(
-            f"checkpoint {str(path)!r}", "there is no such file", "check the path"
-        ) from error
-    except OSError as error:
-        raise CheckpointError(f"checkpoint {str(path)!r}", str(error), "check the path") from error
-
-
-def weights_digest(array: NDArray[np.generic], dtype: str) -> str:
-    """A name of a tensor's numbers, equal for equal numbers of one shape and type only (BLAKE2b).
-
-    Args:
-        array: any shape and strides; blocks of it are copied where it is not contiguous.
-        dtype: of the tensor as it is stored.
-    """
-    found = hashlib.blake2b(f"{dtype} {array.dtype.str} {array.shape}".encode(), digest_size=16)
-    if array.size:
-        rows = array.reshape(1) if array.ndim == 0 else array
-        step = max(1, _BLOCK_BYTES * rows.shape[0] // max(1, rows.nbytes))
-        for first in range(0, rows.shape[0], step):
-            found.update(np.ascontiguousarray(rows[first : first + step]).view(np.uint8).data)
-    return found.hexdigest()
 
 
 def audit_key(config: Mapping[str, Any]) -> str:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from fmq_theory.checkpoint.container import Spec, header_text, in_file_order
-from fmq_theory.checkpoint.files import open_checkpoint
-from fmq_theory.checkpoint.naming import classify
-from fmq_theory.checkpoint.number_types import ITEM_BITS
-from fmq_theory.checkpoint.packed_index import CONFIG, METHOD, VERSION
-from fmq_theory.checkpoint.packed_table import PACKED, SMALL, PackedRow, Table, write_table
+from fmq_theory.checkpoint.io.container import Spec, header_text, in_file_order
+from fmq_theory.checkpoint.io.files import open_checkpoint
+from fmq_theory.checkpoint.io.naming import classify
+from fmq_theory.checkpoint.io.number_types import ITEM_BITS
+from fmq_theory.checkpoint.io.packed.index import CONFIG, METHOD, VERSION
+from fmq_theory.checkpoint.io.packed.table import PACKED, SMALL, PackedRow, Table, write_table
 from fmq_theory.checkpoint.recipe import Planned, Recipe
 
 __all__ = ["head_bytes"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from fmq_theory.checkpoint.quantized_file import QuantizedFile
+from fmq_theory.checkpoint.io.packed.file import QuantizedFile
 from fmq_theory.errors import CheckpointError
 from fmq_theory.flow.wrapped_names import fitting_prefix, fitting_renames
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fmq_theory.checkpoint.files import open_checkpoint
-from fmq_theory.checkpoint.naming import check_patterns, classify
+from fmq_theory.checkpoint.io.files import open_checkpoint
+from fmq_theory.checkpoint.io.naming import check_patterns, classify
 from fmq_theory.errors import CheckpointError
 from fmq_theory.flow import FlowModel, TorchField, build_model, with_weights
 

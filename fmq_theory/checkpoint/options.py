@@ -9,10 +9,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.checkpoint.audit_store import weights_digest
-from fmq_theory.checkpoint.files import open_checkpoint
-from fmq_theory.checkpoint.naming import classify
-from fmq_theory.checkpoint.reader import iter_tensors
+from fmq_theory.checkpoint.io.files import open_checkpoint
+from fmq_theory.checkpoint.io.naming import classify
+from fmq_theory.checkpoint.io.reader import iter_tensors
+from fmq_theory.checkpoint.io.tensors import weights_digest
 from fmq_theory.errors import FmqError, SchemeError, SourceError, WeightsError
 from fmq_theory.quantizers import get_scheme
 from fmq_theory.quantizers.block_scaled import BlockCell, BlockScheme, design_blocks

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fmq_theory.checkpoint.files import is_quantized, open_checkpoint
-from fmq_theory.checkpoint.inputs import checkpoint_files
-from fmq_theory.checkpoint.naming import classify
+from fmq_theory.checkpoint.io.files import is_quantized, open_checkpoint
+from fmq_theory.checkpoint.io.inputs import checkpoint_files
+from fmq_theory.checkpoint.io.naming import classify
+from fmq_theory.checkpoint.io.packed.index import CONFIG
+from fmq_theory.checkpoint.io.packed.tensor import CodebookType
+from fmq_theory.checkpoint.io.shards import find_checkpoint
+from fmq_theory.checkpoint.io.tensors import SkippedTensor
 from fmq_theory.checkpoint.output import OutputPlace
-from fmq_theory.checkpoint.packed_index import CONFIG
-from fmq_theory.checkpoint.packed_tensor import CodebookType
 from fmq_theory.checkpoint.quantizing_job import Job, OnNonfinite, Progress
 from fmq_theory.checkpoint.recipe import KeptTensor, Planned, Recipe
-from fmq_theory.checkpoint.shards import find_checkpoint
-from fmq_theory.checkpoint.tensors import SkippedTensor
 from fmq_theory.checkpoint.work_folder import WorkFolder
 from fmq_theory.errors import CheckpointError
 from fmq_theory.kernels.threads import default_threads

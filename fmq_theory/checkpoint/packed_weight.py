@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fmq_theory.checkpoint.number_types import torch_type
-from fmq_theory.checkpoint.packed_tensor import PackedTensor, Scales
+from fmq_theory.checkpoint.io.number_types import torch_type
+from fmq_theory.checkpoint.io.packed.tensor import PackedTensor, Scales
 from fmq_theory.quantizers.layout import Layout
 
 __all__ = ["SUBMODULE", "PackedWeight", "decode_on_device"]

@@ -4,11 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from fmq_theory.checkpoint.audit_store import weights_digest
-from fmq_theory.checkpoint.files import open_checkpoint
-from fmq_theory.checkpoint.naming import classify
+from fmq_theory.checkpoint.io.files import open_checkpoint
+from fmq_theory.checkpoint.io.naming import classify
+from fmq_theory.checkpoint.io.reader import iter_tensors
+from fmq_theory.checkpoint.io.tensors import weights_digest
 from fmq_theory.checkpoint.plan import Plan, PlanError
-from fmq_theory.checkpoint.reader import iter_tensors
 from fmq_theory.errors import FmqError
 
 __all__ = ["check_plan", "input_digests", "proven_gap"]

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fmq_theory.checkpoint.container import Spec, in_file_order, write_container
-from fmq_theory.checkpoint.entropy_coding import CODING, compress_codes, index_entropy, may_expand
-from fmq_theory.checkpoint.naming import Entry
-from fmq_theory.checkpoint.number_types import bytes_of, safetensors_type
-from fmq_theory.checkpoint.packed_index import (
+from fmq_theory.checkpoint.io.container import Spec, in_file_order, write_container
+from fmq_theory.checkpoint.io.naming import Entry
+from fmq_theory.checkpoint.io.number_types import bytes_of, safetensors_type
+from fmq_theory.checkpoint.io.packed.entropy_coding import CODING, compress_codes, index_entropy, may_expand
+from fmq_theory.checkpoint.io.packed.index import (
     CODEBOOK,
     CODES,
     CONFIG,
@@ -25,10 +25,10 @@ from fmq_theory.checkpoint.packed_index import (
     VERSION,
     full_config,
 )  # fmt: skip
-from fmq_theory.checkpoint.packed_table import PACKED, SMALL, Table, kept_checksum, write_table
-from fmq_theory.checkpoint.packed_tensor import CodebookType, PackedTensor, pack
+from fmq_theory.checkpoint.io.packed.table import PACKED, SMALL, Table, kept_checksum, write_table
+from fmq_theory.checkpoint.io.packed.tensor import CodebookType, PackedTensor, pack
+from fmq_theory.checkpoint.io.tensors import as_numpy, nonfinite
 from fmq_theory.checkpoint.recipe import MIN_NDIM, KeptTensor, Recipe
-from fmq_theory.checkpoint.tensors import as_numpy, nonfinite
 from fmq_theory.checkpoint.tied import tied_axes
 from fmq_theory.checkpoint.work_folder import Part, WorkFolder, digest
 from fmq_theory.errors import CheckpointError, FmqError, WeightsError

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from fmq_theory.checkpoint.files import open_checkpoint
-from fmq_theory.checkpoint.naming import Entry, check_patterns, classify, matches
-from fmq_theory.checkpoint.tensors import as_numpy, nonfinite
+from fmq_theory.checkpoint.io.files import open_checkpoint
+from fmq_theory.checkpoint.io.naming import Entry, check_patterns, classify, matches
+from fmq_theory.checkpoint.io.tensors import as_numpy, nonfinite
 from fmq_theory.errors import CheckpointError, FmqError, SchemeError, WeightsError
 from fmq_theory.quantizers import get_scheme
 from fmq_theory.quantizers.block_scaled import BlockScheme

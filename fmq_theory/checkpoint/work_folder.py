@@ -19,9 +19,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.checkpoint.container import Spec, open_container, write_container
-from fmq_theory.checkpoint.packed_index import CODEBOOK, CODES, SCALES
-from fmq_theory.checkpoint.packed_table import PackedRow
+from fmq_theory.checkpoint.io.container import Spec, open_container, write_container
+from fmq_theory.checkpoint.io.packed.index import CODEBOOK, CODES, SCALES
+from fmq_theory.checkpoint.io.packed.table import PackedRow
 from fmq_theory.errors import CheckpointError, OutputError
 from fmq_theory.storage import OwnFolder, Place
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from fmq_theory.bounds import Prediction, predict
 from fmq_theory.checkpoint import NamedTensor, read_tensors
-from fmq_theory.checkpoint.files import is_quantized
-from fmq_theory.checkpoint.shards import find_checkpoint
+from fmq_theory.checkpoint.io.files import is_quantized
+from fmq_theory.checkpoint.io.shards import find_checkpoint
 from fmq_theory.claims.comparison import (
     RATIO_SCHEMES,
     Comparison,

@@ -44,8 +44,8 @@ def export(quantized: Path, out: Path, kind: str, config_path: Path | None, forc
     """  # noqa: D301 (click reads \\b as "keep these lines")
     leave_torch_out_of_pot()
     with reported_errors(), reading_checkpoint(quantized, config_path):
+        from fmq_theory.checkpoint.io.shards import find_checkpoint
         from fmq_theory.checkpoint.plain_file import export_folder
-        from fmq_theory.checkpoint.shards import find_checkpoint
 
         beside = find_checkpoint(quantized).parent / "config.json"
         base = read_config(config_path or beside)

@@ -21,7 +21,7 @@ def reading_checkpoint(checkpoint: Path | None, *others: Path | str | None) -> G
         with reading(*others):
             yield
         return
-    from fmq_theory.checkpoint.inputs import checkpoint_files
+    from fmq_theory.checkpoint.io.inputs import checkpoint_files
 
     with reading(*checkpoint_files(checkpoint), *others):
         yield

@@ -14,8 +14,8 @@ from fmq_theory.cli.running import FmqCommand
 from fmq_theory.cli.start import leave_torch_out_of_pot
 
 if TYPE_CHECKING:
+    from fmq_theory.checkpoint.io.packed.tensor import CodebookType
     from fmq_theory.checkpoint.packed_file import WrittenCheckpoint
-    from fmq_theory.checkpoint.packed_tensor import CodebookType
     from fmq_theory.checkpoint.plan import Plan
     from fmq_theory.checkpoint.quantizing_job import OnNonfinite
     from fmq_theory.checkpoint.recipe import Misfit
@@ -159,7 +159,7 @@ def quantize(
         raise click.UsageError("-o OUT is missing: the file or the folder to write")
     leave_torch_out_of_pot()
     with reported_errors(), reading_checkpoint(checkpoint, plan_path, sensitivities):
-        from fmq_theory.checkpoint.inputs import unchanged
+        from fmq_theory.checkpoint.io.inputs import unchanged
         from fmq_theory.checkpoint.output import OutputPlace
         from fmq_theory.checkpoint.packed_file import write_quantized
         from fmq_theory.report import progress_bar
@@ -210,7 +210,7 @@ def _proven(plan: "Plan | None", checkpoint: Path, written: "WrittenCheckpoint")
 
 def _base_config(checkpoint: Path) -> dict[str, Any] | None:
     """The config.json of a folder that was given; what it says of the model stays true."""
-    from fmq_theory.checkpoint.shards import find_checkpoint
+    from fmq_theory.checkpoint.io.shards import find_checkpoint
 
     if not checkpoint.is_dir():
         return None

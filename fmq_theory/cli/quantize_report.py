@@ -10,10 +10,10 @@ import click
 from fmq_theory.shown import escaped, json_text, one_line, python_text, shell_word, shown
 
 if TYPE_CHECKING:
+    from fmq_theory.checkpoint.io.tensors import SkippedTensor
     from fmq_theory.checkpoint.packed_file import WrittenCheckpoint
     from fmq_theory.checkpoint.plan import Plan
     from fmq_theory.checkpoint.recipe import KeptTensor
-    from fmq_theory.checkpoint.tensors import SkippedTensor
     from fmq_theory.cli.quantize_plan import Asked
 
 __all__ = ["report_written", "write_plan"]
@@ -119,7 +119,7 @@ def write_plan(asked: "Asked", path: Path | None, *, force: bool) -> None:
 
     if path is not None:
         check_writable(path, overwrite=force)
-    from fmq_theory.checkpoint.inputs import unchanged
+    from fmq_theory.checkpoint.io.inputs import unchanged
 
     with unchanged(asked.checkpoint):
         plan = asked.measured()
@@ -177,7 +177,7 @@ def _say_ends(plan: "Plan") -> None:
 
 
 def _list(title: str, tensors: Sequence["KeptTensor | SkippedTensor"]) -> None:
-    from fmq_theory.checkpoint.reasons import by_reason
+    from fmq_theory.checkpoint.io.reasons import by_reason
     from fmq_theory.report.audit_words import counted
 
     if tensors:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from rich.text import Text
 
-from fmq_theory.checkpoint.reasons import by_reason
+from fmq_theory.checkpoint.io.reasons import by_reason
 from fmq_theory.claims.comparison import Comparison, Row
 from fmq_theory.claims.crossover import crossover_in_words, crossover_mark
 from fmq_theory.claims.verdict import place_in_band

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from fmq_theory.checkpoint import write_quantized
-from fmq_theory.checkpoint.number_types import bytes_of
+from fmq_theory.checkpoint.io.number_types import bytes_of
 from fmq_theory.checkpoint.packed_file import WrittenCheckpoint
 from fmq_theory.checkpoint.recipe import Recipe
 

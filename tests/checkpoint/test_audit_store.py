@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from fmq_theory.checkpoint.audit import audit
 from fmq_theory.checkpoint.audit_result import Audit
-from fmq_theory.checkpoint.audit_store import weights_digest
+from fmq_theory.checkpoint.io.tensors import weights_digest
 from fmq_theory.errors import OutputError
 
 FAST = {"schemes": ("uniform", "equal_mass"), "bits": (2, 4)}

@@ -21,8 +21,8 @@ from fmq_theory.checkpoint import (
     quantize_module,
     write_quantized,
 )
+from fmq_theory.checkpoint.io.packed.tensor import pack
 from fmq_theory.checkpoint.modules import PACKED, PackedEmbedding, PackedLinear, resident_bytes
-from fmq_theory.checkpoint.packed_tensor import pack
 from fmq_theory.checkpoint.packed_weight import PackedWeight, decode_on_device
 from fmq_theory.checkpoint.recipe import Recipe, recipes_for
 from fmq_theory.errors import CheckpointError, WeightsError

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from fmq_theory.checkpoint import QuantizedFile, load, read_state, read_tensors, write_quantized
-from fmq_theory.checkpoint.packed_table import PACKED
+from fmq_theory.checkpoint.io.packed.table import PACKED
 from fmq_theory.checkpoint.recipe import Recipe, nonfinite_names, recipes_for
 from fmq_theory.errors import CheckpointError, FmqError, OutputError, SchemeError, WeightsError
 from fmq_theory.quantizers import quantize

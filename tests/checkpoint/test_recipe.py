@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fmq_theory.checkpoint.naming import matches
+from fmq_theory.checkpoint.io.naming import matches
 from fmq_theory.checkpoint.recipe import KeptTensor, recipes_for
 from fmq_theory.errors import CheckpointError, WeightsError
 from tests.checkpoint.mixed_checkpoint import mixed_checkpoint, recipe

@@ -16,10 +16,10 @@ import torch
 from safetensors.torch import save_file
 
 from fmq_theory.checkpoint import QuantizedFile, load, write_quantized
-from fmq_theory.checkpoint.container import open_container, write_container
-from fmq_theory.checkpoint.number_types import bytes_of
-from fmq_theory.checkpoint.packed_index import CONFIG
-from fmq_theory.checkpoint.packed_table import PACKED
+from fmq_theory.checkpoint.io.container import open_container, write_container
+from fmq_theory.checkpoint.io.number_types import bytes_of
+from fmq_theory.checkpoint.io.packed.index import CONFIG
+from fmq_theory.checkpoint.io.packed.table import PACKED
 from fmq_theory.checkpoint.recipe import Recipe
 from fmq_theory.errors import FmqError
 
