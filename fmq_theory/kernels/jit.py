@@ -23,14 +23,18 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def sources_digest() -> str:
-    """Digest of all kernel sources and the numba version.
+KERNELS = Path(__file__).parent
+
+
+def sources_digest(folder: Path = KERNELS) -> str:
+    """Digest of all kernel sources, in subfolders too, and the numba version.
 
     Numba's own index sees an edit of the file that holds a function, but not one of a callee in
     another file; a directory per digest makes a stale kernel impossible.
     """
     digest = hashlib.sha256(numba.__version__.encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,20 @@ def test_without_a_place_to_write_kernels_work_uncached(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")  # a file where a directory is needed, which stops even root
     assert run(file) == ["4.0", "None"]
+
+
+def test_an_edit_in_a_room_of_a_room_is_another_digest(tmp_path: Path) -> None:
+    copy = tmp_path / "kernels"
+    shutil.copytree(jit.KERNELS, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    assert sources_digest(copy) == sources_digest()
+    nested = copy / "room" / "nested.py"
+    nested.parent.mkdir()
+    nested.write_text("ONE = 1\n")
+    with_room = sources_digest(copy)
+    nested.write_text("ONE = 2\n")
+    edited = sources_digest(copy)
+    nested.rename(copy / "nested.py")  # the same text at another place
+    assert len({sources_digest(), with_room, edited, sources_digest(copy)}) == 4
 
 
 def test_the_process_wide_setting_is_restored() -> None:
