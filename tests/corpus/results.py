@@ -1,8 +1,8 @@
 """Digests of what the library computes, so that two versions of it can be compared to the bit.
 
 ``python -m tests.corpus.results --out FILE.json`` writes the digests; with ``--compare ONE.json OTHER.json``
-it names what differs between two such files, and ends with status 1 where anything does. Both have to come from
-one machine: libm and fused multiply-add differ between processors.
+it names what differs between two such files, and ends with status 1 where anything does. Both have to come
+from one machine: libm and fused multiply-add differ between processors.
 
 The checkpoints come from the folder of ``--checkpoints``; without one, synthetic weights stand in for them.
 """
