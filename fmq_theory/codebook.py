@@ -66,7 +66,17 @@ class Codebook:
 
     @classmethod
     def nearest(cls, levels: ArrayLike) -> "Codebook":
-        """Nearest-level codebook: thresholds half-way between sorted, distinct levels."""
+        """Q(x) = argmin over the levels of |x - c|: thresholds half-way between sorted, distinct levels.
+
+        Args:
+            levels: finite numbers in the source's units, in any order, shape ``[m]``; equal ones count once.
+
+        Returns:
+            The codebook of the distinct levels, K <= m.
+
+        Raises:
+            SchemeError: no levels, or one that is not finite.
+        """
         distinct = np.unique(np.asarray(levels, dtype=np.float64))
         # Halving each first keeps 1e308 finite. A middle that is rounded onto the lower level, or
         # past a neighbour, would leave that level without a cell.
@@ -84,13 +94,27 @@ class Codebook:
         return np.concatenate(([-np.inf], self.thresholds, [np.inf]))
 
     def encode(self, values: ArrayLike) -> NDArray[np.unsignedinteger]:
-        """Index of each value's cell, same shape as ``values``; the smallest unsigned type."""
+        """The k with thresholds[k - 1] <= x < thresholds[k], for each value x.
+
+        Args:
+            values: numbers in the source's units, of any shape.
+
+        Returns:
+            Codes from 0 to K - 1 of the shape of ``values``, in the smallest unsigned type that holds them.
+        """
         dtype = np.min_scalar_type(self.num_levels - 1)
         codes = np.searchsorted(self.thresholds, np.asarray(values, dtype=np.float64), side="right")
         return codes.astype(dtype)
 
     def decode(self, codes: NDArray[np.integer]) -> NDArray[np.float64]:
-        """levels[codes]."""
+        """Q(x) = levels[k] for each code k.
+
+        Args:
+            codes: whole numbers from 0 to K - 1, of any shape.
+
+        Returns:
+            Levels in the source's units, of the shape of ``codes``.
+        """
         return self.levels[codes]
 
 
@@ -98,6 +122,10 @@ class LowerBound(NamedTuple):
     """value * 2**exponent: no codebook of that size has a smaller sum of squared errors; nan proves nothing.
 
     Squares of weights near the ends of float64 are no float64, so their sum keeps an exponent of its own.
+
+    Attributes:
+        value: the bound over 2**exponent, in squared units of the weights; nan where nothing is proven.
+        exponent: of the power of two.
     """
 
     value: float = np.nan
@@ -126,7 +154,12 @@ class Codebooks:
 
     @classmethod
     def empty(cls, num_rows: int, num_levels: int) -> "Codebooks":
-        """Arrays to be filled."""
+        """Arrays to be filled: levels of 0, infinite thresholds, all levels in use, nothing proven.
+
+        Args:
+            num_rows: R.
+            num_levels: K >= 1.
+        """
         return cls(
             np.zeros((num_rows, num_levels)),
             np.full((num_rows, num_levels - 1), np.inf),
@@ -137,13 +170,24 @@ class Codebooks:
 
     @classmethod
     def of_levels(cls, levels: NDArray[np.float64], thresholds: NDArray[np.float64]) -> "Codebooks":
-        """Codebooks with all their levels in use and nothing proven."""
+        """Codebooks with all their levels in use and nothing proven.
+
+        Args:
+            levels: of each row, non-decreasing, shape ``[R, K]``; kept, not copied.
+            thresholds: between them, shape ``[R, K - 1]``; kept, not copied.
+        """
         num_rows, num_levels = levels.shape
         books = cls.empty(num_rows, num_levels)
         return cls(levels, thresholds, books.used, books.lower_bound, books.bound_exponent)
 
     def put(self, row: int, codebook: Codebook, lower_bound: LowerBound = LowerBound()) -> None:  # noqa: B008
-        """Fills one row."""
+        """Fills one row, and repeats the last level behind those in use.
+
+        Args:
+            row: which one, from 0.
+            codebook: of at most K levels.
+            lower_bound: what is proven of codebooks of its size; nothing unless given.
+        """
         count = codebook.num_levels
         self.levels[row, :count] = codebook.levels
         self.levels[row, count:] = codebook.levels[-1]
@@ -153,13 +197,22 @@ class Codebooks:
         self.lower_bound[row], self.bound_exponent[row] = lower_bound
 
     def put_rows(self, rows: NDArray[np.intp], books: "Codebooks") -> None:
-        """Fills several rows with other codebooks of the same K."""
+        """Fills several rows with codebooks of the same K.
+
+        Args:
+            rows: which ones, from 0, shape ``[m]``.
+            books: m codebooks, in the order of ``rows``.
+        """
         self.levels[rows], self.thresholds[rows] = books.levels, books.thresholds
         self.used[rows] = books.used
         self.lower_bound[rows], self.bound_exponent[rows] = books.lower_bound, books.bound_exponent
 
     def padded(self, num_levels: int) -> "Codebooks":
-        """The same codebooks with room for ``num_levels`` >= K."""
+        """The same codebooks with room for ``num_levels`` >= K.
+
+        Args:
+            num_levels: how many levels each row has room for afterwards, at least the present K.
+        """
         missing = num_levels - self.levels.shape[1]
         if missing == 0:
             return self
@@ -168,6 +221,10 @@ class Codebooks:
         return Codebooks(levels, thresholds, self.used, self.lower_bound, self.bound_exponent)
 
     def row(self, index: int) -> Codebook:
-        """The codebook of one row."""
+        """The codebook of one row, without what pads it.
+
+        Args:
+            index: which one, from 0.
+        """
         count = int(self.used[index])
         return Codebook(self.levels[index, :count], self.thresholds[index, : count - 1])

@@ -49,7 +49,14 @@ class FmqError(Exception):
         return type(self), (self.thing, self.cause, self.remedy)
 
     def renamed(self, thing: str) -> "FmqError":
-        """The same error about a thing that only the caller can name (a tensor, a channel)."""
+        """The same error about a thing that only the caller can name (a tensor, a channel).
+
+        Args:
+            thing: what the error is about in the caller's words, as "tensor 'a.weight'".
+
+        Returns:
+            An error of the same class, with the same cause and remedy.
+        """
         return type(self)(thing, self.cause, self.remedy)
 
 

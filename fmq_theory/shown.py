@@ -139,7 +139,14 @@ def json_text(value: object, *, indent: int | None = 1, ascii_only: bool = False
 
 
 def plain_values(value: Any) -> Any:
-    """JSON values: nan is None, an infinite number the string "inf"."""
+    """JSON values: nan is None, an infinite number the string "inf".
+
+    Args:
+        value: a number, text, None, or a mapping or sequence of such, to any depth.
+
+    Returns:
+        The same with values that ``json.dumps`` writes as JSON allows.
+    """
     if isinstance(value, Mapping):
         return {key: plain_values(item) for key, item in cast("Mapping[str, Any]", value).items()}
     if isinstance(value, (list, tuple)):

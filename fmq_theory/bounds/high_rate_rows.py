@@ -47,7 +47,7 @@ class HighRateRows:
         """The mean squared error that the scheme's high-rate law gives each row with K levels, shape ``[R]``.
 
         Args:
-            scheme_name: as ``predict`` takes it.
+            scheme_name: one of ``PREDICTED_SCHEMES``, ``power:ALPHA``, ``ecq:LAMBDA``, ``published:RULE``.
             num_levels: K >= 2.
 
         Returns:

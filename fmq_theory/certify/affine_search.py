@@ -21,8 +21,9 @@ below its own. So
 
 Where that does not decide, the widths are weighted with the curvature F can still have: N_uu >= 2 sum_j g_j
 f(t_j)/sigma is bounded from below by the least density over the range of t_j = (u + m_j)/sigma, N_sigma,sigma
-likewise with t_j^2. A box on which the bound is positive holds no better table; the others are halved.
-Nothing is assumed about the law but a second moment. **Outside of the boxes**, for a symmetric law:
+by the same sum with each term times t_j^2. A box on which the bound is positive holds no better table; the
+others are halved. Nothing is assumed about the law but a second moment. **Outside of the boxes**, for a
+symmetric law:
 
 * scale small: the levels span L = (l_K - l_1)/sigma, and D >= min_c E dist(X, [c - L/2, c + L/2])^2 =
   2 E[(X - L/2)^2; X > L/2], which grows as L shrinks (the mean of an even convex function of X - c is least

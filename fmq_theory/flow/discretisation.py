@@ -94,6 +94,13 @@ def check_convergence(
     The error with S steps is their difference over 1 - 2^-p (Richardson), p the order, if the steps
     are small enough for the order to show; if not, the difference is large and the check fails.
 
+    Args:
+        field: v.
+        noise: x at t = 0, shape ``[batch, *sample_shape]``.
+        steps: S, at least 1.
+        sampler: a name, or a sampler.
+        tolerance: the largest error, relative to the samples, that counts as converged.
+
     Raises:
         FlowError: the field is not finite even with 2S steps, or as ``sample`` raises.
 

@@ -44,11 +44,21 @@ class VelocityField(Protocol):
         Row i of the batch sees row i of the condition and no other row, so a Jacobian-vector product
         of the batch is one product a sample. torch.func can differentiate it by ``x``, and by what
         was handed to ``with_parameters``.
+
+        Args:
+            x: states, shape ``[batch, *sample_shape]``.
+            t: the time of the whole batch, from 0 (noise) to 1 (data).
+
+        Returns:
+            dx/dt, of the shape of ``x``.
         """
         ...
 
     def with_parameters(self, parameters: Mapping[str, Tensor]) -> Self:
         """The same field with other weights; those that are not named stay.
+
+        Args:
+            parameters: tensors by the names of the weights that they replace, each of the same shape.
 
         Raises:
             FlowError: an unknown name, or another shape.
@@ -56,7 +66,14 @@ class VelocityField(Protocol):
         ...
 
     def select(self, index: Tensor) -> Self:
-        """The field for some samples, by their int64 indices: it keeps those rows of the condition."""
+        """The field for some samples, by their int64 indices: it keeps those rows of the condition.
+
+        Args:
+            index: which samples, int64 from 0, shape ``[m]``.
+
+        Returns:
+            The field of m samples.
+        """
         ...
 
 
@@ -106,6 +123,11 @@ class TorchField:
     ) -> "TorchField":
         """A field with a copy of the module's weights.
 
+        Args:
+            module: called as ``module(x, t, *condition)``.
+            sample_shape: of one sample, without the batch.
+            condition: the rest of the module's arguments, each with one row a sample; none unless given.
+
         Raises:
             FlowError: the module has no weights, or the parts of the condition differ in length.
         """
@@ -126,6 +148,10 @@ class TorchField:
 
     def velocity(self, x: Tensor, t: float) -> Tensor:
         """v(x, t), of the shape of ``x``.
+
+        Args:
+            x: states, shape ``[batch, *sample_shape]``, with a row of the condition for each.
+            t: the time of the whole batch, from 0 (noise) to 1 (data).
 
         Raises:
             FlowError: ``x`` has another shape than ``[batch, *sample_shape]``, or more rows than the
@@ -149,7 +175,14 @@ class TorchField:
         return answer
 
     def with_parameters(self, parameters: Mapping[str, Tensor]) -> "TorchField":
-        """The same field with other weights, which are kept as they are: not copied, not detached."""
+        """The same field with other weights, which are kept as they are: not copied, not detached.
+
+        Args:
+            parameters: tensors by the names of the weights that they replace, each of the same shape.
+
+        Raises:
+            FlowError: an unknown name, or a tensor of other shape.
+        """
         for name, tensor in parameters.items():
             own = self.parameters.get(name)
             if own is None:
@@ -167,6 +200,9 @@ class TorchField:
     def with_condition(self, condition: tuple[Tensor, ...]) -> "TorchField":
         """The same field for other samples.
 
+        Args:
+            condition: the rest of the module's arguments, each with one row a sample.
+
         Raises:
             FlowError: the parts differ in length.
         """
@@ -179,11 +215,19 @@ class TorchField:
         return replace(self, condition=tuple(part.detach() for part in condition))
 
     def select(self, index: Tensor) -> "TorchField":
-        """The field for the samples of these int64 indices."""
+        """The field for the samples of these int64 indices.
+
+        Args:
+            index: which samples, int64 from 0, shape ``[m]``.
+        """
         return replace(self, condition=tuple(part[index] for part in self.condition))
 
     def as_type(self, dtype: torch.dtype) -> "TorchField":
-        """The same weights in another floating point type, for a check of what rounding does."""
+        """The same weights in another floating point type, for a check of what rounding does.
+
+        Args:
+            dtype: a floating point type of torch.
+        """
         return replace(
             self,
             parameters=MappingProxyType({k: v.to(dtype) for k, v in self.parameters.items()}),

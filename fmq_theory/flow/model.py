@@ -104,6 +104,10 @@ class FlowModel:
     def field(self, batch: int, generator: torch.Generator) -> TorchField:
         """The velocity field of ``batch`` samples, with conditions drawn for them.
 
+        Args:
+            batch: samples, at least 1.
+            generator: where the conditions' randomness comes from; it is advanced.
+
         Raises:
             FlowError: ``draw_condition`` fails, or the module cannot be called as
                 ``module(x, t, *condition)``.
@@ -129,7 +133,12 @@ class FlowModel:
         return TorchField.of(self.module, self.sample_shape, tensors)
 
     def noise(self, batch: int, generator: torch.Generator) -> Tensor:
-        """Standard normal x at t = 0, shape ``[batch, *sample_shape]``, of the weights' type."""
+        """Standard normal x at t = 0, shape ``[batch, *sample_shape]``, of the weights' type.
+
+        Args:
+            batch: samples, at least 1.
+            generator: where the randomness comes from; it is advanced.
+        """
         dtype = next((p.dtype for p in self.module.parameters()), torch.float32)
         return torch.randn((batch, *self.sample_shape), generator=generator, dtype=dtype)
 

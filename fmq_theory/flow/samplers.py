@@ -94,6 +94,9 @@ SAMPLERS = {
 def get_sampler(sampler: str | Sampler) -> Sampler:
     """The sampler of a name.
 
+    Args:
+        sampler: a key of ``SAMPLERS``, or a sampler, which is returned as it is.
+
     Raises:
         FlowError: there is none.
     """

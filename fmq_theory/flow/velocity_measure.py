@@ -88,6 +88,9 @@ class VelocitySettings:
     def batches_of(self, data: RealData) -> int:
         """How many batches there are.
 
+        Args:
+            data: the images that the network is asked about.
+
         Raises:
             FlowError: the data do not fill them.
         """

@@ -24,6 +24,10 @@ def distortion(codebook: Codebook, source: Source) -> float:
     of the largest square of data, or comes near an end of float64, their weights are visited one by one. By
     T1 of the theory this is also W2**2 between the source and its quantized image.
 
+    Args:
+        codebook: Q, of any scheme.
+        source: the law of X, or data.
+
     Returns:
         In squared units of the source; ``inf`` where the source has an infinite second moment, or D exceeds
         float64. Of data never zero unless every weight is a level.

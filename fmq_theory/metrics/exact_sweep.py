@@ -34,8 +34,8 @@ def w2_squared_exact(x: SortedSample, y: SortedSample) -> float:
     each with an exponent of its own, so that no square leaves float64 before the sum does.
 
     Args:
-        x: points in order with positive masses.
-        y: likewise.
+        x: points of the first measure in order, with positive masses.
+        y: points of the second measure in order, with positive masses.
 
     Returns:
         In the square of the units of the points; ``inf`` beyond float64.

@@ -152,7 +152,8 @@ def median_intervals(
     Args:
         repeats: finite numbers, ``[sets, m]``.
         confidence: in (0, 1).
-        interpolated: as there: nominal on smooth laws, or order statistics, which cover on every law.
+        interpolated: whether ends lie between order statistics, for the nominal confidence on smooth laws;
+            or on them, for at least that confidence on every law.
 
     Returns:
         The lower and the upper ends, ``[sets]`` each.
@@ -181,8 +182,17 @@ def median_intervals(
 def fewest_for_median(confidence: float = 0.95) -> int:
     """The fewest repeats that have an interval of the median: 2^(1-m) <= 1 - confidence.
 
+    Args:
+        confidence: the least probability with which the interval covers the median, inside (0, 1).
+
+    Returns:
+        m, of which the smallest and the largest are the interval's ends.
+
     Raises:
         WeightsError: a confidence outside (0, 1).
+
+    Reference:
+        hettmansperger1986confidence, for the interval from one order statistic to another.
 
     Examples:
         >>> from fmq_theory.metrics import fewest_for_median
@@ -229,7 +239,11 @@ def mean_estimate(samples: Iterable[float], *, confidence: float = 0.95) -> Esti
 
 
 def exact_estimate(value: float) -> Estimate:
-    """A quantity measured on the whole population, such as the weights of one checkpoint."""
+    """value +- 0: a quantity measured on the whole population, such as the weights of one checkpoint.
+
+    Args:
+        value: the quantity, in its own unit.
+    """
     return Estimate(value, value, value, 1, 1.0)
 
 

@@ -13,13 +13,31 @@ __all__ = ["cell_masses", "index_entropy", "shannon_lower_bound"]
 
 
 def cell_masses(codebook: Codebook, source: Source) -> NDArray[np.float64]:
-    """p_k = P(X in cell k), shape ``[K]``."""
+    """p_k = P(X in cell k), shape ``[K]``.
+
+    Args:
+        codebook: of K levels.
+        source: the law, or data.
+
+    Returns:
+        Probabilities that add up to 1, shape ``[K]``.
+    """
     edges = codebook.edges()
     return source.partial_moments(edges[:-1], edges[1:], about=codebook.levels).mass
 
 
 def index_entropy(codebook: Codebook, source: Source) -> float:
     """H = -sum_k p_k log2 p_k, in bits a weight: the rate of the codes under an ideal entropy coder.
+
+    Args:
+        codebook: of K levels.
+        source: the law, or data.
+
+    Returns:
+        From 0 to log2 K.
+
+    Reference:
+        chou1989entropy, whose rate it is.
 
     Examples:
         >>> from fmq_theory import metrics, quantizers, sources

@@ -39,9 +39,9 @@ def w2_squared(
     Args:
         a: numbers of any shape; array-like or torch tensor, float16 to float64. What is not float64 is
             sorted as float32, in a copy of that size.
-        b: likewise; of any size.
+        b: numbers of any shape and size, read in the same way; how many there are need not agree with ``a``.
         a_weights: masses, of the shape of ``a``, not negative; equal if None.
-        b_weights: likewise for ``b``.
+        b_weights: masses, of the shape of ``b``, not negative; equal if None.
         threads: with two, both samples are sorted at once; None for FMQ_THREADS or the CPUs there are.
 
     Returns:
@@ -64,7 +64,17 @@ def w2_squared(
 
 
 def sample_to_codebook_w2_squared(sample: Empirical, codebook: Codebook) -> float:
-    """W2**2 between data and the data after quantization; by T1 it equals the distortion.
+    """W2**2 between data and the data after quantization: integral of (F^-1 - G^-1)^2; by T1 the distortion.
+
+    Args:
+        sample: the data.
+        codebook: Q, of any scheme.
+
+    Returns:
+        In squared units of the data.
+
+    Reference:
+        T1 (docs/theory/t2-two-transport-problems.md).
 
     Examples:
         >>> from fmq_theory import metrics, sources

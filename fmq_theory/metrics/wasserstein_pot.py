@@ -34,10 +34,10 @@ def w2_squared_pot(
     """W2**2 as `w2_squared` defines it, computed by POT in float64.
 
     Args:
-        a: see `w2_squared`.
-        b: see `w2_squared`.
-        a_weights: see `w2_squared`.
-        b_weights: see `w2_squared`.
+        a: positions of the first measure, numbers of any shape; array-like or torch tensor.
+        b: positions of the second measure, numbers of any shape; array-like or torch tensor.
+        a_weights: masses at ``a``, of its shape, not negative; equal if None.
+        b_weights: masses at ``b``, of its shape, not negative; equal if None.
         method: the function of POT: ``wasserstein_1d`` integrates quantile functions, ``emd2_1d`` sorts
             and sweeps, ``emd_1d_sorted`` is the sweep inside it, without a second sort.
 
@@ -54,7 +54,19 @@ def w2_squared_pot(
 def sample_to_codebook_w2_squared_pot(
     sample: Empirical, codebook: Codebook, *, method: PotMethod = "emd_1d_sorted"
 ) -> float:
-    """W2**2 between data and the data after quantization, by POT; a few ms for a million weights."""
+    """W2**2 between data and the data after quantization, by POT; a few ms for a million weights.
+
+    Args:
+        sample: the data.
+        codebook: Q, of any scheme.
+        method: which of POT's solvers, see ``w2_squared_pot``.
+
+    Returns:
+        In squared units of the data.
+
+    Reference:
+        flamary2021pot; T1 (docs/theory/t2-two-transport-problems.md).
+    """
     return _by_pot(codebook_pair(sample, codebook), method)
 
 

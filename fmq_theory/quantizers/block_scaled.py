@@ -91,15 +91,17 @@ def quantize_blocks(
     """Quantize with one scale for each ``group_size`` consecutive weights of a channel and one codebook.
 
     Args:
-        weights: see ``quantize``; those in float64 are rounded to float32 first.
+        weights: numpy array, array-like or torch tensor of real numbers, any shape; those in
+            float64 are rounded to float32 first.
         scheme: of the shared codebook; "block:..." (see ``BlockScheme``) decides on the next options too.
         bits: 1 to 8.
         group_size: it must divide the weights of a channel.
         scale_type: "float16", "float8_e4m3" or "float32".
-        signed: see ``BlockScheme``; it gives 4 to 6 % less error at 4 bits and costs nothing.
-        sweeps: see ``BlockScheme``; none ever raises the error.
+        signed: whether a scale carries the sign of its group's largest magnitude, which gives 4 to 6 % less
+            error at 4 bits and costs nothing.
+        sweeps: further rounds that refine scales, codebook and codes in turn; none ever raises the error.
         axis: of the channels.
-        threads: see ``quantize``.
+        threads: at most so many at once; None for FMQ_THREADS, or all CPUs. No result depends on it.
 
     Raises:
         WeightsError: see ``quantize``; or magnitudes that float32 cannot scale.
@@ -141,8 +143,8 @@ class BlockCell:
 
     Attributes:
         bits: of a code.
-        mse: as ``BlockQuantized.mse``, up to rounding.
-        effective_bits: as ``BlockQuantized.effective_bits``.
+        mse: mean of (weight - dequantized weight)**2 over all weights, up to rounding.
+        effective_bits: bits per weight: the code, and its share of the scales and the codebook.
     """
 
     bits: int
@@ -163,12 +165,13 @@ def design_blocks(
     With sweeps, which need codes, each bit-width costs as much as ``quantize_blocks``.
 
     Args:
-        weights: see ``quantize_blocks``.
-        block: see ``BlockScheme``.
+        weights: numpy array, array-like or torch tensor of real numbers, any shape; those in
+            float64 are rounded to float32 first.
+        block: how scales and the shared codebook are chosen.
         bits: 1 to 8 each.
-        group_size: see ``quantize_blocks``.
-        axis: see ``quantize_blocks``.
-        threads: see ``quantize``.
+        group_size: weights that share a scale; it must divide the weights of a channel.
+        axis: of the channels.
+        threads: at most so many at once; None for FMQ_THREADS, or all CPUs. No result depends on it.
 
     Raises:
         WeightsError: see ``quantize_blocks``.

@@ -19,6 +19,9 @@ class FP4(FixedTable):
 
     Sixteen codes, fifteen levels: +0 and -0 are one.
 
+    Args:
+        sample_size: n, for a law only: max|x| is that of its typical range among n weights.
+
     Reference:
         OCP Microscaling Formats (MX) v1.0, 2023, section 5.3.3 (FP4 E2M1).
     """

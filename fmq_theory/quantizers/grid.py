@@ -65,13 +65,13 @@ def design_grid(
     codebooks. Pairs that do not exist (NF4 at other than 4 bits) are left out.
 
     Args:
-        weights: see ``quantize``.
+        weights: numpy array, array-like or torch tensor of real numbers, any shape.
         schemes: names or schemes.
         bits: 1 to 8 each.
-        granularity: see ``quantize``.
-        axis: see ``quantize``.
-        group_size: see ``quantize``.
-        threads: see ``quantize``.
+        granularity: "tensor", "channel" (one codebook for each index of ``axis``), or "group".
+        axis: of the channels.
+        group_size: weights that share a codebook, for granularity "group"; it must divide a channel.
+        threads: at most so many at once; None for FMQ_THREADS, or all CPUs. No result depends on it.
 
     Raises:
         WeightsError: see ``quantize``.

@@ -55,6 +55,11 @@ class MinMaxUniform(Scheme):
     def design_on_range(self, low: float, high: float, num_levels: int) -> Codebook:
         """The codebook on [``low``, ``high``], both ends included.
 
+        Args:
+            low: the lowest level, in the units of the weights.
+            high: the highest level, in the units of the weights.
+            num_levels: K >= 1.
+
         Raises:
             SchemeError: the ends are not finite or not in order, or K is not a positive integer.
         """

@@ -38,6 +38,9 @@ class NF4(FixedTable):
     With q the standard normal quantile and d = 0.9677083 the levels are q at 9 even steps from d
     to 1/2 above zero (the last left out) and -q at 8 such steps below, over q(d).
 
+    Args:
+        sample_size: n, for a law only: max|x| is that of its typical range among n weights.
+
     Reference:
         Dettmers, Pagnoni, Holtzman, Zettlemoyer, "QLoRA", NeurIPS 2023, arXiv:2305.14314, app. E.
 

@@ -99,7 +99,7 @@ class Published(Scheme):
         """Codebooks and codes as the rule makes them of the rows in float32, one thread.
 
         Args:
-            rows: see ``Scheme.quantize_rows``.
+            rows: finite weights, float32 or float64, contiguous, shape ``[R, C]``.
             num_levels: K <= 256.
             threads: not used: numpy's own functions do the work.
 

@@ -55,6 +55,13 @@ class Scheme(abc.ABC):
         left to choose, and the published uniform leaves such channels untouched. Data whose
         squares would leave float64 are designed for in a power-of-two unit, which is exact.
 
+        Args:
+            source: a law, or data.
+            num_levels: K >= 1.
+
+        Returns:
+            A codebook of K levels, or of fewer where the source has fewer values or the scheme's table does.
+
         Raises:
             SchemeError: ``num_levels`` is not a positive integer, or the scheme has no codebook
                 of that size.
@@ -81,12 +88,24 @@ class Scheme(abc.ABC):
         """``design``, and a proven lower bound of n times the distortion of every codebook of that size.
 
         The bound is nan where the scheme proves nothing. n is the total mass of data.
+
+        Args:
+            source: a law, or data.
+            num_levels: K >= 1.
+
+        Raises:
+            SchemeError: see ``design``.
+            SourceError: see ``design``.
         """
         return self.design(source, num_levels), LowerBound()
 
     @final
     def design_rows(self, rows: SortedRows, num_levels: int) -> Codebooks:
         """The codebook of each row, as ``design`` makes it of the row as a source.
+
+        Args:
+            rows: sorted weights, one row a codebook.
+            num_levels: K >= 1.
 
         Raises:
             SchemeError: see ``design``.
@@ -146,7 +165,20 @@ class Scheme(abc.ABC):
     def quantize_sorted_rows(
         self, ordered: SortedRows, rows: NDArray[np.floating], num_levels: int
     ) -> tuple[Codebooks, NDArray[np.uint8]]:
-        """``quantize_rows`` where the rows are known in order too: one sort serves a whole grid."""
+        """``quantize_rows`` where the rows are known in order too: one sort serves a whole grid.
+
+        Args:
+            ordered: the same rows in order.
+            rows: finite weights, float32 or float64, contiguous, shape ``[R, C]``.
+            num_levels: K <= 256.
+
+        Returns:
+            The codebooks, and codes of shape ``[R, C]``.
+
+        Raises:
+            SchemeError: see ``design``.
+            SourceError: see ``design``; the message names the row.
+        """
         books = self.design_rows(ordered, num_levels)
         return books, self._encode_rows(books, rows, ordered.threads)
 
@@ -192,7 +224,15 @@ class Scheme(abc.ABC):
         return False
 
     def encode(self, codebook: Codebook, values: NDArray[np.float64]) -> NDArray[np.unsignedinteger]:
-        """Codes of one channel's weights under this scheme's own rule for ties, shape of ``values``."""
+        """Codes of one channel's weights under this scheme's own rule for ties, shape of ``values``.
+
+        Args:
+            codebook: that ``design`` made of the channel.
+            values: the channel's weights, of any shape.
+
+        Returns:
+            Codes from 0 to K - 1, of the shape of ``values``.
+        """
         return codebook.encode(values)
 
     def side_numbers(self, num_levels: int) -> int:
@@ -200,6 +240,9 @@ class Scheme(abc.ABC):
 
         The levels themselves, unless the scheme spaces them by a rule: two ends for uniform
         levels, one scale for a fixed table.
+
+        Args:
+            num_levels: K, of the codebook.
         """
         return num_levels
 
@@ -209,6 +252,9 @@ class Scheme(abc.ABC):
         Args:
             levels: of each row, shape ``[R, K]``.
             dtype: of what is stored.
+
+        Returns:
+            Of shape ``[R, K]`` and of that type.
         """
         return levels.astype(dtype)
 
@@ -272,7 +318,13 @@ class RangeScheme(Protocol):
     """
 
     def design_on_range(self, low: float, high: float, num_levels: int) -> Codebook:
-        """The codebook for weights whose smallest is ``low`` and whose largest is ``high``."""
+        """The codebook for weights whose smallest is ``low`` and whose largest is ``high``.
+
+        Args:
+            low: the smallest weight, finite.
+            high: the largest weight, finite, not below ``low``.
+            num_levels: K >= 1.
+        """
         ...
 
 

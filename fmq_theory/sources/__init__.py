@@ -57,6 +57,11 @@ FAMILIES: dict[str, type[SymmetricSource]] = {
 def make(name: str, **parameters: float) -> SymmetricSource:
     """The law of the family ``name``; a parameter that is not given takes its default.
 
+    Args:
+        name: a key of ``FAMILIES``.
+        parameters: of the family, by name: ``loc``, ``scale``, and ``df``, ``beta`` or ``shape`` where it has
+            one.
+
     Raises:
         SourceError: an unknown family or parameter (the message names the choices), or a value
             outside its domain.

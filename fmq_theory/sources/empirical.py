@@ -66,21 +66,34 @@ class Empirical(Source):
 
     @classmethod
     def from_sorted(cls, ordered: NDArray[np.floating]) -> "Empirical":
-        """Finite float32 or float64 weights that are in order already and hold no -0.0, shape ``[n]``."""
+        """Finite float32 or float64 weights that are in order already and hold no -0.0, shape ``[n]``.
+
+        Args:
+            ordered: the weights, ascending, contiguous, shape ``[n]``; kept, not copied.
+        """
         source = object.__new__(cls)
         source._fill(SortedPoints.of(ordered), ordered.size, is_weighted=False)
         return source
 
     @classmethod
     def from_points(cls, data: SortedPoints) -> "Empirical":
-        """Weights that are in order with their sums, each of mass 1."""
+        """Weights that are in order with their sums, each of mass 1.
+
+        Args:
+            data: the weights in order with their running sums.
+        """
         source = object.__new__(cls)
         source._fill(data, data.num_points, is_weighted=False)
         return source
 
     @classmethod
     def from_counts(cls, points: NDArray[np.floating], counts: FloatArray) -> "Empirical":
-        """Finite, ascending, distinct float32 or float64 weights without -0.0, and how often each occurs."""
+        """Finite, ascending, distinct float32 or float64 weights without -0.0, and how often each occurs.
+
+        Args:
+            points: the distinct values, shape ``[m]``.
+            counts: how often each occurs, positive whole numbers in float64, shape ``[m]``.
+        """
         source = object.__new__(cls)
         source._fill(SortedPoints.of(points, counts), int(counts.sum()), is_weighted=False)
         return source
@@ -165,6 +178,12 @@ class Empirical(Source):
 
         Weighted data interpolate linearly between the points (S_j / (W - w_m), x_j), S_j the mass
         below x_j and W the total: the same rule when all weights are distinct and equally heavy.
+
+        Args:
+            q: probabilities from 0 to 1, of any shape.
+
+        Returns:
+            In the units of the weights, of the shape of ``q``.
         """
         q = np.asarray(q, dtype=np.float64)
         if self.is_weighted:
@@ -326,7 +345,11 @@ class Empirical(Source):
         return Empirical(np.repeat(scaled, counts))
 
     def scaled_by_power_of_two(self, exponent: int) -> "Empirical":
-        """2**exponent times the data."""
+        """2**exponent times the data.
+
+        Args:
+            exponent: of the power of two; the product is exact where it stays a normal float.
+        """
         values, mass = self.data.distinct()
         if self.is_weighted:
             return Empirical(np.ldexp(values, exponent), mass)

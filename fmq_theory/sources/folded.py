@@ -91,7 +91,7 @@ class FoldedLaw(abc.ABC):
             far: outer edges, shape ``[m]``, near <= far <= inf.
             about: points about which moments are taken, shape ``[m]``, finite.
             offset: near - about, shape ``[m]``, free of the rounding of its two terms.
-            width: far - near, shape ``[m]``, likewise.
+            width: far - near, shape ``[m]``, free of the rounding of its two terms.
 
         Returns:
             Three arrays of shape ``[m]``.

@@ -30,6 +30,14 @@ class TwoSidedGamma(SymmetricSource):
 
     shape = 1 is the Laplace law. For shape < 1 the density is infinite at the centre; for shape > 1 it
     vanishes there and has two modes, at distance (shape - 1) scale.
+
+    Args:
+        shape: the shape k of the law of |Z|, without unit.
+        loc: the centre of symmetry, in the units of the weights.
+        scale: the inverse of the tails' hazard rate, in the units of the weights.
+
+    Raises:
+        SourceError: a parameter outside its domain.
     """
 
     name: ClassVar[str] = "gamma"

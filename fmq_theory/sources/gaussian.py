@@ -19,6 +19,13 @@ __all__ = ["Gaussian"]
 class Gaussian(SymmetricSource):
     """f(x) = exp(-z**2 / 2) / (scale sqrt(2 pi)), z = (x - loc) / scale.
 
+    Args:
+        loc: the mean, in the units of the weights.
+        scale: the standard deviation sigma > 0, in the units of the weights.
+
+    Raises:
+        SourceError: a parameter outside its domain.
+
     Examples:
         The share within one standard deviation, E[X; X > 0] = 1 / sqrt(2 pi), and h = ln(2 pi e) / 2:
 

@@ -33,6 +33,14 @@ class GeneralizedGaussian(SymmetricSource):
     beta = 1 is the Laplace law, beta = 2 the Gaussian law of standard deviation scale / sqrt(2); as
     beta grows the law tends to the uniform law on [loc - scale, loc + scale].
     |Z|**beta has the Gamma law of shape 1/beta, whence every closed form here.
+
+    Args:
+        beta: the power, without unit: below 2 the tails are heavier than a Gaussian's.
+        loc: the mean, in the units of the weights.
+        scale: the distance from the mean at which f is 1/e of its peak, in the units of the weights.
+
+    Raises:
+        SourceError: a parameter outside its domain.
     """
 
     name: ClassVar[str] = "generalized-gaussian"

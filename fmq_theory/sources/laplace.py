@@ -19,6 +19,13 @@ __all__ = ["Laplace"]
 class Laplace(SymmetricSource):
     """f(x) = exp(-|z|) / (2 scale), z = (x - loc) / scale; the variance is 2 scale**2.
 
+    Args:
+        loc: the mean, in the units of the weights.
+        scale: the mean distance from it, in the units of the weights.
+
+    Raises:
+        SourceError: a parameter outside its domain.
+
     Examples:
         >>> from fmq_theory.sources import Laplace
         >>> law = Laplace(scale=3.0)

@@ -22,7 +22,15 @@ INNER_QUADRATURE = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Logistic(SymmetricSource):
-    """F(x) = 1 / (1 + exp(-z)), z = (x - loc) / scale; the variance is pi**2 scale**2 / 3."""
+    """F(x) = 1 / (1 + exp(-z)), z = (x - loc) / scale; the variance is pi**2 scale**2 / 3.
+
+    Args:
+        loc: the mean, in the units of the weights.
+        scale: the inverse of the tails' hazard rate, in the units of the weights.
+
+    Raises:
+        SourceError: a parameter outside its domain.
+    """
 
     name: ClassVar[str] = "logistic"
     parameters: ClassVar[tuple[Parameter, ...]] = (LOCATION, SCALE)

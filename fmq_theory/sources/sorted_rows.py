@@ -36,7 +36,12 @@ class SortedRows:
 
     @classmethod
     def of(cls, rows: NDArray[np.floating], threads: int = 1) -> "SortedRows":
-        """Sorts finite, contiguous float32 or float64 rows, shape ``[R, C]``, neither zero."""
+        """Sorts finite, contiguous float32 or float64 rows, shape ``[R, C]``, neither zero.
+
+        Args:
+            rows: the weights, one row a codebook; not changed.
+            threads: how many may be used, here and by what takes these rows.
+        """
         points = sort_rows(rows, threads)
         parts = run_blocks(lambda a, b: block_prefix_of_rows(points[a:b]), points.shape[0], threads)
         return cls(points, parts[0] if len(parts) == 1 else np.concatenate(parts), threads)
@@ -47,7 +52,11 @@ class SortedRows:
         return self.points.shape[0], self.points.shape[1]
 
     def row(self, index: int) -> Empirical:
-        """One row as a source."""
+        """One row as a source.
+
+        Args:
+            index: which one, from 0.
+        """
         if self[index : index + 1].out_of_frame()[0]:
             return Empirical.from_sorted(self.points[index])
         return Empirical.from_points(SortedPoints.plain(self.points[index], self.blocks[index]))
@@ -57,7 +66,11 @@ class SortedRows:
         return SortedRows(self.points[block], self.blocks[block], self.threads)
 
     def taken(self, index: NDArray[np.intp]) -> "SortedRows":
-        """Some of the rows, copied."""
+        """Some of the rows, copied.
+
+        Args:
+            index: which rows, from 0, in the order that they shall have, shape ``[m]``.
+        """
         return SortedRows(self.points[index], self.blocks[index], self.threads)
 
     def low(self) -> FloatArray:
@@ -79,7 +92,11 @@ class SortedRows:
         return same_binade | (largest > _SAFE) | ((largest < 1.0 / _SAFE) & (largest > 0.0))
 
     def quantile_linear(self, q: ArrayLike) -> FloatArray:
-        """Interpolated quantiles of each row, numpy's default to the bit, shape ``[R, k]``."""
+        """Interpolated quantiles of each row, numpy's default to the bit, shape ``[R, k]``.
+
+        Args:
+            q: probabilities from 0 to 1, shape ``[k]``.
+        """
         position = np.asarray(q, dtype=np.float64) * (self.shape[1] - 1)
         low = np.clip(np.floor(position), 0, self.shape[1] - 1).astype(np.int64)
         fraction = position - low

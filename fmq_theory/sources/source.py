@@ -45,7 +45,15 @@ class Parameter:
     __repr__ = brief_repr
 
     def validate(self, value: float, family: str) -> None:
-        """Raises SourceError unless ``value`` lies inside the domain."""
+        """Refuses a value outside the domain.
+
+        Args:
+            value: of the parameter.
+            family: the family's name, for the message.
+
+        Raises:
+            SourceError: ``value`` is not inside the domain, or is nan.
+        """
         low, high = self.domain
         if not low < value < high:  # also catches nan
             raise SourceError(
@@ -59,14 +67,13 @@ class Parameter:
 class Tail:
     """How the survival function leaves the bulk, on each side alike.
 
-    * ``bounded``: the support is an interval of finite length.
-    * ``exponential``: lighter than every power and unbounded (Gumbel domain of attraction).
-    * ``regular``: sf(x) ~ constant * x**-index as x grows.
-
     Attributes:
         index: the exponent for ``regular``; ``inf`` otherwise.
         log_constant: ln C, C in the units of the law to the power ``index``; ``nan`` unless ``regular``. C
             itself leaves the floats from some 270 degrees of freedom on, C**(1/index) never does.
+        kind: ``bounded``: the support is an interval of finite length; ``exponential``: lighter than every
+            power and unbounded (Gumbel domain of attraction); ``regular``: sf(x) ~ constant * x**-index as x
+            grows.
     """
 
     kind: Literal["bounded", "exponential", "regular"]
@@ -95,7 +102,13 @@ class Membership:
 
 
 class PartialMoments(NamedTuple):
-    """M_p = E[(X - about)^p; a <= X < b] for p = 0, 1, 2; each of the broadcast shape of a, b."""
+    """M_p = E[(X - about)^p; a <= X < b] for p = 0, 1, 2; each of the broadcast shape of a, b.
+
+    Attributes:
+        mass: M_0 = P(a <= X < b).
+        first: M_1, in the source's units.
+        second: M_2, in squared units of the source.
+    """
 
     mass: FloatArray
     first: FloatArray
@@ -105,7 +118,12 @@ class PartialMoments(NamedTuple):
 
 
 class MagnitudeRange(NamedTuple):
-    """Smallest and largest magnitude on one side of zero; None where that side is empty."""
+    """Smallest and largest |X| on one side of zero; None stands for it where that side is empty.
+
+    Attributes:
+        smallest: positive, in the units of the weights.
+        largest: not below it, in the units of the weights.
+    """
 
     smallest: float
     largest: float
@@ -115,7 +133,14 @@ class PointDensity(Protocol):
     """A law of which only the quantile function is needed, such as an escort law."""
 
     def ppf(self, q: ArrayLike) -> FloatArray:
-        """Quantile function."""
+        """The quantile function: the x below which the share q of the mass lies.
+
+        Args:
+            q: probabilities from 0 to 1, of any shape.
+
+        Returns:
+            In the units of the weights, of the shape of ``q``.
+        """
         ...
 
 
@@ -143,27 +168,71 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def pdf(self, x: ArrayLike) -> FloatArray:
-        """Density f."""
+        """Density f.
+
+        Args:
+            x: places in the units of the weights, of any shape.
+
+        Returns:
+            Per unit of x, of the shape of ``x``; ``inf`` at a pole.
+
+        Raises:
+            SourceError: data, which have no density.
+        """
 
     @abc.abstractmethod
     def cdf(self, x: ArrayLike) -> FloatArray:
-        """F(x) = P(X <= x)."""
+        """F(x) = P(X <= x).
+
+        Args:
+            x: places in the units of the weights, of any shape.
+
+        Returns:
+            Probabilities of the shape of ``x``.
+        """
 
     @abc.abstractmethod
     def sf(self, x: ArrayLike) -> FloatArray:
-        """P(X > x), accurate in the upper tail."""
+        """P(X > x), accurate in the upper tail.
+
+        Args:
+            x: places in the units of the weights, of any shape.
+
+        Returns:
+            Probabilities of the shape of ``x``.
+        """
 
     @abc.abstractmethod
     def ppf(self, q: ArrayLike) -> FloatArray:
-        """Inverse of ``cdf``."""
+        """Inverse of ``cdf``.
+
+        Args:
+            q: probabilities from 0 to 1, of any shape.
+
+        Returns:
+            In the units of the weights, of the shape of ``q``; nan outside [0, 1].
+        """
 
     @abc.abstractmethod
     def isf(self, q: ArrayLike) -> FloatArray:
-        """Inverse of ``sf``, accurate for small ``q``."""
+        """Inverse of ``sf``, accurate for small ``q``.
+
+        Args:
+            q: probabilities from 0 to 1, of any shape.
+
+        Returns:
+            In the units of the weights, of the shape of ``q``; nan outside [0, 1].
+        """
 
     @abc.abstractmethod
     def moment(self, order: int) -> float:
         """E[X**order]; ``inf`` where infinite.
+
+        Args:
+            order: p, a whole number >= 0.
+
+        Returns:
+            In the units of the weights to the power p.
 
         Raises:
             SourceError: an odd moment of a law whose absolute moment is infinite does not exist.
@@ -176,6 +245,14 @@ class Source(abc.ABC):
         ``about`` removes the cancellation that c*c*mass - 2*c*first + second suffers in a narrow
         cell far from zero: pass the cell's level and the result keeps its relative accuracy.
         Requires a <= b elementwise; the edges may be infinite.
+
+        Args:
+            a: lower edges of the cells, in the units of the weights, of any shape.
+            b: upper edges, broadcast with ``a``.
+            about: the point that moments are taken about, broadcast with the edges; 0 unless given.
+
+        Returns:
+            M_0, M_1 and M_2, each of the broadcast shape.
         """
 
     @abc.abstractmethod
@@ -200,11 +277,21 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def density_power_integral(self, beta: float) -> float:
-        """I(beta) = integral of f**beta over the support; ``inf`` where it diverges."""
+        """I(beta) = integral of f**beta over the support; ``inf`` where it diverges.
+
+        Args:
+            beta: the exponent, without unit; it may be negative.
+
+        Returns:
+            In the units of the weights to the power 1 - beta.
+        """
 
     @abc.abstractmethod
     def escort(self, alpha: float) -> PointDensity:
         """The law with density f**alpha / I(alpha): the point density of the power compander.
+
+        Args:
+            alpha: the exponent, without unit: 1/3 is Panter and Dite's, 1 the law itself.
 
         Raises:
             SourceError: I(alpha) is infinite.
@@ -212,7 +299,15 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def density_sup(self, a: ArrayLike, b: ArrayLike) -> FloatArray:
-        """sup of f over [a, b]; ``inf`` where the density is unbounded or does not exist."""
+        """sup of f over [a, b]; ``inf`` where the density is unbounded or does not exist.
+
+        Args:
+            a: lower ends of intervals, in the units of the weights, of any shape.
+            b: upper ends, broadcast with ``a``.
+
+        Returns:
+            Per unit of x, of the broadcast shape.
+        """
 
     @abc.abstractmethod
     def differential_entropy(self) -> float:
@@ -224,15 +319,38 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def sample(self, n: int, *, rng: np.random.Generator) -> FloatArray:
-        """``n`` independent draws, shape ``[n]``."""
+        """``n`` independent draws, shape ``[n]``.
+
+        Args:
+            n: how many draws.
+            rng: where the randomness comes from; it is advanced.
+
+        Returns:
+            In the units of the weights, shape ``[n]``.
+        """
 
     @abc.abstractmethod
     def typical_range(self, n: int) -> tuple[float, float]:
-        """Smallest and largest of ``n`` weights: their medians for a law, themselves for data."""
+        """Smallest and largest of ``n`` weights: their medians for a law, themselves for data.
+
+        Args:
+            n: weights a sample, n >= 1; of data, which have a range of their own, it changes nothing.
+
+        Returns:
+            (smallest, largest), in the units of the weights.
+        """
 
     @abc.abstractmethod
     def typical_magnitudes(self, n: int) -> tuple[MagnitudeRange | None, MagnitudeRange | None]:
-        """Range of |X| below zero and above zero among ``n`` weights, exact zeros left out."""
+        """Range of |X| below zero and above zero among ``n`` weights, exact zeros left out.
+
+        Args:
+            n: weights a sample, n >= 1; of data, which have magnitudes of their own, it changes nothing.
+
+        Returns:
+            The magnitudes of the negative weights, then those of the positive ones; None for a side without
+            weights.
+        """
 
     @abc.abstractmethod
     def standard_deviation_one(self) -> "Source":
@@ -256,5 +374,12 @@ class Source(abc.ABC):
         return float(self.partial_moments(low, np.nextafter(high, math.inf), about=mean).second)
 
     def hazard(self, x: ArrayLike) -> FloatArray:
-        """r(x) = f(x) / sf(x), per unit of x."""
+        """r(x) = f(x) / sf(x), per unit of x.
+
+        Args:
+            x: places in the units of the weights, of any shape.
+
+        Returns:
+            Of the shape of ``x``.
+        """
         return self.pdf(x) / self.sf(x)

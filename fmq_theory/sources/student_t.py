@@ -32,6 +32,14 @@ class StudentT(SymmetricSource):
     The moment of order p is infinite for p >= df. With t = df / (df + z**2), t has the law
     Beta(df/2, 1/2), whence the incomplete beta functions of the partial moments.
 
+    Args:
+        df: degrees of freedom nu > 0, without unit: the index of the tail.
+        loc: the centre of symmetry, in the units of the weights.
+        scale: what multiplies a standard Student-t variable, in the units of the weights.
+
+    Raises:
+        SourceError: a parameter outside its domain.
+
     Examples:
         df = 1 is the Cauchy law, with quartiles at -scale and scale:
 

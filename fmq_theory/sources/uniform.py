@@ -18,7 +18,15 @@ EDGE = 1.0 + 4.0 * float(np.finfo(np.float64).eps)
 
 @dataclass(frozen=True, slots=True)
 class Uniform(SymmetricSource):
-    """f(x) = 1 / (2 scale) on [loc - scale, loc + scale]; the variance is scale**2 / 3."""
+    """f(x) = 1 / (2 scale) on [loc - scale, loc + scale]; the variance is scale**2 / 3.
+
+    Args:
+        loc: the middle of the support, in the units of the weights.
+        scale: half its length, in the units of the weights.
+
+    Raises:
+        SourceError: a parameter outside its domain.
+    """
 
     name: ClassVar[str] = "uniform"
     parameters: ClassVar[tuple[Parameter, ...]] = (LOCATION, SCALE)

@@ -46,16 +46,27 @@ class ImageClassifier(nn.Module):
         self.last = nn.Linear(features, classes)
 
     def features(self, images: Tensor) -> Tensor:
-        """What the last layer sees, ``[batch, features]``."""
+        """What the last layer sees, ``[batch, features]``.
+
+        Args:
+            images: shape ``[batch, channels, height, width]``, in the range that it was trained on.
+        """
         return cast("Tensor", self.body(images))
 
     def forward(self, images: Tensor) -> Tensor:
-        """The logits."""
+        """The logits of each class, ``[batch, classes]``.
+
+        Args:
+            images: shape ``[batch, channels, height, width]``, in the range that it was trained on.
+        """
         return cast("Tensor", self.last(self.features(images)))
 
 
 def load_classifier(path: Path) -> tuple[ImageClassifier, dict[str, str]]:
     """The classifier of a file that ``experiments.train_classifier`` wrote, and what the file says of it.
+
+    Args:
+        path: a .safetensors file.
 
     Raises:
         CheckpointError: the file is missing, damaged, or holds something else.

@@ -92,6 +92,9 @@ def build_features(name: str) -> FeatureMap:
     A factory takes nothing and returns an ``nn.Module`` with its weights in place, such as an Inception
     network whose weights the user has; nothing is downloaded.
 
+    Args:
+        name: one of the words above, the path of a file, or where a factory is.
+
     Raises:
         FlowError: there is no such map, or the factory returns no module.
         CheckpointError: a file that holds no classifier.

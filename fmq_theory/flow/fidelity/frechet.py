@@ -50,6 +50,9 @@ class FeatureSet:
     def of(cls, features: Tensor) -> "FeatureSet":
         """From rows ``[n, d]``.
 
+        Args:
+            features: one row a sample, shape ``[n, d]``.
+
         Raises:
             FlowError: another shape, no rows, or a number that is not finite.
         """
@@ -80,10 +83,22 @@ class FeatureSet:
 
 
 def frechet_distance(first: FeatureSet, second: FeatureSet) -> float:
-    """FD of the two empirical laws, in squared units of the features; the root of it is a metric.
+    """FD = |m_1 - m_2|^2 + tr(C_1 + C_2 - 2 (C_1 C_2)^(1/2)) of two empirical laws of features.
+
+    Its root is a metric of Gaussian laws.
+
+    Args:
+        first: features of one set of samples, ``[n, d]``.
+        second: features of the other set, with the same d; the number of samples may differ.
+
+    Returns:
+        In squared units of the features.
 
     Raises:
         FlowError: the sets have features of different dimension.
+
+    Reference:
+        gelbrich1990formula; theory section 7 (docs/theory/s7-from-samples-to-fid.md).
 
     Examples:
         >>> import torch
@@ -109,8 +124,18 @@ def frechet_distance(first: FeatureSet, second: FeatureSet) -> float:
 def paired_rms(first: Tensor, second: Tensor) -> float:
     """rms |a_i - b_i| of paired rows ``[n, d]``: at least the root of their Fréchet distance.
 
+    Args:
+        first: a, one row a sample.
+        second: b, of the same shape: row i belongs to row i of ``first``.
+
+    Returns:
+        In the units of the features.
+
     Raises:
         FlowError: the shapes differ.
+
+    Reference:
+        theory section 7 (docs/theory/s7-from-samples-to-fid.md), the paired inequality.
 
     Examples:
         Rows in another order are the same law, so that the distance is 0, but other pairs:

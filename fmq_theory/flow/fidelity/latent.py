@@ -57,6 +57,10 @@ class LatentStatistics:
 def latent_statistics(activations: Tensor) -> LatentStatistics:
     """Of answers ``[samples, ...]``, at least two.
 
+    Args:
+        activations: answers of the latent layer, one row a sample; what is behind the first axis counts as
+            one vector.
+
     Raises:
         FlowError: fewer than two samples, or numbers that are not finite.
     """
@@ -86,6 +90,11 @@ def latent_activations(field: TorchField, path: Trajectory, layer: str) -> Tenso
     """Answers ``[batch, ...]`` of the module's submodule ``layer`` as the sampler saw them near t = 1/2.
 
     Every sampler evaluates v(x_k, t_k) first in step k, so evaluating it again gives the same numbers.
+
+    Args:
+        field: v, whose module has the layer.
+        path: the states that the sampler went through.
+        layer: the submodule's name, as ``module.named_modules()`` has it.
 
     Raises:
         FlowError: there is no such submodule, it was not called, or does not answer a tensor with a row a

@@ -51,7 +51,11 @@ class RealData:
         return len(self.x)
 
     def first(self, count: int) -> "RealData":
-        """The first ``count`` samples, in their order: the scripts do not shuffle."""
+        """The first ``count`` samples, in their order: the scripts do not shuffle.
+
+        Args:
+            count: how many, at most as many as there are.
+        """
         return RealData(self.x[:count], tuple(part[:count] for part in self.condition))
 
 

@@ -50,6 +50,11 @@ def ssim(samples: Tensor, reference: Tensor, data_range: float) -> Tensor | None
     it; for smaller ones it is shrunk as a whole (see ``ssim_window``), and then values are comparable only
     with those of images of the same size. Edges are reflected.
 
+    Args:
+        samples: images, shape ``[batch, channels, height, width]``.
+        reference: the images that they are compared with, of the same shape.
+        data_range: R, the width of the range of a pixel: 2 for images in [-1, 1].
+
     Returns:
         float64, ``[batch]``.
 
@@ -145,7 +150,11 @@ def _box(images: Tensor) -> Tensor:
 
 
 def ssim_window(sample_shape: tuple[int, ...]) -> int | None:
-    """Side of the window: 11, or the largest odd number that fits; None for what is no image."""
+    """Side of the window: 11, or the largest odd number that fits; None for what is no image.
+
+    Args:
+        sample_shape: of one image: channels, height, width.
+    """
     if len(sample_shape) != 3 or min(sample_shape[1:]) < _SMALLEST:
         return None
     least = min(_WINDOW, *sample_shape[1:])
