@@ -27,7 +27,7 @@ from fmq_theory.checkpoint import load, write_quantized
 from fmq_theory.checkpoint.audit import AUDIT_SCHEMES, audit
 from fmq_theory.checkpoint.budget import plan_from_options
 from fmq_theory.checkpoint.options import build_options
-from fmq_theory.checkpoint.recipe import Planned, Recipe, recipes_for
+from fmq_theory.checkpoint.quantized.recipe import Planned, Recipe, recipes_for
 from fmq_theory.metrics import mean_estimate
 from fmq_theory.report.looks import look
 from fmq_theory.report.style import heading

@@ -9,8 +9,8 @@ from fmq_theory.checkpoint.io.reader import iter_tensors, read_tensors
 from fmq_theory.checkpoint.io.tensors import Checkpoint, NamedTensor, SkippedTensor
 from fmq_theory.checkpoint.models import load_field, load_flow, read_state
 from fmq_theory.checkpoint.modules import load_packed, quantize_module
-from fmq_theory.checkpoint.packed_file import write_quantized
 from fmq_theory.checkpoint.plan import Plan, TensorPlan
+from fmq_theory.checkpoint.quantized.write import write_quantized
 
 __all__ = [
     "Audit",

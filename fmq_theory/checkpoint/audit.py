@@ -17,7 +17,7 @@ from fmq_theory.checkpoint.io.inputs import file_state
 from fmq_theory.checkpoint.io.naming import Entry, check_patterns, classify, matches
 from fmq_theory.checkpoint.io.shards import find_checkpoint
 from fmq_theory.checkpoint.io.tensors import SkippedTensor
-from fmq_theory.checkpoint.recipe import MIN_NDIM, misfit_error
+from fmq_theory.checkpoint.quantized.recipe import MIN_NDIM, misfit_error
 from fmq_theory.checkpoint.workers import check_workers
 from fmq_theory.errors import CheckpointError, FmqError
 from fmq_theory.kernels.threads import default_threads

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from fmq_theory.checkpoint.end_layers import END_BITS, end_layers, raised
-from fmq_theory.checkpoint.file_head import head_bytes
 from fmq_theory.checkpoint.knapsack import MOST_STATES, BudgetError, allocate
 from fmq_theory.checkpoint.options import (
     Option,
@@ -18,6 +17,7 @@ from fmq_theory.checkpoint.options import (
     least_bits,
 )
 from fmq_theory.checkpoint.plan import Plan, PlanError, TensorPlan
+from fmq_theory.checkpoint.quantized.file_head import head_bytes
 from fmq_theory.checkpoint.sensitivities import check_sensitivity, read_sensitivities
 
 __all__ = [

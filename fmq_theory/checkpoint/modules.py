@@ -23,7 +23,7 @@ from fmq_theory.checkpoint.io.packed.tensor import CodebookType, pack
 from fmq_theory.checkpoint.io.tensors import as_numpy
 from fmq_theory.checkpoint.packable import by_layer, check_packable, packable_layers, why_not_packable
 from fmq_theory.checkpoint.packed_weight import SUBMODULE, PackedWeight
-from fmq_theory.checkpoint.recipe import Planned, Recipe, matches
+from fmq_theory.checkpoint.quantized.recipe import Planned, Recipe, matches
 from fmq_theory.errors import CheckpointError, FmqError, WeightsError
 from fmq_theory.quantizers import quantize
 from fmq_theory.quantizers.block_scaled import BlockScheme, quantize_blocks
@@ -212,7 +212,7 @@ def load_packed(module: nn.Module, path: Path | str, strict: bool = True) -> nn.
         >>> import torch
         >>> from safetensors.torch import save_file
         >>> from fmq_theory import checkpoint
-        >>> from fmq_theory.checkpoint.recipe import Recipe
+        >>> from fmq_theory.checkpoint.quantized.recipe import Recipe
         >>> weight = torch.linspace(0, 1, 4096).reshape(4, 1024)
         >>> recipe = Recipe("weight", "lloyd_max", 4, "channel", None)
         >>> with torch.device("meta"):

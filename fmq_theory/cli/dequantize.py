@@ -30,7 +30,7 @@ def dequantize(quantized: Path, out: Path, force: bool) -> None:
     """  # noqa: D301 (click reads \\b as "keep these lines")
     leave_torch_out_of_pot()
     with reported_errors(), reading_checkpoint(quantized):
-        from fmq_theory.checkpoint.plain_file import dequantize_file
+        from fmq_theory.checkpoint.quantized.plain_file import dequantize_file
 
         size = dequantize_file(quantized, out, overwrite=force)
     click.echo(f"File: {escaped(out)}, {size:,} bytes")

@@ -45,7 +45,7 @@ def export(quantized: Path, out: Path, kind: str, config_path: Path | None, forc
     leave_torch_out_of_pot()
     with reported_errors(), reading_checkpoint(quantized, config_path):
         from fmq_theory.checkpoint.io.shards import find_checkpoint
-        from fmq_theory.checkpoint.plain_file import export_folder
+        from fmq_theory.checkpoint.quantized.plain_file import export_folder
 
         beside = find_checkpoint(quantized).parent / "config.json"
         base = read_config(config_path or beside)

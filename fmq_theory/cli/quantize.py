@@ -15,10 +15,10 @@ from fmq_theory.cli.start import leave_torch_out_of_pot
 
 if TYPE_CHECKING:
     from fmq_theory.checkpoint.io.packed.tensor import CodebookType
-    from fmq_theory.checkpoint.packed_file import WrittenCheckpoint
     from fmq_theory.checkpoint.plan import Plan
-    from fmq_theory.checkpoint.quantizing_job import OnNonfinite
-    from fmq_theory.checkpoint.recipe import Misfit
+    from fmq_theory.checkpoint.quantized.job import OnNonfinite
+    from fmq_theory.checkpoint.quantized.recipe import Misfit
+    from fmq_theory.checkpoint.quantized.write import WrittenCheckpoint
 
 __all__ = ["quantize", "read_config"]
 
@@ -160,8 +160,8 @@ def quantize(
     leave_torch_out_of_pot()
     with reported_errors(), reading_checkpoint(checkpoint, plan_path, sensitivities):
         from fmq_theory.checkpoint.io.inputs import unchanged
-        from fmq_theory.checkpoint.output import OutputPlace
-        from fmq_theory.checkpoint.packed_file import write_quantized
+        from fmq_theory.checkpoint.quantized.output import OutputPlace
+        from fmq_theory.checkpoint.quantized.write import write_quantized
         from fmq_theory.report import progress_bar
         from fmq_theory.storage import check_outputs, refuse_same
 

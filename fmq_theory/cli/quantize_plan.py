@@ -9,7 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from fmq_theory.checkpoint.plan import Plan
-    from fmq_theory.checkpoint.recipe import KeptTensor, Misfit, Planned, Recipe
+    from fmq_theory.checkpoint.quantized.recipe import KeptTensor, Misfit, Planned, Recipe
 
 __all__ = ["Asked"]
 
@@ -111,7 +111,7 @@ class Asked:
             )
 
     def _uniform(self) -> "tuple[list[Recipe], list[KeptTensor]]":
-        from fmq_theory.checkpoint.recipe import Recipe, recipes_for
+        from fmq_theory.checkpoint.quantized.recipe import Recipe, recipes_for
 
         granularity = self.granularity or ("channel" if self.group_size is None else "group")
         wanted = Recipe("", self.scheme or "lloyd_max", self.bits or 4, granularity, self.group_size)
@@ -120,7 +120,7 @@ class Asked:
     def _for_budget(self, budget: float) -> "Plan":
         from fmq_theory.checkpoint.budget import plan_for_budget, read_sensitivities
         from fmq_theory.checkpoint.end_layers import END_BITS
-        from fmq_theory.checkpoint.recipe import wanted_names
+        from fmq_theory.checkpoint.quantized.recipe import wanted_names
         from fmq_theory.report import progress_bar
 
         names = wanted_names(self.checkpoint, self.include, self.exclude)
@@ -136,13 +136,13 @@ class Asked:
             )
 
     def _nonfinite(self, names: Sequence[str]) -> set[str]:
-        from fmq_theory.checkpoint.recipe import nonfinite_names
+        from fmq_theory.checkpoint.quantized.recipe import nonfinite_names
 
         return nonfinite_names(self.checkpoint, names) if self.skip_nonfinite else set()
 
     def _kept(self, plan: "Plan") -> "list[KeptTensor]":
         """Tensors that the budget leaves as they are; the rest speak for themselves."""
-        from fmq_theory.checkpoint.recipe import KeptTensor
+        from fmq_theory.checkpoint.quantized.recipe import KeptTensor
 
         kept: dict[str, Any] = plan.config.get("kept", {})
         return [KeptTensor(name, (), "worth its bits: the budget allows them") for name in kept]

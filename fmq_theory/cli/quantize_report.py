@@ -11,9 +11,9 @@ from fmq_theory.shown import escaped, json_text, one_line, python_text, shell_wo
 
 if TYPE_CHECKING:
     from fmq_theory.checkpoint.io.tensors import SkippedTensor
-    from fmq_theory.checkpoint.packed_file import WrittenCheckpoint
     from fmq_theory.checkpoint.plan import Plan
-    from fmq_theory.checkpoint.recipe import KeptTensor
+    from fmq_theory.checkpoint.quantized.recipe import KeptTensor
+    from fmq_theory.checkpoint.quantized.write import WrittenCheckpoint
     from fmq_theory.cli.quantize_plan import Asked
 
 __all__ = ["report_written", "write_plan"]
@@ -77,7 +77,7 @@ def report_written(
 
 def _smaller(config: Mapping[str, Any], plan: "Plan | None") -> str:
     """How the codebooks of one recipe become smaller, in options that say something else than those given."""
-    from fmq_theory.checkpoint.recipe import smaller_codebooks
+    from fmq_theory.checkpoint.quantized.recipe import smaller_codebooks
 
     if plan is not None or not config["scheme"] or not config["strategy"]:
         return ""

@@ -18,9 +18,9 @@ from fmq_theory.checkpoint.budget import (
     plan_from_options,
     read_sensitivities,
 )
-from fmq_theory.checkpoint.file_head import head_bytes
 from fmq_theory.checkpoint.options import Option, Search, TensorOptions, build_options
 from fmq_theory.checkpoint.plan import Plan, PlanError
+from fmq_theory.checkpoint.quantized.file_head import head_bytes
 from fmq_theory.errors import CheckpointError, SchemeError, WeightsError
 from fmq_theory.quantizers import quantize
 from fmq_theory.quantizers.block_scaled import quantize_blocks

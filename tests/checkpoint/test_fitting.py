@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from fmq_theory.checkpoint import load, load_into, write_quantized
-from fmq_theory.checkpoint.recipe import Recipe
+from fmq_theory.checkpoint.quantized.recipe import Recipe
 from fmq_theory.errors import CheckpointError
 
 

@@ -24,7 +24,7 @@ from fmq_theory.checkpoint import (
 from fmq_theory.checkpoint.io.packed.tensor import pack
 from fmq_theory.checkpoint.modules import PACKED, PackedEmbedding, PackedLinear, resident_bytes
 from fmq_theory.checkpoint.packed_weight import PackedWeight, decode_on_device
-from fmq_theory.checkpoint.recipe import Recipe, recipes_for
+from fmq_theory.checkpoint.quantized.recipe import Recipe, recipes_for
 from fmq_theory.errors import CheckpointError, WeightsError
 from fmq_theory.flow import TorchField, build_model, load_digits, quantize_field, sample
 from fmq_theory.quantizers import quantize

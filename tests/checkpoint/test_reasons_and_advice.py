@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from safetensors.torch import save_file
 
 from fmq_theory.checkpoint import QuantizedFile, load, write_quantized
-from fmq_theory.checkpoint.recipe import Recipe, recipes_for, smaller_codebooks, wanted_names
+from fmq_theory.checkpoint.quantized.recipe import Recipe, recipes_for, smaller_codebooks, wanted_names
 from fmq_theory.cli.main import main
 from fmq_theory.errors import CheckpointError
 

@@ -23,7 +23,7 @@ from fmq_theory.checkpoint import (
 )
 from fmq_theory.checkpoint.modules import PACKED, PackedLinear
 from fmq_theory.checkpoint.packable import PACKABLE
-from fmq_theory.checkpoint.recipe import Recipe, recipes_for
+from fmq_theory.checkpoint.quantized.recipe import Recipe, recipes_for
 from fmq_theory.errors import CheckpointError, FmqError, WeightsError
 from fmq_theory.quantizers import quantize
 from fmq_theory.quantizers.block_scaled import quantize_blocks

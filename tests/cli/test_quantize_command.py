@@ -15,8 +15,8 @@ from click.testing import CliRunner, Result
 from safetensors.torch import load_file, save_file
 
 from fmq_theory.checkpoint import load
-from fmq_theory.checkpoint.plain_file import FORMATS
 from fmq_theory.checkpoint.plan import Plan
+from fmq_theory.checkpoint.quantized.plain_file import FORMATS
 from fmq_theory.cli.export import FORMATS as NAMED_FORMATS
 from fmq_theory.cli.main import main
 from fmq_theory.cli.quantize import SCHEMES as NAMED_SCHEMES

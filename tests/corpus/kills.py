@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from fmq_theory.checkpoint import write_quantized
-from fmq_theory.checkpoint.recipe import Recipe
+from fmq_theory.checkpoint.quantized.recipe import Recipe
 
 
 def _write(folder: Path, out: Path, *, resume: bool) -> int:

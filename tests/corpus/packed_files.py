@@ -20,7 +20,7 @@ from fmq_theory.checkpoint.io.container import open_container, write_container
 from fmq_theory.checkpoint.io.number_types import bytes_of
 from fmq_theory.checkpoint.io.packed.index import CONFIG
 from fmq_theory.checkpoint.io.packed.table import PACKED
-from fmq_theory.checkpoint.recipe import Recipe
+from fmq_theory.checkpoint.quantized.recipe import Recipe
 from fmq_theory.errors import FmqError
 
 # Scheme, bits, granularity and group size of the first tensor of each file.

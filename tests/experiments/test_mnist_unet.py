@@ -10,7 +10,7 @@ from torch import nn
 from experiments.models.mnist_unet import NO_CLASS, MnistUNet, build
 from experiments.training.images import LabelledImages, read_images
 from fmq_theory.checkpoint import load, load_flow, load_packed, read_state, write_quantized
-from fmq_theory.checkpoint.recipe import Recipe, recipes_for
+from fmq_theory.checkpoint.quantized.recipe import Recipe, recipes_for
 from fmq_theory.errors import CheckpointError
 from fmq_theory.flow import FlowModel, TorchField, sample, velocity_error
 from fmq_theory.quantizers import quantize

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from fmq_theory.checkpoint import write_quantized
-from fmq_theory.checkpoint.recipe import Recipe
+from fmq_theory.checkpoint.quantized.recipe import Recipe
 from fmq_theory.metrics import row_distortion
 from fmq_theory.quantizers import SCHEMES, design_grid, get_scheme, quantize
 from fmq_theory.quantizers.block_scaled import quantize_blocks

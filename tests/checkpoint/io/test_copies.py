@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fmq_theory.checkpoint import load, load_into, read_state, read_tensors, write_quantized
-from fmq_theory.checkpoint.recipe import Recipe, recipes_for
+from fmq_theory.checkpoint.quantized.recipe import Recipe, recipes_for
 from fmq_theory.cli.main import main
 
 State = dict[str, Tensor]

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from fmq_theory.checkpoint import load, read_state, read_tensors, write_quantized
-from fmq_theory.checkpoint.recipe import Recipe, recipes_for
+from fmq_theory.checkpoint.quantized.recipe import Recipe, recipes_for
 from fmq_theory.errors import CheckpointError
 
 

@@ -15,7 +15,7 @@ from fmq_theory.checkpoint import QuantizedFile, load, read_state, read_tensors,
 from fmq_theory.checkpoint.io.container import open_container
 from fmq_theory.checkpoint.io.files import open_checkpoint
 from fmq_theory.checkpoint.io.number_types import ITEM_BITS
-from fmq_theory.checkpoint.recipe import Recipe
+from fmq_theory.checkpoint.quantized.recipe import Recipe
 from fmq_theory.errors import CheckpointError
 from tests.checkpoint.io.test_zips import same
 from tests.corpus import pickles

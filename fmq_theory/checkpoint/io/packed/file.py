@@ -242,7 +242,7 @@ def load(path: Path | str) -> dict[str, Tensor]:
         >>> import torch
         >>> from safetensors.torch import save_file
         >>> from fmq_theory import checkpoint
-        >>> from fmq_theory.checkpoint.recipe import Recipe
+        >>> from fmq_theory.checkpoint.quantized.recipe import Recipe
         >>> weight = torch.linspace(0, 1, 4096).reshape(4, 1024)
         >>> recipe = Recipe("weight", "lloyd_max", 4, "channel", None)
         >>> with tempfile.TemporaryDirectory() as folder:

@@ -22,8 +22,8 @@ from fmq_theory.checkpoint import (
 )
 from fmq_theory.checkpoint.io.container import Spec, open_container, write_container
 from fmq_theory.checkpoint.io.packed.table import PACKED
-from fmq_theory.checkpoint.plain_file import FORMATS, dequantize_file, export_folder
-from fmq_theory.checkpoint.recipe import Recipe
+from fmq_theory.checkpoint.quantized.plain_file import FORMATS, dequantize_file, export_folder
+from fmq_theory.checkpoint.quantized.recipe import Recipe
 from fmq_theory.errors import CheckpointError, FmqError, OutputError
 from fmq_theory.quantizers import quantize
 from tests.corpus.packed_files import (

@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from fmq_theory.checkpoint import QuantizedFile, load, write_quantized
 from fmq_theory.checkpoint.io.packed.tensor import CodebookType
-from fmq_theory.checkpoint.plain_file import dequantize_file
-from fmq_theory.checkpoint.recipe import Recipe
+from fmq_theory.checkpoint.quantized.plain_file import dequantize_file
+from fmq_theory.checkpoint.quantized.recipe import Recipe
 from fmq_theory.cli.main import main
 from fmq_theory.errors import FmqError, WeightsError
 from fmq_theory.quantizers import SCHEMES, quantize

@@ -28,9 +28,9 @@ from fmq_theory.checkpoint.io.packed.index import (
 from fmq_theory.checkpoint.io.packed.table import PACKED, SMALL, Table, kept_checksum, write_table
 from fmq_theory.checkpoint.io.packed.tensor import CodebookType, PackedTensor, pack
 from fmq_theory.checkpoint.io.tensors import as_numpy, nonfinite
-from fmq_theory.checkpoint.recipe import MIN_NDIM, KeptTensor, Recipe
-from fmq_theory.checkpoint.tied import tied_axes
-from fmq_theory.checkpoint.work_folder import Part, WorkFolder, digest
+from fmq_theory.checkpoint.quantized.recipe import MIN_NDIM, KeptTensor, Recipe
+from fmq_theory.checkpoint.quantized.tied import tied_axes
+from fmq_theory.checkpoint.quantized.work_folder import Part, WorkFolder, digest
 from fmq_theory.errors import CheckpointError, FmqError, WeightsError
 from fmq_theory.quantizers import quantize
 from fmq_theory.quantizers.block_scaled import BlockScheme, quantize_blocks

@@ -12,10 +12,10 @@ from fmq_theory.checkpoint.io.packed.index import CONFIG
 from fmq_theory.checkpoint.io.packed.tensor import CodebookType
 from fmq_theory.checkpoint.io.shards import find_checkpoint
 from fmq_theory.checkpoint.io.tensors import SkippedTensor
-from fmq_theory.checkpoint.output import OutputPlace
-from fmq_theory.checkpoint.quantizing_job import Job, OnNonfinite, Progress
-from fmq_theory.checkpoint.recipe import KeptTensor, Planned, Recipe
-from fmq_theory.checkpoint.work_folder import WorkFolder
+from fmq_theory.checkpoint.quantized.job import Job, OnNonfinite, Progress
+from fmq_theory.checkpoint.quantized.output import OutputPlace
+from fmq_theory.checkpoint.quantized.recipe import KeptTensor, Planned, Recipe
+from fmq_theory.checkpoint.quantized.work_folder import WorkFolder
 from fmq_theory.errors import CheckpointError
 from fmq_theory.kernels.threads import default_threads
 from fmq_theory.storage import reading
@@ -95,7 +95,7 @@ def write_quantized(
         >>> import torch
         >>> from safetensors.torch import save_file
         >>> from fmq_theory import checkpoint
-        >>> from fmq_theory.checkpoint.recipe import Recipe
+        >>> from fmq_theory.checkpoint.quantized.recipe import Recipe
         >>> weight = torch.linspace(0, 1, 4096).reshape(4, 1024)
         >>> recipe = Recipe("weight", "lloyd_max", 4, "channel", None)
         >>> with tempfile.TemporaryDirectory() as folder:

@@ -8,8 +8,8 @@ from fmq_theory.checkpoint.io.inputs import checkpoint_files
 from fmq_theory.checkpoint.io.number_types import bytes_of, safetensors_type
 from fmq_theory.checkpoint.io.packed.file import QuantizedFile
 from fmq_theory.checkpoint.io.packed.index import CONFIG
-from fmq_theory.checkpoint.output import OutputPlace
-from fmq_theory.checkpoint.work_folder import WorkFolder
+from fmq_theory.checkpoint.quantized.output import OutputPlace
+from fmq_theory.checkpoint.quantized.work_folder import WorkFolder
 from fmq_theory.errors import OutputError
 from fmq_theory.storage import reading
 

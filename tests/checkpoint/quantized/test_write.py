@@ -15,12 +15,12 @@ from safetensors.torch import load_file, save_file
 
 from fmq_theory.checkpoint import QuantizedFile, load, read_state, read_tensors, write_quantized
 from fmq_theory.checkpoint.io.packed.table import PACKED
-from fmq_theory.checkpoint.recipe import Recipe, nonfinite_names, recipes_for
+from fmq_theory.checkpoint.quantized.recipe import Recipe, nonfinite_names, recipes_for
 from fmq_theory.errors import CheckpointError, FmqError, OutputError, SchemeError, WeightsError
 from fmq_theory.quantizers import quantize
 from fmq_theory.quantizers.block_scaled import quantize_blocks
-from tests.checkpoint.mixed_checkpoint import mixed_checkpoint, mixed_state, recipe, same
-from tests.checkpoint.mixed_checkpoint import written as write
+from tests.checkpoint.quantized.mixed_checkpoint import mixed_checkpoint, mixed_state, recipe, same
+from tests.checkpoint.quantized.mixed_checkpoint import written as write
 
 
 @pytest.fixture
@@ -306,7 +306,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
         "import resource, signal, sys\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "from fmq_theory.checkpoint import write_quantized\n"
-        "from fmq_theory.checkpoint.recipe import Recipe\n"
+        "from fmq_theory.checkpoint.quantized.recipe import Recipe\n"
         "plan = [Recipe(f'w{i}', 'uniform', 4, 'tensor', None) for i in range(4)]\n"
         "write_quantized(sys.argv[1], sys.argv[1] + '-warm.safetensors', plan)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"

@@ -13,12 +13,12 @@ import torch
 from safetensors.torch import save_file
 
 from fmq_theory.checkpoint import load
-from fmq_theory.checkpoint.recipe import Recipe
-from fmq_theory.checkpoint.work_folder import WorkFolder
+from fmq_theory.checkpoint.quantized.recipe import Recipe
+from fmq_theory.checkpoint.quantized.work_folder import WorkFolder
 from fmq_theory.errors import OutputError
 from fmq_theory.quantizers import quantize
-from tests.checkpoint.mixed_checkpoint import mixed_checkpoint, recipe
-from tests.checkpoint.mixed_checkpoint import written as write
+from tests.checkpoint.quantized.mixed_checkpoint import mixed_checkpoint, recipe
+from tests.checkpoint.quantized.mixed_checkpoint import written as write
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_tensors_that_are_alike_are_not_taken_over_from_a_run_before(tmp_path: P
 
 def _kills(count: int) -> dict[str, int]:
     command = [sys.executable, "-W", "ignore", "-m", "tests.corpus.kills", str(count)]
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     done = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True, timeout=600)
     return json.loads(done.stdout)
 

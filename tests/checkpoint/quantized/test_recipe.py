@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from fmq_theory.checkpoint.io.naming import matches
-from fmq_theory.checkpoint.recipe import KeptTensor, recipes_for
+from fmq_theory.checkpoint.quantized.recipe import KeptTensor, recipes_for
 from fmq_theory.errors import CheckpointError, WeightsError
-from tests.checkpoint.mixed_checkpoint import mixed_checkpoint, recipe
+from tests.checkpoint.quantized.mixed_checkpoint import mixed_checkpoint, recipe
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fmq_theory.checkpoint.work_folder import WORK_NAME
+from fmq_theory.checkpoint.quantized.work_folder import WORK_NAME
 from fmq_theory.errors import OutputError
 from fmq_theory.storage import Place, check_output, move_into_place, write_text_atomically
 from fmq_theory.storage.outputs import check_parent, sync_folder

@@ -7,8 +7,8 @@ from safetensors.torch import save_file
 
 from fmq_theory.checkpoint import write_quantized
 from fmq_theory.checkpoint.io.number_types import bytes_of
-from fmq_theory.checkpoint.packed_file import WrittenCheckpoint
-from fmq_theory.checkpoint.recipe import Recipe
+from fmq_theory.checkpoint.quantized.recipe import Recipe
+from fmq_theory.checkpoint.quantized.write import WrittenCheckpoint
 
 
 def mixed_state() -> dict[str, torch.Tensor]:

@@ -12,7 +12,7 @@ from fmq_theory.checkpoint.io.naming import classify
 from fmq_theory.checkpoint.io.number_types import ITEM_BITS
 from fmq_theory.checkpoint.io.packed.index import CONFIG, METHOD, VERSION
 from fmq_theory.checkpoint.io.packed.table import PACKED, SMALL, PackedRow, Table, write_table
-from fmq_theory.checkpoint.recipe import Planned, Recipe
+from fmq_theory.checkpoint.quantized.recipe import Planned, Recipe
 
 __all__ = ["head_bytes"]
 

@@ -1,0 +1,1 @@
+"""Making quantized checkpoints of others, and plain files or other tools' folders of quantized ones."""
