@@ -2,13 +2,13 @@
 
 from fmq_theory.checkpoint.audit_result import Audit
 from fmq_theory.checkpoint.budget import plan_for_budget
-from fmq_theory.checkpoint.fitting import load_into
 from fmq_theory.checkpoint.io import limits
 from fmq_theory.checkpoint.io.packed.file import QuantizedFile, load
 from fmq_theory.checkpoint.io.reader import iter_tensors, read_tensors
 from fmq_theory.checkpoint.io.tensors import Checkpoint, NamedTensor, SkippedTensor
-from fmq_theory.checkpoint.models import load_field, load_flow, read_state
-from fmq_theory.checkpoint.modules import load_packed, quantize_module
+from fmq_theory.checkpoint.modules.fitting import load_into
+from fmq_theory.checkpoint.modules.models import load_field, load_flow, read_state
+from fmq_theory.checkpoint.modules.packed_layers import load_packed, quantize_module
 from fmq_theory.checkpoint.plan import Plan, TensorPlan
 from fmq_theory.checkpoint.quantized.write import write_quantized
 

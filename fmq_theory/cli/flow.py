@@ -231,7 +231,7 @@ def _command_line() -> str:
 
 def _load(checkpoint: Path | None, model: str | None, include: str | None) -> "tuple[FlowModel, str, str]":
     """The model, what to call it, and what to call its folder."""
-    from fmq_theory.checkpoint.models import load_flow
+    from fmq_theory.checkpoint.modules.models import load_flow
     from fmq_theory.flow import build_model, load_digits
 
     if checkpoint is not None:

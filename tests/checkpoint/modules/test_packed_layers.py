@@ -22,8 +22,8 @@ from fmq_theory.checkpoint import (
     write_quantized,
 )
 from fmq_theory.checkpoint.io.packed.tensor import pack
-from fmq_theory.checkpoint.modules import PACKED, PackedEmbedding, PackedLinear, resident_bytes
-from fmq_theory.checkpoint.packed_weight import PackedWeight, decode_on_device
+from fmq_theory.checkpoint.modules.packed_layers import PACKED, PackedEmbedding, PackedLinear, resident_bytes
+from fmq_theory.checkpoint.modules.packed_weight import PackedWeight, decode_on_device
 from fmq_theory.checkpoint.quantized.recipe import Recipe, recipes_for
 from fmq_theory.errors import CheckpointError, WeightsError
 from fmq_theory.flow import TorchField, build_model, load_digits, quantize_field, sample

@@ -21,8 +21,8 @@ from fmq_theory.checkpoint import (
     quantize_module,
     write_quantized,
 )
-from fmq_theory.checkpoint.modules import PACKED, PackedLinear
-from fmq_theory.checkpoint.packable import PACKABLE
+from fmq_theory.checkpoint.modules.packable import PACKABLE
+from fmq_theory.checkpoint.modules.packed_layers import PACKED, PackedLinear
 from fmq_theory.checkpoint.quantized.recipe import Recipe, recipes_for
 from fmq_theory.errors import CheckpointError, FmqError, WeightsError
 from fmq_theory.quantizers import quantize

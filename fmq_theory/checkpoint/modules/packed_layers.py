@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fmq_theory.checkpoint.fitting import check_sound, check_writable, fitting_names, own_tensors
 from fmq_theory.checkpoint.io.number_types import safetensors_type
 from fmq_theory.checkpoint.io.packed.file import QuantizedFile
 from fmq_theory.checkpoint.io.packed.tensor import CodebookType, pack
 from fmq_theory.checkpoint.io.tensors import as_numpy
-from fmq_theory.checkpoint.packable import by_layer, check_packable, packable_layers, why_not_packable
-from fmq_theory.checkpoint.packed_weight import SUBMODULE, PackedWeight
+from fmq_theory.checkpoint.modules.fitting import check_sound, check_writable, fitting_names, own_tensors
+from fmq_theory.checkpoint.modules.packable import by_layer, check_packable, packable_layers, why_not_packable
+from fmq_theory.checkpoint.modules.packed_weight import SUBMODULE, PackedWeight
 from fmq_theory.checkpoint.quantized.recipe import Planned, Recipe, matches
 from fmq_theory.errors import CheckpointError, FmqError, WeightsError
 from fmq_theory.quantizers import quantize
