@@ -11,8 +11,8 @@ channel; open ones: a codebook a tensor.
 import matplotlib.pyplot as plt
 
 from fmq_theory.checkpoint.audit import audit
-from fmq_theory.checkpoint.budget import plan_from_options
-from fmq_theory.checkpoint.options import build_options
+from fmq_theory.checkpoint.plan.budget import plan_from_options
+from fmq_theory.checkpoint.plan.options import build_options
 from fmq_theory.flow.digits import DIGITS_FILE
 from fmq_theory.report.looks import look
 from fmq_theory.report.style import figure_style

@@ -25,8 +25,8 @@ from experiments.framework.similar import Sampled
 from experiments.framework.table import Row, Table
 from fmq_theory.checkpoint import load, write_quantized
 from fmq_theory.checkpoint.audit import AUDIT_SCHEMES, audit
-from fmq_theory.checkpoint.budget import plan_from_options
-from fmq_theory.checkpoint.options import build_options
+from fmq_theory.checkpoint.plan.budget import plan_from_options
+from fmq_theory.checkpoint.plan.options import build_options
 from fmq_theory.checkpoint.quantized.recipe import Planned, Recipe, recipes_for
 from fmq_theory.metrics import mean_estimate
 from fmq_theory.report.looks import look

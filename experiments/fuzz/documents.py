@@ -18,10 +18,10 @@ from fmq_theory.certify import (
     optimal_symmetric_codebook,
     sum_certificate,
 )
-from fmq_theory.checkpoint.budget import plan_for_budget
-from fmq_theory.checkpoint.options import Search
 from fmq_theory.checkpoint.plan import Plan, PlanError
-from fmq_theory.checkpoint.plan_proof import check_plan
+from fmq_theory.checkpoint.plan.budget import plan_for_budget
+from fmq_theory.checkpoint.plan.options import Search
+from fmq_theory.checkpoint.plan.proof import check_plan
 from fmq_theory.errors import FmqError
 from proofs_check.check_certificate import RefusedError, check
 from proofs_check.independent.reading import read

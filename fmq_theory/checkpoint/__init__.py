@@ -1,7 +1,6 @@
 """Checkpoints: reading the weights of trained models from files that others wrote."""
 
 from fmq_theory.checkpoint.audit_result import Audit
-from fmq_theory.checkpoint.budget import plan_for_budget
 from fmq_theory.checkpoint.io import limits
 from fmq_theory.checkpoint.io.packed.file import QuantizedFile, load
 from fmq_theory.checkpoint.io.reader import iter_tensors, read_tensors
@@ -10,6 +9,7 @@ from fmq_theory.checkpoint.modules.fitting import load_into
 from fmq_theory.checkpoint.modules.models import load_field, load_flow, read_state
 from fmq_theory.checkpoint.modules.packed_layers import load_packed, quantize_module
 from fmq_theory.checkpoint.plan import Plan, TensorPlan
+from fmq_theory.checkpoint.plan.budget import plan_for_budget
 from fmq_theory.checkpoint.quantized.write import write_quantized
 
 __all__ = [

@@ -198,7 +198,7 @@ def quantize(
 
 def _proven(plan: "Plan | None", checkpoint: Path, written: "WrittenCheckpoint") -> float | None:
     """What the plan proves of the file that was written."""
-    from fmq_theory.checkpoint.plan_proof import proven_gap
+    from fmq_theory.checkpoint.plan.proof import proven_gap
 
     if plan is None:
         return None

@@ -77,7 +77,7 @@ class Asked:
         Raises:
             FmqError: the input, the plan or the options do not fit.
         """
-        from fmq_theory.checkpoint.plan_proof import check_plan
+        from fmq_theory.checkpoint.plan.proof import check_plan
 
         if self.plan is not None:
             plan = _read_plan(self.plan)
@@ -94,7 +94,7 @@ class Asked:
         Raises:
             FmqError: see ``settle``.
         """
-        from fmq_theory.checkpoint.measured_plan import measured_plan
+        from fmq_theory.checkpoint.plan.measured import measured_plan
         from fmq_theory.report import progress_bar
 
         if self.plan is not None or self.budget is not None:
@@ -118,8 +118,8 @@ class Asked:
         return recipes_for(self.checkpoint, wanted, self.include, self.exclude, self.misfit)
 
     def _for_budget(self, budget: float) -> "Plan":
-        from fmq_theory.checkpoint.budget import plan_for_budget, read_sensitivities
-        from fmq_theory.checkpoint.end_layers import END_BITS
+        from fmq_theory.checkpoint.plan.budget import plan_for_budget, read_sensitivities
+        from fmq_theory.checkpoint.plan.end_layers import END_BITS
         from fmq_theory.checkpoint.quantized.recipe import wanted_names
         from fmq_theory.report import progress_bar
 

@@ -114,7 +114,7 @@ def write_plan(asked: "Asked", path: Path | None, *, force: bool) -> None:
     Raises:
         FmqError: see ``Asked.measured``; the file cannot be written.
     """
-    from fmq_theory.checkpoint.plan_proof import proven_gap
+    from fmq_theory.checkpoint.plan.proof import proven_gap
     from fmq_theory.report import check_writable, write_text_atomically
 
     if path is not None:

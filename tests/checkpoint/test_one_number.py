@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from fmq_theory.checkpoint import QuantizedFile, write_quantized
 from fmq_theory.checkpoint.audit import audit
-from fmq_theory.checkpoint.measured_plan import measured_plan
+from fmq_theory.checkpoint.plan.measured import measured_plan
 from fmq_theory.checkpoint.quantized.recipe import Recipe
 from fmq_theory.claims.on_checkpoint import compare_checkpoint
 from fmq_theory.quantizers.layout import Layout

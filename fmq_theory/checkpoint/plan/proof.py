@@ -8,7 +8,7 @@ from fmq_theory.checkpoint.io.files import open_checkpoint
 from fmq_theory.checkpoint.io.naming import classify
 from fmq_theory.checkpoint.io.reader import iter_tensors
 from fmq_theory.checkpoint.io.tensors import weights_digest
-from fmq_theory.checkpoint.plan import Plan, PlanError
+from fmq_theory.checkpoint.plan.plan import Plan, PlanError
 from fmq_theory.errors import FmqError
 
 __all__ = ["check_plan", "input_digests", "proven_gap"]

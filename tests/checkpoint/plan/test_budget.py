@@ -11,15 +11,15 @@ import torch
 from safetensors.torch import save_file
 
 from fmq_theory.checkpoint import iter_tensors
-from fmq_theory.checkpoint.budget import (
+from fmq_theory.checkpoint.plan import Plan, PlanError
+from fmq_theory.checkpoint.plan.budget import (
     BudgetError,
     best_single,
     plan_for_budget,
     plan_from_options,
     read_sensitivities,
 )
-from fmq_theory.checkpoint.options import Option, Search, TensorOptions, build_options
-from fmq_theory.checkpoint.plan import Plan, PlanError
+from fmq_theory.checkpoint.plan.options import Option, Search, TensorOptions, build_options
 from fmq_theory.checkpoint.quantized.file_head import head_bytes
 from fmq_theory.errors import CheckpointError, SchemeError, WeightsError
 from fmq_theory.quantizers import quantize

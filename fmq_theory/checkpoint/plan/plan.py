@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self, cast, get_args
 
 from fmq_theory.brief import brief_repr
-from fmq_theory.checkpoint.plan_checks import (
+from fmq_theory.checkpoint.plan.checks import (
     PlanError,
     check,
     check_config,

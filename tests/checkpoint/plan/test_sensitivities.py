@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from fmq_theory.checkpoint.plan import PlanError
-from fmq_theory.checkpoint.sensitivities import read_sensitivities
+from fmq_theory.checkpoint.plan.sensitivities import read_sensitivities
 from fmq_theory.flow.field import TorchField
 from fmq_theory.flow.layers import layer_shares
 from fmq_theory.flow.quantized_field import quantize_field

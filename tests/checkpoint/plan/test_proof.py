@@ -9,11 +9,16 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fmq_theory.checkpoint.budget import BudgetError, plan_for_budget, plan_from_options, read_sensitivities
-from fmq_theory.checkpoint.end_layers import end_layers
-from fmq_theory.checkpoint.options import Search, build_options
 from fmq_theory.checkpoint.plan import Plan, PlanError
-from fmq_theory.checkpoint.plan_proof import check_plan, proven_gap
+from fmq_theory.checkpoint.plan.budget import (
+    BudgetError,
+    plan_for_budget,
+    plan_from_options,
+    read_sensitivities,
+)
+from fmq_theory.checkpoint.plan.end_layers import end_layers
+from fmq_theory.checkpoint.plan.options import Search, build_options
+from fmq_theory.checkpoint.plan.proof import check_plan, proven_gap
 from fmq_theory.errors import FmqError
 from tests.corpus.json_mutations import broken_files, mutations
 
@@ -146,7 +151,7 @@ def test_an_impossible_budget_is_refused_from_the_sizes(
     def measured(*_: object, **__: object) -> None:
         raise AssertionError("a tensor was measured")
 
-    monkeypatch.setattr("fmq_theory.checkpoint.budget.build_options", measured)
+    monkeypatch.setattr("fmq_theory.checkpoint.plan.budget.build_options", measured)
     with pytest.raises(BudgetError, match="by the sizes alone"):
         plan_for_budget(checkpoint, 1.0)
     with pytest.raises(AssertionError, match="measured"):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from fmq_theory.checkpoint.plan_checks import PlanError, check, each_once, is_real, is_text
+from fmq_theory.checkpoint.plan.checks import PlanError, check, each_once, is_real, is_text
 
 __all__ = ["check_sensitivity", "read_sensitivities"]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fmq_theory.checkpoint.end_layers import END_BITS, end_layers, raised
-from fmq_theory.checkpoint.knapsack import MOST_STATES, BudgetError, allocate
-from fmq_theory.checkpoint.options import (
+from fmq_theory.checkpoint.plan.end_layers import END_BITS, end_layers, raised
+from fmq_theory.checkpoint.plan.knapsack import MOST_STATES, BudgetError, allocate
+from fmq_theory.checkpoint.plan.options import (
     Option,
     Progress,
     Search,
@@ -16,9 +16,9 @@ from fmq_theory.checkpoint.options import (
     build_options,
     least_bits,
 )
-from fmq_theory.checkpoint.plan import Plan, PlanError, TensorPlan
+from fmq_theory.checkpoint.plan.plan import Plan, PlanError, TensorPlan
+from fmq_theory.checkpoint.plan.sensitivities import check_sensitivity, read_sensitivities
 from fmq_theory.checkpoint.quantized.file_head import head_bytes
-from fmq_theory.checkpoint.sensitivities import check_sensitivity, read_sensitivities
 
 __all__ = [
     "BudgetError",
@@ -73,8 +73,8 @@ def plan_for_budget(
         >>> import torch
         >>> from safetensors.torch import save_file
         >>> from fmq_theory import sources
-        >>> from fmq_theory.checkpoint.budget import plan_for_budget
-        >>> from fmq_theory.checkpoint.options import Search
+        >>> from fmq_theory.checkpoint.plan.budget import plan_for_budget
+        >>> from fmq_theory.checkpoint.plan.options import Search
         >>> weight = torch.from_numpy(sources.Gaussian().ppf((torch.arange(4096) + 0.5) / 4096))
         >>> only = Search(schemes=["lloyd_max"], granularities=["channel"], block_schemes=[])
         >>> with tempfile.TemporaryDirectory() as folder:

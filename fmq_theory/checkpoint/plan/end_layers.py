@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from fmq_theory.checkpoint.options import TensorOptions
+from fmq_theory.checkpoint.plan.options import TensorOptions
 
 __all__ = ["END_BITS", "end_layers", "raised"]
 
@@ -36,7 +36,7 @@ def end_layers(names: Sequence[str]) -> list[str]:
     names apart.
 
     Examples:
-        >>> from fmq_theory.checkpoint.end_layers import end_layers
+        >>> from fmq_theory.checkpoint.plan.end_layers import end_layers
         >>> end_layers(["blocks.0.weight", "conv_in.weight", "conv_out.weight"])
         ['conv_in.weight', 'conv_out.weight']
         >>> end_layers(["net.0.weight", "net.10.weight", "net.2.weight"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmq_theory.checkpoint.knapsack import BudgetError, allocate
+from fmq_theory.checkpoint.plan.knapsack import BudgetError, allocate
 
 Problem = tuple[list[list[int]], list[list[float]]]
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fmq_theory.checkpoint.budget import plan_for_budget
-from fmq_theory.checkpoint.options import Search, build_options
+from fmq_theory.checkpoint.plan.budget import plan_for_budget
+from fmq_theory.checkpoint.plan.options import Search, build_options
 from fmq_theory.errors import FmqError
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fmq_theory.checkpoint.io.reader import iter_tensors
-from fmq_theory.checkpoint.options import Progress, Search, tensor_options
-from fmq_theory.checkpoint.plan import Plan, TensorPlan
+from fmq_theory.checkpoint.plan.options import Progress, Search, tensor_options
+from fmq_theory.checkpoint.plan.plan import Plan, TensorPlan
 from fmq_theory.checkpoint.quantized.recipe import Recipe
 from fmq_theory.errors import FmqError
 from fmq_theory.quantizers.block_scaled import BlockScheme
