@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from fmq_theory.bounds import equal_mass_distortion, equal_mass_from_data, regular_tail_sum
-from fmq_theory.checkpoint.tails import spread_of
+from fmq_theory.checkpoint.audit.tails import spread_of
 from fmq_theory.report.looks import look
 from fmq_theory.report.style import figure_style
 from fmq_theory.sources import Empirical

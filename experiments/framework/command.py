@@ -11,7 +11,7 @@ from experiments.framework.figures import write_figures
 from experiments.framework.store import CellStore
 from experiments.framework.table import read_table, write_table
 from experiments.registry import EXPERIMENTS, get_experiment
-from fmq_theory.checkpoint.workers import BACKENDS, check_workers
+from fmq_theory.checkpoint.audit.workers import BACKENDS, check_workers
 from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.start import leave_torch_out_of_pot, let_idle_threads_sleep
 

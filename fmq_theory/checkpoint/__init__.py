@@ -1,6 +1,6 @@
 """Checkpoints: reading the weights of trained models from files that others wrote."""
 
-from fmq_theory.checkpoint.audit_result import Audit
+from fmq_theory.checkpoint.audit.result import Audit
 from fmq_theory.checkpoint.io import limits
 from fmq_theory.checkpoint.io.packed.file import QuantizedFile, load
 from fmq_theory.checkpoint.io.reader import iter_tensors, read_tensors

@@ -12,7 +12,7 @@ from fmq_theory.cli.running import FmqCommand
 from fmq_theory.shown import escaped, file_stem, shell_word
 
 if TYPE_CHECKING:
-    from fmq_theory.checkpoint.audit_result import Audit
+    from fmq_theory.checkpoint.audit.result import Audit
     from fmq_theory.checkpoint.plan import Plan
 
 __all__ = ["audit"]

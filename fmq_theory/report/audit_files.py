@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from fmq_theory.checkpoint.audit_result import Audit, AuditCell
+from fmq_theory.checkpoint.audit.result import Audit, AuditCell
 from fmq_theory.report.files import write_atomically, write_text_atomically
 from fmq_theory.report.machine_readable import environment
 from fmq_theory.shown import csv_text, json_text, plain_values

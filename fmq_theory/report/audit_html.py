@@ -10,7 +10,7 @@ from typing import Any, cast
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from fmq_theory.checkpoint.audit_result import Audit, AuditCell, AuditRatio, TensorAudit
+from fmq_theory.checkpoint.audit.result import Audit, AuditCell, AuditRatio, TensorAudit
 from fmq_theory.checkpoint.plan import Plan, TensorPlan
 from fmq_theory.report.audit_svg import histogram_svg, rate_distortion_svg
 from fmq_theory.report.audit_words import (

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from fmq_theory.checkpoint.audit_result import Audit, AuditCell
-from fmq_theory.checkpoint.tails import BINS_A_SIGMA
+from fmq_theory.checkpoint.audit.result import Audit, AuditCell
+from fmq_theory.checkpoint.audit.tails import BINS_A_SIGMA
 from fmq_theory.report.looks import look
 from fmq_theory.shown import shown
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from fmq_theory.checkpoint.audit_result import Audit, AuditTotals, TensorAudit
+from fmq_theory.checkpoint.audit.result import Audit, AuditTotals, TensorAudit
 from fmq_theory.report.audit_words import (
     ABSENT,
     audit_notes,

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from fmq_theory.checkpoint.audit_result import Audit, AuditRatio, AuditTotals, TensorAudit
+from fmq_theory.checkpoint.audit.result import Audit, AuditRatio, AuditTotals, TensorAudit
 from fmq_theory.checkpoint.io.reasons import by_reason
 from fmq_theory.shown import shown
 

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from fmq_theory.checkpoint.audit import audit
-from fmq_theory.checkpoint.audit_result import Audit, AuditCell, AuditTotals, ratios_of
+from fmq_theory.checkpoint.audit.result import Audit, AuditCell, AuditTotals, ratios_of
 from fmq_theory.checkpoint.plan import Plan, TensorPlan
 from fmq_theory.report.audit_html import audit_html, write_audit_html
 from fmq_theory.report.audit_words import crossover_cell, crossover_words, percent

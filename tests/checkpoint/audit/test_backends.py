@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 from fmq_theory.checkpoint.audit import audit
-from fmq_theory.checkpoint.audit_result import Audit
-from fmq_theory.checkpoint.workers import WorkersError
+from fmq_theory.checkpoint.audit.result import Audit
+from fmq_theory.checkpoint.audit.workers import WorkersError
 from fmq_theory.errors import WeightsError
 
 FAST = {"schemes": ("uniform", "uniform_clipped", "lloyd_max"), "bits": (2, 3, 4)}
@@ -60,7 +60,7 @@ def test_no_scheduler_answers(tmp_path: Path) -> None:
     pytest.importorskip("distributed", reason="needs the extra 'cluster'")
     path = _model(tmp_path / "m.safetensors", 2, (3, 40))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fmq_theory.checkpoint.workers._CONNECT_SECONDS", 1)
+        patch.setattr("fmq_theory.checkpoint.audit.workers._CONNECT_SECONDS", 1)
         with pytest.raises(WorkersError, match="does not answer"):
             audit(path, schemes=("uniform",), bits=(2,), backend="dask", scheduler="tcp://127.0.0.1:9")
 

@@ -14,9 +14,9 @@ from safetensors.torch import save_file
 from fmq_theory.bounds import predict
 from fmq_theory.checkpoint import read_tensors
 from fmq_theory.checkpoint.audit import AUDIT_SCHEMES, AuditError, audit
-from fmq_theory.checkpoint.audit_advice import frontier
-from fmq_theory.checkpoint.audit_result import Audit, TensorAudit, totals_of
-from fmq_theory.checkpoint.workers import WorkersError
+from fmq_theory.checkpoint.audit.advice import frontier
+from fmq_theory.checkpoint.audit.result import Audit, TensorAudit, totals_of
+from fmq_theory.checkpoint.audit.workers import WorkersError
 from fmq_theory.errors import CheckpointError, SchemeError, WeightsError
 from fmq_theory.quantizers import quantize
 from fmq_theory.sources import Empirical
@@ -151,7 +151,7 @@ def test_control_a_forgotten_tensor_changes_the_totals(found: Audit) -> None:
 def test_parts_of_a_tensor_give_what_the_whole_gives(
     small: Path, found: Audit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fmq_theory.checkpoint.audit_tensor._PART_BYTES", 1)
+    monkeypatch.setattr("fmq_theory.checkpoint.audit.tensor._PART_BYTES", 1)
     parts = audit(small, schemes=SCHEMES, bits=(2, 4))
     for one, other in zip(found.totals.cells, parts.totals.cells, strict=True):
         assert other.sse == pytest.approx(one.sse, rel=1e-13)

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from fmq_theory.checkpoint.audit import audit
-from fmq_theory.checkpoint.audit_result import Audit
+from fmq_theory.checkpoint.audit.result import Audit
 from fmq_theory.checkpoint.io.tensors import weights_digest
 from fmq_theory.errors import OutputError
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from fmq_theory.checkpoint.tails import BINS_A_SIGMA, Spread, TailFit, fit_tail, spread_of
+from fmq_theory.checkpoint.audit.tails import BINS_A_SIGMA, Spread, TailFit, fit_tail, spread_of
 
 
 def _hill(x: np.ndarray, k: int) -> float:
@@ -129,7 +129,7 @@ def test_units_and_offset_do_not_matter() -> None:
 def test_parts_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.random.default_rng(6).laplace(size=(50, 97)).astype(np.float32)
     one = spread_of(x)
-    monkeypatch.setattr("fmq_theory.checkpoint.tails._CHUNK", 100)
+    monkeypatch.setattr("fmq_theory.checkpoint.audit.tails._CHUNK", 100)
     parts = spread_of(x)
     assert parts.histogram == one.histogram
     assert parts.tail.moments == pytest.approx(one.tail.moments, rel=1e-9)

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.bounds.high_rate_rows import HighRateRows
-from fmq_theory.checkpoint.audit_result import AuditCell, TensorAudit, ratios_of
+from fmq_theory.checkpoint.audit.result import AuditCell, TensorAudit, ratios_of
+from fmq_theory.checkpoint.audit.tails import spread_of
 from fmq_theory.checkpoint.io.files import open_checkpoint
 from fmq_theory.checkpoint.io.naming import Entry, classify
 from fmq_theory.checkpoint.io.tensors import SkippedTensor, as_numpy, nonfinite, weights_digest
-from fmq_theory.checkpoint.tails import spread_of
 from fmq_theory.errors import CheckpointError, FmqError, WeightsError
 from fmq_theory.quantizers.grid import grid_of_rows
 from fmq_theory.quantizers.layout import Layout

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
-from fmq_theory.checkpoint.audit_result import TensorAudit
+from fmq_theory.checkpoint.audit.result import TensorAudit
 from fmq_theory.errors import OutputError
 from fmq_theory.storage import open_to_append
 from fmq_theory.storage.lines import digest_of, sealed_line, unsealed

@@ -5,13 +5,13 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fmq_theory.checkpoint.audit_result import TensorAudit
-from fmq_theory.checkpoint.audit_store import AuditStore
-from fmq_theory.checkpoint.audit_tensor import AuditSettings, Outcome, audit_entry, audit_stored, entry_digest
+from fmq_theory.checkpoint.audit.result import TensorAudit
+from fmq_theory.checkpoint.audit.store import AuditStore
+from fmq_theory.checkpoint.audit.tensor import AuditSettings, Outcome, audit_entry, audit_stored, entry_digest
+from fmq_theory.checkpoint.audit.workers import on_dask, on_processes
 from fmq_theory.checkpoint.io.file_bytes import changed_meanwhile
 from fmq_theory.checkpoint.io.files import open_checkpoint
 from fmq_theory.checkpoint.io.naming import Entry, classify
-from fmq_theory.checkpoint.workers import on_dask, on_processes
 
 __all__ = ["AuditRun", "Progress", "Wanted"]
 

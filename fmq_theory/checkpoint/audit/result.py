@@ -7,7 +7,7 @@ from typing import Any
 
 from fmq_theory.bounds import BAND, crossover_bits
 from fmq_theory.brief import brief_repr
-from fmq_theory.checkpoint.tails import Spread
+from fmq_theory.checkpoint.audit.tails import Spread
 
 __all__ = ["Audit", "AuditCell", "AuditRatio", "AuditTotals", "TensorAudit", "ratios_of", "totals_of"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fmq_theory.checkpoint.audit_result import AuditCell, AuditTotals, TensorAudit
+from fmq_theory.checkpoint.audit.result import AuditCell, AuditTotals, TensorAudit
 from fmq_theory.shown import shown
 
 __all__ = ["Advice", "WorstLayer", "advise", "frontier", "worst_layers"]

@@ -6,11 +6,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from fmq_theory.checkpoint.audit_advice import advise
-from fmq_theory.checkpoint.audit_result import Audit, totals_of
-from fmq_theory.checkpoint.audit_run import AuditRun, Progress, Wanted
-from fmq_theory.checkpoint.audit_store import AuditStore, audit_key
-from fmq_theory.checkpoint.audit_tensor import AuditSettings, OnNonfinite
+from fmq_theory.checkpoint.audit.advice import advise
+from fmq_theory.checkpoint.audit.result import Audit, totals_of
+from fmq_theory.checkpoint.audit.store import AuditStore, audit_key
+from fmq_theory.checkpoint.audit.tasks import AuditRun, Progress, Wanted
+from fmq_theory.checkpoint.audit.tensor import AuditSettings, OnNonfinite
+from fmq_theory.checkpoint.audit.workers import check_workers
 from fmq_theory.checkpoint.io.file_bytes import changed_meanwhile
 from fmq_theory.checkpoint.io.files import is_quantized, open_checkpoint
 from fmq_theory.checkpoint.io.inputs import file_state
@@ -18,7 +19,6 @@ from fmq_theory.checkpoint.io.naming import Entry, check_patterns, classify, mat
 from fmq_theory.checkpoint.io.shards import find_checkpoint
 from fmq_theory.checkpoint.io.tensors import SkippedTensor
 from fmq_theory.checkpoint.quantized.recipe import MIN_NDIM, misfit_error
-from fmq_theory.checkpoint.workers import check_workers
 from fmq_theory.errors import CheckpointError, FmqError
 from fmq_theory.kernels.threads import default_threads
 from fmq_theory.quantizers import get_scheme
