@@ -92,5 +92,9 @@ class OutputError(FmqError, ValueError):
     """A result that cannot be written where the user asked for it."""
 
 
+class SettingError(FmqError, ValueError):
+    """A setting of the work itself that cannot be used: a number of threads, an environment variable."""
+
+
 class OldFormatWarning(UserWarning):
     """A file of an earlier version of a format: it is read, and lacks what later versions guard."""

@@ -22,10 +22,10 @@ from fmq_theory.claims.comparison import (
     in_band,
 )
 from fmq_theory.claims.verdict import paper_verdict
+from fmq_theory.counts import checked_threads
 from fmq_theory.errors import SchemeError, WeightsError
 from fmq_theory.kernels.encode import counts_rows
 from fmq_theory.kernels.squared_error import squared_error_rows
-from fmq_theory.kernels.threads import default_threads
 from fmq_theory.metrics import row_distortion, rowwise_w2_squared_pot
 from fmq_theory.quantizers import Scheme, get_scheme
 from fmq_theory.quantizers.tensor import codebook_type, side_bits
@@ -155,7 +155,7 @@ def _one_tensor(
     # A 1-D tensor has no slices: it is one channel, as the published uniform treats it.
     by_channel = granularity == "channel" and array.ndim > 1
     channels = np.ascontiguousarray(array.reshape(array.shape[0] if by_channel else 1, -1))
-    rows = SortedRows.of(channels, default_threads())
+    rows = SortedRows.of(channels, checked_threads(None))
     sources = [rows.row(index) for index in range(len(channels))] if shown else []
     own: dict[_Cell, _Sums] = {}
     for name, scheme in designs.items():

@@ -11,7 +11,7 @@ from fmq_theory.shown import escaped, json_text
 __all__ = ["doctor"]
 
 
-@click.command(cls=FmqCommand, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=FmqCommand, diagnoses=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--json",
     "json_path",

@@ -227,18 +227,18 @@ def _size(folder: Path) -> int:
 
 
 def _threads() -> HealthCheck:
-    from fmq_theory.kernels.threads import default_threads
+    from fmq_theory.kernels.threads import THREADS_VARIABLE, default_threads, threads_of_environment
 
-    wanted = os.environ.get("FMQ_THREADS")
+    wanted = os.environ.get(THREADS_VARIABLE, "").strip()
     found = f"{default_threads()} of {os.cpu_count()} processors"
-    if wanted is not None and not (wanted.isascii() and wanted.isdigit() and int(wanted) > 0):
+    if wanted and threads_of_environment() is None:
         return HealthCheck(
             "threads",
-            "note",
-            f"FMQ_THREADS = {wanted!r} is no number and has no effect; {found}",
-            "correct it",
+            "broken",
+            f"{THREADS_VARIABLE} = {wanted!r} is no whole number from 1 on; every other command refuses it",
+            f"set it to for example 4, or unset {THREADS_VARIABLE} for all {found}",
         )
-    return HealthCheck("threads", "ok", found if wanted is None else f"{found} (FMQ_THREADS)")
+    return HealthCheck("threads", "ok", f"{found} ({THREADS_VARIABLE})" if wanted else found)
 
 
 def _known_numbers(progress: Callable[[float, str], None]) -> Iterator[HealthCheck]:

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from fmq_theory.cli.streams import open_streams, trouble_of_output
+from fmq_theory.counts import check_environment
 from fmq_theory.errors import FmqError
 from fmq_theory.shown import escaped, one_line
 
@@ -61,11 +62,21 @@ class _Guarded(click.Command):
 
 
 class FmqCommand(_Guarded):
-    """A command; ``--help`` ends with the exit codes."""
+    """A command; ``--help`` ends with the exit codes.
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    Args:
+        diagnoses: it runs in a broken environment as well, to say what is broken.
+    """
+
+    def __init__(self, *args: Any, diagnoses: bool = False, **options: Any) -> None:
         options.setdefault("epilog", EXIT_CODES)
         super().__init__(*args, **options)
+        self._diagnoses = diagnoses
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if not self._diagnoses:
+            check_environment()
+        return super().invoke(ctx)
 
 
 class FmqGroup(_Guarded, click.Group):

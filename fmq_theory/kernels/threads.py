@@ -10,9 +10,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["default_threads", "run_blocks"]
+__all__ = ["THREADS_VARIABLE", "default_threads", "run_blocks", "threads_of_environment"]
 
 R = TypeVar("R")
+
+THREADS_VARIABLE = "FMQ_THREADS"
 
 
 # More threads than this help nobody, and some systems start no more than a few thousand.
@@ -21,13 +23,20 @@ MOST_THREADS = max(64, os.cpu_count() or 1)
 
 def default_threads() -> int:
     """FMQ_THREADS if it is a positive number, else the CPUs of this process; at most MOST_THREADS."""
-    wanted = os.environ.get("FMQ_THREADS", "").strip()
-    if wanted.isascii() and wanted.isdigit() and wanted.strip("0"):
-        digits = wanted.lstrip("0")
-        return MOST_THREADS if len(digits) > 9 else min(int(digits), MOST_THREADS)
+    if (wanted := threads_of_environment()) is not None:
+        return wanted
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def threads_of_environment() -> int | None:
+    """What FMQ_THREADS asks for, at most MOST_THREADS; None where it is no whole number from 1 on."""
+    wanted = os.environ.get(THREADS_VARIABLE, "").strip()
+    if not (wanted.isascii() and wanted.isdigit() and wanted.strip("0")):
+        return None
+    digits = wanted.lstrip("0")
+    return MOST_THREADS if len(digits) > 9 else min(int(digits), MOST_THREADS)
 
 
 def run_blocks(function: Callable[[int, int], R], count: int, threads: int) -> list[R]:

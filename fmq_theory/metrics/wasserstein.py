@@ -1,12 +1,10 @@
 """Squared 2-Wasserstein distance on the line, by the project's own kernels."""
 
-import operator
-
 import numpy as np
 
 from fmq_theory.codebook import Codebook
+from fmq_theory.counts import checked_threads
 from fmq_theory.kernels.ranks import count_below
-from fmq_theory.kernels.threads import default_threads
 from fmq_theory.kernels.wasserstein import (
     w2_squared_equal_sizes,
     w2_squared_sorted,
@@ -50,6 +48,7 @@ def w2_squared(
     Raises:
         WeightsError: an array is empty or not finite, or masses are negative, all zero or of another
             shape.
+        SettingError: threads that are no whole number from 1 on.
 
     Reference:
         Santambrogio, Optimal Transport for Applied Mathematicians, proposition 2.17.
@@ -59,8 +58,7 @@ def w2_squared(
         >>> fmq_theory.w2_squared([0.0, 1.0], [1.0, 0.5])  # sorted points are paired: (0.5^2 + 0^2) / 2
         0.125
     """
-    threads = default_threads() if threads is None else max(1, operator.index(threads))
-    return w2_of_pair(sorted_pair(a, b, a_weights, b_weights, threads=threads))
+    return w2_of_pair(sorted_pair(a, b, a_weights, b_weights, threads=checked_threads(threads)))
 
 
 def sample_to_codebook_w2_squared(sample: Empirical, codebook: Codebook) -> float:

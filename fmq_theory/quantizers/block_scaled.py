@@ -12,13 +12,14 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from fmq_theory.counts import checked_threads
 from fmq_theory.quantizers.block_codebook import bins_for
 from fmq_theory.quantizers.block_scales import SCALE_BITS, ScaleType
 from fmq_theory.quantizers.block_scheme import BlockScheme
 from fmq_theory.quantizers.block_work import BlockWork
 from fmq_theory.quantizers.layout import Layout
 from fmq_theory.quantizers.registry import get_scheme
-from fmq_theory.quantizers.tensor import checked_bits, checked_threads, finite_weights
+from fmq_theory.quantizers.tensor import checked_bits, finite_weights
 
 __all__ = ["BlockCell", "BlockQuantized", "BlockScheme", "design_blocks", "quantize_blocks"]
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from fmq_theory.brief import brief_repr
 from fmq_theory.codebook import Codebooks
+from fmq_theory.counts import checked_threads
 from fmq_theory.errors import SchemeError
 from fmq_theory.kernels.squared_error import mean_of, scaled_cell_errors
 from fmq_theory.quantizers.layout import Layout
@@ -15,7 +16,6 @@ from fmq_theory.quantizers.registry import get_scheme
 from fmq_theory.quantizers.scheme import Scheme
 from fmq_theory.quantizers.tensor import (
     checked_bits,
-    checked_threads,
     codebook_type,
     finite_weights,
     side_bits,

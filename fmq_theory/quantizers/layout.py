@@ -1,12 +1,12 @@
 """Which weights share a codebook: the whole tensor, a channel, or a group of a channel."""
 
-import operator
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fmq_theory.counts import whole_number
 from fmq_theory.errors import SchemeError, WeightsError
 
 __all__ = ["Granularity", "Layout"]
@@ -51,12 +51,9 @@ class Layout:
             remedy = "pass for example group_size=64" if grouped else "pass granularity='group', or no size"
             raise SchemeError(f"group_size = {group_size!r}", cause, remedy)
         channels = len(shape) >= 2 and granularity != "tensor"
-        try:
-            axis = operator.index(axis)
-        except TypeError as error:
-            raise WeightsError(
-                f"axis = {axis!r}", "an axis is a whole number", "pass for example axis=0"
-            ) from error
+        if (number := whole_number(axis)) is None:
+            raise WeightsError(f"axis = {axis!r}", "an axis is a whole number", "pass for example axis=0")
+        axis = number
         if channels and not -len(shape) <= axis < len(shape):
             raise WeightsError(
                 f"axis {axis} of weights of shape {shape}",
@@ -110,10 +107,7 @@ class Layout:
 def _positive(group_size: int | None) -> int | None:
     if group_size is None:
         return None
-    try:
-        size = operator.index(group_size)
-    except TypeError:
-        size = 0
+    size = whole_number(group_size) or 0
     if size < 1:
         raise SchemeError(
             f"group_size = {group_size!r}", "it is not a positive integer", "pass for example 64"

@@ -2,13 +2,13 @@
 
 import abc
 import math
-import operator
 from typing import ClassVar, Literal, Protocol, final, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.codebook import Codebook, Codebooks, LowerBound
+from fmq_theory.counts import whole_number
 from fmq_theory.errors import SchemeError, SourceError, WeightsError
 from fmq_theory.kernels.encode import encode_rows
 from fmq_theory.kernels.row_codebooks import cell_ends
@@ -279,10 +279,7 @@ class Scheme(abc.ABC):
         Raises:
             SchemeError: it is not a positive integer.
         """
-        try:
-            number = operator.index(num_levels)
-        except TypeError:
-            number = 0
+        number = whole_number(num_levels) or 0
         if number < 1:
             raise SchemeError(
                 f"num_levels = {num_levels!r} for scheme {self.name!r}",

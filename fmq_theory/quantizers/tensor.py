@@ -1,7 +1,6 @@
 """Quantizing a tensor of weights, codebook by codebook."""
 
 import math
-import operator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -10,9 +9,9 @@ from numpy.typing import NDArray
 
 from fmq_theory.brief import brief_repr
 from fmq_theory.codebook import Codebooks, LowerBound
+from fmq_theory.counts import checked_threads, whole_number
 from fmq_theory.errors import FmqError, SchemeError, SourceError, WeightsError
 from fmq_theory.kernels.squared_error import ScaledSums, mean_of, scaled_squared_errors
-from fmq_theory.kernels.threads import default_threads
 from fmq_theory.quantizers.layout import Granularity, Layout
 from fmq_theory.quantizers.patterns import Patterns, quantize_patterns
 from fmq_theory.quantizers.registry import get_scheme
@@ -23,7 +22,6 @@ from fmq_theory.sources.weights import as_weights, dense, type_name
 __all__ = [
     "QuantizedTensor",
     "checked_bits",
-    "checked_threads",
     "codebook_type",
     "finite_weights",
     "quantize",
@@ -149,8 +147,8 @@ def quantize(
     Raises:
         WeightsError: empty, nan or infinite weights (the message names the first channel that has
             some), sample weights that do not fit, an axis or groups that do not fit.
-        SchemeError: an unknown scheme, bits outside 1..8, threads that are no whole number, or a scheme
-            without 2**bits levels.
+        SchemeError: an unknown scheme, bits outside 1..8, or a scheme without 2**bits levels.
+        SettingError: threads that are no whole number from 1 on, or an FMQ_THREADS that is none.
 
     Examples:
         >>> import numpy as np
@@ -268,29 +266,10 @@ def checked_bits(bits: int) -> int:
     Raises:
         SchemeError: it is none.
     """
-    try:
-        number = operator.index(bits)
-    except TypeError:
-        number = 0
+    number = whole_number(bits) or 0
     if not 1 <= number <= 8:
         raise SchemeError(f"bits = {bits!r}", "codes have 1 to 8 bits", "choose an integer from 1 to 8")
     return number
-
-
-def checked_threads(threads: int | None) -> int:
-    """``threads``, at least 1; None for the default.
-
-    Raises:
-        SchemeError: it is no whole number.
-    """
-    if threads is None:
-        return default_threads()
-    try:
-        return max(1, operator.index(threads))
-    except TypeError as error:
-        raise SchemeError(
-            f"threads = {threads!r}", "threads are counted in whole numbers", "pass for example 4, or None"
-        ) from error
 
 
 def codebook_type(weights: object) -> type[np.floating]:

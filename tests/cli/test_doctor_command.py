@@ -141,8 +141,12 @@ def test_a_cache_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 @pytest.mark.usefixtures("quick")
 def test_threads_and_pot(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FMQ_THREADS", "many")
-    assert _find("threads").status == "note"
+    for useless in ("many", "0", "-1", "2.5", "²"):
+        monkeypatch.setenv("FMQ_THREADS", useless)
+        assert _find("threads").status == "broken"
+        assert useless in _find("threads").found
+    monkeypatch.setenv("FMQ_THREADS", " ")
+    assert _find("threads").status == "ok"
     monkeypatch.setenv("FMQ_THREADS", "1")
     assert _find("threads").status == "ok"
     monkeypatch.delenv("POT_BACKEND_DISABLE_PYTORCH", raising=False)

@@ -19,8 +19,8 @@ from fmq_theory.checkpoint.io.naming import Entry, check_patterns, classify, mat
 from fmq_theory.checkpoint.io.shards import find_checkpoint
 from fmq_theory.checkpoint.io.tensors import SkippedTensor
 from fmq_theory.checkpoint.quantized.recipe import MIN_NDIM, misfit_error
+from fmq_theory.counts import checked_threads
 from fmq_theory.errors import CheckpointError, FmqError
-from fmq_theory.kernels.threads import default_threads
 from fmq_theory.quantizers import get_scheme
 from fmq_theory.quantizers.layout import Layout
 from fmq_theory.quantizers.tensor import checked_bits
@@ -172,7 +172,7 @@ def _settings(
         granularity=granularity,
         group_size=group_size,
         on_nonfinite=on_nonfinite,
-        threads=max(1, default_threads() // jobs),
+        threads=max(1, checked_threads(None) // jobs),
     )
 
 

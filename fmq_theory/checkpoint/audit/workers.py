@@ -9,6 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
+from fmq_theory.counts import whole_number
 from fmq_theory.errors import FmqError
 
 __all__ = ["BACKENDS", "WorkersError", "check_workers", "on_dask", "on_processes"]
@@ -40,8 +41,8 @@ def check_workers(backend: str, scheduler: str | None, jobs: int) -> None:
             "dask needs the address of a scheduler, and nothing else has one",
             "pass --backend dask --scheduler tcp://HOST:PORT, or neither",
         )
-    if jobs < 1:
-        raise WorkersError(f"jobs = {jobs}", "it is not positive", "pass for example 2")
+    if (whole_number(jobs) or 0) < 1:
+        raise WorkersError(f"jobs = {jobs!r}", "it is no whole number from 1 on", "pass for example 2")
 
 
 def on_processes(work: Callable[[T], R], tasks: Sequence[T], jobs: int) -> Generator[R]:

@@ -16,8 +16,8 @@ from fmq_theory.checkpoint.quantized.job import Job, OnNonfinite, Progress
 from fmq_theory.checkpoint.quantized.output import OutputPlace
 from fmq_theory.checkpoint.quantized.recipe import KeptTensor, Planned, Recipe
 from fmq_theory.checkpoint.quantized.work_folder import WorkFolder
+from fmq_theory.counts import checked_threads
 from fmq_theory.errors import CheckpointError
-from fmq_theory.kernels.threads import default_threads
 from fmq_theory.storage import reading
 
 __all__ = ["WrittenCheckpoint", "write_quantized"]
@@ -127,7 +127,7 @@ def write_quantized(
             codebook_type,
             entropy_coding,
             on_nonfinite,
-            default_threads() if threads is None else threads,
+            checked_threads(threads),
             progress,
         )
         job.check(path)

@@ -12,11 +12,11 @@ from fmq_theory.checkpoint.io.number_types import torch_type
 from fmq_theory.checkpoint.io.packed.config import PackedConfig, damaged
 from fmq_theory.checkpoint.io.packed.entropy_coding import decompress_codes
 from fmq_theory.checkpoint.io.packed.level_rules import LEVELS, levels_of, stored_numbers
+from fmq_theory.counts import checked_threads
 from fmq_theory.errors import WeightsError
 from fmq_theory.kernels.decode import decode_packed
 from fmq_theory.kernels.packing import pack_codes, unpack_codes
 from fmq_theory.kernels.squared_error import mean_of, scaled_squared_errors
-from fmq_theory.kernels.threads import default_threads
 from fmq_theory.quantizers import QuantizedTensor
 from fmq_theory.quantizers.block_scaled import BlockQuantized
 from fmq_theory.quantizers.layout import Layout
@@ -106,11 +106,11 @@ class PackedTensor:
 
     def unpacked_codes(self) -> NDArray[np.uint8]:
         """One code a weight, of the weights' shape."""
-        return self.layout.restore(unpack_codes(self.codes, self.bits, self.columns, default_threads()))
+        return self.layout.restore(unpack_codes(self.codes, self.bits, self.columns, checked_threads(None)))
 
     def dequantize(self, threads: int | None = None) -> torch.Tensor:
         """The level of each weight in the weights' type and shape, contiguous."""
-        threads = default_threads() if threads is None else threads
+        threads = checked_threads(threads)
         rows = decode_packed(self.codes, self.bits, self.columns, self.levels(), threads)
         return as_torch(self.layout.restore(rows), self.dtype)
 
@@ -219,7 +219,7 @@ def pack(
     Raises:
         WeightsError: a level is too large for the type.
     """
-    threads = default_threads() if threads is None else threads
+    threads = checked_threads(threads)
     if isinstance(quantized, BlockQuantized):
         levels, used = quantized.levels[np.newaxis], np.array([quantized.num_levels_used])
         rule, numbers, scales = LEVELS, levels[:, : quantized.num_levels_used], _scales(quantized)
