@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from fmq_theory.checkpoint.workers import WorkersError, check_workers
+from fmq_theory.checkpoint.audit.workers import WorkersError, check_workers
 
 import fmq_theory
 from fmq_theory.counts import checked_threads, whole_number
