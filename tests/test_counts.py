@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from fmq_theory.checkpoint.audit.workers import WorkersError, check_workers
 
 import fmq_theory
+from fmq_theory.checkpoint.audit.workers import WorkersError, check_workers
 from fmq_theory.counts import checked_threads, whole_number
 from fmq_theory.errors import FmqError, SettingError
 from fmq_theory.kernels.threads import default_threads
