@@ -4,7 +4,7 @@ import operator
 import os
 
 from fmq_theory.errors import SettingError
-from fmq_theory.kernels.threads import THREADS_VARIABLE, default_threads, threads_of_environment
+from fmq_theory.kernels.runtime.threads import THREADS_VARIABLE, default_threads, threads_of_environment
 
 __all__ = ["check_environment", "checked_threads", "whole_number"]
 

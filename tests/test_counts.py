@@ -9,7 +9,7 @@ import fmq_theory
 from fmq_theory.checkpoint.audit.workers import WorkersError, check_workers
 from fmq_theory.counts import checked_threads, whole_number
 from fmq_theory.errors import FmqError, SettingError
-from fmq_theory.kernels.threads import default_threads
+from fmq_theory.kernels.runtime.threads import default_threads
 from fmq_theory.quantizers import design_grid, get_scheme
 from fmq_theory.quantizers.block_scaled import quantize_blocks
 from tests.cli.codebook_runs import run

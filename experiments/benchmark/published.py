@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from experiments.benchmark.contender import Contender
-from fmq_theory.kernels.threads import run_blocks
+from fmq_theory.kernels.runtime.threads import run_blocks
 
 __all__ = [
     "ARGSORT",

@@ -24,7 +24,7 @@ from fmq_theory.claims.comparison import (
 from fmq_theory.claims.verdict import paper_verdict
 from fmq_theory.counts import checked_threads
 from fmq_theory.errors import SchemeError, WeightsError
-from fmq_theory.kernels.encode import counts_rows
+from fmq_theory.kernels.codes.encode import counts_rows
 from fmq_theory.kernels.squared_error import squared_error_rows
 from fmq_theory.metrics import row_distortion, rowwise_w2_squared_pot
 from fmq_theory.quantizers import Scheme, get_scheme

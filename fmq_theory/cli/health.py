@@ -177,8 +177,8 @@ def _pot() -> HealthCheck:
 
 
 def _cache() -> HealthCheck:
-    from fmq_theory.kernels.jit import cache_directory
-    from fmq_theory.kernels.sealed_cache import damaged_files
+    from fmq_theory.kernels.runtime.jit import cache_directory
+    from fmq_theory.kernels.runtime.sealed_cache import damaged_files
 
     directory = cache_directory()
     if directory is None:
@@ -227,7 +227,7 @@ def _size(folder: Path) -> int:
 
 
 def _threads() -> HealthCheck:
-    from fmq_theory.kernels.threads import THREADS_VARIABLE, default_threads, threads_of_environment
+    from fmq_theory.kernels.runtime.threads import THREADS_VARIABLE, default_threads, threads_of_environment
 
     wanted = os.environ.get(THREADS_VARIABLE, "").strip()
     found = f"{default_threads()} of {os.cpu_count()} processors"

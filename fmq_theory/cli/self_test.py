@@ -84,7 +84,7 @@ def _transport() -> float:
 def _packing() -> float:
     import numpy as np
 
-    from fmq_theory.kernels.packing import pack_codes, unpack_codes
+    from fmq_theory.kernels.codes.packing import pack_codes, unpack_codes
 
     codes = (np.arange(3000, dtype=np.uint32) * 7919 % 8).astype(np.uint8).reshape(3, 1000)
     return float(np.count_nonzero(unpack_codes(pack_codes(codes, 3), 3, 1000) != codes))

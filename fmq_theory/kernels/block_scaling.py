@@ -8,7 +8,7 @@ into whole bins, and a table from bin to code encodes.
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.kernels.jit import kernel
+from fmq_theory.kernels.runtime.jit import kernel
 
 __all__ = ["EDGE", "best_scales", "bin_sums", "encode_blocks", "peaks", "signed_peaks", "try_scales"]
 

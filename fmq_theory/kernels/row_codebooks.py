@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.kernels.cells import cell_means, cell_moments
-from fmq_theory.kernels.jit import kernel
-from fmq_theory.kernels.prefix import fill_block_prefix, num_blocks, prefix_rows
-from fmq_theory.kernels.ranks import count_below
+from fmq_theory.kernels.runtime.jit import kernel
+from fmq_theory.kernels.sums.cells import cell_means, cell_moments
+from fmq_theory.kernels.sums.prefix import fill_block_prefix, num_blocks, prefix_rows
+from fmq_theory.kernels.sums.ranks import count_below
 
 __all__ = [
     "block_prefix_of_rows",

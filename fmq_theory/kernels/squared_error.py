@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.kernels.double_double import two_sum
-from fmq_theory.kernels.jit import kernel
 from fmq_theory.kernels.row_codebooks import squared_errors
-from fmq_theory.kernels.threads import run_blocks
+from fmq_theory.kernels.runtime.jit import kernel
+from fmq_theory.kernels.runtime.threads import run_blocks
+from fmq_theory.kernels.sums.double_double import two_sum
 
 __all__ = ["ScaledSums", "mean_of", "scaled_cell_errors", "scaled_squared_errors", "squared_error_rows"]
 

@@ -7,8 +7,8 @@ non-negative and only differences of points enter: the relative error is that of
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.kernels.double_double import dd_add, dd_multiply, dd_subtract, two_sum
-from fmq_theory.kernels.jit import kernel
+from fmq_theory.kernels.runtime.jit import kernel
+from fmq_theory.kernels.sums.double_double import dd_add, dd_multiply, dd_subtract, two_sum
 
 __all__ = ["rank_probabilities", "w2_squared_equal_sizes", "w2_squared_sorted", "w2_squared_unweighted"]
 

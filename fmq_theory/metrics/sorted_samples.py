@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.errors import WeightsError
-from fmq_theory.kernels.radix_sort import sorted_copy
-from fmq_theory.kernels.threads import run_blocks
+from fmq_theory.kernels.runtime.threads import run_blocks
+from fmq_theory.kernels.sorting.radix_sort import sorted_copy
 from fmq_theory.sources.empirical import Empirical
 from fmq_theory.sources.weights import as_weights
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from fmq_theory.codebook import Codebook
 from fmq_theory.counts import checked_threads
-from fmq_theory.kernels.ranks import count_below
+from fmq_theory.kernels.sums.ranks import count_below
 from fmq_theory.kernels.wasserstein import (
     w2_squared_equal_sizes,
     w2_squared_sorted,

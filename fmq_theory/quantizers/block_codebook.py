@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from fmq_theory.codebook import Codebook
 from fmq_theory.kernels.block_scaling import EDGE
-from fmq_theory.kernels.cells import cell_means
-from fmq_theory.kernels.partition import optimal_partition
-from fmq_theory.kernels.prefix import prefix_from_moments
+from fmq_theory.kernels.kmeans1d.partition import optimal_partition
+from fmq_theory.kernels.sums.cells import cell_means
+from fmq_theory.kernels.sums.prefix import prefix_from_moments
 from fmq_theory.quantizers.lloyd_max import LloydMax
 from fmq_theory.quantizers.scheme import Scheme
 from fmq_theory.sources.empirical import Empirical

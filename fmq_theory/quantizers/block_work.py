@@ -14,7 +14,7 @@ from fmq_theory.kernels.block_scaling import (
     signed_peaks,
     try_scales,
 )
-from fmq_theory.kernels.threads import run_blocks
+from fmq_theory.kernels.runtime.threads import run_blocks
 from fmq_theory.quantizers.block_codebook import BlockCodebook, block_codebook
 from fmq_theory.quantizers.block_scales import rounded_scales, scale_unit
 from fmq_theory.quantizers.block_scheme import BlockScheme

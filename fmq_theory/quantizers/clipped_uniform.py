@@ -11,8 +11,8 @@ from scipy.optimize import brentq
 
 from fmq_theory.codebook import Codebook, Codebooks
 from fmq_theory.kernels.row_codebooks import nearest_levels
-from fmq_theory.kernels.threads import run_blocks
-from fmq_theory.kernels.uniform_grid import best_uniform_ends, best_uniform_ends_of_rows
+from fmq_theory.kernels.runtime.threads import run_blocks
+from fmq_theory.kernels.uniform.search import best_uniform_ends, best_uniform_ends_of_rows
 from fmq_theory.quantizers.minmax_uniform import uniform_levels
 from fmq_theory.quantizers.scheme import Promise, Scheme
 from fmq_theory.sources.empirical import Empirical

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.codebook import Codebook
-from fmq_theory.kernels.rank_cells import equal_cuts
+from fmq_theory.kernels.equal_mass.rank_cells import equal_cuts
 from fmq_theory.quantizers.centroids import centroid_codebook
 from fmq_theory.sources.empirical import Empirical
 

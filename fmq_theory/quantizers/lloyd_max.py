@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from fmq_theory.codebook import Codebook, Codebooks, LowerBound
 from fmq_theory.errors import ConvergenceError, SchemeError
-from fmq_theory.kernels.cells import cell_means
-from fmq_theory.kernels.few_points import LARGEST_GAP
-from fmq_theory.kernels.partition import optimal_partition
-from fmq_theory.kernels.pruned_optimum import optimum_rows, pruned_optimum, rows_together
+from fmq_theory.kernels.kmeans1d.few_points import LARGEST_GAP
+from fmq_theory.kernels.kmeans1d.partition import optimal_partition
+from fmq_theory.kernels.kmeans1d.prune import optimum_rows, pruned_optimum, rows_together
+from fmq_theory.kernels.kmeans1d.ties import mostly_tied, tied_optimum
 from fmq_theory.kernels.row_codebooks import codebooks_of_cells
-from fmq_theory.kernels.threads import run_blocks
-from fmq_theory.kernels.tied_points import mostly_tied, tied_optimum
+from fmq_theory.kernels.runtime.threads import run_blocks
+from fmq_theory.kernels.sums.cells import cell_means
 from fmq_theory.quantizers.lloyd_max_law import optimal_levels
 from fmq_theory.quantizers.scheme import Scheme
 from fmq_theory.sources.empirical import Empirical

@@ -6,9 +6,9 @@ import numpy as np
 from scipy.linalg import LinAlgError, eigh_tridiagonal, solveh_banded
 
 from fmq_theory.errors import ConvergenceError
-from fmq_theory.kernels.cells import cell_means
-from fmq_theory.kernels.partition import optimal_partition
-from fmq_theory.kernels.prefix import prefix_from_moments
+from fmq_theory.kernels.kmeans1d.partition import optimal_partition
+from fmq_theory.kernels.sums.cells import cell_means
+from fmq_theory.kernels.sums.prefix import prefix_from_moments
 from fmq_theory.sources.source import FloatArray, Source
 
 __all__ = ["optimal_levels"]

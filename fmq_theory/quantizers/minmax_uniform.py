@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.codebook import Codebook, Codebooks
-from fmq_theory.kernels.threads import run_blocks
-from fmq_theory.kernels.uniform_codes import uniform_codes, uniform_ends
+from fmq_theory.kernels.runtime.threads import run_blocks
+from fmq_theory.kernels.uniform.codes import uniform_codes, uniform_ends
 from fmq_theory.quantizers.scheme import Promise, Scheme, codebook_on_range, threshold_cells
 from fmq_theory.sources.sorted_rows import SortedRows
 from fmq_theory.sources.source import Source

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fmq_theory.codebook import Codebooks
 from fmq_theory.errors import SourceError
-from fmq_theory.kernels.histogram16 import (
+from fmq_theory.kernels.codes.tables16 import (
     BFLOAT16,
     FLOAT16,
     ExponentBits,

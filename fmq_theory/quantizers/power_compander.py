@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from fmq_theory.codebook import Codebook, Codebooks
 from fmq_theory.errors import SchemeError
-from fmq_theory.kernels.equal_mass import equal_mass_rows
-from fmq_theory.kernels.rank_cells import equal_cuts
+from fmq_theory.kernels.equal_mass.rank_cells import equal_cuts
+from fmq_theory.kernels.equal_mass.rows import equal_mass_rows
 from fmq_theory.kernels.row_codebooks import centroids, equal_counts, interpolated
-from fmq_theory.kernels.threads import run_blocks
+from fmq_theory.kernels.runtime.threads import run_blocks
 from fmq_theory.quantizers.centroids import centroid_codebook
 from fmq_theory.quantizers.equal_counts import (
     between,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fmq_theory.codebook import Codebook, Codebooks
 from fmq_theory.errors import SchemeError
-from fmq_theory.kernels.encode import counts_rows
+from fmq_theory.kernels.codes.encode import counts_rows
 from fmq_theory.quantizers.published_rules import RULES, PublishedRule
 from fmq_theory.quantizers.scheme import Promise, Scheme
 from fmq_theory.sources.empirical import Empirical

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.errors import SchemeError
-from fmq_theory.kernels.rank_cells import equal_cuts
+from fmq_theory.kernels.equal_mass.rank_cells import equal_cuts
 
 __all__ = ["RULES", "PublishedRule", "Quantized"]
 

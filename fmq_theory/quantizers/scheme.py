@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from fmq_theory.codebook import Codebook, Codebooks, LowerBound
 from fmq_theory.counts import whole_number
 from fmq_theory.errors import SchemeError, SourceError, WeightsError
-from fmq_theory.kernels.encode import encode_rows
+from fmq_theory.kernels.codes.encode import encode_rows
 from fmq_theory.kernels.row_codebooks import cell_ends
-from fmq_theory.kernels.threads import run_blocks
+from fmq_theory.kernels.runtime.threads import run_blocks
 from fmq_theory.sources.empirical import Empirical
 from fmq_theory.sources.sorted_rows import SortedRows
 from fmq_theory.sources.source import Source

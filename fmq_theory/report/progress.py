@@ -62,7 +62,7 @@ class Stages:
 
     def compiling(self, begins: bool, count: int) -> None:
         """Says that kernels are compiled, for as long as they are."""
-        from fmq_theory.kernels.jit import cache_directory
+        from fmq_theory.kernels.runtime.jit import cache_directory
 
         once = "once" if cache_directory() else "at every run, because their cache cannot be written"
         words = f"compiling kernels, {once} (about {COMPILING} s; {count} done)"
@@ -82,7 +82,7 @@ def stages(title: str, begin: str, *columns: ProgressColumn, period: float = 30.
         columns: beside the bar.
         period: seconds over which the rate is taken.
     """
-    from fmq_theory.kernels.compilation import watched_compilation
+    from fmq_theory.kernels.runtime.compilation import watched_compilation
 
     console = Console(stderr=True)
     shown_columns = (

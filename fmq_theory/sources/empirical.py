@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fmq_theory.errors import SourceError, WeightsError
-from fmq_theory.kernels.radix_sort import sorted_copy
+from fmq_theory.kernels.sorting.radix_sort import sorted_copy
 from fmq_theory.sources.sorted_points import SortedPoints
 from fmq_theory.sources.source import FloatArray, MagnitudeRange, Membership, PartialMoments, Source, Tail
 from fmq_theory.sources.spacings import PiecewiseLinearLaw, Spacings, num_buckets

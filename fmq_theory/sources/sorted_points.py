@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.kernels.cells import cell_moments
-from fmq_theory.kernels.prefix import block_prefix, prefix_rows
-from fmq_theory.kernels.ranks import count_below
+from fmq_theory.kernels.sums.cells import cell_moments
+from fmq_theory.kernels.sums.prefix import block_prefix, prefix_rows
+from fmq_theory.kernels.sums.ranks import count_below
 from fmq_theory.sources.source import FloatArray
 
 __all__ = ["SortedPoints"]
@@ -31,7 +31,7 @@ class SortedPoints:
         exact: x_i as the data have it, shape ``[m]``; ``points`` itself where the frame is theirs.
         points: float32 where the data are, else float64; ties only where every mass is 1; shape ``[m]``.
         mass: shape ``[m]``, or ``[0]`` where every mass is 1.
-        blocks: running sums at every 64th point; see ``kernels/prefix.py``.
+        blocks: running sums at every 64th point; see ``kernels/sums/prefix.py``.
         cumulative: the mass of the first i points, shape ``[m + 1]``; ``[0]`` where every mass is 1.
         origin: in the units of the data.
         exponent: the unit of ``points`` is 2**exponent.

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fmq_theory.brief import brief_repr
-from fmq_theory.kernels.radix_sort import sort_rows
 from fmq_theory.kernels.row_codebooks import block_prefix_of_rows
-from fmq_theory.kernels.threads import run_blocks
+from fmq_theory.kernels.runtime.threads import run_blocks
+from fmq_theory.kernels.sorting.radix_sort import sort_rows
 from fmq_theory.sources.empirical import Empirical
 from fmq_theory.sources.sorted_points import SortedPoints
 from fmq_theory.sources.source import FloatArray
@@ -24,7 +24,7 @@ class SortedRows:
 
     Attributes:
         points: float32 or float64, shape ``[R, C]``, no -0.0.
-        blocks: running sums at every 64th point of each row; see ``kernels/prefix.py``.
+        blocks: running sums at every 64th point of each row; see ``kernels/sums/prefix.py``.
         threads: how many a call may use.
     """
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.errors import WeightsError
-from fmq_theory.kernels.threads import run_blocks
+from fmq_theory.kernels.runtime.threads import run_blocks
 
 __all__ = ["as_weights", "dense", "type_name"]
 

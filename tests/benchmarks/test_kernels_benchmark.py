@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from fmq_theory.kernels.histogram16 import BFLOAT16, code_table, encode16, histogram16
-from fmq_theory.kernels.prefix import block_prefix
+from fmq_theory.kernels.codes.tables16 import BFLOAT16, code_table, encode16, histogram16
+from fmq_theory.kernels.sums.prefix import block_prefix
 from fmq_theory.kernels.wasserstein import (
     w2_squared_equal_sizes,
     w2_squared_sorted,

@@ -12,7 +12,7 @@ from fmq_theory.cli import health
 from fmq_theory.cli.doctor import doctor
 from fmq_theory.cli.health import HealthCheck, check_health, is_broken
 from fmq_theory.cli.self_test import SELF_TESTS, SelfTest
-from fmq_theory.kernels import jit
+from fmq_theory.kernels.runtime import jit
 
 
 def _run(*arguments: str) -> Result:
@@ -176,7 +176,7 @@ def test_json_is_printed_or_written(tmp_path: Path) -> None:
 
 def test_a_damaged_kernel_cache_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from fmq_theory.cli.health import _cache
-    from fmq_theory.kernels import jit
+    from fmq_theory.kernels.runtime import jit
 
     monkeypatch.setattr(jit, "cache_directory", lambda: tmp_path / "kernels")
     (tmp_path / "kernels").mkdir()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fmq_theory.kernels.threads import default_threads
-from fmq_theory.kernels.uniform_cost import _bin_of
+from fmq_theory.kernels.runtime.threads import default_threads
+from fmq_theory.kernels.uniform.cost import _bin_of
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from fmq_theory.kernels.row_codebooks import cell_ends
-from fmq_theory.kernels.uniform_codes import uniform_codes, uniform_ends
+from fmq_theory.kernels.uniform.codes import uniform_codes, uniform_ends
 
 ROWS = hnp.arrays(
     st.sampled_from([np.float32, np.float64]),

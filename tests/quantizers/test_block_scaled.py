@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from fmq_theory.errors import SchemeError, WeightsError
-from fmq_theory.kernels.partition import optimal_partition
-from fmq_theory.kernels.prefix import prefix_moments
+from fmq_theory.kernels.kmeans1d.partition import optimal_partition
+from fmq_theory.kernels.sums.prefix import prefix_moments
 from fmq_theory.quantizers.block_scaled import BlockQuantized, BlockScheme, design_blocks, quantize_blocks
 from fmq_theory.quantizers.block_scales import SCALE_BITS
 from fmq_theory.quantizers.nf4 import NF4

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fmq_theory import quantize
 from fmq_theory.errors import SchemeError
-from fmq_theory.kernels.encode import counts_rows
+from fmq_theory.kernels.codes.encode import counts_rows
 from fmq_theory.quantizers import SCHEMES, QuantizedTensor, design_grid, get_scheme
 from fmq_theory.quantizers.grid import GridCell
 from fmq_theory.sources import SortedRows

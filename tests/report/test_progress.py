@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from fmq_theory.claims import compare_law
-from fmq_theory.kernels.compilation import watched_compilation
+from fmq_theory.kernels.runtime.compilation import watched_compilation
 from fmq_theory.report.audit_progress import weights_progress
 from fmq_theory.report.progress import COMPILING, Stages, progress_bar
 from fmq_theory.sources import make
@@ -51,7 +51,7 @@ def test_compilation_is_said_while_it_lasts_and_the_stage_after_it(bar: Stages) 
 def test_where_no_cache_can_be_written_it_is_not_said_to_be_once(
     bar: Stages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fmq_theory.kernels.jit.cache_directory", lambda: None)
+    monkeypatch.setattr("fmq_theory.kernels.runtime.jit.cache_directory", lambda: None)
     bar.compiling(True, 0)
     assert "at every run, because their cache cannot be written" in _state(bar)[0]
 

@@ -7,7 +7,7 @@ from typing import Any, NoReturn, cast
 from fmq_theory.checkpoint.io.number_types import torch_type
 from fmq_theory.checkpoint.io.packed.level_rules import LEVELS, RULES
 from fmq_theory.errors import CheckpointError, FmqError
-from fmq_theory.kernels.packing import packed_size
+from fmq_theory.kernels.codes.packing import packed_size
 from fmq_theory.quantizers.layout import Layout
 
 __all__ = ["CODING", "PackedConfig", "damaged"]

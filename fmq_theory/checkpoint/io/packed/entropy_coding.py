@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from fmq_theory.checkpoint.io.limits import check_expansion
 from fmq_theory.checkpoint.io.packed.config import CODING
 from fmq_theory.errors import CheckpointError
-from fmq_theory.kernels.encode import counts_rows
-from fmq_theory.kernels.packing import pack_codes, packed_size, unpack_codes
+from fmq_theory.kernels.codes.encode import counts_rows
+from fmq_theory.kernels.codes.packing import pack_codes, packed_size, unpack_codes
 
 __all__ = ["CODING", "compress_codes", "decompress_codes", "index_entropy", "may_expand"]
 

@@ -14,8 +14,8 @@ from fmq_theory.checkpoint.io.packed.entropy_coding import decompress_codes
 from fmq_theory.checkpoint.io.packed.level_rules import LEVELS, levels_of, stored_numbers
 from fmq_theory.counts import checked_threads
 from fmq_theory.errors import WeightsError
-from fmq_theory.kernels.decode import decode_packed
-from fmq_theory.kernels.packing import pack_codes, unpack_codes
+from fmq_theory.kernels.codes.decode import decode_packed
+from fmq_theory.kernels.codes.packing import pack_codes, unpack_codes
 from fmq_theory.kernels.squared_error import mean_of, scaled_squared_errors
 from fmq_theory.quantizers import QuantizedTensor
 from fmq_theory.quantizers.block_scaled import BlockQuantized
@@ -51,7 +51,7 @@ class PackedTensor:
     """Packed codes, and the numbers that the levels are rebuilt from.
 
     Attributes:
-        codes: ``kernels/packing.py`` says how; uint8, shape ``[rows, bytes of a row]``. A row is what has a
+        codes: see ``kernels/codes/packing.py``; uint8, shape ``[rows, bytes of a row]``. A row is what has a
             codebook, or a scale, of its own.
         codebook: shape ``[rows, N]``, ``[1, N]`` beside scales: the levels, or what the rule needs; float16,
             float32 or float64.

@@ -13,7 +13,7 @@ from fmq_theory.checkpoint import QuantizedFile, load, write_quantized
 from fmq_theory.checkpoint.io.packed.entropy_coding import compress_codes, decompress_codes, index_entropy
 from fmq_theory.checkpoint.quantized.recipe import Recipe
 from fmq_theory.errors import CheckpointError
-from fmq_theory.kernels.packing import pack_codes
+from fmq_theory.kernels.codes.packing import pack_codes
 from fmq_theory.quantizers import quantize
 
 zstandard = pytest.importorskip("zstandard")

@@ -1,0 +1,1 @@
+"""Codes of weights: found, packed, unpacked, counted; tables for types of 16 bits."""

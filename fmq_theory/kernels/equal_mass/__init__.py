@@ -1,0 +1,1 @@
+"""Cells of equal counts, for rows of every length."""

@@ -1,0 +1,1 @@
+"""The partition of sorted points into K cells of least squared error."""

@@ -1,0 +1,285 @@
+"""Nodes: the places among sorted points where cells may begin, and their running sums."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmq_theory.kernels.runtime.jit import kernel
+from fmq_theory.kernels.sums.cells import cell_cost
+from fmq_theory.kernels.sums.double_double import dd_add, dd_multiply, two_product, two_sum
+from fmq_theory.kernels.sums.prefix import BLOCK
+
+__all__ = ["cut_blocks", "equal_cost_nodes", "node_rows", "place_within", "rank_near", "tie_ends"]
+
+FloatArray = NDArray[np.float64]
+IndexArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+Points = NDArray[np.floating]
+
+
+@kernel
+def node_rows(
+    points: Points, mass: FloatArray, blocks: FloatArray, index: IndexArray
+) -> tuple[FloatArray, FloatArray]:
+    """Running sums and neighbours of ascending nodes.
+
+    Sums within a block of 64 start at zero and are compensated, then added to those before the block.
+
+    Args:
+        points: sorted, shape ``[m]``.
+        mass: shape ``[m]``, or ``[0]`` where all are 1.
+        blocks: from ``block_prefix``.
+        index: ascending, in [0, m], shape ``[N]``.
+
+    Returns:
+        rows as those of ``prefix_rows``, shape ``[N, 6]``; the last point before and the first point after
+        each node (where there is none, the nearest), shape ``[N, 2]``.
+    """
+    rows = np.empty((index.size, 6))
+    edges = np.empty((index.size, 2))
+    last = points.size - 1
+    has_mass = mass.size > 0
+    m = m_lo = f = f_lo = s = s_lo = 0.0
+    block, done = -1, 0
+    for j in range(index.size):
+        stop = index[j]
+        if stop // BLOCK != block:
+            block = stop // BLOCK
+            done = block * BLOCK
+            m = m_lo = f = f_lo = s = s_lo = 0.0
+        if has_mass:
+            for i in range(done, stop):
+                z = np.float64(points[i])
+                m, error = two_sum(m, mass[i])
+                m_lo += error
+                product, lost = two_product(mass[i], z)
+                f, error = two_sum(f, product)
+                f_lo += error + lost
+                product, lost = dd_multiply(product, lost, z, 0.0)
+                s, error = two_sum(s, product)
+                s_lo += error + lost
+        else:
+            m += np.float64(stop - done)
+            for i in range(done, stop):
+                z = np.float64(points[i])
+                f, error = two_sum(f, z)
+                f_lo += error
+                product, lost = two_product(z, z)
+                s, error = two_sum(s, product)
+                s_lo += error + lost
+        done = stop
+        before = blocks[block]
+        rows[j, 0], rows[j, 5] = dd_add(before[0], before[5], m, m_lo)
+        rows[j, 1], rows[j, 2] = dd_add(before[1], before[2], f, f_lo)
+        rows[j, 3], rows[j, 4] = dd_add(before[3], before[4], s, s_lo)
+        edges[j, 0] = points[max(stop - 1, 0)]
+        edges[j, 1] = points[min(stop, last)]
+    return rows, edges
+
+
+@kernel
+def rank_near(points: Points, value: float, guess: int) -> int:
+    """Number of points <= ``value``, searched for outwards from a guess in [0, m]."""
+    # points[low - 1] <= value < points[high] at the end of each loop
+    low = high = guess
+    step = 1
+    while low > 0 and points[low - 1] > value:
+        high = low - 1
+        low = max(0, low - step)
+        step *= 2
+    step = 1
+    while high < points.size and points[high] <= value:
+        low = high + 1
+        high = min(points.size, high + step)
+        step *= 2
+    while low < high:
+        middle = (low + high) // 2
+        if points[middle] <= value:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@kernel
+def end_of_ties(points: Points, place: int) -> int:
+    """The first place not before ``place`` that splits no run of ties."""
+    if place <= 0 or place >= points.size or points[place - 1] != points[place]:
+        return place
+    return rank_near(points, np.float64(points[place]), place + 1)
+
+
+@kernel
+def place_within(points: Points, stop: int, place: int) -> int:
+    """A place before ``stop`` and near ``place`` that splits no run of ties."""
+    after = end_of_ties(points, place)
+    if after < stop:
+        return after
+    return rank_near(points, np.nextafter(np.float64(points[place]), -np.inf), place)
+
+
+@kernel
+def tie_ends(points: Points) -> IndexArray:
+    """All places that split no run of ties, 0 and m included."""
+    count = 2
+    for i in range(1, points.size):
+        count += points[i - 1] != points[i]
+    ends = np.empty(count, dtype=np.int64)
+    ends[0], ends[count - 1] = 0, points.size
+    place = 0
+    for i in range(1, points.size):
+        if points[i - 1] != points[i]:
+            place += 1
+            ends[place] = i
+    return ends
+
+
+@kernel
+def cut_blocks(
+    points: Points,
+    index: IndexArray,
+    least: FloatArray,
+    greatest: FloatArray,
+    is_alive: BoolArray,
+    is_kept: BoolArray,
+    parts: NDArray[np.uint8],
+) -> tuple[IndexArray, FloatArray, FloatArray, BoolArray]:
+    """Cuts blocks into parts; drops nodes that are not kept and border on none that is alive.
+
+    Args:
+        points: shape ``[m]``.
+        index: nodes, shape ``[N]``.
+        least: a number for each block, which its parts inherit, shape ``[N - 1]``.
+        greatest: another.
+        is_alive: of blocks, shape ``[N - 1]``.
+        is_kept: of nodes, shape ``[N]``.
+        parts: of blocks that are alive, >= 1, shape ``[N - 1]``.
+
+    Returns:
+        index, least, greatest and is_alive of the new nodes.
+    """
+    num_blocks = is_alive.size
+    most = 1
+    for t in range(num_blocks):
+        most += parts[t] if is_alive[t] else 1
+    new, new_alive = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.bool_)
+    new_least, new_greatest = np.empty(most), np.empty(most)
+    new[0] = 0
+    count = 1
+    for t in range(num_blocks):
+        start, stop = index[t], index[t + 1]
+        alive = is_alive[t] and points[start] != points[stop - 1]
+        pieces = parts[t] if alive else 1
+        for piece in range(1, pieces + 1):
+            place = stop
+            if piece < pieces:
+                place = place_within(points, stop, start + (stop - start) * piece // pieces)
+                if place <= new[count - 1] or place >= stop:
+                    continue
+            elif not (t == num_blocks - 1 or is_kept[t + 1] or is_alive[t] or is_alive[t + 1]):
+                continue
+            new[count] = place
+            new_least[count - 1], new_greatest[count - 1] = least[t], greatest[t]
+            new_alive[count - 1] = alive
+            count += 1
+    return new[:count], new_least[: count - 1], new_greatest[: count - 1], new_alive[: count - 1]
+
+
+@kernel
+def cut_by_cost(
+    points: Points, mass: FloatArray, start: int, stop: int, largest: float, nodes: IndexArray, count: int
+) -> int:
+    """Appends nodes after ``start`` up to ``stop``, as far apart as a cost of ``largest`` allows."""
+    origin = np.float64(points[start])
+    w = f = s = 0.0
+    for i in range(start, stop):
+        z = np.float64(points[i]) - origin
+        weight = mass[i] if mass.size > 0 else 1.0
+        w += weight
+        f += weight * z
+        s += weight * z * z
+        if s - f * f / w > largest and points[i] != points[i - 1]:
+            nodes[count] = i
+            count += 1
+            origin = np.float64(points[i])
+            w, f, s = weight, 0.0, 0.0
+    nodes[count] = stop
+    return count + 1
+
+
+@kernel
+def nodes_within(points: Points, mass: FloatArray, blocks: FloatArray, largest: float) -> IndexArray:
+    """Nodes between which the cost is at most about ``largest``, or the points are equal."""
+    num_blocks = blocks.shape[0] - 1
+    nodes = np.empty(1024, dtype=np.int64)
+    nodes[0] = 0
+    block = num_blocks - num_blocks  # no literal zero: numba would compile the callees once more for it
+    count, stride = block + 1, block + 1
+    while block < num_blocks:
+        if count + BLOCK >= nodes.size:
+            # By a loop: numba compiles two seconds of error messages for a slice that takes an array.
+            longer = np.empty(2 * nodes.size, dtype=np.int64)
+            for t in range(count):
+                longer[t] = nodes[t]
+            nodes = longer
+        # The most whole blocks that cost no more; the last stride is a guess.
+        inside, outside = block, num_blocks + 1
+        probe = block + stride
+        while inside + 1 < outside:
+            if probe <= inside or probe >= outside:
+                probe = (inside + outside) // 2
+            if cell_cost(blocks, block, probe) <= largest:
+                inside = probe
+                probe = block + 2 * (probe - block)
+            else:
+                outside = probe
+        start, stop = BLOCK * block, min(points.size, BLOCK * max(inside, block + 1))
+        if inside > block:
+            nodes[count] = stop
+            count += 1
+            stride = inside - block
+            block = inside
+        else:
+            count = cut_by_cost(points, mass, start, stop, largest, nodes, count)
+            stride = 1
+            block += 1
+    kept = 1
+    for t in range(1, count):
+        place = end_of_ties(points, nodes[t])
+        if place > nodes[kept - 1]:
+            nodes[kept] = place
+            kept += 1
+    return nodes[:kept].copy()
+
+
+@kernel
+def root_sum(rows: FloatArray, most: int) -> float:
+    """Sum of cost**(1/3) over the cells between rows, at most about ``most`` of them."""
+    num_cells = rows.shape[0] - 1
+    groups = min(num_cells, most)
+    total = 0.0
+    for g in range(groups):
+        total += cell_cost(rows, g * num_cells // groups, (g + 1) * num_cells // groups) ** (1.0 / 3.0)
+    return total
+
+
+@kernel
+def equal_cost_nodes(
+    points: Points, mass: FloatArray, blocks: FloatArray, num_nodes: int
+) -> tuple[IndexArray, FloatArray, FloatArray, float]:
+    """About ``num_nodes`` nodes between which the cost is nearly the same.
+
+    Equal costs mean a node density proportional to f**(1/3), that of the optimal partition itself: a cell
+    costs mass * width**2 / 12, and the sum of the cube roots hardly depends on the cells. Where it does, as
+    blocks with outliers are cut, the sum is renewed from the nodes found.
+
+    Returns:
+        index ``[N]``; its ``node_rows``; the sum of the cube roots.
+    """
+    total = root_sum(blocks, 4 * num_nodes)
+    while True:
+        index = nodes_within(points, mass, blocks, (total / num_nodes) ** 3)
+        rows, edges = node_rows(points, mass, blocks, index)
+        renewed = root_sum(rows, 4 * num_nodes)
+        if 2 * index.size > num_nodes or not renewed < 0.9 * total:
+            return index, rows, edges, renewed
+        total = renewed

@@ -1,0 +1,1 @@
+"""Double-double arithmetic, running sums, and the cells and ranks that they give."""

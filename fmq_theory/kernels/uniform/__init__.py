@@ -1,0 +1,1 @@
+"""Equally spaced levels: codes, costs, and the best range."""

@@ -1,0 +1,97 @@
+"""The optimum of many rows equals that of each."""
+
+import numpy as np
+import pytest
+
+from fmq_theory.kernels.kmeans1d.few_points import LARGEST_GAP, few_points_optimum, optimum_of_nodes
+from fmq_theory.kernels.kmeans1d.prune import optimum_rows, pruned_optimum
+from fmq_theory.kernels.row_codebooks import block_prefix_of_rows
+from fmq_theory.kernels.runtime.threads import run_blocks
+from fmq_theory.kernels.sums.prefix import block_prefix
+
+NO_MASS = np.empty(0)
+
+
+def mixed_rows(length: int) -> np.ndarray:
+    rng = np.random.default_rng(length)
+    rows = rng.standard_normal((12, length)).astype(np.float32)
+    rows[3] *= 1e-6
+    rows[4] = rng.standard_t(2, length)
+    rows[5] = 0.25
+    rows[6] = rng.integers(0, 3, length)
+    rows[7] *= 1e6
+    return np.sort(rows, axis=1)
+
+
+@pytest.mark.parametrize("length", [1, 5, 100, 1500, 20_000])
+@pytest.mark.parametrize("num_cells", [1, 4, 16])
+def test_rows_equal_single_calls(length: int, num_cells: int) -> None:
+    points = mixed_rows(length)
+    boundaries, used, cost, lower = optimum_rows(points, block_prefix_of_rows(points), num_cells, 0.0)
+    assert boundaries.shape == (12, num_cells + 1)
+    for r, row in enumerate(points):
+        found, expected, _ = pruned_optimum(row, NO_MASS, block_prefix(row, NO_MASS), num_cells, 0.0)
+        assert used[r] == found.size - 1 == min(num_cells, np.unique(row).size)
+        assert cost[r] == pytest.approx(expected, rel=1e-13)
+        assert cost[r] - lower[r] <= 3e-11 * cost[r]
+        assert lower[r] <= expected * (1.0 + 1e-14)
+        np.testing.assert_array_equal(boundaries[r, found.size :], length)
+        inner = found[1:-1]
+        assert (row[inner - 1] != row[inner]).all()
+        if r != 6:  # ties of whole numbers: several partitions may be optimal
+            np.testing.assert_array_equal(boundaries[r, : found.size], found)
+
+
+def test_threads_and_read_only_input_give_the_same() -> None:
+    points = mixed_rows(700)
+    blocks = block_prefix_of_rows(points)
+    whole = optimum_rows(points, blocks, 8, 0.0)
+    parts = run_blocks(lambda a, b: optimum_rows(points[a:b], blocks[a:b], 8, 0.0), 12, 2)
+    for together, apart in zip(whole[2:], zip(*(part[2:] for part in parts), strict=True), strict=True):
+        np.testing.assert_allclose(np.concatenate(apart), together, rtol=1e-10)
+    points.setflags(write=False)
+    np.testing.assert_array_equal(optimum_rows(points, blocks, 8, 0.0)[2], whole[2])
+
+
+def test_a_gap_is_kept() -> None:
+    points = mixed_rows(20_000)
+    blocks = block_prefix_of_rows(points)
+    _, _, exact, _ = optimum_rows(points, blocks, 16, 0.0)
+    _, _, cost, lower = optimum_rows(points, blocks, 16, 1e-2)
+    assert (lower <= exact * (1.0 + 1e-14)).all()
+    assert (cost - lower <= 1e-2 * cost).all()
+    # Control: the gap is used, so the costs are not those of the optimum throughout.
+    assert (cost > exact).any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("num_cells", [2, 16, 64])
+def test_float64_sums_find_what_frames_find(dtype: type, num_cells: int) -> None:
+    """The kernel for all rows against the search in frames and double-double, row by row."""
+    rng = np.random.default_rng(num_cells)
+    rows = [rng.standard_normal(900), rng.standard_t(3, 900), 1e3 + rng.random(900), rng.laplace(size=900)]
+    rows.append(np.round(64.0 * rng.standard_normal(900)))
+    points = np.sort(np.array(rows).astype(dtype), axis=1)
+    blocks = block_prefix_of_rows(points)
+    boundaries, cost, lower, penalties, is_done = few_points_optimum(points, blocks, num_cells)
+    assert is_done.any()
+    assert (penalties > 0.0).all()
+    for r in np.flatnonzero(is_done):
+        found, expected, below = optimum_of_nodes(points[r], NO_MASS, blocks[r], num_cells)
+        assert cost[r] == pytest.approx(expected, rel=1e-13)
+        assert lower[r] <= expected * (1.0 + 1e-14)
+        assert below <= cost[r] * (1.0 + 1e-14)
+        assert cost[r] - lower[r] <= LARGEST_GAP * cost[r]
+        if r != 4:  # ties: several partitions may be optimal
+            np.testing.assert_array_equal(boundaries[r], found)
+
+
+def test_rows_that_float64_sums_cannot_prove_are_left() -> None:
+    rng = np.random.default_rng(5)
+    points = np.sort(rng.standard_normal((3, 900)), axis=1)
+    points[1] = np.sort(rng.choice([-1.0, 1.0], 900) + 1e-9 * rng.standard_normal(900))
+    blocks = block_prefix_of_rows(points)
+    assert few_points_optimum(points, blocks, 8)[4].tolist() == [True, False, True]
+    _, _, cost, lower = optimum_rows(points, blocks, 8, 0.0)
+    assert (cost - lower <= LARGEST_GAP * cost + 1e-25 * 900).all()
+    assert 0.0 < cost[1] < 1e-12 < cost[0]
