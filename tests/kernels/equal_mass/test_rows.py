@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
+from fmq_theory.kernels.equal_mass import long_rows
 from fmq_theory.kernels.equal_mass.rank_cells import encode_ranked, equal_cuts
-from fmq_theory.kernels.equal_mass.rows import EqualMass, equal_mass, equal_mass_rows, long_rows
+from fmq_theory.kernels.equal_mass.rows import EqualMass, equal_mass, equal_mass_rows
 from fmq_theory.kernels.equal_mass.short_rows import equal_mass_short
 from fmq_theory.kernels.equal_mass.sorted_rows import equal_mass_sorted
 from tests.kernels.inputs import hard_rows
