@@ -6,15 +6,19 @@ import pkgutil
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
+from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 
 import fmq_theory
 from fmq_theory import checkpoint, codebook, quantizers, sources
 from fmq_theory.brief import MOST_OF_A_REPR
+from fmq_theory.checkpoint.quantized.recipe import Recipe
 
 _ROOMS = [m.name for m in pkgutil.iter_modules(fmq_theory.__path__) if m.ispkg and m.name != "cli"]
 _PLAIN = (int, float, bool)
@@ -87,3 +91,21 @@ def test_short_values_are_told_whole() -> None:
     assert len(repr(sources.Empirical(np.linspace(-1.0, 1.0, 4096)))) <= MOST_OF_A_REPR
     assert len(repr(tensor)) <= MOST_OF_A_REPR
     assert len(repr(checkpoint.Plan((), 4.0, 0.0, None))) <= MOST_OF_A_REPR
+
+
+def test_an_open_file_tells_its_path_and_how_much_is_quantized(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    state = {"w": torch.from_numpy(rng.standard_normal((64, 64))), "b": torch.ones(64)}
+    deep = tmp_path / ("deep" * 50)
+    deep.mkdir()
+    save_file(state, tmp_path / "m.safetensors")
+    for folder in (tmp_path, deep):
+        checkpoint.write_quantized(
+            tmp_path / "m.safetensors", folder / "q.safetensors", [Recipe("w", "uniform", 4, "tensor", None)]
+        )
+        with checkpoint.QuantizedFile(folder / "q.safetensors") as file:
+            text = repr(file)
+        assert text.startswith("QuantizedFile('")
+        assert text.endswith(", 1 of 2 tensors quantized)")
+        assert len(text) <= MOST_OF_A_REPR
+        assert repr(file).endswith("quantized, closed)")

@@ -6,6 +6,7 @@ import click
 
 from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.inputs import reading_checkpoint
+from fmq_theory.cli.outputs import say_next
 from fmq_theory.cli.running import FmqCommand
 from fmq_theory.cli.start import leave_torch_out_of_pot
 from fmq_theory.shown import escaped, python_text
@@ -34,4 +35,4 @@ def dequantize(quantized: Path, out: Path, force: bool) -> None:
 
         size = dequantize_file(quantized, out, overwrite=force)
     click.echo(f"File: {escaped(out)}, {size:,} bytes")
-    click.echo(f"Next: safetensors.torch.load_file({python_text(out)}) gives the state dict of the model.")
+    say_next(out, f"safetensors.torch.load_file({python_text(out)}) gives the state dict of the model.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fmq_theory.cli.outputs import say_next
 from fmq_theory.shown import escaped, file_stem, shell_word
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ class FlowFolder:
             click.echo(f"Figures in {escaped(self.path)}: {', '.join(figures)}")
         click.echo(f"JSON: {escaped(json_path)}   CSV: {escaped(csv_path)}")
         what = "outputs" if report.measure == "velocity" else "samples"
-        click.echo(
-            f"Next: fmq claims --fidelity {shell_word(json_path)} judges the paper's claims on these {what}."
+        say_next(
+            json_path,
+            f"fmq claims --fidelity {shell_word(json_path)} judges the paper's claims on these {what}.",
         )

@@ -11,9 +11,17 @@ from fmq_theory.shown import escaped, file_stem
 if TYPE_CHECKING:
     from fmq_theory.claims import Comparison
 
-__all__ = ["Outputs"]
+__all__ = ["Outputs", "say_next"]
 
 _FIGURE_SUFFIXES = (".svg", ".pdf", ".png")
+
+
+def say_next(path: Path, words: str) -> None:
+    """Says what to do next with what was just written to ``path``; a device keeps nothing of it."""
+    if path.is_file() or path.is_dir():
+        click.echo(f"Next: {words}")
+    else:
+        click.echo(f"Next: name a file, {escaped(path)} keeps nothing.")
 
 
 @dataclass(slots=True)

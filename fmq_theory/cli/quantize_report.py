@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fmq_theory.cli.outputs import say_next
 from fmq_theory.shown import escaped, json_text, one_line, python_text, shell_word, shown
 
 if TYPE_CHECKING:
@@ -69,9 +70,10 @@ def report_written(
     click.echo(f"File: {escaped(written.path)}, {size}")
     if json_path is not None:
         click.echo(f"JSON: {escaped(json_path)}")
-    click.echo(
-        f"Next: fmq_theory.checkpoint.load({python_text(written.path)}) gives the state dict; "
-        f"fmq dequantize {shell_word(written.path)} -o plain.safetensors makes a file for other tools."
+    say_next(
+        written.path,
+        f"fmq_theory.checkpoint.load({python_text(written.path)}) gives the state dict; "
+        f"fmq dequantize {shell_word(written.path)} -o plain.safetensors makes a file for other tools.",
     )
 
 
@@ -134,7 +136,7 @@ def write_plan(asked: "Asked", path: Path | None, *, force: bool) -> None:
         f"without the file's header, mean squared error {plan.mse:.4g}{best}"
     )
     _say_ends(plan)
-    click.echo(f"Next: fmq quantize {shell_word(asked.checkpoint)} -o OUT --plan {shell_word(path)}")
+    say_next(path, f"fmq quantize {shell_word(asked.checkpoint)} -o OUT --plan {shell_word(path)}")
 
 
 def _say_plan(plan: "Plan", proven: float | None) -> None:

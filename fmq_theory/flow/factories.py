@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,12 @@ def made_by(thing: str, name: str) -> object:
             cause = f"{function} in {place} is of type {type(made).__name__}, and no function"
             raise FlowError(thing, cause, f"name a function without arguments that returns {function}")
         raise FlowError(thing, f"{place} has no function {function!r}", "check the name")
+    if later := _answers_later(made):
+        raise FlowError(
+            thing,
+            f"{function} in {place} is {later}: a call of it returns no value",
+            f"name a plain function, which returns what {function} gives in the end",
+        )
     if needed := required_arguments(made):
         raise FlowError(
             thing,
@@ -48,6 +55,16 @@ def made_by(thing: str, name: str) -> object:
         )
     with foreign_code(thing, "the factory", _REMEDY):
         return cast("Callable[[], object]", made)()
+
+
+def _answers_later(function: object) -> str | None:
+    """What a function is whose call returns a promise of a value, and None where it returns the value."""
+    for one in (function, getattr(function, "__call__", None)):  # noqa: B004 (of an object with that method)
+        if inspect.iscoroutinefunction(one):
+            return "an async function"
+        if inspect.isgeneratorfunction(one) or inspect.isasyncgenfunction(one):
+            return "a generator"
+    return None
 
 
 def _module(thing: str, place: str) -> ModuleType:

@@ -1,5 +1,6 @@
 """Models by name, and weights that fit or are refused with the names of those that do not."""
 
+import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,33 @@ def test_factory_by_name() -> None:
 def test_factory_that_is_none(factory: str, message: str) -> None:
     with pytest.raises(FlowError, match=message):
         build_model(factory)
+
+
+async def later() -> FlowModel:
+    return build()
+
+
+def one_by_one() -> Iterator[FlowModel]:
+    yield build()
+
+
+class Calls:
+    async def __call__(self) -> FlowModel:
+        return build()
+
+
+calls = Calls()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("factory", "what"),
+    [("later", "an async function"), ("one_by_one", "a generator"), ("calls", "an async function")],
+)
+def test_a_factory_that_answers_later_is_refused_before_it_is_called(factory: str, what: str) -> None:
+    with pytest.raises(FlowError, match=f"{factory} in tests.flow.test_loading is {what}"):
+        build_model(f"tests.flow.test_loading:{factory}")
+    gc.collect()  # a coroutine that nobody awaits warns when it is collected
 
 
 class Own(FlowModel):

@@ -131,10 +131,8 @@ def _weight_map(path: Path) -> dict[str, str]:
         raise CheckpointError(thing, "it has no weight_map", "pass the index of a sharded checkpoint")
     weight_map = cast("dict[str, Any]", found)
     for name, shard in weight_map.items():
-        if not _stays_inside(shard):
-            raise CheckpointError(
-                thing, f"it puts {name!r} into {shard!r}, outside of its folder", "do not use this checkpoint"
-            )
+        if (wrong := _unusable(shard)) is not None:
+            raise CheckpointError(thing, f"it puts {name!r} into {shard!r}, {wrong[0]}", wrong[1])
     missing = sorted(s for s in set(weight_map.values()) if not _is_there(path.parent / s))
     if missing:
         raise CheckpointError(
@@ -152,12 +150,25 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def _stays_inside(shard: object) -> bool:
-    """By its words, not by links: caches of downloads link their shards to elsewhere."""
-    if not isinstance(shard, str) or "\0" in shard or not shard.endswith(".safetensors"):
-        return False
+def _unusable(shard: object) -> tuple[str, str] | None:
+    """Why the name of a shard cannot be followed, and the remedy; None where it can.
+
+    Whether it stays inside its folder is told by its words, not by links: caches of downloads link their
+    shards to elsewhere.
+    """
+    if not isinstance(shard, str):
+        return "which is no name of a file", "download the index again"
     plain = os.path.normpath(shard.replace("\\", "/"))
-    return not plain.startswith("/") and ":" not in plain and plain.split("/", 1)[0] != ".."
+    if plain.startswith("/") or ":" in plain or plain.split("/", 1)[0] == "..":
+        return "outside of its folder", "do not use this checkpoint"
+    if "\0" in shard:
+        return "a name that no file can have", "do not use this checkpoint"
+    if not shard.endswith(".safetensors"):
+        return (
+            "which is no .safetensors file",
+            "pass an index of .safetensors files",
+        )
+    return None
 
 
 def _some(names: Sequence[str]) -> str:

@@ -80,16 +80,40 @@ def test_a_folder_without_a_checkpoint_says_what_is_in_it(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "shard",
-    ["../secret.safetensors", "/etc/x.safetensors", "a/../../x.safetensors", "..\\x.safetensors",
-     "C:\\x.safetensors", "x.bin", 3, None, "x\0.safetensors", "..", ""],
+    ("shard", "why"),
+    [
+        *(
+            (name, "outside of its folder")
+            for name in (
+                "../secret.safetensors", "/etc/x.safetensors", "a/../../x.safetensors", "..\\x.safetensors",
+                "C:\\x.safetensors", "..",
+            )
+        ),
+        ("x.bin", "which is no .safetensors file"),
+        ("x.safetensors\n", "which is no .safetensors file"),
+        ("", "which is no .safetensors file"),
+        ("x\0.safetensors", "a name that no file can have"),
+        (3, "which is no name of a file"),
+        (None, "which is no name of a file"),
+    ],
 )  # fmt: skip
-def test_a_shard_outside_of_the_folder_is_refused_and_not_opened(tmp_path: Path, shard: object) -> None:
+def test_a_shard_that_cannot_be_followed_is_refused_by_its_reason_and_not_opened(
+    tmp_path: Path, shard: object, why: str
+) -> None:
     save_file({"layer0.weight": torch.ones(2, 2)}, tmp_path / "secret.safetensors")
     index = _shard(tmp_path / "model")
     _changed(index, **{"layer0.weight": shard})
-    with pytest.raises(CheckpointError, match=r"puts 'layer0\.weight' into .* outside of its folder"):
+    with pytest.raises(CheckpointError, match=r"puts 'layer0\.weight' into ") as caught:
         read_tensors(index)
+    assert caught.value.cause.endswith(f"into {shard!r}, {why}")
+    assert "\n" not in str(caught.value)
+
+
+def test_control_a_shard_whose_name_holds_a_newline_is_read(tmp_path: Path) -> None:
+    index = _shard(tmp_path / "model")
+    save_file({"layer0.weight": torch.ones(2, 2)}, index.parent / "a\nb.safetensors")
+    _changed(index, **{"layer0.weight": "a\nb.safetensors"})
+    assert any(tensor.name == "layer0.weight" for tensor in read_tensors(index).tensors)
 
 
 def test_a_shard_in_a_subfolder_and_a_linked_one_are_read(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fmq_theory.brief import MOST_OF_A_REPR
 from fmq_theory.checkpoint.io.container import Container, open_container
 from fmq_theory.checkpoint.io.number_types import from_bytes, torch_type
 from fmq_theory.checkpoint.io.packed.config import CODING
@@ -17,6 +18,7 @@ from fmq_theory.checkpoint.io.packed.index import CODEBOOK, CODES, SCALES, read_
 from fmq_theory.checkpoint.io.packed.tensor import PackedTensor
 from fmq_theory.checkpoint.io.shards import find_checkpoint
 from fmq_theory.errors import CheckpointError
+from fmq_theory.shown import shorten
 
 __all__ = ["QuantizedFile", "load"]
 
@@ -47,6 +49,11 @@ class QuantizedFile:
         self._entries = cast("dict[str, dict[str, Any]]", self.config["tensors"])
         self._plain = self._index.plain
         self._ties = cast("dict[str, dict[str, Any]]", self.config["tied"])
+
+    def __repr__(self) -> str:
+        closed = ", closed" if self._container is None else ""
+        name = shorten(repr(str(self.path)), MOST_OF_A_REPR // 2)
+        return f"QuantizedFile({name}, {len(self._entries)} of {len(self.names)} tensors quantized{closed})"
 
     @property
     def names(self) -> tuple[str, ...]:
