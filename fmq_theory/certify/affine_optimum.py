@@ -89,7 +89,7 @@ def best_multiple(law: Law, levels: Sequence[Exact], *, digits: int = 30, effort
         >>> found.verdict, found.scale.decimal(10), found.distortion.decimal(10)
         ('CERTIFIED', '0.7978845608 +/- 2.9e-12', '0.3633802276 +/- 3.3e-11')
     """
-    return _Hunt(law, levels, shifts=False, digits=digits, effort=effort).run()
+    return _GlobalSearch(law, levels, shifts=False, digits=digits, effort=effort).run()
 
 
 def best_affine_map(
@@ -120,11 +120,11 @@ def best_affine_map(
         >>> round(float(found.distortion), 5), round(float(centred.distortion), 5)
         (0.38892, 0.3926)
     """
-    hunt = _Hunt(law, levels, shifts=True, digits=digits, effort=effort)
-    return hunt.run() if len(hunt.points) > 2 else _of_two_levels(law, hunt, digits)
+    search = _GlobalSearch(law, levels, shifts=True, digits=digits, effort=effort)
+    return search.run() if len(search.points) > 2 else _of_two_levels(law, search, digits)
 
 
-def _of_two_levels(law: Law, hunt: "_Hunt", digits: int) -> BestMap:
+def _of_two_levels(law: Law, search: "_GlobalSearch", digits: int) -> BestMap:
     """Any two levels are an affine map of any two others, so the best codebook is the best map."""
     best = optimal_codebook(law, 2, digits=digits)
     low, high = best.codebook.levels
@@ -132,10 +132,10 @@ def _of_two_levels(law: Law, hunt: "_Hunt", digits: int) -> BestMap:
         low = -high  # the only stationary codebook is symmetric, since its mirror image is one too
     elif (low + high).upper < 0:
         low, high = -high, -low  # the mirror image
-    scale = (high - low) / ((hunt.points[1] - hunt.points[0]) * hunt.unit)
+    scale = (high - low) / ((search.points[1] - search.points[0]) * search.unit)
     return BestMap(
         scale,
-        (low + high) / 2 - scale * hunt.middle,
+        (low + high) / 2 - scale * search.middle,
         best.codebook.distortion,
         best.optimum,
         best.verdict,
@@ -143,8 +143,8 @@ def _of_two_levels(law: Law, hunt: "_Hunt", digits: int) -> BestMap:
     )
 
 
-class _Hunt:
-    """One search, with the candidate that it improves and then proves."""
+class _GlobalSearch:
+    """One search, with the candidate that it refines and then proves."""
 
     def __init__(self, law: Law, levels: Sequence[Exact], *, shifts: bool, digits: int, effort: int) -> None:
         points = [exact(level) for level in levels]

@@ -131,7 +131,7 @@ def _optimal_codebook(
         )
     if num_levels == 1:
         return OptimalCodebook(symmetric, symmetric.distortion, "CERTIFIED", "K = 1: the mean is optimal")
-    return _Hunt(law, num_levels, "full", digits, symmetric).run(effort)
+    return _GlobalSearch(law, num_levels, "full", digits, symmetric).run(effort)
 
 
 def optimal_symmetric_codebook(
@@ -168,10 +168,10 @@ def optimal_symmetric_codebook(
     if num_levels == 2:
         reason = "its one free level is E|X|"
         return OptimalCodebook(symmetric, symmetric.distortion, "CERTIFIED", reason, "symmetric")
-    return replace(_Hunt(law, num_levels, "even", digits, symmetric).run(effort), among="symmetric")
+    return replace(_GlobalSearch(law, num_levels, "even", digits, symmetric).run(effort), among="symmetric")
 
 
-class _Hunt:
+class _GlobalSearch:
     """One global search, with codebooks that lower the upper bound as it goes."""
 
     def __init__(

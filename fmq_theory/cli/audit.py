@@ -159,7 +159,7 @@ def audit(
             click.echo(f"stopped; {kept}", err=True)
             raise SystemExit(130) from None
         outputs.write(found)
-        click.echo(_next(checkpoint, found, _which(include, exclude, on_nonfinite)))
+        click.echo(_next(checkpoint, found, _selection_options(include, exclude, on_nonfinite)))
 
 
 def _store_of(checkpoint: Path) -> Path:
@@ -167,7 +167,7 @@ def _store_of(checkpoint: Path) -> Path:
     return Path(f"fmq-audit-{file_stem(checkpoint.resolve().name.split('.', 1)[0])}.jsonl")
 
 
-def _which(include: tuple[str, ...], exclude: tuple[str, ...], on_nonfinite: str) -> str:
+def _selection_options(include: tuple[str, ...], exclude: tuple[str, ...], on_nonfinite: str) -> str:
     """The options that chose the tensors, for a command about the same ones."""
     named = [f" --include {shell_word(name)}" for name in include]
     named += [f" --exclude {shell_word(name)}" for name in exclude]
@@ -180,7 +180,7 @@ def _next(checkpoint: Path, found: "Audit", which: str) -> str:
     Args:
         checkpoint: what was audited.
         found: what was found.
-        which: see ``_which``.
+        which: the options that choose the same tensors, each with a space before it; empty for none.
     """
     scheme, bits = found.advice["scheme"], found.advice["bits"]
     if found.config["quantized_before"]:

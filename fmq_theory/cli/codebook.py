@@ -119,10 +119,10 @@ def codebook(
         if table is None:
             num_levels = levels if levels is not None else 2 ** (bits or 0)
             report = design(law, num_levels, criterion=criterion or "mse", digits=digits)
-            _give(codebook_text(report), codebook_as_json(report), json_path)
+            _print_or_write(codebook_text(report), codebook_as_json(report), json_path)
             return
         checked = check_table(read_table(table), law, digits=digits, best_scale=best_scale)
-        _give(table_text(checked), table_as_json(checked), json_path)
+        _print_or_write(table_text(checked), table_as_json(checked), json_path)
     if tolerance is not None and checked.excess.upper_float > tolerance:
         click.echo(f"not proven to be within {tolerance:g} of the least error", err=True)
         raise SystemExit(1)
@@ -139,7 +139,7 @@ def _refuse_without_table(
         raise click.UsageError("--best-scale has a meaning only with --check")
 
 
-def _give(text: str, data: dict[str, Any], json_path: str | None) -> None:
+def _print_or_write(text: str, data: dict[str, Any], json_path: str | None) -> None:
     from fmq_theory.report.codebook_words import write_codebook_json
 
     if json_path == "-":

@@ -10,7 +10,7 @@ import click
 
 from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.flow_folder import FlowFolder
-from fmq_theory.cli.flow_measures import Asked, VelocityWords, refuse_other_options, velocity_options
+from fmq_theory.cli.flow_measures import FlowRun, VelocityOptions, refuse_other_options, velocity_options
 from fmq_theory.cli.inputs import reading_checkpoint
 from fmq_theory.cli.options import read_bits, read_names
 from fmq_theory.cli.running import FmqCommand
@@ -169,13 +169,13 @@ def flow(
         with redirect_stdout(sys.stderr):
             loaded, subject, short = _load(checkpoint, model, include)
             folder = FlowFolder(out, short, json_path, csv_path, no_plot, resume, force)
-            asked = Asked(loaded, subject, schemes, bits, folder)
+            cells = FlowRun(loaded, subject, schemes, bits, folder)
             refuse_other_options(click.get_current_context(), measure)
             if measure == "velocity":
-                words = VelocityWords(images, labels, fit, batches, peak)
+                options = VelocityOptions(images, labels, fit, batches, peak)
 
                 def run() -> "FlowReport":
-                    return asked.velocity(words, samples, protocol, granularity, seed)
+                    return cells.velocity(options, samples, protocol, granularity, seed)
             else:
                 from fmq_theory.flow.settings import FlowSettings, pieces_for
 
@@ -194,7 +194,7 @@ def flow(
                 named = features or ("digits" if checkpoint is None and model is None else "none")
 
                 def run() -> "FlowReport":
-                    return asked.samples(settings, named, data_name)
+                    return cells.samples(settings, named, data_name)
 
             try:
                 folder.check()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fmq_theory.flow.flow_report import FlowReport
     from fmq_theory.flow.settings import FlowSettings
 
-__all__ = ["MEASURES", "Asked", "VelocityWords", "refuse_other_options", "velocity_options"]
+__all__ = ["MEASURES", "FlowRun", "VelocityOptions", "refuse_other_options", "velocity_options"]
 
 # Said again here, so that --help needs no numerics; a test compares with the rooms that own them.
 MEASURES = ("samples", "velocity")
@@ -76,7 +76,7 @@ def velocity_options(command: Command) -> Command:
 
 
 @dataclass(frozen=True, slots=True)
-class VelocityWords:
+class VelocityOptions:
     """What the user said of the measure "velocity"; None is not said."""
 
     images: str | None
@@ -87,7 +87,7 @@ class VelocityWords:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class FlowRun:
     """A run: the model, the cells, and the settings of its measure."""
 
     model: "FlowModel"
@@ -128,31 +128,31 @@ class Asked:
             )  # fmt: skip
 
     def velocity(
-        self, words: VelocityWords, samples: int, protocol: str, granularity: str, seed: int
+        self, options: VelocityOptions, samples: int, protocol: str, granularity: str, seed: int
     ) -> "FlowReport":
         """One network output at t = 0 on real data."""
         from fmq_theory.flow.fidelity import read_real_data
         from fmq_theory.flow.velocity_measure import VelocitySettings, measure_velocity
         from fmq_theory.report import progress_bar
 
-        if words.images is None:
+        if options.images is None:
             raise click.UsageError(
                 "--measure velocity needs --images FILE: the network is asked about real data at t = 0"
             )
         if protocol == "published" and granularity != "channel":
             raise click.UsageError("--protocol published is by channel: leave --granularity out")
-        fit = words.fit or "exact"
-        data = read_real_data(words.images, self.model.sample_shape, labels=words.labels, fit=fit)
-        peak = 1.0 if words.peak is None else words.peak
+        fit = options.fit or "exact"
+        data = read_real_data(options.images, self.model.sample_shape, labels=options.labels, fit=fit)
+        peak = 1.0 if options.peak is None else options.peak
         settings = VelocitySettings(
             batch=samples,
-            batches=words.batches,
+            batches=options.batches,
             peak=peak,
             protocol=protocol,
             granularity=granularity,
             seed=seed,
         )
-        about = {**settings.as_json(), "images": words.images, "labels": words.labels, "fit": fit}
+        about = {**settings.as_json(), "images": options.images, "labels": options.labels, "fit": fit}
         about["data"] = data.digest
         store = self.folder.store(self.model, about)
         with progress_bar("flow", "full precision") as progress:

@@ -8,7 +8,7 @@ import click
 
 from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.inputs import reading_checkpoint
-from fmq_theory.cli.quantize_plan import Asked
+from fmq_theory.cli.quantize_plan import PlanOptions
 from fmq_theory.cli.quantize_report import report_written, write_plan
 from fmq_theory.cli.running import FmqCommand
 from fmq_theory.cli.start import leave_torch_out_of_pot
@@ -150,11 +150,11 @@ def quantize(
       fmq quantize model.safetensors -o small --budget 3.5
       fmq quantize model.pt -o small.safetensors --bits 3 --exclude '*embed*' --exclude 'head.*'
     """  # noqa: D301 (click reads \\b as "keep these lines")
-    asked = Asked(
+    options = PlanOptions(
         checkpoint, scheme, bits, granularity, group_size, misfit, plan_path, budget, sensitivities,
         include, exclude, on_nonfinite == "skip", end_bits,
     )  # fmt: skip
-    asked.check()
+    options.check()
     if out is None and not plan_only:
         raise click.UsageError("-o OUT is missing: the file or the folder to write")
     leave_torch_out_of_pot()
@@ -168,13 +168,13 @@ def quantize(
         named = [] if json_path in (None, "-") else [Path(str(json_path))]
         check_outputs(named, overwrite=force)
         if out is None or plan_only:
-            write_plan(asked, out, force=force)
+            write_plan(options, out, force=force)
             return
         place = OutputPlace(out)
         place.check(overwrite=force)
         refuse_same([*named, *place.files])
         with unchanged(checkpoint):
-            planned, kept, plan = asked.settle()
+            planned, kept, plan = options.settle()
         try:
             with progress_bar("quantizing", "reading the checkpoint") as progress:
                 written = write_quantized(

@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     from fmq_theory.checkpoint.plan import Plan
     from fmq_theory.checkpoint.quantized.recipe import KeptTensor, Misfit, Planned, Recipe
 
-__all__ = ["Asked"]
+__all__ = ["PlanOptions"]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PlanOptions:
     """What the user said of the plan, as the options hold it.
 
     Attributes:
         checkpoint: what is quantized.
         scheme: None where it was not given; so for the next three.
         bits: of a code.
-        granularity: see ``quantize``.
-        group_size: see ``quantize``.
-        misfit: see ``uniform_recipes``.
+        granularity: "tensor", "channel" or "group".
+        group_size: weights that share a codebook, for granularity "group".
+        misfit: what becomes of tensors that groups do not fit: an error, channels, or they are kept.
         plan: the file of a plan.
         budget: bits a weight.
         sensitivities: the file of them.

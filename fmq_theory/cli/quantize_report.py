@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fmq_theory.checkpoint.plan import Plan
     from fmq_theory.checkpoint.quantized.recipe import KeptTensor
     from fmq_theory.checkpoint.quantized.write import WrittenCheckpoint
-    from fmq_theory.cli.quantize_plan import Asked
+    from fmq_theory.cli.quantize_plan import PlanOptions
 
 __all__ = ["report_written", "write_plan"]
 
@@ -110,11 +110,11 @@ def _say_coding(tensors: Iterable[Mapping[str, Any]]) -> None:
     )
 
 
-def write_plan(asked: "Asked", path: Path | None, *, force: bool) -> None:
+def write_plan(options: "PlanOptions", path: Path | None, *, force: bool) -> None:
     """Makes a plan and writes it to ``path``, or prints it.
 
     Raises:
-        FmqError: see ``Asked.measured``; the file cannot be written.
+        FmqError: see ``PlanOptions.measured``; the file cannot be written.
     """
     from fmq_theory.checkpoint.plan.proof import proven_gap
     from fmq_theory.report import check_writable, write_text_atomically
@@ -123,20 +123,20 @@ def write_plan(asked: "Asked", path: Path | None, *, force: bool) -> None:
         check_writable(path, overwrite=force)
     from fmq_theory.checkpoint.io.inputs import unchanged
 
-    with unchanged(asked.checkpoint):
-        plan = asked.measured()
+    with unchanged(options.checkpoint):
+        plan = options.measured()
     if path is None:
         click.echo(plan.to_json(), nl=False)
         return
     write_text_atomically(path, plan.to_json())
-    gap = proven_gap(plan, asked.checkpoint, {tensor.name: tensor.sse for tensor in plan.tensors})
+    gap = proven_gap(plan, options.checkpoint, {tensor.name: tensor.sse for tensor in plan.tensors})
     best = "" if gap is None else f", within {gap:.1g} of the least possible"
     click.echo(
         f"Plan: {escaped(path)}, {len(plan.tensors)} tensors, {plan.effective_bits:.3f} bits a weight "
         f"without the file's header, mean squared error {plan.mse:.4g}{best}"
     )
     _say_ends(plan)
-    say_next(path, f"fmq quantize {shell_word(asked.checkpoint)} -o OUT --plan {shell_word(path)}")
+    say_next(path, f"fmq quantize {shell_word(options.checkpoint)} -o OUT --plan {shell_word(path)}")
 
 
 def _say_plan(plan: "Plan", proven: float | None) -> None:

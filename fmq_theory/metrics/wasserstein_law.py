@@ -65,11 +65,11 @@ def w2_squared_law(sample: object, source: Source, sample_weight: object = None)
         stop = min(start + _CELLS, size)
         # Equal numbers share one cell, in which an offset of the law costs no accuracy either.
         x, first = np.unique(data.points[start:stop], return_index=True)
-        borders = np.append(start + first, stop)
+        boundaries = np.append(start + first, stop)
         if data.mass.size > 0:
-            edges = _quantiles(source, below[borders], above[borders])
+            edges = _quantiles(source, below[boundaries], above[boundaries])
         else:
-            edges = _quantiles(source, borders / size, (size - borders) / size)
+            edges = _quantiles(source, boundaries / size, (size - boundaries) / size)
         cells = source.partial_moments(edges[:-1], edges[1:], about=np.float64(x))
         total.append(float(cells.second.sum()))
     return math.fsum(total)

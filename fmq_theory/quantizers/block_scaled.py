@@ -115,7 +115,7 @@ def quantize_blocks(
     codes, errors = work.encode(book)
     for _ in range(block.sweeps):
         kept, before = work.scales.copy(), float(errors.sum())
-        work.improve_scales(book, codes.copy(), errors.copy())
+        work.refine_scales(book, codes.copy(), errors.copy())
         next_book = work.codebook(work.bin_sums(bins_for(num_levels)), num_levels)
         next_codes, next_errors = work.encode(next_book)
         if not float(next_errors.sum()) < before:

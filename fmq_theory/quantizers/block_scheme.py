@@ -21,7 +21,7 @@ class BlockScheme:
         scale_type: of the stored scales; each is rounded to nearest.
         signed: the scale is the weight of largest magnitude, sign included, so that this weight always
             becomes 1 and no level is spent on -1; else it is its magnitude.
-        sweeps: how often the scales are improved for given codes and the codebook for given scales.
+        sweeps: how often the scales are refined for given codes and the codebook for given scales.
 
     Raises:
         SchemeError: an unknown scheme or scale type, or sweeps below 0.

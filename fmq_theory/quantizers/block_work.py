@@ -114,11 +114,11 @@ class BlockWork:
         )
         return codes, errors
 
-    def improve_scales(self, book: BlockCodebook, codes: NDArray[np.uint8], errors: FloatArray) -> None:
+    def refine_scales(self, book: BlockCodebook, codes: NDArray[np.uint8], errors: FloatArray) -> None:
         """Takes the best scales for the codes, rounded, where that lowers the error; rewrites all three."""
         levels = book.levels.astype(np.float64)
 
-        def improve(a: int, b: int) -> None:
+        def refine(a: int, b: int) -> None:
             wanted = np.empty(b - a, dtype=np.float32)
             best_scales(self.rows[a:b], codes[a:b], levels, wanted)
             if not self.block.signed:
@@ -133,4 +133,4 @@ class BlockWork:
                 errors[a:b],
             )
 
-        run_blocks(improve, len(self.rows), self.threads)
+        run_blocks(refine, len(self.rows), self.threads)

@@ -37,12 +37,12 @@ def cell_means(
 def centroid_codebook(source: Source, thresholds: NDArray[np.float64]) -> Codebook:
     """Cells between the thresholds, each with its mean as level; cells without mass are dropped.
 
-    Such a cell lies in a gap of the data. Its two neighbours share it, the border being its lower
+    Such a cell lies in a gap of the data. Its two neighbours share it, the boundary being its lower
     threshold, and no weight changes its level: the distortion is that of the full codebook.
     """
     # Escort quantiles of very heavy tails exceed float64; no mass that it can hold lies beyond.
     thresholds = np.unique(thresholds[np.isfinite(thresholds)])
     masses, means = cell_means(source, thresholds)
     occupied = np.flatnonzero(masses > 0.0)
-    # The border below each occupied cell but the first: the upper end of the occupied one before.
+    # The threshold below each occupied cell but the first: the upper end of the occupied one before.
     return Codebook(means[occupied], thresholds[occupied[:-1]])

@@ -30,7 +30,7 @@ class EntropyConstrained(Scheme):
 
     Each iteration lowers J: an ideal code spends len_k = -log2 p_k bits on cell k, x goes to the
     cell with the least (x - c_k)**2 + mu len_k, and each level moves to the mean of its cell, with
-    mu = lagrangian * variance / K**2. Cell borders lie at
+    mu = lagrangian * variance / K**2. Cells meet at
     (c_k + c_l)/2 + mu (len_l - len_k) / (2 (c_l - c_k)); a cell that is cheapest nowhere is gone.
 
     The weight variance / K**2 is the natural size of D, so ``lagrangian`` has no unit, the scheme
@@ -41,11 +41,11 @@ class EntropyConstrained(Scheme):
     nothing is random: the start is the Panter-Dite codebook, or on data of at most 65,536 distinct
     values, of which the density is a poor estimate and the optimum cheap, the Lloyd-Max codebook.
 
-    On laws a Newton step for the borders replaces a Lloyd step wherever it lowers J: Lloyd's own
-    steps need thousands of rounds at K = 256. The iteration stops when J falls by less than 1e-12
+    On laws a Newton step for the thresholds replaces a Lloyd iteration wherever it lowers J: those
+    alone need thousands of rounds at K = 256. The iteration stops when J falls by less than 1e-12
     of itself, or after 1000 rounds; it returns the last codebook, which is the best one, because
     J never rises. That is a local minimum. Many cells can stand in each other's way, so where the
-    bits cost more than the errors, starts of K/2, K/4, ..., 1 cells compete. With lagrangian = 0
+    bits weigh more than the errors, starts of K/2, K/4, ..., 1 cells compete. With lagrangian = 0
     it is Lloyd's algorithm: a stationary codebook, where ``lloyd_max`` gives the optimal one.
 
     Attributes:
@@ -53,7 +53,7 @@ class EntropyConstrained(Scheme):
 
     Reference:
         Chou, Lookabaugh & Gray, "Entropy-constrained vector quantization", IEEE Trans. ASSP 37,
-        1989; the border formula is theirs for scalars.
+        1989; the formula of the thresholds is theirs for scalars.
 
     Examples:
         The more a bit costs, the fewer are spent and the larger is the error:
@@ -77,16 +77,16 @@ class EntropyConstrained(Scheme):
         if not (math.isfinite(self.lagrangian) and self.lagrangian >= 0.0):
             raise SchemeError(
                 f"scheme ecq: lagrangian = {self.lagrangian!r}",
-                "the price of a bit must be finite and not negative",
+                "the Lagrange multiplier of the entropy must be finite and not negative",
                 "choose for example 0.1",
             )
 
     def _design(self, source: Source, num_levels: int) -> Codebook:
-        price = self.lagrangian * self._finite_variance(source) / num_levels**2
-        found = [_descend(source, num_levels, price)]
-        if 2.0 * price * float(np.sum(found[0].mass * found[0].lengths)) > found[0].cost:
+        multiplier = self.lagrangian * self._finite_variance(source) / num_levels**2
+        found = [_local_minimum(source, num_levels, multiplier)]
+        if 2.0 * multiplier * float(np.sum(found[0].mass * found[0].lengths)) > found[0].cost:
             halves = [num_levels >> shift for shift in range(1, num_levels.bit_length())]
-            found += [_descend(source, fewer, price) for fewer in halves]
+            found += [_local_minimum(source, fewer, multiplier) for fewer in halves]
         return min(found, key=lambda state: state.cost).codebook
 
 
@@ -112,31 +112,31 @@ def _starting_scheme(source: Source) -> Scheme:
     return LloydMax() if few else PowerCompander(1.0 / 3.0)
 
 
-def _descend(source: Source, num_levels: int, price: float) -> _State:
+def _local_minimum(source: Source, num_levels: int, multiplier: float) -> _State:
     """The local minimum of J below the starting codebook."""
     start = _starting_scheme(source).design(source, num_levels)
-    now = _centred(source, start.thresholds, start.levels, price)
+    now = _with_centroids(source, start.thresholds, start.levels, multiplier)
     for _ in range(_MAX_ITERATIONS):
         levels = now.codebook.levels
-        thresholds = None if isinstance(source, Empirical) else _newton_thresholds(source, now, price)
-        following = None if thresholds is None else _centred(source, thresholds, levels, price)
+        thresholds = None if isinstance(source, Empirical) else _newton_thresholds(source, now, multiplier)
+        following = None if thresholds is None else _with_centroids(source, thresholds, levels, multiplier)
         if following is None or not following.cost <= now.cost:
-            keep, thresholds = _cheapest_cells(levels, price * now.lengths)
-            following = _centred(source, thresholds, levels[keep], price)
+            keep, thresholds = _cheapest_cells(levels, multiplier * now.lengths)
+            following = _with_centroids(source, thresholds, levels[keep], multiplier)
         fall, now = now.cost - following.cost, following
         if fall <= _TOLERANCE * now.cost:
             break
     return now
 
 
-def _centred(source: Source, thresholds: _FloatArray, about: _FloatArray, price: float) -> _State:
+def _with_centroids(source: Source, thresholds: _FloatArray, about: _FloatArray, multiplier: float) -> _State:
     """The cells between the thresholds with their means; cells without mass are dropped.
 
     Args:
         source: the law or data.
         thresholds: shape ``[K - 1]``.
         about: a point of each cell, near its mean, shape ``[K]``.
-        price: mu, of a bit.
+        multiplier: mu, the Lagrange multiplier of the entropy, in squared units of the source a bit.
     """
     lower = np.concatenate(([-np.inf], thresholds))
     upper = np.concatenate((thresholds, [np.inf]))
@@ -145,15 +145,15 @@ def _centred(source: Source, thresholds: _FloatArray, about: _FloatArray, price:
     mass, first, second = mass[occupied], first[occupied], second[occupied]
     offset = first / mass
     low, high = source.support
-    borders = np.maximum(lower[occupied], low), np.minimum(upper[occupied], high)
-    levels = np.clip(about[occupied] + offset, *borders)
+    ends = np.maximum(lower[occupied], low), np.minimum(upper[occupied], high)
+    levels = np.clip(about[occupied] + offset, *ends)
     lengths = -np.log2(mass)
-    cost = float(np.sum(second - offset * first) + price * np.sum(mass * lengths))
+    cost = float(np.sum(second - offset * first) + multiplier * np.sum(mass * lengths))
     return _State(Codebook(levels, thresholds[occupied[:-1]]), mass, lengths, cost)
 
 
-def _newton_thresholds(source: Source, now: _State, price: float) -> _FloatArray | None:
-    """One Newton step on t_k = b_k(t), b_k the border that the means and masses at t ask for.
+def _newton_thresholds(source: Source, now: _State, multiplier: float) -> _FloatArray | None:
+    """One Newton step on t_k = b_k(t), b_k the threshold that the means and masses at t ask for.
 
     Cell k depends on t_{k-1} and t_k alone, so the Jacobian is tridiagonal. None where the step is
     no use: the thresholds would cross or leave the support.
@@ -167,9 +167,9 @@ def _newton_thresholds(source: Source, now: _State, price: float) -> _FloatArray
     c_by_upper, c_by_lower = density * (t - c[:-1]) / mass[:-1], density * (c[1:] - t) / mass[1:]
     length_by_upper = -density / (mass[:-1] * math.log(2.0))
     length_by_lower = density / (mass[1:] * math.log(2.0))
-    tilt = 0.5 * price * np.diff(now.lengths) / gap
-    b_by_length = 0.5 * price / gap
-    border = 0.5 * c[:-1] + 0.5 * c[1:] + tilt
+    tilt = 0.5 * multiplier * np.diff(now.lengths) / gap
+    b_by_length = 0.5 * multiplier / gap
+    wanted = 0.5 * c[:-1] + 0.5 * c[1:] + tilt
     by_left, by_right = 0.5 + tilt / gap, 0.5 - tilt / gap  # derivatives of b_k in c_k and c_{k+1}
     banded = np.zeros((3, t.size))
     banded[0, 1:] = -(by_right[:-1] * c_by_upper[1:] + b_by_length[:-1] * length_by_upper[1:])
@@ -178,7 +178,7 @@ def _newton_thresholds(source: Source, now: _State, price: float) -> _FloatArray
     banded[2, :-1] = -(by_left[1:] * c_by_lower[:-1] - b_by_length[1:] * length_by_lower[:-1])
     try:
         with np.errstate(all="ignore"):  # Laplace has a flat direction; nan fails the check below
-            following = t + linalg.solve_banded((1, 1), banded, border - t)
+            following = t + linalg.solve_banded((1, 1), banded, wanted - t)
     except linalg.LinAlgError:
         return None
     low, high = source.support
@@ -187,19 +187,19 @@ def _newton_thresholds(source: Source, now: _State, price: float) -> _FloatArray
         return following if (np.diff(edges) > 0.0).all() else None
 
 
-def _cheapest_cells(levels: _FloatArray, prices: _FloatArray) -> tuple[NDArray[np.intp], _FloatArray]:
-    """Which levels are cheapest somewhere, and the borders between them.
+def _cheapest_cells(levels: _FloatArray, penalties: _FloatArray) -> tuple[NDArray[np.intp], _FloatArray]:
+    """Which levels are cheapest somewhere, and the thresholds between them.
 
-    The lower envelope of the parabolas (x - c_k)**2 + price_k. They differ by straight lines, so
-    two of them cross once, and a parabola is absent if its predecessor leaves it after its
-    successor has taken over.
+    The lower envelope of the parabolas (x - c_k)**2 + penalty_k, penalty_k = mu len_k. They differ by
+    straight lines, so two of them cross once, and a parabola is absent if its predecessor leaves it
+    after its successor has taken over.
     """
     gaps = np.diff(levels)
     if (gaps > 0.0).all():
-        borders = 0.5 * levels[:-1] + 0.5 * levels[1:] + 0.5 * np.diff(prices) / gaps
-        if (np.diff(borders) > 0.0).all():
-            return np.arange(levels.size), borders
-    c, price = levels.tolist(), prices.tolist()
+        thresholds = 0.5 * levels[:-1] + 0.5 * levels[1:] + 0.5 * np.diff(penalties) / gaps
+        if (np.diff(thresholds) > 0.0).all():
+            return np.arange(levels.size), thresholds
+    c, penalty = levels.tolist(), penalties.tolist()
     keep: list[int] = []
     ends: list[float] = []  # ends[i] is where keep[i] stops and keep[i + 1] starts
     for k in range(len(c)):
@@ -207,11 +207,11 @@ def _cheapest_cells(levels: _FloatArray, prices: _FloatArray) -> tuple[NDArray[n
         while keep:
             last = keep[-1]
             if c[k] > c[last]:
-                end = 0.5 * c[k] + 0.5 * c[last] + 0.5 * (price[k] - price[last]) / (c[k] - c[last])
+                end = 0.5 * c[k] + 0.5 * c[last] + 0.5 * (penalty[k] - penalty[last]) / (c[k] - c[last])
                 if not ends or end > ends[-1]:
                     ends.append(end)
                     break
-            elif price[k] >= price[last]:  # two equal levels: the cheaper one stays
+            elif penalty[k] >= penalty[last]:  # two equal levels: the cheaper one stays
                 absent = True
                 break
             keep.pop()

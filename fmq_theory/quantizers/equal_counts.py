@@ -1,6 +1,6 @@
 """Cells of equal count, cut by rank as numpy.array_split cuts a sorted array.
 
-A tied value may straddle a border, so the cells are intervals of ranks, not of values. Both its
+A tied value may straddle a threshold, so the cells are intervals of ranks, not of values. Both its
 neighbours' levels are then averages that hold a part of the tie, and the codes follow the ranks.
 """
 
@@ -20,7 +20,7 @@ def equal_count_codebook(source: Empirical, num_levels: int) -> Codebook:
 
     The mean of a cell is taken about its first value v: the whole values in it by partial
     moments, and the part of a tie at its end by (count) * (value - v). All terms are of one sign.
-    A threshold lies half-way across the gap that a border falls in, or on the tied value.
+    A threshold lies half-way across the gap between the cells, or on the tied value.
     """
     data = source.data
     num_levels = min(num_levels, source.size)
@@ -40,7 +40,7 @@ def equal_count_codebook(source: Empirical, num_levels: int) -> Codebook:
 def equal_weight_codebook(source: Empirical, num_levels: int) -> Codebook:
     """Cells of nearly equal weight, for weights of weights; mean levels.
 
-    A weight has one code, so a border lies between two distinct values: the border whose weight
+    A weight has one code, so a threshold lies between two distinct values: the one whose weight
     below is nearest to k / K of all. Heavy values leave fewer than K cells.
     """
     below = source.data.cumulative[1:]  # weight up to and with each value
@@ -56,7 +56,7 @@ def stable_rank_codes(codebook: Codebook, values: NDArray[np.float64]) -> NDArra
     """The cell of each value's stable rank, where that agrees with the codebook's thresholds.
 
     On the data that an equal-count codebook was designed on it always agrees, and ties at a
-    border are shared out in the order in which they stand. Other values get the cell between
+    threshold are shared out in the order in which they stand. Other values get the cell between
     whose thresholds they lie.
     """
     codes = codebook.encode(values)

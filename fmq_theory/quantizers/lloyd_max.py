@@ -114,9 +114,9 @@ class LloydMax(Scheme):
             )
         if not self._is_proven(num_levels, cost, lower_bound, second):
             # Clusters far narrower than their distance: the search that visits every point resolves them.
-            nodes = data.ends_of_ties()
-            partition, cost, lower_bound = optimal_partition(data.sums(nodes), num_levels)
-            boundaries = nodes[partition]
+            breakpoints = data.ends_of_ties()
+            partition, cost, lower_bound = optimal_partition(data.sums(breakpoints), num_levels)
+            boundaries = breakpoints[partition]
         if not self._is_proven(num_levels, cost, lower_bound, second):
             raise ConvergenceError(
                 f"optimal partition of {source} into {num_levels} cells",

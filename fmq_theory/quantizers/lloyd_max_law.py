@@ -65,12 +65,12 @@ def optimal_levels(law: Source, num_levels: int) -> FloatArray:
     """
     start = grid_optimum(law, num_levels)
     if asymmetry(start) < 0.5 and is_symmetric(law, start):
-        balanced = descend(law, symmetric_part(start), symmetric=True)
+        balanced = minimise(law, symmetric_part(start), symmetric=True)
         if balanced.residual <= TOLERANCE and is_minimum(law, balanced):
             return balanced.levels
-    state = descend(law, start, symmetric=False)
+    state = minimise(law, start, symmetric=False)
     if not is_minimum(law, state):
-        state = descend(law, beside_saddle(law, state), symmetric=False)
+        state = minimise(law, beside_saddle(law, state), symmetric=False)
     if not (state.residual <= TOLERANCE and is_minimum(law, state)):
         raise ConvergenceError(
             f"Lloyd-Max codebook of {law} with {num_levels} levels",
@@ -121,21 +121,22 @@ def evaluate(law: Source, levels: FloatArray) -> State:
     return State(levels, thresholds, *law.partial_moments(edges[:-1], edges[1:], about=levels))
 
 
-def descend(law: Source, levels: FloatArray, *, symmetric: bool) -> State:
+def minimise(law: Source, levels: FloatArray, *, symmetric: bool) -> State:
     """Newton's method on the gradient of the distortion, among symmetric levels only if asked.
 
     A step is accepted if the distortion does not rise. The Jacobian is shifted where it is not positive
-    definite; where that does not help, a Lloyd step (to the cells' means) is taken, which never raises it.
+    definite; where that does not help, a Lloyd iteration (levels to the cells' means) is made, which never
+    raises it.
     """
     state = evaluate(law, levels)
     for _ in range(MAX_STEPS):
         if state.residual <= TOLERANCE:
             break
-        state = improved(law, state, symmetric)
+        state = accepted_step(law, state, symmetric)
     return state
 
 
-def improved(law: Source, state: State, symmetric: bool) -> State:
+def accepted_step(law: Source, state: State, symmetric: bool) -> State:
     """The state after one accepted step."""
     steps = (newton_step(law, state, symmetric=symmetric, shift=shift) for shift in SHIFTS)
     step = next((step for step in steps if step is not None), None)

@@ -44,17 +44,17 @@ class PowerCompander(Scheme):
     * alpha = 1/3: Panter-Dite, "panter_dite".
     * alpha = 1, centroids: equal mass, the published 1-D optimal transport, "equal_mass". On data
       K = min(K, n) and ranks are cut as numpy.array_split does, which is the published rule; ties
-      straddle borders. Two things are better defined than as published, where numpy's default
+      straddle thresholds. Two things are better defined than as published, where numpy's default
       sort leaves the order of ties open and means are float32: ``encode`` follows stable ranks, and
       means are summed beyond float64 and rounded once. "published:equal_mass" is the rule in
-      float32. With sample weights the cells have nearly equal weight and borders between distinct
+      float32. With sample weights the cells have nearly equal weight and thresholds between distinct
       values.
-    * alpha = 1, midpoints: the published piecewise-linear scheme, "pwl". On data the borders are
+    * alpha = 1, midpoints: the published piecewise-linear scheme, "pwl". On data the thresholds are
       numpy.quantile's k/K quantiles and the outer cells end at the extremes.
 
     Ties in data bring equal thresholds, and gaps bring cells without weights. With centroids both
     are dropped (see ``centroid_codebook``). With midpoints all K cells stay, by the published rule; a tied
-    value on several borders belongs to the last of its cells.
+    value on several thresholds belongs to the last of its cells.
 
     Attributes:
         alpha: exponent of the density, >= 0.
@@ -164,7 +164,7 @@ class PowerCompander(Scheme):
     ) -> tuple[Codebooks, NDArray[np.uint8]]:
         if not self._by_rank:
             return Scheme.quantize_rows(self, rows, num_levels, threads)
-        # Codes, means and borders from counts of the weights' leading bits: nothing is sorted.
+        # Codes, means and thresholds from counts of the weights' leading bits: nothing is sorted.
         codes, levels, left, right = equal_mass_rows(rows, self._checked(num_levels), threads)
         books = Codebooks.of_levels(levels, between(left, right)).padded(num_levels)
         for index in np.flatnonzero(levels[:, 0] == levels[:, -1]):
@@ -212,5 +212,5 @@ class PowerCompander(Scheme):
         return np.asarray(source.escort(self.alpha).ppf(shares), dtype=np.float64)
 
     def encode(self, codebook: Codebook, values: NDArray[np.float64]) -> NDArray[np.unsignedinteger]:
-        """By thresholds; equal mass breaks ties at a border by stable rank."""
+        """By thresholds; equal mass breaks ties at a threshold by stable rank."""
         return stable_rank_codes(codebook, values) if self._by_rank else codebook.encode(values)

@@ -43,7 +43,7 @@ class Quantized(NamedTuple):
 def _equal_mass(rows: Float32Array, num_levels: int) -> Quantized:
     """``numpy.argsort`` in its default order, ``array_split`` into min(K, n) cells, ``numpy.mean`` of each.
 
-    The default sort is not stable: which of several equal weights at a border gets which code is numpy's
+    The default sort is not stable: which of several equal weights at a threshold gets which code is numpy's
     choice. The levels, and how many weights each has, do not depend on it.
     """
     num_rows, size = rows.shape
@@ -87,8 +87,8 @@ def _uniform(rows: Float32Array, num_levels: int) -> Quantized:
 def _pwl(rows: Float32Array, num_levels: int) -> Quantized:
     """Cells between the k/K quantiles, by ``numpy.interp`` on n even shares; midpoints.
 
-    Quantiles and midpoints are float64; a midpoint is rounded to float32 once. A weight on a border belongs
-    to the right of it, and whether rounding puts a border on a weight is up to ``numpy.interp``.
+    Quantiles and midpoints are float64; a midpoint is rounded to float32 once. A weight on a threshold
+    belongs to the right of it, and whether rounding puts a threshold on a weight is up to ``numpy.interp``.
     """
     size = rows.shape[1]
     shares, own = np.linspace(0.0, 1.0, num_levels + 1), np.linspace(0.0, 1.0, size)

@@ -137,7 +137,7 @@ class Empirical(Source):
             raise SourceError(
                 "weighted data", "they are no list of equal weights", "use values and multiplicity"
             )
-        return self.data.spread_out()
+        return self.data.repeated()
 
     @property
     def support(self) -> tuple[float, float]:

@@ -144,7 +144,7 @@ class SortedPoints:
         rows = self.sums(np.concatenate((starts, stops)))
         return cell_moments(rows, np.arange(count), np.arange(count, 2 * count), about)
 
-    def spread_out(self) -> FloatArray:
+    def repeated(self) -> FloatArray:
         """All data in order, repeats included, for masses that are counts; shape ``[n]``."""
         x = self.exact.astype(np.float64)
         return np.repeat(x, self.mass.astype(np.int64)) if self.has_mass else x

@@ -22,8 +22,8 @@ def entropy(codebook: Codebook, source: Source) -> float:
     return float(-(p * np.log2(p)).sum())
 
 
-def cost(codebook: Codebook, source: Source, price: float) -> float:
-    return law_distortion(codebook, source) + price * entropy(codebook, source)
+def cost(codebook: Codebook, source: Source, multiplier: float) -> float:
+    return law_distortion(codebook, source) + multiplier * entropy(codebook, source)
 
 
 @given(
@@ -32,39 +32,39 @@ def cost(codebook: Codebook, source: Source, price: float) -> float:
 def test_envelope_is_the_cheapest_level_everywhere(cells: list[tuple[int, float]]) -> None:
     cells.sort()
     levels = np.array([c for c, _ in cells], dtype=np.float64)
-    prices = np.array([price for _, price in cells])
-    keep, borders = _cheapest_cells(levels, prices)
-    assert (np.diff(borders) > 0.0).all()
+    penalties = np.array([penalty for _, penalty in cells])
+    keep, thresholds = _cheapest_cells(levels, penalties)
+    assert (np.diff(thresholds) > 0.0).all()
     x = np.linspace(-60.0, 60.0, 997)
-    brute = ((x[:, None] - levels) ** 2 + prices).min(axis=1)
-    chosen = keep[np.searchsorted(borders, x, side="right")]
-    np.testing.assert_allclose((x - levels[chosen]) ** 2 + prices[chosen], brute, atol=1e-9)
+    brute = ((x[:, None] - levels) ** 2 + penalties).min(axis=1)
+    chosen = keep[np.searchsorted(thresholds, x, side="right")]
+    np.testing.assert_allclose((x - levels[chosen]) ** 2 + penalties[chosen], brute, atol=1e-9)
 
 
 def test_control_half_way_borders_are_not_the_envelope() -> None:
-    levels, prices = np.array([0.0, 1.0, 2.0]), np.array([0.0, 5.0, 0.0])
-    keep, borders = _cheapest_cells(levels, prices)
+    levels, penalties = np.array([0.0, 1.0, 2.0]), np.array([0.0, 5.0, 0.0])
+    keep, thresholds = _cheapest_cells(levels, penalties)
     np.testing.assert_array_equal(keep, [0, 2])
-    np.testing.assert_array_equal(borders, [1.0])
+    np.testing.assert_array_equal(thresholds, [1.0])
 
 
 @given(source=laws(), num_levels=st.integers(2, 24), lagrangian=st.floats(0.0, 2.0))
 def test_stationary_on_laws(source: Source, num_levels: int, lagrangian: float) -> None:
     codebook = EntropyConstrained(lagrangian).design(source, num_levels)
-    price = lagrangian * source.variance() / num_levels**2
+    multiplier = lagrangian * source.variance() / num_levels**2
     edges, c = codebook.edges(), codebook.levels
     mass, first, _ = source.partial_moments(edges[:-1], edges[1:], about=c)
     span = float(np.sqrt(source.variance()))
     np.testing.assert_allclose(first / mass, 0.0, atol=1e-9 * span)
     lengths = -np.log2(mass)
-    border = 0.5 * (c[:-1] + c[1:]) + 0.5 * price * np.diff(lengths) / np.diff(c)
-    # J is flat at its minimum: a fall of 1e-12 leaves borders good to about 1e-6.
-    np.testing.assert_allclose(codebook.thresholds, border, atol=2e-4 * span)
+    threshold = 0.5 * (c[:-1] + c[1:]) + 0.5 * multiplier * np.diff(lengths) / np.diff(c)
+    # J is flat at its minimum: a fall of 1e-12 leaves thresholds good to about 1e-6.
+    np.testing.assert_allclose(codebook.thresholds, threshold, atol=2e-4 * span)
 
 
 @pytest.mark.parametrize("num_levels", [2, 4, 16, 64])
 @pytest.mark.parametrize("source", [Gaussian(), Laplace(), Uniform()], ids=lambda s: s.name)
-def test_without_a_price_it_is_lloyd(source: Source, num_levels: int) -> None:
+def test_without_a_multiplier_it_is_lloyd(source: Source, num_levels: int) -> None:
     """These densities are log-concave, so Lloyd's fixed point is unique (Kieffer 1983)."""
     mine = EntropyConstrained(0.0).design(source, num_levels)
     best = LloydMax().design(source, num_levels)
@@ -77,7 +77,9 @@ def test_without_a_price_it_is_lloyd(source: Source, num_levels: int) -> None:
 @pytest.mark.parametrize("num_levels", [8, 32])
 def test_dearer_bits_are_fewer(num_levels: int) -> None:
     source = Laplace()
-    books = [EntropyConstrained(price).design(source, num_levels) for price in (0.0, 0.1, 1.0, 5.0, 20.0)]
+    books = [
+        EntropyConstrained(multiplier).design(source, num_levels) for multiplier in (0.0, 0.1, 1.0, 5.0, 20.0)
+    ]
     bits = [entropy(book, source) for book in books]
     errors = [law_distortion(book, source) for book in books]
     assert (np.diff(bits) < 0.0).all()
@@ -87,10 +89,12 @@ def test_dearer_bits_are_fewer(num_levels: int) -> None:
 @pytest.mark.parametrize("lagrangian", [0.1, 3.0, 30.0, 300.0])
 @pytest.mark.parametrize("source", [Gaussian(), Laplace(), Uniform()], ids=lambda s: s.name)
 def test_no_worse_than_lloyd_max_or_one_cell_in_its_own_cost(source: Source, lagrangian: float) -> None:
-    price = lagrangian * source.variance() / 16**2
+    multiplier = lagrangian * source.variance() / 16**2
     mine = EntropyConstrained(lagrangian).design(source, 16)
-    assert cost(mine, source, price) <= cost(LloydMax().design(source, 16), source, price) * (1 + 1e-12)
-    assert cost(mine, source, price) <= source.variance() * (1 + 1e-12)
+    assert cost(mine, source, multiplier) <= cost(LloydMax().design(source, 16), source, multiplier) * (
+        1 + 1e-12
+    )
+    assert cost(mine, source, multiplier) <= source.variance() * (1 + 1e-12)
 
 
 def test_high_rate_loses_a_quarter_bit_to_shannon() -> None:
@@ -114,8 +118,8 @@ def test_data_come_to_the_law() -> None:
     data = Empirical(x)
     scheme = EntropyConstrained(1.0)
     mine, law = scheme.design(data, 16), scheme.design(source, 16)
-    price = data.variance() / 16**2
-    assert cost(mine, data, price) <= cost(law, data, price) * (1 + 1e-9)
+    multiplier = data.variance() / 16**2
+    assert cost(mine, data, multiplier) <= cost(law, data, multiplier) * (1 + 1e-9)
     np.testing.assert_allclose(mine.levels[4:12], law.levels[4:12], atol=0.1)
 
 

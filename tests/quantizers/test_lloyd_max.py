@@ -14,7 +14,7 @@ from fmq_theory.codebook import Codebook, LowerBound
 from fmq_theory.errors import ConvergenceError, SchemeError, SourceError
 from fmq_theory.quantizers import lloyd_max, quantize
 from fmq_theory.quantizers.lloyd_max import LloydMax
-from fmq_theory.quantizers.lloyd_max_law import descend, evaluate, is_minimum, optimal_levels
+from fmq_theory.quantizers.lloyd_max_law import evaluate, is_minimum, minimise, optimal_levels
 from fmq_theory.sources import (
     Gaussian,
     GeneralizedGaussian,
@@ -150,7 +150,7 @@ class TestAsymmetricOptimum:
         law = TwoSidedGamma(shape).standard_deviation_one()
         codebook = SCHEME.design(law, num_levels)
         half = law.isf(0.5 * (np.arange(num_levels // 2)[::-1] + 0.5) / (num_levels // 2))
-        symmetric = descend(law, np.concatenate((-half[::-1], half)), symmetric=True)
+        symmetric = minimise(law, np.concatenate((-half[::-1], half)), symmetric=True)
         assert symmetric.residual <= 1e-12  # stationary, and yet:
         assert law_distortion(codebook, law) < symmetric.distortion * (1.0 - 1e-6)
         assert not is_minimum(law, symmetric)
@@ -167,7 +167,7 @@ class TestAsymmetricOptimum:
         law = TwoSidedGamma(2.0).standard_deviation_one()  # f(0) = 0
         positive = int((SCHEME.design(law, 7).levels > 0.0).sum())
         assert positive in (3, 4)
-        symmetric = descend(law, np.linspace(-2.5, 2.5, 7), symmetric=True)
+        symmetric = minimise(law, np.linspace(-2.5, 2.5, 7), symmetric=True)
         assert law_distortion(SCHEME.design(law, 7), law) < 0.99 * symmetric.distortion
 
 
@@ -349,6 +349,6 @@ def test_a_density_that_is_infinite_at_the_middle_threshold_is_left(shape: float
     best = evaluate(law, levels)
     assert best.residual <= 1e-12
     assert is_minimum(law, best)
-    balanced = descend(law, 0.5 * (levels - levels[::-1]), symmetric=True)
+    balanced = minimise(law, 0.5 * (levels - levels[::-1]), symmetric=True)
     assert not is_minimum(law, balanced)
     assert best.distortion < balanced.distortion
