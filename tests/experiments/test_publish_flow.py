@@ -1,10 +1,12 @@
 """What is kept of a run: the page with its links mended, the JSON as it is, the figures asked for."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from experiments.publish_flow import main, page, publish
+from experiments.publish_flow import main, page, publish, publish_figures
+from fmq_theory.errors import OutputError
 
 _PAGE = (
     "# Quantized flow\n\nWritten by `fmq flow`.\n\n- a note\n\n![ladder](ladder.svg)\n\n![error](error.svg)\n"
@@ -39,3 +41,41 @@ def test_publish(tmp_path: Path) -> None:
 def test_a_run_that_is_not_finished(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(_run(tmp_path / "run")), "net", "--figures", "ladder,error"]) == 2
     assert "it has no error.svg" in capsys.readouterr().err
+
+
+def _kept(tmp_path: Path, images: str) -> tuple[Path, Path]:
+    """A published run, and another one whose full-precision samples are "abc"."""
+    for room in ("results", "figures"):
+        (tmp_path / "docs" / room).mkdir(parents=True)
+    run = _run(tmp_path / "run")
+    (run / "flow.json").write_text(json.dumps({"full_precision": {"images": images}}), "utf-8")
+    publish(run, "net", ["ladder"], [], tmp_path)
+    (run / "flow.json").write_text(json.dumps({"full_precision": {"images": "abc"}}), "utf-8")
+    (run / "report.md").write_text(_PAGE.replace("`fmq flow`", "`fmq flow --seeds 1`"), "utf-8")
+    (run / "ladder.svg").write_text("<svg>new</svg>", "utf-8")
+    return run, tmp_path / "docs"
+
+
+def test_a_figure_of_another_run_from_the_same_noise_says_so(tmp_path: Path) -> None:
+    run, docs = _kept(tmp_path, "abc")
+    numbers = (docs / "results" / "flow-net.json").read_bytes()
+    for _ in range(2):  # again: the sentence stands there once
+        publish_figures(run, "net", ["ladder"], tmp_path)
+        text = (docs / "results" / "flow-net.md").read_text("utf-8")
+        assert text.count("whose full-precision samples are the same: `fmq flow --seeds 1`.") == 1
+        assert "Written by `fmq flow`." in text
+        assert text.endswith("`.\n")
+    assert (docs / "figures" / "flow-net-ladder.svg").read_text("utf-8") == "<svg>new</svg>"
+    assert (docs / "results" / "flow-net.json").read_bytes() == numbers
+
+
+@pytest.mark.parametrize(("images", "figure"), [("abd", "ladder"), ("abc", "error")])
+def test_control_other_noise_or_another_figure_replaces_nothing(
+    tmp_path: Path, images: str, figure: str
+) -> None:
+    run, docs = _kept(tmp_path, images)
+    (run / "error.svg").write_text("<svg/>", "utf-8")
+    before = {path: path.read_bytes() for path in docs.rglob("*") if path.is_file()}
+    with pytest.raises(OutputError, match=r"samples are not those|has no figure 'error'"):
+        publish_figures(run, "net", [figure], tmp_path)
+    assert {path: path.read_bytes() for path in docs.rglob("*") if path.is_file()} == before
