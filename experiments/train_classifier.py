@@ -19,7 +19,7 @@ from torch.nn.functional import cross_entropy, interpolate
 from experiments.training.images import DATA_SETS, LabelledImages, load
 from fmq_theory.errors import FmqError
 from fmq_theory.flow.fidelity import ImageClassifier
-from fmq_theory.report.files import check_writable, write_atomically
+from fmq_theory.report.base.files import check_writable, write_atomically
 
 RESULTS = Path(__file__).resolve().parent / "results"
 _BATCH = 128

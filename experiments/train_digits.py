@@ -22,7 +22,7 @@ from experiments.training.judge import draw_samples, held_out_error, write_grid
 from experiments.training.networks import NETWORKS, make_network
 from experiments.training.trainer import Config, Trainer
 from fmq_theory.errors import FmqError
-from fmq_theory.report.files import check_writable, write_atomically, write_text_atomically
+from fmq_theory.report.base.files import check_writable, write_atomically, write_text_atomically
 
 RESULTS = Path(__file__).resolve().parent / "results"
 _LICENCES = {

@@ -12,8 +12,8 @@ import numpy as np
 
 from fmq_theory.metrics import distortion
 from fmq_theory.quantizers import get_scheme
-from fmq_theory.report.looks import look
-from fmq_theory.report.style import figure_style
+from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.style import figure_style
 from fmq_theory.sources import make
 
 law = make("gaussian")

@@ -13,8 +13,8 @@ import matplotlib.pyplot as plt
 from fmq_theory.bounds import equal_mass_distortion
 from fmq_theory.metrics import distortion
 from fmq_theory.quantizers import get_scheme
-from fmq_theory.report.looks import look
-from fmq_theory.report.style import figure_style
+from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.style import figure_style
 from fmq_theory.sources import make
 
 bits = list(range(1, 9))

@@ -10,8 +10,8 @@ a constant, that of equal mass doubles with nearly every bit and passes 1 at :ma
 import matplotlib.pyplot as plt
 
 from fmq_theory.bounds import BAND, crossover_bits, rho_em, rho_w2_high_rate
-from fmq_theory.report.looks import look
-from fmq_theory.report.style import figure_style
+from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.style import figure_style
 from fmq_theory.sources import make
 
 law = make("gaussian")

@@ -11,8 +11,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import fmq_theory
-from fmq_theory.report.looks import look
-from fmq_theory.report.style import figure_style
+from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.style import figure_style
 
 weights = np.random.default_rng(0).standard_normal((64, 1024)).astype(np.float32)
 

@@ -12,9 +12,9 @@ import matplotlib.pyplot as plt
 from fmq_theory.bounds import BAND
 from fmq_theory.checkpoint.audit import audit
 from fmq_theory.flow.digits import DIGITS_FILE
-from fmq_theory.report.comparison_figure import as_fraction
-from fmq_theory.report.looks import look
-from fmq_theory.report.style import figure_style
+from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.style import figure_style
+from fmq_theory.report.comparison.figure import as_fraction
 
 found = audit(DIGITS_FILE, schemes=("uniform", "equal_mass", "lloyd_max"), bits=(2, 3, 4, 5, 6))
 

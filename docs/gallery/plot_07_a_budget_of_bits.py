@@ -14,8 +14,8 @@ from fmq_theory.checkpoint.audit import audit
 from fmq_theory.checkpoint.plan.budget import plan_from_options
 from fmq_theory.checkpoint.plan.options import build_options
 from fmq_theory.flow.digits import DIGITS_FILE
-from fmq_theory.report.looks import look
-from fmq_theory.report.style import figure_style
+from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.style import figure_style
 
 options = build_options(DIGITS_FILE)
 plans = [plan_from_options(options, budget) for budget in (2.5, 3.0, 3.5, 4.0, 5.0, 6.0)]

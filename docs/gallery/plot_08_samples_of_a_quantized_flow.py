@@ -11,8 +11,8 @@ import torch
 
 from fmq_theory.flow import load_digits, quantize_field, sample
 from fmq_theory.flow.fidelity import psnr
-from fmq_theory.report.looks import look
-from fmq_theory.report.style import figure_style
+from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.style import figure_style
 
 model, generator = load_digits(), torch.Generator().manual_seed(1)
 field = model.field(10, generator)

@@ -14,8 +14,8 @@ import torch
 from fmq_theory.flow import quantize_field
 from fmq_theory.flow.closed_forms import GaussianField
 from fmq_theory.flow.ladder import Effort, ladder
-from fmq_theory.report.looks import RUNG_LOOKS
-from fmq_theory.report.style import figure_style
+from fmq_theory.report.base.looks import RUNG_LOOKS
+from fmq_theory.report.base.style import figure_style
 
 generator = torch.Generator().manual_seed(0)
 mean = torch.randn(8, generator=generator, dtype=torch.float64)

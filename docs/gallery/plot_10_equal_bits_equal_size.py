@@ -10,8 +10,8 @@ import matplotlib.pyplot as plt
 
 from fmq_theory.checkpoint.audit import audit
 from fmq_theory.flow.digits import DIGITS_FILE
-from fmq_theory.report.looks import look
-from fmq_theory.report.style import figure_style
+from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.style import figure_style
 
 schemes = ("uniform", "uniform_clipped", "equal_mass", "lloyd_max")
 found = audit(DIGITS_FILE, schemes=schemes, bits=range(2, 7))

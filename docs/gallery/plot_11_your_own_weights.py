@@ -12,8 +12,8 @@ import numpy as np
 
 from fmq_theory.bounds import equal_mass_distortion, equal_mass_from_data, regular_tail_sum
 from fmq_theory.checkpoint.audit.tails import spread_of
-from fmq_theory.report.looks import look
-from fmq_theory.report.style import figure_style
+from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.style import figure_style
 from fmq_theory.sources import Empirical
 
 weights = np.random.default_rng(0).standard_t(4.0, 200_000)

@@ -14,7 +14,7 @@ from experiments.benchmark.cases import FULL, QUICK, Case, Extent, cases
 from experiments.benchmark.document import goals_as_text, markdown, times_as_text
 from experiments.benchmark.machine import describe
 from experiments.benchmark.rows import as_json
-from fmq_theory.report.files import check_writable, write_text_atomically
+from fmq_theory.report.base.files import check_writable, write_text_atomically
 
 __all__ = ["DOCUMENT", "RESULTS", "main", "measure"]
 

@@ -29,8 +29,8 @@ from fmq_theory.checkpoint.plan.budget import plan_from_options
 from fmq_theory.checkpoint.plan.options import build_options
 from fmq_theory.checkpoint.quantized.recipe import Planned, Recipe, recipes_for
 from fmq_theory.metrics import mean_estimate
-from fmq_theory.report.looks import look
-from fmq_theory.report.style import heading
+from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.style import heading
 
 __all__ = ["EXPERIMENT", "best_constant"]
 

@@ -44,9 +44,9 @@ from fmq_theory.flow.published_protocol import quantize_by_protocol
 from fmq_theory.flow.shared_noise import run_samples
 from fmq_theory.flow.velocity_measure import network_outputs
 from fmq_theory.metrics import mean_estimate
-from fmq_theory.report.direct_labels import EndLabel, label_ends
-from fmq_theory.report.looks import look
-from fmq_theory.report.style import PAGE_WIDTH, heading
+from fmq_theory.report.base.direct_labels import EndLabel, label_ends
+from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.style import PAGE_WIDTH, heading
 
 __all__ = ["EXPERIMENT", "STEPS"]
 

@@ -27,7 +27,7 @@ from experiments.framework.table import Row, Table
 from fmq_theory.flow.flow_rows import FEWEST_A_SEED, FEWEST_SCORES, SSIM_BITS
 from fmq_theory.metrics import distortion, median_intervals
 from fmq_theory.quantizers import get_scheme
-from fmq_theory.report.style import PAGE_WIDTH, heading
+from fmq_theory.report.base.style import PAGE_WIDTH, heading
 from fmq_theory.sources import Empirical
 
 __all__ = ["BAND", "EXPERIMENT", "coverage_rows"]

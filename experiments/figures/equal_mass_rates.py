@@ -28,8 +28,8 @@ from experiments.framework.panels import law_colours
 from experiments.framework.table import Row, Table
 from fmq_theory.bounds import equal_mass_distortion, equal_mass_high_rate
 from fmq_theory.metrics import median_estimate
-from fmq_theory.report.direct_labels import EndLabel, label_ends
-from fmq_theory.report.style import PAGE_WIDTH
+from fmq_theory.report.base.direct_labels import EndLabel, label_ends
+from fmq_theory.report.base.style import PAGE_WIDTH
 from fmq_theory.sources.empirical import Empirical
 
 __all__ = ["EXPERIMENT", "fitted_order", "order_of_formula"]

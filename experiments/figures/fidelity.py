@@ -20,9 +20,9 @@ from experiments.framework.experiment import Cell, Experiment
 from experiments.framework.flow_runs import flow_cells, flow_images, flow_report, flow_run, skipped_runs
 from experiments.framework.table import Row, Table
 from fmq_theory.flow.cell import decode_images
-from fmq_theory.report.direct_labels import EndLabel, label_ends
-from fmq_theory.report.looks import look
-from fmq_theory.report.style import PAGE_WIDTH, heading
+from fmq_theory.report.base.direct_labels import EndLabel, label_ends
+from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.style import PAGE_WIDTH, heading
 
 __all__ = ["EXPERIMENT"]
 

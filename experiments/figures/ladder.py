@@ -24,9 +24,9 @@ from experiments.framework.table import Row, Table
 from fmq_theory.flow import quantize_field
 from fmq_theory.flow.closed_forms import GaussianField, MixtureField
 from fmq_theory.flow.ladder import Effort, ladder
-from fmq_theory.report.direct_labels import EndLabel, label_ends
-from fmq_theory.report.looks import RUNG_LOOKS
-from fmq_theory.report.style import PAGE_WIDTH, heading
+from fmq_theory.report.base.direct_labels import EndLabel, label_ends
+from fmq_theory.report.base.looks import RUNG_LOOKS
+from fmq_theory.report.base.style import PAGE_WIDTH, heading
 
 __all__ = ["EXPERIMENT"]
 

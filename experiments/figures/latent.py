@@ -18,8 +18,8 @@ from experiments.figures.fidelity import Config, cells, skipped
 from experiments.framework.experiment import Cell, Experiment
 from experiments.framework.flow_runs import flow_report, flow_run
 from experiments.framework.table import Row, Table
-from fmq_theory.report.looks import look
-from fmq_theory.report.style import PAGE_WIDTH, heading
+from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.style import PAGE_WIDTH, heading
 
 __all__ = ["EXPERIMENT"]
 

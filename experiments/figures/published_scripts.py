@@ -37,7 +37,7 @@ from fmq_theory import quantize
 from fmq_theory.checkpoint import read_tensors
 from fmq_theory.flow.published_protocol import script_leaves
 from fmq_theory.metrics import mean_estimate
-from fmq_theory.report.style import heading
+from fmq_theory.report.base.style import heading
 
 __all__ = ["EXPERIMENT", "STEPS", "Channels", "advantages", "uniform_at_size"]
 

@@ -23,8 +23,8 @@ from experiments.framework.table import Row, Table
 from fmq_theory.claims import Comparison, compare_law
 from fmq_theory.claims.comparison import RatioRow, crossing
 from fmq_theory.claims.comparison import Row as SchemeRow
-from fmq_theory.report.comparison_figure import comparison_figure
-from fmq_theory.report.looks import look
+from fmq_theory.report.base.looks import look
+from fmq_theory.report.comparison.figure import comparison_figure
 
 __all__ = ["EXPERIMENT", "MAIN_LAW", "README_SCHEMES", "comparison_of"]
 

@@ -23,8 +23,8 @@ from experiments.framework.panels import error_bars, law_colours
 from experiments.framework.table import Row, Table
 from fmq_theory.bounds import BAND, predicted_crossover_bits, rho_em, rho_w2_high_rate
 from fmq_theory.claims import compare_law
-from fmq_theory.report.direct_labels import EndLabel, label_ends
-from fmq_theory.report.style import PAGE_WIDTH, heading
+from fmq_theory.report.base.direct_labels import EndLabel, label_ends
+from fmq_theory.report.base.style import PAGE_WIDTH, heading
 
 __all__ = ["EXPERIMENT", "place_in_band"]
 

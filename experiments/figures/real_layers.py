@@ -22,10 +22,10 @@ from experiments.framework.panels import blocks
 from experiments.framework.table import Row, Table
 from fmq_theory.bounds import BAND
 from fmq_theory.checkpoint.audit import audit
-from fmq_theory.report.comparison_figure import as_fraction
-from fmq_theory.report.direct_labels import EndLabel, label_ends
-from fmq_theory.report.looks import Look, look
-from fmq_theory.report.style import heading
+from fmq_theory.report.base.direct_labels import EndLabel, label_ends
+from fmq_theory.report.base.looks import Look, look
+from fmq_theory.report.base.style import heading
+from fmq_theory.report.comparison.figure import as_fraction
 
 __all__ = ["EXPERIMENT"]
 

@@ -74,7 +74,7 @@ def run(
     names, by default ../shared/checkpoints; what is left out for want of a file is said.
     """
     from experiments.framework.runner import Workers, run_experiment
-    from fmq_theory.report.progress import progress_bar
+    from fmq_theory.report.base.progress import progress_bar
 
     if publish and quick:
         raise click.UsageError("a quick run is not published: leave --quick or --publish out")

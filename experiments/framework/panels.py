@@ -13,9 +13,9 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from fmq_theory.report.direct_labels import EndLabel, label_ends
-from fmq_theory.report.looks import look
-from fmq_theory.report.style import PAGE_WIDTH
+from fmq_theory.report.base.direct_labels import EndLabel, label_ends
+from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.style import PAGE_WIDTH
 
 __all__ = ["Blocks", "blocks", "error_bars", "grid", "label_curves", "law_colours"]
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from experiments.training.images import LabelledImages
 from fmq_theory.flow import TorchField, sample
 from fmq_theory.flow.velocity_error import velocity_error
-from fmq_theory.report.files import write_atomically
+from fmq_theory.report.base.files import write_atomically
 
 _TIMES = 30  # midpoints of equal parts of [0, 1]; a third of them in each third
 _STEPS = 30  # of the sampler, for the picture

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from experiments.training.images import LabelledImages
 from fmq_theory.errors import CheckpointError, FlowError
-from fmq_theory.report.files import write_atomically
+from fmq_theory.report.base.files import write_atomically
 
 # What torch makes of a file that is no saved state.
 _DAMAGE = (OSError, RuntimeError, EOFError, LookupError, TypeError, ValueError, pickle.UnpicklingError)

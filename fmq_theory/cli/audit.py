@@ -130,7 +130,7 @@ def audit(
     with reported_errors(), reading_checkpoint(checkpoint, plan_path):
         outputs.check(force=force)
         from fmq_theory.checkpoint.audit import audit as run_audit
-        from fmq_theory.report.audit_progress import weights_progress
+        from fmq_theory.report.audit.progress import weights_progress
 
         store = _store_of(checkpoint) if resume else None
         try:
@@ -229,15 +229,15 @@ class _Outputs:
 
     def write(self, found: "Audit") -> None:
         """Writes the files, then prints the tables and says where the files are."""
-        from fmq_theory.report.audit_files import write_audit_csv, write_audit_json
-        from fmq_theory.report.audit_table import print_audit
+        from fmq_theory.report.audit.files import write_audit_csv, write_audit_json
+        from fmq_theory.report.audit.table import print_audit
 
         if (path := self._paths["JSON"]) is not None:
             write_audit_json(found, path)
         if (path := self._paths["CSV"]) is not None:
             write_audit_csv(found, path)
         if (path := self._paths["HTML"]) is not None:
-            from fmq_theory.report.audit_html import write_audit_html
+            from fmq_theory.report.audit.page import write_audit_html
 
             write_audit_html(found, path, self._plan)
         print_audit(found)

@@ -82,8 +82,8 @@ def claims(
         from fmq_theory.claims.claim import Inputs
         from fmq_theory.claims.register import run_register
         from fmq_theory.report import progress_bar
-        from fmq_theory.report.claims_document import claims_as_json
-        from fmq_theory.report.claims_table import print_claims
+        from fmq_theory.report.claims.files import claims_as_json
+        from fmq_theory.report.claims.table import print_claims
         from fmq_theory.storage import check_outputs
 
         _check_inputs([("--checkpoint", checkpoint), *(("--fidelity", path) for path in fidelity)])
@@ -140,11 +140,9 @@ def _write_files(
 ) -> list[tuple[str, Path]]:
     """Writes what was asked for; what each file is and where."""
     from fmq_theory.report import write_text_atomically
-    from fmq_theory.report.claims_document import (
-        claims_markdown,
-        write_claims_html,
-        write_claims_json,
-    )
+    from fmq_theory.report.claims.document import claims_markdown
+    from fmq_theory.report.claims.files import write_claims_json
+    from fmq_theory.report.claims.page import write_claims_html
 
     written: list[tuple[str, Path]] = []
     if json_path is not None and json_path != "-":
@@ -160,7 +158,7 @@ def _write_files(
 
 
 def _is_stale(findings: "tuple[Finding, ...]") -> bool:
-    from fmq_theory.report.claims_document import claims_markdown
+    from fmq_theory.report.claims.document import claims_markdown
 
     return not DOCUMENT.is_file() or DOCUMENT.read_text("utf-8") != claims_markdown(findings)
 

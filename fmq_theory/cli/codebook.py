@@ -106,12 +106,8 @@ def codebook(
         from fmq_theory.claims.table_check import check_table
         from fmq_theory.claims.table_file import read_table
         from fmq_theory.report import check_writable
-        from fmq_theory.report.codebook_words import (
-            codebook_as_json,
-            codebook_text,
-            table_as_json,
-            table_text,
-        )
+        from fmq_theory.report.codebook.files import codebook_as_json, table_as_json
+        from fmq_theory.report.codebook.words import codebook_text, table_text
 
         if json_path not in (None, "-"):
             check_writable(Path(str(json_path)), overwrite=force)
@@ -140,7 +136,7 @@ def _refuse_without_table(
 
 
 def _print_or_write(text: str, data: dict[str, Any], json_path: str | None) -> None:
-    from fmq_theory.report.codebook_words import write_codebook_json
+    from fmq_theory.report.codebook.files import write_codebook_json
 
     if json_path == "-":
         click.echo(json_text(data, ascii_only=True))

@@ -32,9 +32,9 @@ def doctor(json_path: str | None, force: bool) -> None:
     """  # noqa: D301 (click reads \\b as "keep these lines")
     with reported_errors():
         from fmq_theory.cli.health import check_health, is_broken
-        from fmq_theory.report.files import check_writable, write_text_atomically
+        from fmq_theory.report.base.files import check_writable, write_text_atomically
+        from fmq_theory.report.base.progress import progress_bar
         from fmq_theory.report.health_table import print_health
-        from fmq_theory.report.progress import progress_bar
 
         path = None if json_path in (None, "-") else Path(str(json_path))
         if path is not None:

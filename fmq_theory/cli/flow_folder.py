@@ -120,9 +120,9 @@ class FlowFolder:
     def write(self, report: "FlowReport", command: str) -> None:
         """Writes the files, prints the tables, says where the files are and what to run next."""
         from fmq_theory.report import write_text_atomically
-        from fmq_theory.report.flow_files import write_flow_csv, write_flow_json
-        from fmq_theory.report.flow_markdown import flow_markdown
-        from fmq_theory.report.flow_tables import print_flow
+        from fmq_theory.report.flow.files import write_flow_csv, write_flow_json
+        from fmq_theory.report.flow.markdown import flow_markdown
+        from fmq_theory.report.flow.tables import print_flow
 
         json_path, csv_path = self.json_path or self.path / REPORT, self.csv_path or self.path / "rows.csv"
         write_flow_csv(report, csv_path)
@@ -131,7 +131,7 @@ class FlowFolder:
             from fmq_theory.report import progress_bar
 
             with progress_bar("figures", "drawing"):
-                from fmq_theory.report.flow_figures import write_flow_figures
+                from fmq_theory.report.flow.figures import write_flow_figures
 
                 figures = [path.name for path in write_flow_figures(report, self.path)]
         write_text_atomically(self.path / "report.md", flow_markdown(report, command, figures))

@@ -70,7 +70,7 @@ class Outputs:
             from fmq_theory.report import progress_bar
 
             with progress_bar("figure", "drawing"):
-                from fmq_theory.report.comparison_figure import write_comparison_figure
+                from fmq_theory.report.comparison.figure import write_comparison_figure
 
                 write_comparison_figure(comparison, self._figure)
             written.append(("Figure", self._figure))

@@ -34,7 +34,7 @@ def report_written(
         gap: what is proven of it; see ``proven_gap``.
     """
     from fmq_theory.report import write_text_atomically
-    from fmq_theory.report.audit_words import counted
+    from fmq_theory.report.base.words import counted
 
     text = json_text(_as_json(written), ascii_only=True)
     if json_path == "-":
@@ -180,7 +180,7 @@ def _say_ends(plan: "Plan") -> None:
 
 def _list(title: str, tensors: Sequence["KeptTensor | SkippedTensor"]) -> None:
     from fmq_theory.checkpoint.io.reasons import by_reason
-    from fmq_theory.report.audit_words import counted
+    from fmq_theory.report.base.words import counted
 
     if tensors:
         click.echo(f"{title}: {counted(len(tensors), 'tensor')}")

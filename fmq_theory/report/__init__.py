@@ -3,11 +3,11 @@
 Figures are imported from their own modules, so that a table alone does not load matplotlib.
 """
 
-from fmq_theory.report.comparison_tables import print_comparison
-from fmq_theory.report.files import check_writable, write_atomically, write_text_atomically
-from fmq_theory.report.looks import SCHEME_LOOKS, Look, look
-from fmq_theory.report.machine_readable import comparison_as_json, write_csv, write_json
-from fmq_theory.report.progress import progress_bar
+from fmq_theory.report.base.files import check_writable, write_atomically, write_text_atomically
+from fmq_theory.report.base.looks import SCHEME_LOOKS, Look, look
+from fmq_theory.report.base.progress import progress_bar
+from fmq_theory.report.comparison.files import comparison_as_json, write_csv, write_json
+from fmq_theory.report.comparison.tables import print_comparison
 
 __all__ = [
     "SCHEME_LOOKS",

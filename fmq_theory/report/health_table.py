@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from fmq_theory.report.tables import print_prose, terminal
+from fmq_theory.report.base.tables import print_prose, terminal
 
 __all__ = ["print_health"]
 

@@ -8,7 +8,8 @@ from fmq_theory.claims.judge import examine
 from fmq_theory.claims.policy import POLICY, at_family_level, level_in_words, num_sampled
 from fmq_theory.claims.relations import BELOW, band
 from fmq_theory.metrics import Estimate, exact_estimate, mean_estimate, median_estimate
-from fmq_theory.report.claims_document import claims_as_json, claims_markdown
+from fmq_theory.report.claims.document import claims_markdown
+from fmq_theory.report.claims.files import claims_as_json
 
 LIMIT = band(1, 1)
 

@@ -14,8 +14,10 @@ from fmq_theory.claims.claim import Finding, Inputs, Verdict
 from fmq_theory.claims.judge import examine
 from fmq_theory.claims.register import REGISTER, run_register, selected
 from fmq_theory.errors import SchemeError
-from fmq_theory.report.claims_document import claims_as_json, claims_html, claims_markdown
-from fmq_theory.report.claims_words import claim_rows
+from fmq_theory.report.claims.document import claims_markdown
+from fmq_theory.report.claims.files import claims_as_json
+from fmq_theory.report.claims.page import claims_html
+from fmq_theory.report.claims.words import claim_rows
 from fmq_theory.sources import make
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "claims.md"

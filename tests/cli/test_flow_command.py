@@ -13,7 +13,7 @@ from fmq_theory.cli import flow as command
 from fmq_theory.cli.main import main
 from fmq_theory.flow.samplers import SAMPLERS
 from fmq_theory.quantizers.registry import SCHEMES
-from fmq_theory.report.flow_figures import FIGURES
+from fmq_theory.report.flow.figures import FIGURES
 from tests.flow import tiny_models
 from tests.flow.random_fields import one_thread
 

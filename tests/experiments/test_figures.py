@@ -12,7 +12,7 @@ from experiments.figures import equal_mass_rates, ratio_map, real_layers
 from experiments.framework.panels import blocks
 from experiments.framework.table import Row, Table, read_table
 from experiments.registry import EXPERIMENTS, get_experiment
-from fmq_theory.report.style import PAGE_WIDTH
+from fmq_theory.report.base.style import PAGE_WIDTH
 
 ROOT = Path(__file__).resolve().parents[2]
 

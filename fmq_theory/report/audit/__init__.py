@@ -1,0 +1,1 @@
+"""An audit of a checkpoint: in a terminal, as a page, for programs."""

@@ -1,0 +1,107 @@
+"""An audit in a terminal: the whole model, its worst layers, what was left out, and what follows."""
+
+from collections.abc import Sequence
+
+from fmq_theory.checkpoint.audit.result import Audit, AuditTotals, TensorAudit
+from fmq_theory.report.audit.words import (
+    audit_notes,
+    crossover_cell,
+    crossover_words,
+    skipped_by_reason,
+)
+from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.tables import Line, Section, Sheet, print_prose, print_sheet, terminal
+from fmq_theory.report.base.words import ABSENT, counted, percent
+
+__all__ = ["print_audit"]
+
+
+def print_audit(audit: Audit) -> None:
+    """Prints on standard output."""
+    console = terminal()
+    totals, config = audit.totals, audit.config
+    reused = f", {audit.reused} of them finished before" if audit.reused else ""
+    print_prose(
+        console,
+        f"{audit.path}: {counted(totals.tensors, 'tensor')}{reused}, {totals.weights:,} weights, "
+        f"a codebook per {_per(config['granularity'], config['group_size'])}",
+    )
+    console.print()
+    print_sheet(console, _whole_model(totals, config["bits"]))
+    if audit.advice["scheme"] is not None:
+        console.print()
+        print_sheet(console, _worst_layers(audit))
+    for line in (*skipped_by_reason(audit), *audit_notes(audit)):
+        print_prose(console, f"· {line}", style="dim")
+    console.print()
+    print_prose(console, audit.advice["text"], head="What follows.")
+
+
+def _per(granularity: str, group_size: int | None) -> str:
+    return f"group of {group_size}" if granularity == "group" else granularity
+
+
+def _whole_model(totals: AuditTotals, bits: Sequence[int]) -> Sheet:
+    sections: list[Section] = []
+    for scheme in dict.fromkeys(cell.scheme for cell in totals.cells):
+        cells = [totals.cell(scheme, b) for b in bits]
+        told = [
+            ABSENT if cell is None else f"{percent(cell.relative_error)} ({cell.effective_bits:.1f})"
+            for cell in cells
+        ]
+        sections.append(Section(look(scheme).label, [Line(told)]))
+    ratios = {ratio.bits: ratio for ratio in totals.ratios}
+    caption = ""
+    if any(ratio.rho_w2 is not None for ratio in totals.ratios):
+        told = [_ratio(ratios[b].rho_w2, inside=ratios[b].rho_w2_in_band) for b in bits]
+        sections.append(Section("ρ_W2: Lloyd–Max / uniform", [Line(told)]))
+    if any(ratio.rho_em is not None for ratio in totals.ratios):
+        told = [_ratio(ratios[b].rho_em, inside=ratios[b].rho_em_in_band) for b in bits]
+        sections.append(Section("ρ_EM: equal mass / uniform", [Line(told)]))
+        caption = f"* in the paper's band 0.25–0.40; {crossover_words(totals)}"
+    return Sheet(
+        sections,
+        [f"{b} bits" for b in bits],
+        label="whole model",
+        title="Relative error ‖W − Q‖ / ‖W‖ (effective bits a weight)",
+        caption=caption,
+    )
+
+
+def _worst_layers(audit: Audit) -> Sheet:
+    scheme, bits = audit.advice["scheme"], audit.advice["bits"]
+    starred = any(ratio.rho_em is not None for ratio in audit.totals.ratios)
+    tensors = {tensor.name: tensor for tensor in audit.tensors}
+    sections: list[Section] = []
+    for layer in audit.advice["worst"]:
+        tensor = tensors[layer["name"]]
+        cells = (
+            "×".join(map(str, tensor.shape)),
+            f"{tensor.weights:,}",
+            percent(layer["share_of_error"]),
+            percent(layer["share_of_weights"]),
+            percent(layer["relative_error"]),
+            *([crossover_cell(tensor)] if starred else []),
+            _tail(tensor),
+        )
+        sections.append(Section(tensor.name, [Line(cells)]))
+    star = ["b*"] if starred else []
+    return Sheet(
+        sections,
+        ["shape", "weights", "of error", "of weights", "error", *star, "tail"],
+        label="tensor",
+        title=f"Worst layers: {look(scheme).label} at {bits} bits",
+        left=frozenset({"tail"}),
+    )
+
+
+def _tail(tensor: TensorAudit) -> str:
+    tail, reach = tensor.spread.tail, tensor.spread.max_over_sigma
+    if reach is None or tail.moments is None:
+        return tail.kind if tail.theory_applies else f"{tail.kind}, no law"
+    words = f"{tail.kind}, ξ = {tail.moments[0]:.2f}, max {reach:.1f} σ"
+    return words if tail.theory_applies else f"{words}; no law"
+
+
+def _ratio(value: float | None, *, inside: bool | None) -> str:
+    return ABSENT if value is None else f"{value:.3f}{'*' if inside else ' '}"

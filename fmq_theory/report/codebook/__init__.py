@@ -1,0 +1,1 @@
+"""What is certified of a codebook, as text and for programs."""

@@ -1,0 +1,1 @@
+"""Theory beside measurement, for each scheme and bit-width: what ``fmq bounds`` shows."""

@@ -1,0 +1,109 @@
+"""What a long run says of itself: a stage in words at any time, nothing in a pipe."""
+
+import io
+
+import numba  # pyright: ignore[reportMissingTypeStubs]
+import pytest
+from rich.console import Console
+from rich.progress import Progress
+
+from fmq_theory.claims import compare_law
+from fmq_theory.kernels.runtime.compilation import watched_compilation
+from fmq_theory.report.audit.progress import weights_progress
+from fmq_theory.report.base.progress import COMPILING, Stages, progress_bar
+from fmq_theory.sources import make
+
+
+@pytest.fixture
+def bar() -> Stages:
+    bars = Progress(console=Console(file=io.StringIO(), force_terminal=True))
+    return Stages(bars, bars.add_task("bounds", total=None), "bounds", 1.0)
+
+
+def _state(bar: Stages) -> tuple[str, float | None, float]:
+    (task,) = bar.bars.tasks
+    return task.description, task.total, task.completed
+
+
+def test_nothing_done_has_words_and_no_length(bar: Stages) -> None:
+    bar.advance(0.0, "measuring 8 samples")
+    assert _state(bar) == ("bounds: measuring 8 samples", None, 0.0)
+    bar.advance(0.25, "measuring, sample 2 of 8")
+    assert _state(bar) == ("bounds: measuring, sample 2 of 8", 1.0, 0.25)
+
+
+def test_a_smaller_share_is_a_new_stage_which_does_not_stand_at_100_percent(bar: Stages) -> None:
+    bar.advance(1.0, "measuring, sample 8 of 8")
+    bar.advance(0.0, "exact values, uniform")
+    assert _state(bar) == ("bounds: exact values, uniform", None, 0.0)
+    bar.advance(0.5, "exact values, lloyd_max")
+    assert _state(bar) == ("bounds: exact values, lloyd_max", 1.0, 0.5)
+
+
+def test_compilation_is_said_while_it_lasts_and_the_stage_after_it(bar: Stages) -> None:
+    bar.advance(0.0, "measuring 8 samples")
+    bar.compiling(True, 3)
+    assert f"compiling kernels, once (about {COMPILING} s; 3 done)" in _state(bar)[0]
+    bar.compiling(False, 4)
+    assert _state(bar)[0] == "bounds: measuring 8 samples"
+
+
+def test_where_no_cache_can_be_written_it_is_not_said_to_be_once(
+    bar: Stages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fmq_theory.kernels.runtime.jit.cache_directory", lambda: None)
+    bar.compiling(True, 0)
+    assert "at every run, because their cache cannot be written" in _state(bar)[0]
+
+
+def test_each_compilation_is_heard_of_and_each_later_call_is_not() -> None:
+    heard: list[tuple[bool, int]] = []
+    inner = numba.njit(lambda x: x + 1.0)
+    outer = numba.njit(lambda x: inner(x) * 2.0)
+    with watched_compilation(lambda begins, done: heard.append((begins, done))):
+        assert outer(1.0) == 4.0
+        assert outer(2.0) == 6.0
+    assert heard == [(True, 0), (False, 1)]  # inner is compiled on the way to outer
+    assert numba.njit(lambda x: x - 1.0)(1.0) == 0.0
+    assert len(heard) == 2  # nobody listens any more
+
+
+def test_the_stages_of_bounds_are_named_and_none_ends_in_silence() -> None:
+    told: list[tuple[float, str]] = []
+    compare_law(
+        make("laplace"), "a law", bits=(2, 3), schemes=("uniform", "lloyd_max"), n=200, repeats=2, seed=0,
+        progress=lambda share, what: told.append((share, what)),
+    )  # fmt: skip
+    assert [what.split(",")[0] for _, what in told] == [
+        "the law's optimum", "measuring 2 samples", "measuring", "measuring",
+        "exact values", "exact values", "exact values",
+    ]  # fmt: skip
+    assert [share for share, _ in told] == [0.0, 0.0, 0.5, 1.0, 0.0, 0.5, 1.0]
+
+
+@pytest.mark.parametrize("name", ["plain", "[/] [bold]", "a\x1b[2Jb\nc"])
+def test_names_are_shown_and_a_pipe_hears_nothing(
+    name: str, bar: Stages, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bar.advance(0.5, name)
+    drawn = str(bar.bars.get_renderable())
+    assert drawn
+    assert "\x1b" not in bar.bars.tasks[0].description
+    with progress_bar("quantizing") as progress:
+        progress(0.5, name)
+    with weights_progress("audit") as weights:
+        weights(1, 2, name)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_terminal_sees_the_stage(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    with weights_progress("audit"):
+        pass
+    drawn = capsys.readouterr().err
+    assert "audit: reading the names of tensors" in drawn
+    assert "0%" not in drawn
