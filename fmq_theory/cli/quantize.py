@@ -14,6 +14,7 @@ from fmq_theory.cli.running import FmqCommand
 from fmq_theory.cli.start import leave_torch_out_of_pot
 
 if TYPE_CHECKING:
+    from fmq_theory.checkpoint.io.files import OpenCheckpoint
     from fmq_theory.checkpoint.io.packed.tensor import CodebookType
     from fmq_theory.checkpoint.plan import Plan
     from fmq_theory.checkpoint.quantized.job import OnNonfinite
@@ -159,7 +160,7 @@ def quantize(
         raise click.UsageError("-o OUT is missing: the file or the folder to write")
     leave_torch_out_of_pot()
     with reported_errors(), reading_checkpoint(checkpoint, plan_path, sensitivities):
-        from fmq_theory.checkpoint.io.inputs import unchanged
+        from fmq_theory.checkpoint.io.files import open_checkpoint
         from fmq_theory.checkpoint.quantized.output import OutputPlace
         from fmq_theory.checkpoint.quantized.write import write_quantized
         from fmq_theory.report import progress_bar
@@ -173,30 +174,34 @@ def quantize(
         place = OutputPlace(out)
         place.check(overwrite=force)
         refuse_same([*named, *place.files])
-        with unchanged(checkpoint):
-            planned, kept, plan = options.settle()
-        try:
-            with progress_bar("quantizing", "reading the checkpoint") as progress:
-                written = write_quantized(
-                    checkpoint,
-                    out,
-                    planned,
-                    codebook_type=codebook_dtype,
-                    entropy_coding=entropy_coding,
-                    overwrite=force,
-                    resume=resume,
-                    on_nonfinite=on_nonfinite,
-                    kept=kept,
-                    base_config=_base_config(checkpoint),
-                    progress=progress,
-                )
-        except KeyboardInterrupt:
-            click.echo("stopped; finished tensors are kept: go on with --resume", err=True)
-            raise SystemExit(130) from None
-        report_written(written, json_path, plan, _proven(plan, checkpoint, written))
+        with open_checkpoint(checkpoint) as stored:
+            planned, kept, plan = options.settle(stored)
+            stored.verify_in_place()
+            try:
+                with progress_bar("quantizing", "reading the checkpoint") as progress:
+                    written = write_quantized(
+                        stored,
+                        out,
+                        planned,
+                        codebook_type=codebook_dtype,
+                        entropy_coding=entropy_coding,
+                        overwrite=force,
+                        resume=resume,
+                        on_nonfinite=on_nonfinite,
+                        kept=kept,
+                        base_config=read_config(stored.file.parent / "config.json")
+                        if checkpoint.is_dir()
+                        else None,
+                        progress=progress,
+                    )
+            except KeyboardInterrupt:
+                click.echo("stopped; finished tensors are kept: go on with --resume", err=True)
+                raise SystemExit(130) from None
+            proven = _proven(plan, stored, written)
+        report_written(written, json_path, plan, proven)
 
 
-def _proven(plan: "Plan | None", checkpoint: Path, written: "WrittenCheckpoint") -> float | None:
+def _proven(plan: "Plan | None", checkpoint: "OpenCheckpoint", written: "WrittenCheckpoint") -> float | None:
     """What the plan proves of the file that was written."""
     from fmq_theory.checkpoint.plan.proof import proven_gap
 
@@ -206,15 +211,6 @@ def _proven(plan: "Plan | None", checkpoint: Path, written: "WrittenCheckpoint")
     tensors: dict[str, dict[str, Any]] = written.config["tensors"]
     errors = {name: entry["mse"] * weights[name] for name, entry in tensors.items() if name in weights}
     return proven_gap(plan, checkpoint, errors)
-
-
-def _base_config(checkpoint: Path) -> dict[str, Any] | None:
-    """The config.json of a folder that was given; what it says of the model stays true."""
-    from fmq_theory.checkpoint.io.shards import find_checkpoint
-
-    if not checkpoint.is_dir():
-        return None
-    return read_config(find_checkpoint(checkpoint).parent / "config.json")
 
 
 def read_config(path: Path) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from fmq_theory.checkpoint.io.files import OpenCheckpoint
     from fmq_theory.checkpoint.plan import Plan
     from fmq_theory.checkpoint.quantized.recipe import KeptTensor, Misfit, Planned, Recipe
 
@@ -71,7 +72,7 @@ class PlanOptions:
             why = "without --budget" if self.budget is None else "with --sensitivities, which know the layers"
             raise click.UsageError(f"--end-bits has no meaning {why}; leave it out")
 
-    def settle(self) -> "tuple[Sequence[Planned], list[KeptTensor], Plan | None]":
+    def settle(self, stored: "OpenCheckpoint") -> "tuple[Sequence[Planned], list[KeptTensor], Plan | None]":
         """How each tensor is quantized, why the others are not, and the plan if there is one.
 
         Raises:
@@ -81,14 +82,14 @@ class PlanOptions:
 
         if self.plan is not None:
             plan = _read_plan(self.plan)
-            check_plan(self.checkpoint, plan)
+            check_plan(stored, plan)
             return plan.tensors, [], plan
         if self.budget is not None:
-            plan = self._for_budget(self.budget)
+            plan = self._for_budget(stored, self.budget)
             return plan.tensors, self._kept(plan), plan
-        return *self._uniform(), None
+        return *self._uniform(stored), None
 
-    def measured(self) -> "Plan":
+    def measured(self, stored: "OpenCheckpoint") -> "Plan":
         """The plan with measured errors.
 
         Raises:
@@ -98,36 +99,36 @@ class PlanOptions:
         from fmq_theory.report import progress_bar
 
         if self.plan is not None or self.budget is not None:
-            plan = self.settle()[2]
+            plan = self.settle(stored)[2]
             if plan is not None:
                 return plan
-        recipes, _ = self._uniform()
-        bad = self._nonfinite([recipe.name for recipe in recipes])
+        recipes, _ = self._uniform(stored)
+        bad = self._nonfinite(stored, [recipe.name for recipe in recipes])
         with progress_bar("measuring", "reading the checkpoint") as progress:
             return measured_plan(
-                self.checkpoint,
+                stored,
                 [recipe for recipe in recipes if recipe.name not in bad],
                 lambda name, done, total: progress(done / total, name),
             )
 
-    def _uniform(self) -> "tuple[list[Recipe], list[KeptTensor]]":
+    def _uniform(self, stored: "OpenCheckpoint") -> "tuple[list[Recipe], list[KeptTensor]]":
         from fmq_theory.checkpoint.quantized.recipe import Recipe, recipes_for
 
         granularity = self.granularity or ("channel" if self.group_size is None else "group")
         wanted = Recipe("", self.scheme or "lloyd_max", self.bits or 4, granularity, self.group_size)
-        return recipes_for(self.checkpoint, wanted, self.include, self.exclude, self.misfit)
+        return recipes_for(stored, wanted, self.include, self.exclude, self.misfit)
 
-    def _for_budget(self, budget: float) -> "Plan":
+    def _for_budget(self, stored: "OpenCheckpoint", budget: float) -> "Plan":
         from fmq_theory.checkpoint.plan.budget import plan_for_budget, read_sensitivities
         from fmq_theory.checkpoint.plan.end_layers import END_BITS
         from fmq_theory.checkpoint.quantized.recipe import wanted_names
         from fmq_theory.report import progress_bar
 
-        names = wanted_names(self.checkpoint, self.include, self.exclude)
-        bad = self._nonfinite(names)
+        names = wanted_names(stored, self.include, self.exclude)
+        bad = self._nonfinite(stored, names)
         with progress_bar("measuring", "reading the checkpoint") as progress:
             return plan_for_budget(
-                self.checkpoint,
+                stored,
                 budget,
                 sensitivities=None if self.sensitivities is None else read_sensitivities(self.sensitivities),
                 names=[name for name in names if name not in bad],
@@ -135,10 +136,10 @@ class PlanOptions:
                 progress=lambda name, done, total: progress(done / total, name),
             )
 
-    def _nonfinite(self, names: Sequence[str]) -> set[str]:
+    def _nonfinite(self, stored: "OpenCheckpoint", names: Sequence[str]) -> set[str]:
         from fmq_theory.checkpoint.quantized.recipe import nonfinite_names
 
-        return nonfinite_names(self.checkpoint, names) if self.skip_nonfinite else set()
+        return nonfinite_names(stored, names) if self.skip_nonfinite else set()
 
     def _kept(self, plan: "Plan") -> "list[KeptTensor]":
         """Tensors that the budget leaves as they are; the rest speak for themselves."""

@@ -116,20 +116,22 @@ def write_plan(options: "PlanOptions", path: Path | None, *, force: bool) -> Non
     Raises:
         FmqError: see ``PlanOptions.measured``; the file cannot be written.
     """
+    from fmq_theory.checkpoint.io.files import open_checkpoint
     from fmq_theory.checkpoint.plan.proof import proven_gap
     from fmq_theory.report import check_writable, write_text_atomically
 
     if path is not None:
         check_writable(path, overwrite=force)
-    from fmq_theory.checkpoint.io.inputs import unchanged
-
-    with unchanged(options.checkpoint):
-        plan = options.measured()
+    with open_checkpoint(options.checkpoint) as stored:
+        plan = options.measured(stored)
+        stored.verify_in_place()
+        gap = None
+        if path is not None:
+            gap = proven_gap(plan, stored, {tensor.name: tensor.sse for tensor in plan.tensors})
     if path is None:
         click.echo(plan.to_json(), nl=False)
         return
     write_text_atomically(path, plan.to_json())
-    gap = proven_gap(plan, options.checkpoint, {tensor.name: tensor.sse for tensor in plan.tensors})
     best = "" if gap is None else f", within {gap:.1g} of the least possible"
     click.echo(
         f"Plan: {escaped(path)}, {len(plan.tensors)} tensors, {plan.effective_bits:.3f} bits a weight "

@@ -9,14 +9,11 @@ from typing import Any, get_args
 from fmq_theory.checkpoint.audit.advice import advise
 from fmq_theory.checkpoint.audit.result import Audit, totals_of
 from fmq_theory.checkpoint.audit.store import AuditStore, audit_key
-from fmq_theory.checkpoint.audit.tasks import AuditRun, Progress, Wanted
+from fmq_theory.checkpoint.audit.tasks import AuditRun, Progress
 from fmq_theory.checkpoint.audit.tensor import AuditSettings, OnNonfinite
 from fmq_theory.checkpoint.audit.workers import check_workers
-from fmq_theory.checkpoint.io.file_bytes import changed_meanwhile
-from fmq_theory.checkpoint.io.files import is_quantized, open_checkpoint
-from fmq_theory.checkpoint.io.inputs import file_state
-from fmq_theory.checkpoint.io.naming import Entry, check_patterns, classify, matches
-from fmq_theory.checkpoint.io.shards import find_checkpoint
+from fmq_theory.checkpoint.io.files import open_checkpoint
+from fmq_theory.checkpoint.io.naming import Entry, check_patterns, matches
 from fmq_theory.checkpoint.io.tensors import SkippedTensor
 from fmq_theory.checkpoint.quantized.recipe import MIN_NDIM, misfit_error
 from fmq_theory.counts import checked_threads
@@ -102,30 +99,26 @@ def audit(
     path = Path(path)
     settings = _settings(schemes, bits, granularity, group_size, on_nonfinite, jobs, backend, scheduler)
     settings = replace(settings, digests=resume is not None)
-    with open_checkpoint(path) as stored:
-        state = file_state(path)
-        quantized_before = is_quantized(find_checkpoint(path))
-        entries = classify(stored, include)
-        chosen, skipped = _select(path, entries, settings, include, exclude)
-        order = [entry.name for entry in entries]
-        wanted = [Wanted.of(entry) for entry in chosen]
     config = _config(settings)
-    store = None if resume is None else AuditStore.open(resume, audit_key(_with_version(config)))
-    run = AuditRun(path, settings, wanted, jobs, scheduler, progress)
-    finished = {} if store is None else run.kept(store)
-    reused = len(finished)
-    for name, outcome in run.outcomes(finished):
-        if isinstance(outcome.found, SkippedTensor):
-            skipped[name] = (outcome.found.shape, outcome.found.reason)
-            continue
-        finished[name] = outcome.found
-        if store is not None:
-            store.put(outcome.found, outcome.weights)
-    if file_state(path) != state:
-        raise changed_meanwhile(path)
-    tensors = tuple(finished[w.name] for w in wanted if w.name in finished)
+    with open_checkpoint(path) as stored:
+        entries = stored.entries(include)
+        chosen, skipped = _select(path, entries, settings, include, exclude)
+        store = None if resume is None else AuditStore.open(resume, audit_key(_with_version(config)))
+        run = AuditRun(stored, settings, chosen, jobs, scheduler, progress)
+        finished = {} if store is None else run.kept(store)
+        reused = len(finished)
+        for name, outcome in run.outcomes(finished):
+            if isinstance(outcome.found, SkippedTensor):
+                skipped[name] = (outcome.found.shape, outcome.found.reason)
+                continue
+            finished[name] = outcome.found
+            if store is not None:
+                store.put(outcome.found, outcome.weights)
+        stored.verify_in_place()
+    tensors = tuple(finished[entry.name] for entry in chosen if entry.name in finished)
     if not tensors:
         raise _nothing(path, skipped)
+    order = dict.fromkeys(entry.name for entry in entries)
     totals = totals_of(tensors, settings.bits)
     return Audit(
         path=str(path),
@@ -134,10 +127,10 @@ def audit(
             "include": list(include),
             "exclude": list(exclude),
             "on_nonfinite": on_nonfinite,
-            "quantized_before": quantized_before,
+            "quantized_before": stored.quantized,
         },
         tensors=tensors,
-        skipped=tuple((name, *skipped[name]) for name in dict.fromkeys(order) if name in skipped),
+        skipped=tuple((name, *skipped[name]) for name in order if name in skipped),
         totals=totals,
         advice=asdict(advise(tensors, totals)),
         reused=reused,

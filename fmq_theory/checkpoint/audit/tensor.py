@@ -14,7 +14,7 @@ from fmq_theory.bounds.high_rate_rows import HighRateRows
 from fmq_theory.checkpoint.audit.result import AuditCell, TensorAudit, ratios_of
 from fmq_theory.checkpoint.audit.tails import spread_of
 from fmq_theory.checkpoint.io.files import open_checkpoint
-from fmq_theory.checkpoint.io.naming import Entry, classify
+from fmq_theory.checkpoint.io.naming import Entry
 from fmq_theory.checkpoint.io.tensors import SkippedTensor, as_numpy, nonfinite, weights_digest
 from fmq_theory.errors import CheckpointError, FmqError, WeightsError
 from fmq_theory.quantizers.grid import grid_of_rows
@@ -88,7 +88,7 @@ def audit_stored(path: Path, name: str, settings: AuditSettings) -> Outcome:
         FmqError: see ``audit_entry``.
     """
     with open_checkpoint(path) as stored:
-        for entry in classify(stored):
+        for entry in stored.entries():
             if entry.full_name == name:
                 return audit_entry(entry, settings)
     raise CheckpointError(

@@ -120,6 +120,22 @@ class FileBytes:
         if touched or (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
             raise changed_meanwhile(self.path)
 
+    def is_in_place(self) -> bool:
+        """Whether its name still leads to the file that is open, unchanged.
+
+        Raises:
+            CheckpointError: nothing has that name any more, or the system does not tell.
+        """
+        try:
+            now = self.path.stat()
+        except FileNotFoundError as error:
+            raise self._error("there is no such file", "check the path") from error
+        except OSError as error:
+            raise self._error(str(error), "check the path") from error
+        # A program can set the time of change, as archives do, but not the time of the inode's.
+        kept = ("st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
+        return all(getattr(now, name) == getattr(self._opened_as, name) for name in kept)
+
     def close(self) -> None:
         """Lets go of the file."""
         self._finalizer()

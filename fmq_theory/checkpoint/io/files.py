@@ -4,7 +4,7 @@ Every opener is a context manager over the tensors of one file. Numbers are read
 called. When the block ends without an error, the files are known not to have changed since it began.
 """
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from fmq_theory.checkpoint.io.container import Container, open_container
-from fmq_theory.checkpoint.io.file_bytes import FileBytes
+from fmq_theory.checkpoint.io.file_bytes import FileBytes, changed_meanwhile
 from fmq_theory.checkpoint.io.foreign_files import what_it_is
+from fmq_theory.checkpoint.io.naming import Entry, classify, with_averages
 from fmq_theory.checkpoint.io.number_types import TORCH_TYPES, from_bytes
 from fmq_theory.checkpoint.io.packed.file import QuantizedFile
 from fmq_theory.checkpoint.io.packed.index import quantization_config
@@ -23,7 +24,7 @@ from fmq_theory.checkpoint.io.shards import INDEX_SUFFIX, find_checkpoint, open_
 from fmq_theory.checkpoint.io.tensors import StoredTensor
 from fmq_theory.errors import CheckpointError
 
-__all__ = ["OpenCheckpoint", "is_quantized", "open_checkpoint"]
+__all__ = ["OpenCheckpoint", "Readable", "is_quantized", "open_checkpoint", "opened"]
 
 Bytes = NDArray[np.uint8]
 Opener = Callable[[Path], AbstractContextManager["OpenCheckpoint"]]
@@ -34,12 +35,38 @@ class OpenCheckpoint(list[StoredTensor]):
 
     Args:
         tensors: all of them.
-        files: what they are read from.
+        files: what they are read from, the index of shards first.
+        quantized: whether ``fmq quantize`` wrote it.
+
+    Attributes:
+        path: as the caller named it; a folder, for one.
+        file: what that stands for: the file, or the index of its shards.
     """
 
-    def __init__(self, tensors: Iterable[StoredTensor], files: Iterable[FileBytes]) -> None:
+    def __init__(
+        self, tensors: Iterable[StoredTensor], files: Iterable[FileBytes], *, quantized: bool = False
+    ) -> None:
         super().__init__(tensors)
         self.files = tuple(files)
+        self.quantized = quantized
+        self.path = self.file = self.files[0].path
+        self._entries: list[Entry] | None = None
+
+    def entries(self, asked: Sequence[str] = ()) -> list[Entry]:
+        """The tensors by name, sorted into weights and the rest once for all that ask; see ``classify``.
+
+        Args:
+            asked: patterns of names that may select a running average.
+        """
+        if self._entries is None:
+            self._entries = classify(self)
+        return with_averages(self._entries, asked)
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """Files that are read, and the config.json beside them: none may become an output."""
+        paths = (self.path, *(file.path for file in self.files), self.file.parent / "config.json")
+        return tuple(dict.fromkeys(paths))
 
     def verify_unchanged(self) -> None:
         """Makes sure that nobody wrote into the files since they were opened. Call it before a result counts.
@@ -50,8 +77,37 @@ class OpenCheckpoint(list[StoredTensor]):
         for file in self.files:
             file.verify_unchanged()
 
+    def verify_in_place(self) -> None:
+        """Makes sure that the same files are still under their names: others may have opened them anew.
 
-def open_checkpoint(path: Path) -> AbstractContextManager[OpenCheckpoint]:
+        Raises:
+            CheckpointError: one was written to, replaced or removed.
+        """
+        for file in self.files:
+            if not file.is_in_place():
+                raise changed_meanwhile(self.path)
+
+
+Readable = Path | str | OpenCheckpoint
+"""What a function reads: the name of a checkpoint, or one that its caller has opened."""
+
+
+@contextmanager
+def opened(checkpoint: Readable) -> Generator[OpenCheckpoint]:
+    """The checkpoint itself where it is open, which then stays so; else ``open_checkpoint``.
+
+    Raises:
+        CheckpointError: see ``open_checkpoint``.
+    """
+    if isinstance(checkpoint, OpenCheckpoint):
+        yield checkpoint
+        return
+    with open_checkpoint(Path(checkpoint)) as found:
+        yield found
+
+
+@contextmanager
+def open_checkpoint(path: Path) -> Generator[OpenCheckpoint]:
     """The tensors of ``path``, whatever its format; inside the ``with`` they can be loaded.
 
     A folder stands for the checkpoint in it (see ``find_checkpoint``), an index for its shards.
@@ -61,12 +117,15 @@ def open_checkpoint(path: Path) -> AbstractContextManager[OpenCheckpoint]:
             that needs code to be run; above a limit (see ``limits``); a shard that is missing, or outside
             of its folder. On the way out of the ``with``: a file changed meanwhile.
     """
-    path = find_checkpoint(path)
+    with _opener(find_checkpoint(path)) as found:
+        found.path = path
+        yield found
+
+
+def _opener(path: Path) -> AbstractContextManager[OpenCheckpoint]:
     _check_file(path)
     if path.name.endswith(INDEX_SUFFIX):
         return _sharded(path)
-    if is_quantized(path):
-        return _quantized(path)
     opener = _OPENERS.get(path.suffix.lower())
     if opener is None:
         if (found := what_it_is(path)) is not None:
@@ -113,27 +172,22 @@ def is_quantized(path: Path) -> bool:
     return quantization_config(container) is not None
 
 
-@contextmanager
-def _quantized(path: Path) -> Generator[OpenCheckpoint]:
+def _quantized(container: Container) -> OpenCheckpoint:
     """The tensors of a quantized checkpoint, dequantized when they are loaded."""
-    with QuantizedFile(path) as file:
-        numbers = {name: (i,) for i, name in enumerate(file.names)}
-        found = OpenCheckpoint(
-            (
-                StoredTensor(
-                    keys=(name,),
-                    shape=file.shape(name),
-                    dtype=file.dtype(name),
-                    strided=True,
-                    storage=numbers[file.ties.get(name, name)],
-                    load=_dequantized(file, name),
-                )
-                for name in file.names
-            ),
-            [FileBytes(path)],
+    file = QuantizedFile(container)
+    numbers = {name: (i,) for i, name in enumerate(file.names)}
+    tensors = (
+        StoredTensor(
+            keys=(name,),
+            shape=file.shape(name),
+            dtype=file.dtype(name),
+            strided=True,
+            storage=numbers[file.ties.get(name, name)],
+            load=_dequantized(file, name),
         )
-        yield found
-        found.verify_unchanged()
+        for name in file.names
+    )
+    return OpenCheckpoint(tensors, [container.file], quantized=True)
 
 
 def _dequantized(file: QuantizedFile, name: str) -> Callable[[], torch.Tensor]:
@@ -152,16 +206,19 @@ def _sharded(path: Path) -> Generator[OpenCheckpoint]:
 
 def _checked_shard(path: Path) -> AbstractContextManager[OpenCheckpoint]:
     _check_file(path)
-    return _safetensors(path)
+    return _safetensors(path, shard=True)
 
 
 @contextmanager
-def _safetensors(path: Path) -> Generator[OpenCheckpoint]:
+def _safetensors(path: Path, *, shard: bool = False) -> Generator[OpenCheckpoint]:
     try:
         container = open_container(path)
     except CheckpointError as error:
         raise _renamed(path) or error from None
-    found = OpenCheckpoint((_plain(container, name) for name in container.specs), [container.file])
+    if not shard and quantization_config(container) is not None:
+        found = _quantized(container)
+    else:
+        found = OpenCheckpoint((_plain(container, name) for name in container.specs), [container.file])
     yield found
     found.verify_unchanged()
 

@@ -8,7 +8,7 @@ from fmq_theory.checkpoint.io.copies import ADAPTER, find_copies, is_adapter, is
 from fmq_theory.checkpoint.io.tensors import StoredTensor
 from fmq_theory.errors import CheckpointError
 
-__all__ = ["Entry", "check_patterns", "classify", "matches"]
+__all__ = ["Entry", "check_patterns", "classify", "matches", "with_averages"]
 
 CONTAINERS = frozenset({"model", "state_dict", "model_state_dict"})
 # Running averages of the weights: a second model, which only its name selects.
@@ -66,7 +66,16 @@ def classify(tensors: Sequence[StoredTensor], asked: Sequence[str] = ()) -> list
         asked: patterns of names. Where some fit a running average and none fits a weight of the model, the
             average takes the place of the model, under its full names.
     """
-    plain = _classified(tensors, [_outside(tensor.keys) for tensor in tensors])
+    return with_averages(_classified(tensors, [_outside(tensor.keys) for tensor in tensors]), asked)
+
+
+def with_averages(plain: list[Entry], asked: Sequence[str]) -> list[Entry]:
+    """``classify`` of tensors that were sorted already, where nothing was asked for.
+
+    Args:
+        plain: what ``classify`` found without patterns.
+        asked: see ``classify``.
+    """
     fitting = [entry for entry in plain if asked and _fits(entry.name, asked)]
     groups = {entry.average for entry in fitting if entry.average}
     if not groups or any(not entry.excluded and not entry.stored.unusable(_MATRIX) for entry in fitting):

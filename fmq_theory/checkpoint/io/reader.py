@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.checkpoint.io.files import open_checkpoint
-from fmq_theory.checkpoint.io.naming import Entry, classify
+from fmq_theory.checkpoint.io.files import Readable, opened
+from fmq_theory.checkpoint.io.naming import Entry
 from fmq_theory.checkpoint.io.tensors import Checkpoint, NamedTensor, SkippedTensor, as_numpy, nonfinite
 from fmq_theory.errors import CheckpointError, WeightsError
 
@@ -60,26 +60,29 @@ def read_tensors(path: Path | str, *, names: Sequence[str] = (), min_ndim: int =
     return Checkpoint(path, tensors, tuple(skipped))
 
 
-def iter_tensors(path: Path | str, *, names: Sequence[str] = (), min_ndim: int = 2) -> Generator[NamedTensor]:
+def iter_tensors(path: Readable, *, names: Sequence[str] = (), min_ndim: int = 2) -> Generator[NamedTensor]:
     """The tensors of `read_tensors`, one at a time: the memory of one tensor, not of the file.
 
     Raises:
         CheckpointError: as `read_tensors`, when the first tensor is asked for.
         WeightsError: when the tensor that holds nan or inf is reached.
     """
-    with _selected(Path(path), names, min_ndim, []) as entries:
+    with _selected(path, names, min_ndim, []) as entries:
         for entry in entries:
             yield NamedTensor(entry.name, _numbers(entry))
 
 
 @contextmanager
 def _selected(
-    path: Path, names: Sequence[str], min_ndim: int, skipped: list[SkippedTensor]
+    checkpoint: Readable, names: Sequence[str], min_ndim: int, skipped: list[SkippedTensor]
 ) -> Generator[list[Entry]]:
     """The entries to read; the file stays open meanwhile. What is left out goes to ``skipped``."""
-    with open_checkpoint(path) as stored:
-        entries = classify(stored)
-        yield _by_name(path, entries, names) if names else _by_default(path, entries, min_ndim, skipped)
+    with opened(checkpoint) as stored:
+        entries = stored.entries()
+        if names:
+            yield _by_name(stored.path, entries, names)
+        else:
+            yield _by_default(stored.path, entries, min_ndim, skipped)
 
 
 def _by_default(

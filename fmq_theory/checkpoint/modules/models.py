@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fmq_theory.checkpoint.io.files import open_checkpoint
-from fmq_theory.checkpoint.io.naming import check_patterns, classify
+from fmq_theory.checkpoint.io.naming import check_patterns
 from fmq_theory.errors import CheckpointError
 from fmq_theory.flow import FlowModel, TorchField, build_model, with_weights
 
@@ -31,7 +31,7 @@ def read_state(path: Path | str, *, include: Sequence[str] = ()) -> dict[str, Te
     """
     path = Path(path)
     with open_checkpoint(path) as stored:
-        entries = classify(stored, include)
+        entries = stored.entries(include)
         taken = [entry for entry in entries if entry.tied or not entry.excluded]
         averages = [entry for entry in entries if entry.average]
         # A pattern that fits nothing would leave the model in the place of what was asked for.

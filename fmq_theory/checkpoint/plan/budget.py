@@ -3,9 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from fmq_theory.checkpoint.io.files import Readable, opened
 from fmq_theory.checkpoint.plan.end_layers import END_BITS, end_layers, raised
 from fmq_theory.checkpoint.plan.knapsack import MOST_STATES, BudgetError, allocate
 from fmq_theory.checkpoint.plan.options import (
@@ -33,7 +33,7 @@ _MOST_ROUNDS = 4
 
 
 def plan_for_budget(
-    path: Path | str,
+    path: Readable,
     budget_bits: float,
     *,
     search: Search | None = None,
@@ -48,7 +48,7 @@ def plan_for_budget(
     """The plan of least sum_l s_l SSE_l over all options of all tensors, within a mean of bits a weight.
 
     Args:
-        path: of a checkpoint.
+        path: of a checkpoint, or one that is open.
         budget_bits: bits a weight over the tensors that are decided on; side numbers are included, and room
             is left for the header of the file, which the plan's ``effective_bits`` leave out.
         search: which options there are; None for the default.
@@ -86,23 +86,26 @@ def plan_for_budget(
     """
     _check_budget(budget_bits)
     _check_end_bits(end_bits)
-    least = least_bits(path, search, names=names, min_ndim=min_ndim)
-    if budget_bits < least:
-        raise BudgetError(
-            f"budget of {budget_bits:g} bits a weight",
-            f"what these options allow is from {math.floor(1e4 * least) / 1e4:g} on, by the sizes alone",
-            "raise the budget, or allow coarser options",
+    with opened(path) as stored:
+        least = least_bits(stored, search, names=names, min_ndim=min_ndim)
+        if budget_bits < least:
+            raise BudgetError(
+                f"budget of {budget_bits:g} bits a weight",
+                f"what these options allow is from {math.floor(1e4 * least) / 1e4:g} on, by the sizes alone",
+                "raise the budget, or allow coarser options",
+            )
+        options = build_options(
+            stored, search, names=names, min_ndim=min_ndim, threads=threads, progress=progress
         )
-    options = build_options(path, search, names=names, min_ndim=min_ndim, threads=threads, progress=progress)
-    plan = plan_from_options(options, budget_bits, sensitivities, keep=keep, end_bits=end_bits)
-    for _ in range(_MOST_ROUNDS):  # what the header takes depends a little on what is chosen
-        total = sum(tensor.weights for tensor in options)
-        head = 8.0 * head_bytes(path, plan.tensors) / total
-        if plan.effective_bits + head <= budget_bits or not plan.tensors:
-            break
-        plan = plan_from_options(
-            options, budget_bits, sensitivities, keep=keep, end_bits=end_bits, header_bits=head
-        )
+        plan = plan_from_options(options, budget_bits, sensitivities, keep=keep, end_bits=end_bits)
+        for _ in range(_MOST_ROUNDS):  # what the header takes depends a little on what is chosen
+            total = sum(tensor.weights for tensor in options)
+            head = 8.0 * head_bytes(stored, plan.tensors) / total
+            if plan.effective_bits + head <= budget_bits or not plan.tensors:
+                break
+            plan = plan_from_options(
+                options, budget_bits, sensitivities, keep=keep, end_bits=end_bits, header_bits=head
+            )
     plan.config["search"] = (search or Search()).as_config()
     return plan
 

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
+from fmq_theory.checkpoint.io.files import Readable
 from fmq_theory.checkpoint.io.reader import iter_tensors
 from fmq_theory.checkpoint.plan.options import Progress, Search, tensor_options
 from fmq_theory.checkpoint.plan.plan import Plan, TensorPlan
@@ -15,12 +15,15 @@ __all__ = ["measured_plan"]
 
 
 def measured_plan(
-    path: Path | str, recipes: Sequence[Recipe], progress: Progress | None = None, threads: int | None = None
+    checkpoint: Readable,
+    recipes: Sequence[Recipe],
+    progress: Progress | None = None,
+    threads: int | None = None,
 ) -> Plan:
     """What ``recipes`` cost, tensor by tensor.
 
     Args:
-        path: of the checkpoint.
+        checkpoint: what is to be quantized.
         recipes: one for each tensor that is to be quantized; at least one.
         progress: told after each tensor.
         threads: see ``quantize``.
@@ -31,7 +34,7 @@ def measured_plan(
     """
     by_name = {recipe.name: recipe for recipe in recipes}
     tensors: list[TensorPlan] = []
-    for tensor in iter_tensors(path, names=list(by_name)):
+    for tensor in iter_tensors(checkpoint, names=list(by_name)):
         recipe = by_name[tensor.name]
         try:
             option = next(iter(tensor_options(tensor.array, _search(recipe), threads)))

@@ -3,14 +3,12 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.checkpoint.io.files import open_checkpoint
-from fmq_theory.checkpoint.io.naming import classify
+from fmq_theory.checkpoint.io.files import OpenCheckpoint, Readable, opened
 from fmq_theory.checkpoint.io.reader import iter_tensors
 from fmq_theory.checkpoint.io.tensors import weights_digest
 from fmq_theory.errors import FmqError, SchemeError, SourceError, WeightsError
@@ -144,7 +142,7 @@ class Search:
 
 
 def build_options(
-    path: Path | str,
+    checkpoint: Readable,
     search: Search | None = None,
     *,
     names: Sequence[str] = (),
@@ -155,7 +153,7 @@ def build_options(
     """The options of every tensor, one tensor in memory at a time.
 
     Args:
-        path: of a checkpoint.
+        checkpoint: what is to be quantized.
         search: what to measure; None for the default.
         names: only these tensors; see ``iter_tensors``.
         min_ndim: see ``iter_tensors``.
@@ -168,33 +166,36 @@ def build_options(
         SchemeError: no option of the search fits a tensor.
     """
     search = search or Search()
-    facts = _facts(Path(path))
-    total = sum(facts[name][1] for name in names if name in facts)
-    if not names:  # some may be left out below
-        total = sum(size for ndim, size, _ in facts.values() if ndim >= min_ndim)
-    done = 0
-    found: list[TensorOptions] = []
-    for tensor in iter_tensors(path, names=names, min_ndim=min_ndim):
-        try:
-            options = tuple(tensor_options(tensor.array, search, threads))
-        except FmqError as error:
-            raise error.renamed(f"tensor {tensor.name!r}: {error.thing}") from error
-        if not options:
-            raise SchemeError(
-                f"tensor {tensor.name!r} of shape {tensor.array.shape}",
-                "no option of the search fits it",
-                "allow channels, other group sizes or other bits, or leave the tensor out",
+    with opened(checkpoint) as stored:
+        facts = _facts(stored)
+        total = sum(facts[name][1] for name in names if name in facts)
+        if not names:  # some may be left out below
+            total = sum(size for ndim, size, _ in facts.values() if ndim >= min_ndim)
+        done = 0
+        found: list[TensorOptions] = []
+        for tensor in iter_tensors(stored, names=names, min_ndim=min_ndim):
+            try:
+                options = tuple(tensor_options(tensor.array, search, threads))
+            except FmqError as error:
+                raise error.renamed(f"tensor {tensor.name!r}: {error.thing}") from error
+            if not options:
+                raise SchemeError(
+                    f"tensor {tensor.name!r} of shape {tensor.array.shape}",
+                    "no option of the search fits it",
+                    "allow channels, other group sizes or other bits, or leave the tensor out",
+                )
+            digest = weights_digest(tensor.array, tensor.array.dtype.name)
+            found.append(
+                TensorOptions(tensor.name, tensor.array.size, facts[tensor.name][2], options, digest)
             )
-        digest = weights_digest(tensor.array, tensor.array.dtype.name)
-        found.append(TensorOptions(tensor.name, tensor.array.size, facts[tensor.name][2], options, digest))
-        done += tensor.array.size
-        if progress is not None:
-            progress(tensor.name, done, max(total, done))
+            done += tensor.array.size
+            if progress is not None:
+                progress(tensor.name, done, max(total, done))
     return found
 
 
 def least_bits(
-    path: Path | str, search: Search | None = None, *, names: Sequence[str] = (), min_ndim: int = 2
+    checkpoint: Readable, search: Search | None = None, *, names: Sequence[str] = (), min_ndim: int = 2
 ) -> float:
     """A mean of bits a weight that no choice can be below, from the sizes alone.
 
@@ -205,7 +206,8 @@ def least_bits(
         CheckpointError: the file cannot be read.
     """
     fewest = min((search or Search()).bits)
-    facts = _facts(Path(path))
+    with opened(checkpoint) as stored:
+        facts = _facts(stored)
     chosen = [facts[name] for name in names if name in facts] if names else list(facts.values())
     sizes = [(size, stored) for ndim, size, stored in chosen if names or ndim >= min_ndim]
     total = sum(size for size, _ in sizes)
@@ -263,12 +265,11 @@ def _until_ruled_out(cells: Iterator[_Cell], ruled_out: list[FmqError]) -> Itera
         ruled_out.append(error)
 
 
-def _facts(path: Path) -> dict[str, tuple[int, int, int]]:
-    """Dimensions, weights and bits a weight of the tensors of a file."""
-    with open_checkpoint(path) as stored:
-        return {
-            name: (len(entry.stored.shape), math.prod(entry.stored.shape), 8 * entry.stored.dtype.itemsize)
-            for entry in reversed(classify(stored))  # the first of a name counts
-            for name in (entry.full_name, entry.name)
-            if entry.stored.dtype.is_floating_point
-        }
+def _facts(stored: OpenCheckpoint) -> dict[str, tuple[int, int, int]]:
+    """Dimensions, weights and bits a weight of the tensors of a checkpoint."""
+    return {
+        name: (len(entry.stored.shape), math.prod(entry.stored.shape), 8 * entry.stored.dtype.itemsize)
+        for entry in reversed(stored.entries())  # the first of a name counts
+        for name in (entry.full_name, entry.name)
+        if entry.stored.dtype.is_floating_point
+    }

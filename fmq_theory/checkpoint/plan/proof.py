@@ -2,10 +2,8 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from fmq_theory.checkpoint.io.files import open_checkpoint
-from fmq_theory.checkpoint.io.naming import classify
+from fmq_theory.checkpoint.io.files import Readable, opened
 from fmq_theory.checkpoint.io.reader import iter_tensors
 from fmq_theory.checkpoint.io.tensors import weights_digest
 from fmq_theory.checkpoint.plan.plan import Plan, PlanError
@@ -14,15 +12,16 @@ from fmq_theory.errors import FmqError
 __all__ = ["check_plan", "input_digests", "proven_gap"]
 
 
-def check_plan(path: Path, plan: Plan) -> None:
+def check_plan(checkpoint: Readable, plan: Plan) -> None:
     """Whether a plan can be of this checkpoint: its tensors are there, in their sizes.
 
     Raises:
         PlanError: it cannot.
         CheckpointError: the file cannot be read.
     """
-    with open_checkpoint(path) as stored:
-        sizes = {e.name: math.prod(e.stored.shape) for e in classify(stored) if not e.excluded}
+    with opened(checkpoint) as stored:
+        path = stored.path
+        sizes = {e.name: math.prod(e.stored.shape) for e in stored.entries() if not e.excluded}
     for tensor in plan.tensors:
         size = sizes.get(tensor.name)
         has = "no such tensor" if size is None else f"{size} weights in it, not {tensor.weights}"
@@ -34,16 +33,18 @@ def check_plan(path: Path, plan: Plan) -> None:
             )
 
 
-def input_digests(path: Path | str, names: Sequence[str]) -> dict[str, str]:
+def input_digests(checkpoint: Readable, names: Sequence[str]) -> dict[str, str]:
     """A digest of the numbers of each tensor.
 
     Raises:
         FmqError: see ``iter_tensors``.
     """
-    return {t.name: weights_digest(t.array, t.array.dtype.name) for t in iter_tensors(path, names=names)}
+    return {
+        t.name: weights_digest(t.array, t.array.dtype.name) for t in iter_tensors(checkpoint, names=names)
+    }
 
 
-def proven_gap(plan: Plan, path: Path | str, errors: Mapping[str, float]) -> float | None:
+def proven_gap(plan: Plan, checkpoint: Readable, errors: Mapping[str, float]) -> float | None:
     """By how much sum_l s_l SSE_l exceeds the least possible at most, relatively; None if that is not known.
 
     It is computed again: from the errors as planned and as written, the larger sum of the two, and from the
@@ -51,14 +52,16 @@ def proven_gap(plan: Plan, path: Path | str, errors: Mapping[str, float]) -> flo
 
     Args:
         plan: as it was made or read.
-        path: of the checkpoint that was quantized.
+        checkpoint: what was quantized.
         errors: sum of squared errors of each tensor as it was written.
     """
     config = plan.config
     if plan.optimality_gap is None or not {"input", "objective_lower_bound"} <= set(config):
         return None
     names = {tensor.name for tensor in plan.tensors}
-    if not (names <= set(errors) and names <= set(config["input"]) and _same_input(path, config["input"])):
+    if not (
+        names <= set(errors) and names <= set(config["input"]) and _same_input(checkpoint, config["input"])
+    ):
         return None
     weight = {name: float(config.get("sensitivities", {}).get(name, 1.0)) for name in names}
     planned = math.fsum(weight[t.name] * t.sse for t in plan.tensors)
@@ -71,8 +74,8 @@ def proven_gap(plan: Plan, path: Path | str, errors: Mapping[str, float]) -> flo
     return max(0.0, objective / least - 1.0)
 
 
-def _same_input(path: Path | str, wanted: Mapping[str, str]) -> bool:
+def _same_input(checkpoint: Readable, wanted: Mapping[str, str]) -> bool:
     try:
-        return input_digests(path, list(wanted)) == dict(wanted)
+        return input_digests(checkpoint, list(wanted)) == dict(wanted)
     except FmqError:
         return False  # a tensor that is not there, or not as it was

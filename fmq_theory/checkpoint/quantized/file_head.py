@@ -2,13 +2,11 @@
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 
 from fmq_theory.checkpoint.io.container import Spec, header_text, in_file_order
-from fmq_theory.checkpoint.io.files import open_checkpoint
-from fmq_theory.checkpoint.io.naming import classify
+from fmq_theory.checkpoint.io.files import Readable, opened
 from fmq_theory.checkpoint.io.number_types import ITEM_BITS
 from fmq_theory.checkpoint.io.packed.index import CONFIG, METHOD, VERSION
 from fmq_theory.checkpoint.io.packed.table import PACKED, SMALL, PackedRow, Table, write_table
@@ -20,14 +18,14 @@ _SPARE = 32  # digits that are not known yet: checksums, errors, units of scales
 _SPARE_SHARE = 0.02
 
 
-def head_bytes(path: Path | str, plan: Iterable[Planned]) -> int:
+def head_bytes(checkpoint: Readable, plan: Iterable[Planned]) -> int:
     """Bytes of header and table of the file that ``write_quantized`` makes of a plan, and a little more.
 
     The table is written with errors and checksums drawn at random, which take as many digits as the real
     ones; what they compress to differs by a few bytes.
 
     Args:
-        path: of the checkpoint.
+        checkpoint: what is to be quantized.
         plan: how its tensors are quantized; the others are kept.
 
     Raises:
@@ -38,9 +36,8 @@ def head_bytes(path: Path | str, plan: Iterable[Planned]) -> int:
     rows: dict[str, PackedRow] = {}
     kept: list[Spec] = []
     ties: dict[str, dict[str, object]] = {}
-    with open_checkpoint(Path(path)) as stored:
-        entries = classify(stored)
-        for entry in entries:
+    with opened(checkpoint) as stored:
+        for entry in stored.entries():
             tensor, recipe = entry.stored, recipes.get(entry.name)
             if entry.tied:
                 ties[entry.name] = {"of": entry.name, "axes": list(range(len(tensor.shape)))}

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from fmq_theory.checkpoint.io.container import Spec, open_container, write_container
+from fmq_theory.checkpoint.io.container import Spec, write_container
 from fmq_theory.checkpoint.io.inputs import checkpoint_files
 from fmq_theory.checkpoint.io.number_types import bytes_of, safetensors_type
 from fmq_theory.checkpoint.io.packed.file import QuantizedFile
@@ -75,7 +75,7 @@ def export_folder(
     with reading(*checkpoint_files(Path(path_in))), QuantizedFile(path_in) as file:
         place.check(overwrite=overwrite)
         file.verify()
-        container = open_container(file.path)
+        container = file.container
         work = WorkFolder(place.path)
         with work.opened(resume=False):
             temporary = work.temporary("model")

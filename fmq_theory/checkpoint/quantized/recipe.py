@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from fmq_theory.checkpoint.io.files import open_checkpoint
-from fmq_theory.checkpoint.io.naming import Entry, check_patterns, classify, matches
+from fmq_theory.checkpoint.io.files import Readable, opened
+from fmq_theory.checkpoint.io.naming import Entry, check_patterns, matches
 from fmq_theory.checkpoint.io.tensors import as_numpy, nonfinite
 from fmq_theory.errors import CheckpointError, FmqError, SchemeError, WeightsError
 from fmq_theory.quantizers import get_scheme
@@ -105,23 +105,23 @@ class KeptTensor:
 
 
 def recipes_for(
-    path: Path,
+    checkpoint: Readable,
     wanted: Recipe,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     misfit: Misfit = "error",
 ) -> tuple[list[Recipe], list[KeptTensor]]:
-    """``uniform_recipes`` of a file.
+    """``uniform_recipes`` of a checkpoint.
 
     Raises:
         FmqError: see ``uniform_recipes`` and ``open_checkpoint``.
     """
-    with open_checkpoint(path) as stored:
-        entries = _weights(path, classify(stored, include))
+    with opened(checkpoint) as stored:
+        entries = _weights(stored.path, stored.entries(include))
         try:
             return uniform_recipes(entries, wanted, include, exclude, misfit)
         except CheckpointError as error:
-            thing = f"checkpoint {str(path)!r}" if error.thing == "checkpoint" else error.thing
+            thing = f"checkpoint {str(stored.path)!r}" if error.thing == "checkpoint" else error.thing
             raise error.renamed(thing) from error
 
 
@@ -217,14 +217,14 @@ def smaller_codebooks(scheme: str, bits: int, granularity: str) -> list[str]:
     return ways + ([f"choose scheme {' or '.join(few)}"] if few else [])
 
 
-def wanted_names(path: Path, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[str]:
+def wanted_names(checkpoint: Readable, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[str]:
     """The tensors that can be quantized and are asked for, in the order of the file.
 
     Raises:
         CheckpointError: a pattern fits no tensor, or nothing is left.
     """
-    with open_checkpoint(path) as stored:
-        entries = _weights(path, classify(stored, include))
+    with opened(checkpoint) as stored:
+        path, entries = stored.path, _weights(stored.path, stored.entries(include))
     check_patterns(entries, include, exclude)
     names = [e.name for e in entries if not e.stored.unusable(MIN_NDIM) and matches(e.name, include, exclude)]
     if not names:
@@ -255,17 +255,17 @@ def _weights(path: Path, entries: Sequence[Entry]) -> list[Entry]:
     )
 
 
-def nonfinite_names(path: Path, names: Sequence[str]) -> set[str]:
+def nonfinite_names(checkpoint: Readable, names: Sequence[str]) -> set[str]:
     """Which of the tensors hold nan or inf.
 
     Raises:
         CheckpointError: the file cannot be read.
     """
     wanted = set(names)
-    with open_checkpoint(path) as stored:
+    with opened(checkpoint) as stored:
         return {
             entry.name
-            for entry in classify(stored, names)
+            for entry in stored.entries(names)
             if entry.name in wanted and not entry.excluded and nonfinite(as_numpy(entry.stored.load()))
         }
 

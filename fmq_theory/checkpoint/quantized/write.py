@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fmq_theory.checkpoint.io.files import is_quantized, open_checkpoint
-from fmq_theory.checkpoint.io.inputs import checkpoint_files
-from fmq_theory.checkpoint.io.naming import classify
+from fmq_theory.checkpoint.io.files import Readable, opened
 from fmq_theory.checkpoint.io.packed.index import CONFIG
 from fmq_theory.checkpoint.io.packed.tensor import CodebookType
-from fmq_theory.checkpoint.io.shards import find_checkpoint
 from fmq_theory.checkpoint.io.tensors import SkippedTensor
 from fmq_theory.checkpoint.quantized.job import Job, OnNonfinite, Progress
 from fmq_theory.checkpoint.quantized.output import OutputPlace
@@ -47,7 +44,7 @@ class WrittenCheckpoint:
 
 
 def write_quantized(
-    path_in: Path | str,
+    path_in: Readable,
     path_out: Path | str,
     plan: Iterable[Planned],
     *,
@@ -67,7 +64,7 @@ def write_quantized(
     is complete and on the disk.
 
     Args:
-        path_in: any checkpoint that ``open_checkpoint`` reads.
+        path_in: any checkpoint that ``open_checkpoint`` reads, or one that is open.
         path_out: a ``.safetensors`` file, or a folder for ``model.safetensors`` and ``config.json``.
         plan: how the tensors it names are quantized, ``Plan.tensors`` for one.
         codebook_type: of the stored levels, ends and table scales; None for the one that loses nothing.
@@ -109,16 +106,15 @@ def write_quantized(
     """
     place = OutputPlace(Path(path_out))
     recipes = {planned.name: Recipe.of(planned) for planned in plan}
-    path = find_checkpoint(Path(path_in))
-    if is_quantized(path):
-        raise CheckpointError(
-            f"checkpoint {str(path)!r}",
-            "it is quantized already",
-            "quantize the original; fmq dequantize makes a plain file of this one",
-        )
-    with reading(*checkpoint_files(path)), open_checkpoint(path) as stored:
+    with opened(path_in) as stored, reading(*stored.inputs):
+        if stored.quantized:
+            raise CheckpointError(
+                f"checkpoint {str(stored.file)!r}",
+                "it is quantized already",
+                "quantize the original; fmq dequantize makes a plain file of this one",
+            )
         place.check(overwrite=overwrite)
-        entries = classify(stored, list(recipes))
+        entries = stored.entries(list(recipes))
         job = Job(
             {entry.name: entry for entry in entries if not entry.excluded},
             [entry for entry in entries if entry.tied],
@@ -130,7 +126,7 @@ def write_quantized(
             checked_threads(threads),
             progress,
         )
-        job.check(path)
+        job.check(stored.file)
         work = WorkFolder(place.path)
         with work.opened(resume=resume):
             parts = job.quantize_all(work)

@@ -34,15 +34,15 @@ class QuantizedFile:
     A context manager; afterwards tensors that it gave stay valid.
 
     Args:
-        path: the file, or a folder with ``model.safetensors``.
+        path: the file, or a folder with ``model.safetensors``; or the container, where it is open already.
 
     Raises:
         CheckpointError: the file cannot be opened, is damaged, or is no quantized checkpoint.
     """
 
-    def __init__(self, path: Path | str) -> None:
-        self.path = find_checkpoint(Path(path))
-        container = open_container(self.path)
+    def __init__(self, path: Path | str | Container) -> None:
+        container = path if isinstance(path, Container) else open_container(find_checkpoint(Path(path)))
+        self.path = container.path
         self._container: Container | None = container
         self._index = read_index(container)
         self.config = self._index.config
@@ -54,6 +54,15 @@ class QuantizedFile:
         closed = ", closed" if self._container is None else ""
         name = shorten(repr(str(self.path)), MOST_OF_A_REPR // 2)
         return f"QuantizedFile({name}, {len(self._entries)} of {len(self.names)} tensors quantized{closed})"
+
+    @property
+    def container(self) -> Container:
+        """The file under it: its arrays as they are stored.
+
+        Raises:
+            CheckpointError: it was closed.
+        """
+        return self._opened()
 
     @property
     def names(self) -> tuple[str, ...]:
