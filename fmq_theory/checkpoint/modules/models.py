@@ -36,14 +36,28 @@ def read_state(path: Path | str, *, include: Sequence[str] = ()) -> dict[str, Te
         averages = [entry for entry in entries if entry.average]
         # A pattern that fits nothing would leave the model in the place of what was asked for.
         check_patterns([*averages[:2], *taken, *averages[2:]], include, ())
-        # A tensor of a pickle may be a map of the file: a copy outlives the file.
-        state = {entry.name: entry.stored.load().detach().clone() for entry in taken}
+        storages: set[int] = set()
+        state = {entry.name: _alone(entry.stored.load().detach(), storages) for entry in taken}
     if not state:
         examples = "; ".join(f"{entry.full_name!r}: {entry.excluded}" for entry in entries[:3])
         raise CheckpointError(
             f"checkpoint {str(path)!r}", f"it holds no state dict ({examples})", "pass another file"
         )
     return state
+
+
+def _alone(tensor: Tensor, storages: set[int]) -> Tensor:
+    """The tensor, copied unless it fills a storage that no other one has: ``storages``, which grows."""
+    if (
+        tensor.layout is torch.strided
+        and tensor.is_contiguous()
+        and not (tensor.is_neg() or tensor.is_conj())
+    ):
+        storage = tensor.untyped_storage()
+        if storage.nbytes() == tensor.nbytes and storage.data_ptr() not in storages:
+            storages.add(storage.data_ptr())
+            return tensor
+    return tensor.clone()
 
 
 def load_flow(path: Path | str, model: str, *, include: Sequence[str] = ()) -> FlowModel:

@@ -108,3 +108,26 @@ def test_missing_file_and_missing_factory(checkpoint: Path, tmp_path: Path) -> N
         load_flow(tmp_path / "nothing.pt", FACTORY)
     with pytest.raises(FlowError, match="no function"):
         load_flow(checkpoint, "fmq_theory.flow.digits:nothing")
+
+
+@pytest.mark.parametrize("kind", ["pt", "safetensors"])
+def test_what_is_read_is_not_copied_again(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state, path = _state(0), tmp_path / f"model.{kind}"
+    torch.save(state, path) if kind == "pt" else save_file(state, path)
+    copied: list[int] = []
+    clone = torch.Tensor.clone
+    monkeypatch.setattr(torch.Tensor, "clone", lambda self: copied.append(self.nbytes) or clone(self))
+    found = read_state(path)
+    assert copied == []
+    assert all(torch.equal(found[name], tensor) for name, tensor in state.items())
+
+
+def test_control_tensors_of_one_storage_are_read_into_memory_of_their_own(tmp_path: Path) -> None:
+    whole = torch.arange(48.0).reshape(6, 8)
+    state = {"a": whole, "same": whole, "turned": whole.T, "rows": whole[:3], "column": whole[:, 2:3]}
+    torch.save(state, tmp_path / "model.pt")
+    found = read_state(tmp_path / "model.pt")
+    assert found.keys() == state.keys()
+    assert len({tensor.untyped_storage().data_ptr() for tensor in found.values()}) == len(state)
+    found["a"].zero_()
+    assert all(torch.equal(found[name], state[name]) for name in state if name != "a")
