@@ -11,6 +11,7 @@ from experiments.fid_pairs import fid_table, read_pairs
 from experiments.figures.rate_distortion import comparison_of
 from experiments.framework.laws import law_label
 from experiments.framework.table import Table, read_table
+from experiments.fuzz.trial import COUNTS
 from experiments.registry import EXPERIMENTS, get_experiment
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -213,12 +214,12 @@ def experiment_list(folder: Path = RESULTS) -> str:
 def reliability_table(found: Mapping[str, Any]) -> str:
     """What the last kept campaign tried: inputs, answers, refusals, failures."""
     lines = [
-        "| campaign | what must hold | inputs | right | refused | wrong | tracebacks | slowest |",
-        "|---|---|---:|---:|---:|---:|---:|---:|",
+        f"| campaign | what must hold | inputs | {' | '.join(COUNTS)} | slowest |",
+        f"|---|---|---:|{'---:|' * len(COUNTS)}---:|",
     ]
     for name, tally in found["campaigns"].items():
-        counts = [tally[key] for key in ("right", "refused", "wrong", "tracebacks")]
-        cells = [f"{count:,}" for count in (sum(counts), *counts)]
+        counts = [tally[key] for key in COUNTS]
+        cells = [f"{count:,}" for count in (sum(counts[:-1]), *counts)]
         lines.append(f"| {name} | {tally['question']} | {' | '.join(cells)} | {tally['slowest']:.1f} s |")
     return "\n".join(lines)
 

@@ -1,8 +1,10 @@
 """Calls of the public functions on weights at the edges of their types."""
 
 import math
+import sys
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -67,32 +69,41 @@ def _calls(rng: np.random.Generator, _folder: Path) -> Iterator[Trial]:
     while True:
         words, array = _weights(rng)
         scheme, bits = _SCHEMES[rng.integers(len(_SCHEMES))], int(rng.integers(1, 9))
-        granularity = ("channel", "tensor")[rng.integers(2)]
-        what = f"quantize({words}, {scheme}, {bits}, {granularity})"
-        yield Trial(what, lambda a=array, s=scheme, b=bits, g=granularity: _call(a, s, b, g))
+        granularity, threads = ("channel", "tensor")[rng.integers(2)], _threads(rng)
+        what = f"quantize({words}, {scheme}, {bits}, {granularity}, threads={threads})"
+        yield Trial(what, partial(_call, array, scheme, bits, granularity, threads))
 
 
-def _call(array: NDArray[np.floating], scheme: str, bits: int, granularity: str) -> None:
-    """An error is said where there is one; levels are finite, and few enough of them are used."""
-    found = fmq_theory.quantize(array, scheme, bits, granularity=granularity)
+def _threads(rng: np.random.Generator) -> int:
+    """One mostly: to start more takes longer than such a call."""
+    return int(rng.integers(2, 5)) if rng.random() < 0.05 else 1
+
+
+def _call(array: NDArray[np.floating], scheme: str, bits: int, granularity: str, threads: int) -> None:
+    """The error that is said is that of the decoded weights; levels are finite, and few enough are used."""
+    found = fmq_theory.quantize(array, scheme, bits, granularity=granularity, threads=threads)
     back = np.asarray(found.dequantize())
     if back.shape != array.shape or not np.isfinite(back).all():
         raise WrongAnswerError(f"decoded to shape {back.shape}, finite: {np.isfinite(back).all()}")
     rows = back.reshape(len(back), -1) if granularity == "channel" else back.reshape(1, -1)
     if any(len(np.unique(row)) > max(2**bits, 16) for row in rows):
         raise WrongAnswerError("more levels than the bits allow")
-    exact = (
-        sum(
-            (
-                (Fraction(float(x)) - Fraction(float(y))) ** 2
-                for x, y in zip(array.flat, back.flat, strict=True)
-            ),
-            start=Fraction(0),
-        )
-        / array.size
-    )
-    if (found.mse == 0.0) != (exact == 0):
-        raise WrongAnswerError(f"mse {found.mse!r} where the decoded weights have {float(exact)!r}")
+    if (found.mse == 0.0) != bool((back == array).all()):
+        raise WrongAnswerError(f"mse {found.mse!r}, and the decoded weights are others or the same")
+    error = _mean_square(array, back)
+    if not math.isclose(found.mse, error, rel_tol=1e-9, abs_tol=sys.float_info.min):
+        raise WrongAnswerError(f"mse {found.mse!r} where the decoded weights have {error!r}")
+
+
+def _mean_square(x: NDArray[np.floating], y: NDArray[np.floating]) -> float:
+    """The mean of (x - y)**2 without an overflow on the way: in the unit 2**e of the largest difference."""
+    gaps = [a / 2.0 - b / 2.0 for a, b in zip(x.ravel().tolist(), y.ravel().tolist(), strict=True)]
+    unit = math.frexp(max(map(abs, gaps)))[1]
+    mean = math.fsum(math.ldexp(gap, -unit) ** 2 for gap in gaps) / len(gaps)
+    try:
+        return math.ldexp(mean, 2 * unit + 2)
+    except OverflowError:
+        return math.inf
 
 
 def _transport(rng: np.random.Generator, _folder: Path) -> Iterator[Trial]:
@@ -101,11 +112,12 @@ def _transport(rng: np.random.Generator, _folder: Path) -> Iterator[Trial]:
         x = array[0].astype(np.float64)
         y = x[rng.permutation(x.size)].copy()
         y[: max(1, y.size // 2)] += rng.standard_normal(max(1, y.size // 2))
-        yield Trial(f"w2_squared of {x.size} points to {np.abs(x).max():.1e}", lambda x=x, y=y: _w2(x, y))
+        what = f"w2_squared of {x.size} points to {np.abs(x).max():.1e}"
+        yield Trial(what, partial(_w2, x, y, _threads(rng)))
 
 
-def _w2(x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-    found = float(fmq_theory.w2_squared(x, y))
+def _w2(x: NDArray[np.float64], y: NDArray[np.float64], threads: int) -> None:
+    found = float(fmq_theory.w2_squared(x, y, threads=threads))
     pairs = zip(sorted(x.tolist()), sorted(y.tolist()), strict=True)
     exact = sum(((Fraction(a) - Fraction(b)) ** 2 for a, b in pairs), start=Fraction(0)) / x.size
     if abs(Fraction(found) - exact) > exact * Fraction(1, 10**12):
@@ -114,7 +126,10 @@ def _w2(x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
 
 CALLS = Campaign(
     "calls",
-    "quantize decodes to finite weights with at most 2^b levels, and says no error only where there is none",
+    "quantize decodes to finite weights with at most 2^b levels, and says the error that these have",
     _calls,
+    whole=100_000,
 )
-TRANSPORT = Campaign("transport", "w2_squared equals the exact rational to 12 digits", _transport)
+TRANSPORT = Campaign(
+    "transport", "w2_squared equals the exact rational to 12 digits", _transport, whole=50_000
+)

@@ -27,15 +27,15 @@ from proofs_check.check_certificate import RefusedError, check
 from proofs_check.independent.reading import read
 from tests.corpus.json_mutations import broken_files, mutations
 
-__all__ = ["CERTIFICATES", "PLANS"]
+__all__ = ["CERTIFICATES", "PLANS", "edits"]
 
 
 class _RefusedByTheCheckerError(FmqError, ValueError):
     """The checker has no part in the package and so no error of its family."""
 
 
-def _edits(document: object, rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
-    """Every edit of one place, then damages of the text without end."""
+def edits(document: object, rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
+    """Every edit of one place of a JSON document, then damages of its text without end."""
     yield from mutations(document)
     yield from broken_files(document)
     text = json.dumps(document).encode()
@@ -52,14 +52,14 @@ def _certificates(rng: np.random.Generator, folder: Path) -> Iterator[Trial]:
         "symmetric": codebook_certificate(optimal_symmetric_codebook(law("gamma", {"shape": "1/3"}), 2)),
     }
     path = folder / "certificate.json"
-    edits = {}
+    made_of = {}
     for name, made in kinds.items():
         document = json.loads(json.dumps(made))
         honest = json.dumps(document).encode()
         yield Trial(f"{name}, as written", lambda d=document, b=honest: _certificate(path, d, b))
-        edits[name] = (document, _edits(document, rng))
+        made_of[name] = (document, edits(document, rng))
     while True:
-        for name, (document, made) in edits.items():
+        for name, (document, made) in made_of.items():
             what, content = next(made)
             yield Trial(f"{name}: {what}", lambda d=document, b=content: _certificate(path, d, b))
 
@@ -83,7 +83,7 @@ def _plans(rng: np.random.Generator, folder: Path) -> Iterator[Trial]:
     document = json.loads(plan_for_budget(checkpoint, 4.5, search=search, keep=False).to_json())
     honest = json.dumps(document).encode()
     yield Trial("as written", lambda: _plan(checkpoint, document, honest))
-    for what, content in _edits(document, rng):
+    for what, content in edits(document, rng):
         yield Trial(what, lambda b=content: _plan(checkpoint, document, b))
 
 
@@ -99,6 +99,9 @@ def _plan(checkpoint: Path, honest: object, content: bytes) -> None:
 
 
 CERTIFICATES = Campaign(
-    "certificates", "the independent checker accepts no certificate but the honest one", _certificates
+    "certificates",
+    "the independent checker accepts no certificate but the honest one",
+    _certificates,
+    whole=20_000,
 )
-PLANS = Campaign("plans", "an edited plan is refused, or proves nothing", _plans)
+PLANS = Campaign("plans", "an edited plan is refused, or proves nothing", _plans, whole=20_000)

@@ -1,10 +1,13 @@
 """The campaigns, in the order in which they take turns."""
 
 from experiments.fuzz.calls import CALLS, TRANSPORT
-from experiments.fuzz.checkpoints import CHECKPOINTS
+from experiments.fuzz.checkpoints import ARCHIVES, CHECKPOINTS
 from experiments.fuzz.documents import CERTIFICATES, PLANS
 from experiments.fuzz.names import NAMES
-from experiments.fuzz.packed import PACKED_FILES
+from experiments.fuzz.outputs import OUTPUTS
+from experiments.fuzz.packed import FIRST_FORMAT, PACKED_FILES
+from experiments.fuzz.stopped import AUDIT_STORES, KILLS, PARTS
+from experiments.fuzz.tables import CODEBOOK_TABLES, SENSITIVITIES
 from experiments.fuzz.trial import Campaign
 
 __all__ = ["CAMPAIGNS"]
@@ -12,9 +15,17 @@ __all__ = ["CAMPAIGNS"]
 CAMPAIGNS: tuple[Campaign, ...] = (
     CALLS,
     TRANSPORT,
-    NAMES,
-    CHECKPOINTS,
-    CERTIFICATES,
-    PACKED_FILES,
+    ARCHIVES,
+    *CHECKPOINTS.values(),
+    *PACKED_FILES.values(),
+    FIRST_FORMAT,
     PLANS,
+    SENSITIVITIES,
+    CERTIFICATES,
+    CODEBOOK_TABLES,
+    AUDIT_STORES,
+    PARTS,
+    KILLS,
+    NAMES,
+    OUTPUTS,
 )

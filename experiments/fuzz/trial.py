@@ -11,13 +11,28 @@ import numpy as np
 
 from fmq_theory.errors import FmqError
 
-__all__ = ["Campaign", "Tally", "Trial", "WrongAnswerError", "attempt"]
+__all__ = [
+    "COUNTS",
+    "Campaign",
+    "Tally",
+    "Trial",
+    "WarnedAnswerError",
+    "WrongAnswerError",
+    "attempt",
+    "tried",
+]
 
 _KEPT_FAILURES = 20
+COUNTS = ("right", "refused", "warned", "wrong", "tracebacks", "foreign")
+"""What is counted of a campaign, as attributes of a ``Tally``; all but the last add up to its inputs."""
 
 
 class WrongAnswerError(Exception):
     """An answer that is neither right nor a refusal: the worst that can happen."""
+
+
+class WarnedAnswerError(Exception):
+    """A wrong answer, after a word that nothing guards it: not silent, and not promised to be right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +42,7 @@ class Trial:
     Attributes:
         what: the input in words, enough to make it again together with the campaign's seed.
         run: gives it to the code. It returns where the answer is right, and raises ``WrongAnswerError``
-            where it is not; an ``FmqError`` is a refusal.
+            where it is not, or ``WarnedAnswerError``; an ``FmqError`` is a refusal.
     """
 
     what: str
@@ -42,11 +57,13 @@ class Campaign:
         name: of the kind.
         question: what must hold for every input.
         trials: from a generator and an empty folder of its own; may be endless.
+        whole: how many inputs a whole run of it has at least.
     """
 
     name: str
     question: str
     trials: Callable[[np.random.Generator, Path], Iterator[Trial]]
+    whole: int = 1000
 
 
 @dataclass(slots=True)
@@ -55,8 +72,10 @@ class Tally:
 
     right: int = 0
     refused: int = 0
+    warned: int = 0
     wrong: int = 0
     tracebacks: int = 0
+    foreign: int = 0
     slowest: float = 0.0
     seconds: float = 0.0
     refusals: Counter[str] = field(default_factory=Counter[str])
@@ -65,7 +84,7 @@ class Tally:
     @property
     def inputs(self) -> int:
         """All that were tried."""
-        return self.right + self.refused + self.wrong + self.tracebacks
+        return self.right + self.refused + self.warned + self.wrong + self.tracebacks
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""
@@ -74,8 +93,13 @@ class Tally:
 
     @property
     def failed(self) -> bool:
-        """Whether any answer was wrong, or any error came from the depths."""
-        return self.wrong + self.tracebacks > 0
+        """Whether any answer was wrong, any error came from the depths, or a foreign file was touched."""
+        return self.wrong + self.tracebacks + self.foreign > 0
+
+    def keep(self, failure: str) -> None:
+        """Keeps the words of a failure, if there is room."""
+        if len(self.failures) < _KEPT_FAILURES:
+            self.failures.append(failure[:500])
 
 
 def attempt(trial: Trial, tally: Tally) -> None:
@@ -87,19 +111,32 @@ def attempt(trial: Trial, tally: Tally) -> None:
     except FmqError as error:
         tally.refused += 1
         tally.refusals[type(error).__name__] += 1
+    except WarnedAnswerError:
+        tally.warned += 1
     except WrongAnswerError as error:
         tally.wrong += 1
-        _keep(tally, f"WRONG {trial.what}: {error}")
+        tally.keep(f"WRONG {trial.what}: {error}")
     except Exception as error:  # noqa: BLE001 (exactly what must not happen is what is counted)
         tally.tracebacks += 1
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}:{place.lineno}"
-        _keep(tally, f"{type(error).__name__} at {where}, {trial.what}: {error}")
+        tally.keep(f"{type(error).__name__} at {where}, {trial.what}: {error}")
     took = time.perf_counter() - begin
     tally.seconds += took
     tally.slowest = max(tally.slowest, took)
 
 
-def _keep(tally: Tally, failure: str) -> None:
-    if len(tally.failures) < _KEPT_FAILURES:
-        tally.failures.append(failure[:500])
+def tried(campaign: Campaign, count: int, folder: Path, seed: int = 0) -> Tally:
+    """What became of the first inputs of a campaign.
+
+    Args:
+        campaign: of which kind.
+        count: at most so many.
+        folder: an empty one.
+        seed: the same one gives the same inputs.
+    """
+    tally = Tally()
+    trials = campaign.trials(np.random.default_rng(seed), folder)
+    for trial, _ in zip(trials, range(count), strict=False):
+        attempt(trial, tally)
+    return tally

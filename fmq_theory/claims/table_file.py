@@ -25,6 +25,7 @@ from typing import NamedTuple, cast
 from fmq_theory.certify import Enclosure
 from fmq_theory.claims.oracle import MOST_LEVELS
 from fmq_theory.errors import CertificationError, WeightsError
+from fmq_theory.storage.json_objects import each_once
 
 __all__ = ["SHIPPED", "Table", "read_table"]
 
@@ -69,8 +70,9 @@ def read_table(name: str) -> Table:
     try:
         place = files("fmq_theory").joinpath("data", f"{name}.json") if shipped else Path(name)
         data = json.loads(
-            place.read_text("utf-8"), parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal
-        )
+            place.read_text("utf-8"), object_pairs_hook=each_once,
+            parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal,
+        )  # fmt: skip
     except (OSError, ValueError, RecursionError) as error:
         remedy = f"name a JSON file, or one of {', '.join(SHIPPED)}"
         raise WeightsError(where, f"it cannot be read as JSON ({error})", remedy) from error
@@ -100,7 +102,7 @@ def _number(item: object, where: str, what: str) -> _Number:
     if isinstance(item, str) and "/" in item:
         return _quotient(item, where, what)
     value = item
-    if isinstance(item, str):
+    if isinstance(item, str) and "_" not in item:
         try:
             value = Decimal(item)
         except InvalidOperation:

@@ -62,7 +62,8 @@ def mutations(document: Any) -> Iterator[tuple[str, bytes]]:
         for what, text in _mutated(document, path):
             if text != original:
                 yield f"{'.'.join(map(str, path))}: {what}", text.encode("utf-8")
-    yield "an unknown field", json.dumps({**document, "comment": "x"}).encode()
+    if isinstance(document, dict):
+        yield "an unknown field", json.dumps({**document, "comment": "x"}).encode()
 
 
 def broken_files(document: Any) -> Iterator[tuple[str, bytes]]:

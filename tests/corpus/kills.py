@@ -1,6 +1,7 @@
 """Kills at random moments while a file is quantized, and what the next run makes of what they leave.
 
-``python -m tests.corpus.kills 200`` prints a JSON object; it forks, so it is a process of its own.
+``python -m tests.corpus.kills SEED`` prints a JSON object a kill, without end. It forks, so it is a process
+of its own.
 """
 
 import json
@@ -10,6 +11,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -26,14 +28,14 @@ def _write(folder: Path, out: Path, *, resume: bool) -> int:
     ).reused
 
 
-def kills(count: int, seed: int = 0) -> dict[str, int]:
-    """Kills ``count`` runs, each at a random moment, and finishes each by another run.
+def kills(seed: int = 0) -> Iterator[dict[str, int]]:
+    """Kills runs, each at a random moment before its end, and finishes each by another run.
 
-    Returns:
-        how many runs were killed before their end, how many of the next ones took finished tensors over, and
-        how often the file then differed from the undisturbed one or another file was left.
+    Yields:
+        of each kill, how many finished tensors the next run took over, whether the file then differed from
+        the undisturbed one, and whether another file was left.
     """
-    rng, found = random.Random(seed), {"killed": 0, "reused": 0, "different": 0, "stray": 0}
+    rng = random.Random(seed)
     g = torch.Generator().manual_seed(0)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -46,7 +48,7 @@ def kills(count: int, seed: int = 0) -> dict[str, int]:
         right = (folder / "right.safetensors").read_bytes()
         work = folder / "work"
         work.mkdir()
-        while found["killed"] < count:
+        while True:
             out = work / rng.choice(("q.safetensors", "q"))
             child = os.fork()
             if child == 0:
@@ -55,17 +57,19 @@ def kills(count: int, seed: int = 0) -> dict[str, int]:
             time.sleep(rng.uniform(0.0, takes))
             os.kill(child, signal.SIGKILL)
             _, status = os.waitpid(child, 0)
-            found["killed"] += os.WIFSIGNALED(status)
-            found["reused"] += _write(folder, out, resume=True) > 0
+            reused = _write(folder, out, resume=True)
             file = out / "model.safetensors" if out.name == "q" else out
-            found["different"] += file.read_bytes() != right
             left = {path.name for path in work.rglob("*")} - {"q", "q.safetensors", "config.json"}
-            found["stray"] += left != ({"model.safetensors"} if (work / "q").exists() else set())
+            stray = left != ({"model.safetensors"} if (work / "q").exists() else set())
+            if os.WIFSIGNALED(status):
+                different = file.read_bytes() != right
+                yield {"reused": reused, "different": int(different), "stray": int(stray)}
             if out.name == "q" and rng.random() < 0.5:
                 for path in (*out.iterdir(), out):
                     path.rmdir() if path.is_dir() else path.unlink()
-    return found
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(kills(int(sys.argv[1]))) + "\n")
+    for found in kills(int(sys.argv[1])):
+        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.flush()

@@ -1,13 +1,8 @@
-"""Quantized files by program, right and damaged, and a campaign over every bit and byte of them.
-
-``python -c "from tests.corpus.packed_files import campaign; print(campaign())"`` tries all of them.
-"""
+"""Quantized files by program: right ones, and forgeries under checksums that are right."""
 
 import json
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +10,11 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from fmq_theory.checkpoint import QuantizedFile, load, write_quantized
+from fmq_theory.checkpoint import write_quantized
 from fmq_theory.checkpoint.io.container import open_container, write_container
-from fmq_theory.checkpoint.io.number_types import bytes_of
 from fmq_theory.checkpoint.io.packed.index import CONFIG
 from fmq_theory.checkpoint.io.packed.table import PACKED
 from fmq_theory.checkpoint.quantized.recipe import Recipe
-from fmq_theory.errors import FmqError
 
 # Scheme, bits, granularity and group size of the first tensor of each file.
 KINDS: dict[str, tuple[str, int, str, int | None]] = {
@@ -54,6 +47,14 @@ def packed_file(folder: Path, kind: str, *, entropy_coding: bool = False) -> Pat
     save_file(small_state(), folder / "in.safetensors")
     out = folder / f"{kind.replace(' ', '-')}.safetensors"
     write_quantized(folder / "in.safetensors", out, plan, entropy_coding=entropy_coding, overwrite=True)
+    return out
+
+
+def first_format_file(folder: Path) -> Path:
+    """One of the first version of the format, as fmq_theory of November 2026 wrote it."""
+    reference = Path(__file__).parents[1] / "reference" / "quantized-1.safetensors"
+    out = folder / "old.safetensors"
+    out.write_bytes(reference.read_bytes())
     return out
 
 
@@ -180,72 +181,3 @@ FORGERIES: dict[str, Callable[[dict[str, Any]], object]] = {
     "an integer of 6000 digits": lambda _: b'{"names": ' + b"9" * 6000 + b"}",
     "nothing": lambda _: b" ",
 }  # fmt: skip
-
-
-@dataclass(slots=True)
-class Campaign:
-    """What came of many damaged files.
-
-    Attributes:
-        tried: files.
-        refused: of them, with an error of ours.
-        same: of them, read with weights that are bit for bit right.
-        wrong: of them, read with other weights; what was done to each.
-        crashed: of them, that ended in another error.
-    """
-
-    tried: int = 0
-    refused: int = 0
-    same: int = 0
-    wrong: list[str] = field(default_factory=list)
-    crashed: list[str] = field(default_factory=list)
-
-    def try_file(self, path: Path, what: str, right: dict[str, torch.Tensor]) -> None:
-        """Reads a file in each way that there is and counts what came of it."""
-        self.tried += 1
-        try:
-            found = load(path)
-            with QuantizedFile(path) as file:
-                for name in file.quantized:
-                    file.codes(name)
-                    file.codebook(name)
-        except FmqError:
-            self.refused += 1
-            return
-        except Exception as error:  # noqa: BLE001 (that is what is looked for)
-            self.crashed.append(f"{what}: {type(error).__name__}: {error}"[:200])
-            return
-        if found.keys() == right.keys() and all(_same(found[name], right[name]) for name in right):
-            self.same += 1
-        else:
-            self.wrong.append(what)
-
-
-def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
-    return a.dtype == b.dtype and a.shape == b.shape and bool((bytes_of(a) == bytes_of(b)).all())
-
-
-def campaign(kinds: tuple[str, ...] = tuple(KINDS), *, every: int = 1, seed: int = 0) -> Campaign:
-    """Flips every bit of the header and changes every byte behind it, one at a time, of a file of each kind.
-
-    Args:
-        kinds: of ``KINDS``.
-        every: only each so-manieth of them, from a random one on.
-        seed: of the bytes that take the place of others.
-    """
-    found, rng = Campaign(), np.random.default_rng(seed)
-    with tempfile.TemporaryDirectory() as folder:
-        for kind in kinds:
-            path = packed_file(Path(folder), kind)
-            right, content = load(path), path.read_bytes()
-            end = 8 + int.from_bytes(content[:8], "little")
-            bits = [(at, 1 << bit) for at in range(end) for bit in range(8)]
-            bits += [(at, int(rng.integers(1, 256))) for at in range(end, len(content))]
-            for at, mask in bits[int(rng.integers(every)) :: every]:
-                damaged = bytearray(content)
-                damaged[at] ^= mask
-                path.write_bytes(damaged)
-                found.try_file(
-                    path, f"{kind}: byte {at} ^ {mask:#04x} ({'header' if at < end else 'data'})", right
-                )
-    return found

@@ -5,11 +5,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 from click.testing import CliRunner
 
-from experiments.fuzz.command import main, run
+from experiments.fuzz.command import main
 from experiments.fuzz.registry import CAMPAIGNS
-from experiments.fuzz.trial import Campaign, Tally, Trial, WrongAnswerError, attempt
+from experiments.fuzz.running import run, until, whole
+from experiments.fuzz.trial import (
+    Campaign,
+    Tally,
+    Trial,
+    WarnedAnswerError,
+    WrongAnswerError,
+    attempt,
+    tried,
+)
 from fmq_theory.errors import WeightsError
 
 
@@ -24,10 +34,12 @@ def test_each_outcome_is_counted_as_what_it_is() -> None:
         None,
         WeightsError("x", "is wrong", "mend it"),
         WrongAnswerError("1, not 2"),
+        WarnedAnswerError("1, not 2, perhaps"),
         KeyError("k"),
     ):
         attempt(Trial("an input", lambda error=error: _raises(error)), tally)
-    assert (tally.inputs, tally.right, tally.refused, tally.wrong, tally.tracebacks) == (4, 1, 1, 1, 1)
+    assert (tally.right, tally.refused, tally.warned, tally.wrong, tally.tracebacks) == (1, 1, 1, 1, 1)
+    assert tally.inputs == 5
     assert tally.failed
     assert "1, not 2" in tally.failures[0]
     assert "KeyError" in tally.failures[1]
@@ -35,7 +47,7 @@ def test_each_outcome_is_counted_as_what_it_is() -> None:
 
 def test_right_answers_and_refusals_are_no_failure() -> None:
     tally = Tally()
-    for error in (None, WeightsError("x", "is wrong", "mend it")):
+    for error in (None, WeightsError("x", "is wrong", "mend it"), WarnedAnswerError("1, not 2, perhaps")):
         attempt(Trial("an input", lambda error=error: _raises(error)), tally)
     assert not tally.failed
 
@@ -48,16 +60,44 @@ def test_a_campaign_ends_with_its_inputs_or_with_the_time(tmp_path: Path) -> Non
     def three(rng: np.random.Generator, folder: Path) -> Iterator[Trial]:
         yield from (trial for trial, _ in zip(endless(rng, folder), range(3), strict=False))
 
-    found = run([Campaign("three", "?", three), Campaign("endless", "?", endless)], 0, 1.2, tmp_path)
+    both = [Campaign("three", "?", three, whole=2), Campaign("endless", "?", endless, whole=7)]
+    found = run(both, 0, until(1.2), tmp_path / "time")
     assert found["three"].inputs == 3
-    assert found["endless"].inputs > 3
+    assert found["endless"].inputs > 7
+    found = run(both, 0, whole, tmp_path / "whole")
+    assert (found["three"].inputs, found["endless"].inputs) == (2, 7)
+
+
+def test_a_foreign_file_that_changes_is_told_once(tmp_path: Path) -> None:
+    """Of the current folder, beside it, or new; a file of the campaign's own is no foreign one."""
+
+    def trials(_rng: np.random.Generator, folder: Path) -> Iterator[Trial]:
+        yield Trial("its own", lambda: folder.joinpath("new").touch())
+        if folder.parents[1].name == "guilty":
+            yield Trial("beside", lambda: folder.parent.joinpath("notes.txt").chmod(0o644))
+            yield Trial("here", lambda: Path("model.safetensors").unlink())
+            yield Trial("new", lambda: Path("passing").touch())
+
+    found = run([Campaign("one", "?", trials)], 0, until(60.0), tmp_path / "guilty")["one"]
+    assert (found.right, found.foreign, found.failed) == (4, 3, True)
+    assert [failure.split()[1] for failure in found.failures] == [
+        "here/model.safetensors", "here/passing", "notes.txt",
+    ]  # fmt: skip
+    found = run([Campaign("one", "?", trials)], 0, until(60.0), tmp_path / "innocent")["one"]
+    assert (found.right, found.foreign, found.failed) == (1, 0, False)
+
+
+@pytest.mark.parametrize("campaign", CAMPAIGNS, ids=lambda campaign: campaign.name)
+def test_the_first_inputs_of_each_campaign_do_not_fail(tmp_path: Path, campaign: Campaign) -> None:
+    found = tried(campaign, 10, tmp_path)
+    assert (found.inputs, found.failures) == (10, [])
 
 
 def test_the_same_seed_draws_the_same_inputs(tmp_path: Path) -> None:
     for campaign in CAMPAIGNS:
         words = []
         for number in range(2):
-            folder = tmp_path / f"{campaign.name}-{number}"
+            folder = tmp_path / f"{CAMPAIGNS.index(campaign)}-{number}"
             folder.mkdir()
             trials = campaign.trials(np.random.default_rng(3), folder)
             words.append([trial.what for trial, _ in zip(trials, range(5), strict=False)])

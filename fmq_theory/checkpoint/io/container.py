@@ -22,6 +22,7 @@ from fmq_theory.checkpoint.io import limits
 from fmq_theory.checkpoint.io.file_bytes import FileBytes
 from fmq_theory.checkpoint.io.number_types import ITEM_BITS
 from fmq_theory.errors import CheckpointError
+from fmq_theory.storage.json_objects import each_once
 
 __all__ = [
     "Container", "Spec", "checksum", "header_text", "in_file_order", "open_container", "parse_json",
@@ -181,9 +182,7 @@ def parse_json(text: bytes) -> Any:
             written.
     """
     try:
-        found = json.loads(
-            text.decode("utf-8"), object_pairs_hook=_without_repetition, parse_constant=_no_number
-        )
+        found = json.loads(text.decode("utf-8"), object_pairs_hook=each_once, parse_constant=_no_number)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
     # Half of a surrogate pair is text to the parser, and to nobody else. It can only come from an escape.
@@ -197,13 +196,6 @@ def parse_json(text: bytes) -> Any:
 
 def _no_number(text: str) -> Any:
     raise ValueError(f"{text} is no number")
-
-
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name is there twice")
-    return found
 
 
 def _entry(path: Path, name: str, entry: Any) -> tuple[Spec, int, int]:

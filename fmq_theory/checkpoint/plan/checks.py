@@ -13,7 +13,6 @@ __all__ = [
     "PlanError",
     "check",
     "check_config",
-    "each_once",
     "is_integer",
     "is_real",
     "is_text",
@@ -55,17 +54,6 @@ def is_real(value: object) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
     return is_integer(value)
-
-
-def each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """An object of JSON in which no name stands twice.
-
-    Raises:
-        ValueError: one does; which of its values counts would be a guess.
-    """
-    if len({name for name, _ in pairs}) < len(pairs):
-        raise ValueError("a name stands twice in one object")
-    return dict(pairs)
 
 
 def text_digest(body: Mapping[str, Any]) -> str:

@@ -10,7 +10,6 @@ from fmq_theory.checkpoint.plan.checks import (
     PlanError,
     check,
     check_config,
-    each_once,
     is_integer,
     is_real,
     is_text,
@@ -20,6 +19,7 @@ from fmq_theory.errors import SchemeError
 from fmq_theory.quantizers import get_scheme
 from fmq_theory.quantizers.block_scaled import BlockScheme
 from fmq_theory.quantizers.layout import Granularity
+from fmq_theory.storage.json_objects import each_once
 
 __all__ = ["Plan", "PlanError", "TensorPlan"]
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from fmq_theory.checkpoint.plan.checks import PlanError, check, each_once, is_real, is_text
+from fmq_theory.checkpoint.plan.checks import PlanError, check, is_real, is_text
+from fmq_theory.storage.json_objects import each_once
 
 __all__ = ["check_sensitivity", "read_sensitivities"]
 

@@ -135,17 +135,14 @@ def test_tensors_that_are_alike_are_not_taken_over_from_a_run_before(tmp_path: P
     assert write(tmp_path / "m.safetensors", tmp_path / "two", *plan, resume=True).reused == 0
 
 
-def _kills(count: int) -> dict[str, int]:
-    command = [sys.executable, "-W", "ignore", "-m", "tests.corpus.kills", str(count)]
-    root = Path(__file__).parents[3]
-    done = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True, timeout=600)
-    return json.loads(done.stdout)
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="it forks")
 @pytest.mark.parametrize("count", [10, pytest.param(200, marks=pytest.mark.slow)])
 def test_kills_at_random_moments_change_nothing(count: int) -> None:
-    found = _kills(count)
-    assert found["killed"] == count
-    assert (found["different"], found["stray"]) == (0, 0)
-    assert found["reused"] > 0 or count < 100  # control: some kill hit a run in the middle
+    command = [sys.executable, "-W", "ignore", "-m", "tests.corpus.kills", "0"]
+    root = Path(__file__).parents[3]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        found = [json.loads(process.stdout.readline()) for _ in range(count)]
+        process.terminate()
+    assert not any(one["different"] or one["stray"] for one in found)
+    assert count < 100 or any(one["reused"] for one in found)  # control: some kill hit a run in the middle

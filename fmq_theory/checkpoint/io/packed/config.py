@@ -38,7 +38,7 @@ class PackedConfig:
         bits: of a code, 1 to 8.
         rule: how levels come of the stored numbers, a key of ``RULES``.
         mse: mean squared error, finite and >= 0.
-        scale_unit: what scales are multiples of, finite and > 0; None without scales.
+        scale_unit: what scales are multiples of, a power of two; None without scales.
         coded: whether the codes are entropy-coded.
     """
 
@@ -98,7 +98,7 @@ class PackedConfig:
             bits,
             rule,
             values.real("mse", least=0.0),
-            None if unit is None else values.real("scale_unit", least=math.ulp(0.0)),
+            None if unit is None else values.power_of_two("scale_unit"),
             coding == CODING,
         )
 
@@ -169,6 +169,10 @@ class _Values:
         if type(value) not in (int, float) or not least <= value <= 1.7976931348623157e308:
             self._wrong(key)
         return float(value)
+
+    def power_of_two(self, key: str) -> float:
+        value = self.real(key, least=math.ulp(0.0))
+        return value if math.frexp(value)[0] == 0.5 else self._wrong(key)
 
     def shape(self) -> tuple[int, ...]:
         value = self.get("shape")

@@ -38,6 +38,10 @@ CODES, CODEBOOK, SCALES = ".codes", ".codebook", ".scales"
 VERSION = 2
 Bytes = NDArray[np.uint8]
 _OF_ALL = ("scheme", "bits", "strategy", "group_size")
+_KEYS_OF_FIRST = {
+    "quant_method", "version", *_OF_ALL, "modules_to_not_convert", "effective_bits", "mse", "tensors", "tied",
+}  # fmt: skip
+_KEYS_OF_TIE = {"of", "axes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,11 +244,15 @@ def _first(thing: str, container: Container, config: dict[str, Any]) -> PackedIn
     entries, ties = _objects(thing, config, "tensors"), _objects(thing, config, "tied")
     if not entries:
         raise damaged(thing, "its quantization_config names no tensor")
+    # No checksum guards these words: what is spelled otherwise would be taken for absent.
+    for said, known in ((config, _KEYS_OF_FIRST), *((tie, _KEYS_OF_TIE) for tie in ties.values())):
+        if unknown := sorted(said.keys() - known):
+            raise damaged(thing, f"its quantization_config has {unknown[0][:40]!r}, which is unknown")
     wanted = _objects_of_numbers(thing, container)
     arrays: dict[str, Arrays] = {}
     for name, entry in entries.items():
-        said = PackedConfig.read(f"tensor {name!r} of {str(container.path)!r}", entry)
-        ends = (CODES, CODEBOOK, *((SCALES,) if said.scale_unit is not None else ()))
+        row = PackedConfig.read(f"tensor {name!r} of {str(container.path)!r}", entry)
+        ends = (CODES, CODEBOOK, *((SCALES,) if row.scale_unit is not None else ()))
         if missing := [end for end in ends if name + end not in container.specs]:
             raise damaged(thing, f"it lacks {name + missing[0]!r}")
         arrays[name] = Arrays(

@@ -1,7 +1,6 @@
 """Reading a quantized checkpoint: lazily, into modules, and never from a damaged file."""
 
 import json
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,8 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import nn
 
+from experiments.fuzz.packed import every_bit, read_in_every_way
+from experiments.fuzz.trial import Tally, WrongAnswerError, attempt
 from fmq_theory.checkpoint import (
     QuantizedFile,
     iter_tensors,
@@ -29,8 +30,6 @@ from fmq_theory.quantizers import quantize
 from tests.corpus.packed_files import (
     FORGERIES,
     KINDS,
-    Campaign,
-    campaign,
     packed_file,
     table_of,
     with_metadata,
@@ -109,13 +108,11 @@ def test_a_plain_file_is_no_quantized_one(tmp_path: Path) -> None:
 def test_tables_that_cannot_be(tmp_path: Path, kind: str) -> None:
     """Under a checksum that is right, as only someone who means it writes them."""
     path = packed_file(tmp_path, kind)
-    right, found = load(path), Campaign()
-    for what, change in FORGERIES.items():
-        found.try_file(with_table(path, change), what, right)
-    assert (found.wrong, found.crashed) == ([], [])
-    assert found.refused == found.tried == len(FORGERIES)
-    found.try_file(with_table(path, lambda _: None), "control: nothing", right)
-    assert found.same == 1
+    right = load(path)
+    for change in FORGERIES.values():
+        with pytest.raises(CheckpointError):
+            read_in_every_way(path, with_table(path, change).read_bytes(), right)
+    read_in_every_way(path, with_table(path, lambda _: None).read_bytes(), right)  # control: nothing changed
 
 
 METADATA = {
@@ -209,29 +206,38 @@ def test_a_module_is_filled_with_all_or_with_nothing(quantized: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_damage_in_header_and_data_gives_an_error_or_the_right_weights(kind: str) -> None:
-    found = campaign((kind,), every=40)
-    assert (found.wrong, found.crashed) == ([], [])
+def test_damage_in_header_and_data_gives_an_error_or_the_right_weights(tmp_path: Path, kind: str) -> None:
+    found = _tally(tmp_path, kind, every=40)
+    assert found.failures == []
     assert found.refused > 50
 
 
 @pytest.mark.slow
-def test_damage_anywhere_gives_an_error_or_the_right_weights() -> None:
-    found = campaign()
-    assert (found.wrong, found.crashed) == ([], [])
-    assert found.tried > 9_000
-    assert found.same < 0.02 * found.tried  # the word "pt" of the metadata, say
+@pytest.mark.parametrize("kind", KINDS)
+def test_damage_anywhere_gives_an_error_or_the_right_weights(tmp_path: Path, kind: str) -> None:
+    found = _tally(tmp_path, kind, every=1)
+    assert found.failures == []
+    assert found.inputs > 3_000
+    assert found.right < 0.02 * found.inputs  # the word "pt" of the metadata, say
 
 
-def test_control_damage_is_seen() -> None:
-    """A checksum that is made to fit the damage gives weights that the campaign calls wrong."""
-    state = {"w": torch.zeros(2)}
-    found = Campaign()
-    with tempfile.TemporaryDirectory() as folder:
-        path = packed_file(Path(folder), "ends of a tensor")
-        found.try_file(path, "other weights expected", load(path) | state)
-        found.try_file(path.with_name("none"), "missing", state)
-    assert (found.wrong, found.refused, found.same) == (["other weights expected"], 1, 0)
+def _tally(folder: Path, kind: str, every: int) -> Tally:
+    tally = Tally()
+    for trial in every_bit(packed_file(folder, kind), np.random.default_rng(0), every):
+        attempt(trial, tally)
+    return tally
+
+
+def test_control_damage_is_seen(tmp_path: Path) -> None:
+    """Other weights than those that are expected are called wrong, whether they lack a tensor or a bit."""
+    path = packed_file(tmp_path, "ends of a tensor")
+    content, right = path.read_bytes(), load(path)
+    read_in_every_way(path, content, right)
+    bias = right["a.bias"].clone()
+    bias[0] = torch.nextafter(bias[0], bias[0] + 1.0)
+    for wanted in (right | {"a.bias": bias}, {n: t for n, t in right.items() if n != "steps"}):
+        with pytest.raises(WrongAnswerError):
+            read_in_every_way(path, content, wanted)
 
 
 @given(data=st.data())
