@@ -42,7 +42,7 @@ from fmq_theory.bounds.equal_mass_sums import (
     regular_tail_sum,
     regular_tail_terms,
 )
-from fmq_theory.bounds.extreme_nodes import ExtremeNodes, extreme_nodes, max_nodes, min_nodes
+from fmq_theory.bounds.extreme_nodes import max_nodes, min_nodes
 from fmq_theory.bounds.finite_brackets import (
     equal_mass_on_fresh_weights,
     pwl_on_fresh_weights,
@@ -123,7 +123,6 @@ __all__ = [
     "Bound",
     "BoundKind",
     "EqualMassCells",
-    "ExtremeNodes",
     "Interval",
     "Prediction",
     "RangeLaw",
@@ -160,7 +159,6 @@ __all__ = [
     "equal_mass_upper_bound",
     "expected_half_range_squared",
     "exponential_half_widths",
-    "extreme_nodes",
     "finite_alpha_interval",
     "granular_overload",
     "half_range_squared_high_rate",

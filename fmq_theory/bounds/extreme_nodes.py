@@ -7,20 +7,15 @@ singular at 0, so the nodes are Gauss-Legendre in ln P, where that is an exponen
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.brief import brief_repr
 from fmq_theory.errors import SourceError
 from fmq_theory.sources import Source
-from fmq_theory.sources.empirical import Empirical
 
 __all__ = [
-    "ExtremeNodes",
     "beyond_nodes",
-    "extreme_nodes",
     "joint_nodes",
     "max_nodes",
     "min_nodes",
@@ -35,23 +30,6 @@ _MANY = 64
 # Nodes go down to n P = e^-_DEPTH, and on where the tail is so heavy that P isf(P)^2 still counts.
 _DEPTH = 38.0
 _SMALLEST_LOG = math.log(1e-280)
-_NEGLIGIBLE = 1e-22
-
-
-class ExtremeNodes(NamedTuple):
-    """Nodes of a quadrature rule: E[g(min, max)] is the sum of weight_i g(low_i, high_i).
-
-    Attributes:
-        low: the smallest of the n weights at each node, in the source's units, shape ``[m]``.
-        high: the largest of the n weights at the same node, in the source's units, shape ``[m]``.
-        weight: what each node counts, without unit, non-negative, shape ``[m]``.
-    """
-
-    low: FloatArray
-    high: FloatArray
-    weight: FloatArray
-
-    __repr__ = brief_repr
 
 
 def _graded_rule(source: Source, n: float) -> tuple[FloatArray, FloatArray]:
@@ -149,35 +127,8 @@ def min_nodes(source: Source, n: float) -> tuple[FloatArray, FloatArray]:
     return np.where(q <= 0.5, source.ppf(q), source.isf(rest)), weight
 
 
-def extreme_nodes(source: Source, n: float) -> ExtremeNodes:
-    """Quadrature nodes for the joint law of (min, max) of n >= 2 weights.
-
-    Data have one node: their own range.
-
-    Args:
-        source: a law of finite mean, or data.
-        n: independent weights, n >= 2; it need not be whole; ignored for data beyond this check.
-
-    Returns:
-        Minima and maxima in the source's units, and what each pair counts.
-
-    Raises:
-        SourceError: fewer than two weights.
-    """
-    require_draws(n, 2)
-    if isinstance(source, Empirical):
-        low, high = source.support
-        return ExtremeNodes(np.array([low]), np.array([high]), np.array([1.0]))
-    high, low, weight = joint_nodes(source, n)
-    keep = weight > _NEGLIGIBLE * weight.max()
-    if source.tail.kind == "regular":  # far nodes of tiny weight carry the moments
-        reach = (high - low) ** 2 * weight
-        keep |= reach > _NEGLIGIBLE * reach.max()
-    return ExtremeNodes(low[keep], high[keep], weight[keep])
-
-
 def joint_nodes(source: Source, n: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Nodes of E[g(min, max)] of a law, none left out.
+    """Nodes of E[g(min, max)] over n independent weights.
 
     Args:
         source: a law of finite mean.

@@ -47,11 +47,6 @@ class RangeLaw:
     expected_max: float
     half_range_squared: float
 
-    @property
-    def expected_half_range(self) -> float:
-        """E[R]."""
-        return 0.5 * (self.expected_max - self.expected_min)
-
 
 def max_cdf(source: Source, n: float, x: ArrayLike) -> FloatArray:
     """P(max <= x) = F(x)^n.

@@ -21,7 +21,6 @@ the digits of the stationary equations. If the effort runs out first the verdict
 and the enclosure [lower bound, best codebook found] is returned.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -77,13 +76,6 @@ class OptimalCodebook:
     among: Literal["all", "symmetric"] = "all"
 
     __repr__ = brief_repr
-
-    @property
-    def relative_gap(self) -> float:
-        """(upper - lower)/lower of ``optimum``, rounded up; tiny but not 0 when certified."""
-        if self.optimum.lower <= 0:
-            return math.inf
-        return Enclosure.of((self.optimum.upper - self.optimum.lower) / self.optimum.lower).upper_float
 
 
 def optimal_codebook(

@@ -246,17 +246,6 @@ class Enclosure:
             return True
         return False if self.lower >= right.upper else None
 
-    def greater_than(self, other: "Exact | Enclosure") -> bool | None:
-        """Whether the true value is above ``other``: True or False where that is proven.
-
-        Args:
-            other: an exact number or an enclosure, in the same unit.
-
-        Returns:
-            None where the enclosures cannot tell.
-        """
-        return Enclosure.of(other).less_than(self)
-
     def rounded(self, digits: int) -> "Enclosure":
         """A wider enclosure whose ends have ``digits`` places after the point.
 

@@ -165,7 +165,7 @@ def design(source: ScaledLaw, num_levels: int, *, criterion: str = "mse", digits
         >>> report = oracle.design(oracle.scaled_law("gaussian", None, "1"), 2)
         >>> report.verdict, [round(float(level), 6) for level in report.levels]
         ('CERTIFIED', [-0.797885, 0.797885])
-        >>> report.distortion.greater_than(report.shannon_at_levels)
+        >>> report.shannon_at_levels.less_than(report.distortion)
         True
     """
     if not 1 <= digits <= 200:

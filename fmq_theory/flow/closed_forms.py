@@ -7,10 +7,9 @@ from torch import Tensor
 from fmq_theory.flow.field import VelocityField
 from fmq_theory.flow.gaussian_field import GaussianField
 from fmq_theory.flow.jacobian_ball import JacobianBall
-from fmq_theory.flow.mixture_bounds import eigenvalue_bounds
 from fmq_theory.flow.mixture_field import MixtureField
 
-__all__ = ["CertifiedField", "GaussianField", "JacobianBall", "MixtureField", "eigenvalue_bounds"]
+__all__ = ["CertifiedField", "GaussianField", "JacobianBall", "MixtureField"]
 
 
 @runtime_checkable

@@ -222,21 +222,6 @@ class TorchField:
         """
         return replace(self, condition=tuple(part[index] for part in self.condition))
 
-    def as_type(self, dtype: torch.dtype) -> "TorchField":
-        """The same weights in another floating point type, for a check of what rounding does.
-
-        Args:
-            dtype: a floating point type of torch.
-        """
-        return replace(
-            self,
-            parameters=MappingProxyType({k: v.to(dtype) for k, v in self.parameters.items()}),
-            buffers=MappingProxyType(
-                {k: v.to(dtype) if v.is_floating_point() else v for k, v in self.buffers.items()}
-            ),
-            condition=tuple(part.to(dtype) if part.is_floating_point() else part for part in self.condition),
-        )
-
     def _batch(self, x: Tensor) -> int:
         if x.ndim == 0 or tuple(x.shape[1:]) != self.sample_shape:
             raise FlowError(

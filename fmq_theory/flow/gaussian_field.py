@@ -140,10 +140,6 @@ class GaussianField:
         scale = torch.sqrt((1.0 - t) ** 2 + t * t * values)
         return t * self.mean + torch.einsum("ij,bj->bi", (vectors * scale) @ transposed(vectors), noise)
 
-    def sample_error(self, quantized: "GaussianField", noise: Tensor, t: float = 1.0) -> Tensor:
-        """e_t = xhat_t - x_t of the two exact flows from the same noise, ``[batch, d]``."""
-        return quantized.flow(noise, t) - self.flow(noise, t)
-
     def as_mixture(self) -> MixtureField:
         """The same law as a mixture of one component."""
         logits = torch.zeros(1, dtype=self.dtype)

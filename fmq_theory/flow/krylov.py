@@ -22,7 +22,7 @@ from torch import Tensor
 from fmq_theory.errors import FlowError
 from fmq_theory.flow.linear_algebra import eigensystem
 
-__all__ = ["Operator", "Spectrum", "lanczos", "power_iteration", "random_start"]
+__all__ = ["Operator", "Spectrum", "lanczos", "random_start"]
 
 Operator = Callable[[Tensor], Tensor]
 """A symmetric matrix a row: shape ``[batch, ...]`` to the same shape, linear, no row depends on another."""
@@ -35,7 +35,7 @@ class Spectrum:
     Attributes:
         largest: lower estimate of the largest eigenvalue.
         largest_residual: some eigenvalue lies this close to ``largest``.
-        smallest: upper estimate of the smallest eigenvalue; equal to ``largest`` after power iteration.
+        smallest: upper estimate of the smallest eigenvalue.
         smallest_residual: some eigenvalue lies this close to ``smallest``.
         products: how many products with the operator were made.
         dimension: n.
@@ -67,26 +67,6 @@ def random_start(like: Tensor, generator: torch.Generator) -> Tensor:
     """Uniform on the unit sphere, one a row, of the shape of ``like``."""
     drawn = torch.randn(like.shape, dtype=torch.float64, generator=generator)
     return _scaled(drawn, 1.0 / _norms(drawn)).to(like.dtype).to(like.device)
-
-
-def power_iteration(operator: Operator, start: Tensor, iterations: int) -> Spectrum:
-    """The dominant eigenvalue of positive semidefinite operators by repeated products.
-
-    Slower than ``lanczos`` and kept as an independent route: it needs two vectors of memory.
-
-    Raises:
-        FlowError: a product is not finite.
-    """
-    vector = _scaled(start, 1.0 / _norms(start))
-    value = residual = torch.zeros(len(start), dtype=torch.float64)
-    for _ in range(max(1, iterations)):
-        image = _checked(operator(vector))
-        value = _dots(vector, image)
-        residual = _norms(image - _scaled(vector, value))
-        size = _norms(image)
-        # A vanishing operator leaves the vector as it is.
-        vector = torch.where(_wide(size > 0.0, image), _scaled(image, 1.0 / size.clamp(min=1e-300)), vector)
-    return Spectrum(value, residual, value, residual, max(1, iterations), start[0].numel())
 
 
 def lanczos(operator: Operator, start: Tensor, iterations: int) -> Spectrum:

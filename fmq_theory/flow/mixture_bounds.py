@@ -1,4 +1,4 @@
-r"""Proven bounds of the Jacobian of a Gaussian mixture's field: over a ball, a segment, all of space.
+r"""Proven bounds of the Jacobian of a Gaussian mixture's field: over a ball and along a segment.
 
 Notation of ``mixture_field``. J = sum r_k A_k + Cov, Cov = Cov_r(v, g) = k Cov_r(v), k = t/(1 - t), and
 g_j - g_i = k (v_j - v_i). Let D_v, D_g, D_A bound the diameters of the v_k, g_k, A_k over the ball, and
@@ -21,28 +21,20 @@ lambda_max(J) <= max over r <= rbar of sum r_k lambda_max(A_k), plus sqrt(V_v V_
 whose terms are at most sd_A sd_g, k V_v D_g = sd_v sd_g D_g and 2 k sd_A sd_v = 2 sd_A sd_g. As J is
 symmetric, ||J(x) - J(center)|| <= radius (3 sd_A sd_g + sd_v sd_g D_g).
 
-**All of space.** With equal covariances v_j - v_k = (1 - t) C^-1 (m_j - m_k) at every x, so Popoviciu bounds
-Cov everywhere. With different ones g_j - g_k can grow without limit where both components matter, and the
-bound is infinite.
-
 Everything is exact up to float64 rounding.
 """
-
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from fmq_theory.flow.jacobian_ball import JacobianBall
-from fmq_theory.flow.linear_algebra import eigenvalues, lengths, singular_values, spectral_norms, transposed
+from fmq_theory.flow.linear_algebra import eigenvalues, lengths, singular_values, spectral_norms
+from fmq_theory.flow.mixture_parts import Components, Mixture
 
-if TYPE_CHECKING:
-    from fmq_theory.flow.mixture_field import Components, MixtureField
-
-__all__ = ["eigenvalue_bounds", "jacobian_ball", "theta_lipschitz"]
+__all__ = ["jacobian_ball", "theta_lipschitz"]
 
 
-def jacobian_ball(field: "MixtureField", center: Tensor, radius: Tensor, t: float) -> JacobianBall:
+def jacobian_ball(field: Mixture, center: Tensor, radius: Tensor, t: float) -> JacobianBall:
     """The Jacobian over balls: ``center`` ``[batch, d]``, ``radius`` ``[batch]``. See the module's text."""
     parts = field.components(center, t)
     jacobian = field.jacobian(center, t)
@@ -67,25 +59,7 @@ def jacobian_ball(field: "MixtureField", center: Tensor, radius: Tensor, t: floa
     return JacobianBall(jacobian, variation, torch.maximum(upper.abs(), lower.abs()), upper)
 
 
-def eigenvalue_bounds(field: "MixtureField", t: float) -> tuple[float, float]:
-    """Bounds of all eigenvalues of J(x, t) over all x; the upper one is infinite if covariances differ.
-
-    So mu_2(t) <= upper and L_x(t) <= max(|lower|, |upper|) in all of space.
-    """
-    origin = torch.zeros(1, field.means.shape[1], dtype=field.dtype)
-    parts = field.components(origin, t)
-    rates = eigenvalues(parts.slope)
-    covariances = field.covariances
-    if len(covariances) > 1 and not bool((covariances == covariances[0]).all()):
-        return float(rates.min()), float("inf")
-    gaps = _gaps((1.0 - t) * transposed(parts.precision[0] @ transposed(field.means))[None])
-    squared = t / (1.0 - t) * float(gaps.max()) ** 2 / 4.0 if t < 1.0 else 0.0
-    return float(rates.min()), float(rates.max()) + squared
-
-
-def theta_lipschitz(
-    field: "MixtureField", quantized: "MixtureField", x: Tensor, t: float, pieces: int = 4
-) -> Tensor:
+def theta_lipschitz(field: Mixture, quantized: Mixture, x: Tensor, t: float, pieces: int = 4) -> Tensor:
     r"""L with |v_theta'(x, t) - v_theta(x, t)| <= L |theta' - theta|, theta' quantized; ``[batch]``.
 
     On a piece of the segment from theta to theta', with y_k = x - t m_k and w_k = C_k^-1 y_k,
@@ -109,7 +83,7 @@ def theta_lipschitz(
     return found
 
 
-def _theta_lipschitz(first: "MixtureField", last: "MixtureField", x: Tensor, t: float) -> Tensor:
+def _theta_lipschitz(first: Mixture, last: Mixture, x: Tensor, t: float) -> Tensor:
     change = {name: last.parameters[name] - tensor for name, tensor in first.parameters.items()}
     ends = (first, last)
     singular = [singular_values(end.factors) for end in ends]
@@ -149,7 +123,7 @@ def _theta_lipschitz(first: "MixtureField", last: "MixtureField", x: Tensor, t: 
     return torch.minimum(each.amax(dim=1), (largest.square() * each).sum(dim=1)).sqrt()
 
 
-def _between(field: "MixtureField", quantized: "MixtureField", share: float) -> "MixtureField":
+def _between(field: Mixture, quantized: Mixture, share: float) -> Mixture:
     """The field with parameters theta + share (theta' - theta)."""
     other = quantized.parameters
     return field.with_parameters(
@@ -167,7 +141,7 @@ def _norms(matrices: Tensor) -> Tensor:
     return eigenvalues(matrices[:, None] - matrices[None]).abs().amax(dim=2)
 
 
-def _largest_responsibility(parts: "Components", score_gap: Tensor, radius: Tensor) -> Tensor:
+def _largest_responsibility(parts: Components, score_gap: Tensor, radius: Tensor) -> Tensor:
     """rbar_k >= r_k on the ball, ``[batch, K]``."""
     l = parts.log_density
     least = l[:, None, :] - l[:, :, None] - score_gap * radius[:, None, None]  # [batch, k, j]: l_j - l_k

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -11,31 +12,11 @@ from fmq_theory.errors import FlowError, SourceError
 from fmq_theory.flow import mixture_bounds
 from fmq_theory.flow.jacobian_ball import JacobianBall
 from fmq_theory.flow.linear_algebra import cholesky, eigenvalues, inverse, symmetric, transposed
+from fmq_theory.flow.mixture_parts import Components
 
-__all__ = ["Components", "MixtureField", "checked_parameters", "factor_of"]
+__all__ = ["MixtureField", "checked_parameters", "factor_of"]
 
 SMALLEST_FLOOR = 1e-12
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Components:
-    """What the field is made of at points x and a time t; K components, d dimensions.
-
-    Attributes:
-        responsibility: r_k(x) = P(component k | x_t = x), ``[batch, K]``.
-        log_density: log(w_k p_k(x)) up to a constant, ``[batch, K]``.
-        velocity: v_k(x) = m_k + A_k (x - t m_k), ``[batch, K, d]``.
-        score: g_k(x) = -C_k^-1 (x - t m_k), the gradient of log p_k, ``[batch, K, d]``.
-        slope: A_k = (t S_k - (1 - t) I) C_k^-1, ``[K, d, d]``.
-        precision: C_k^-1, C_k = (1 - t)^2 I + t^2 S_k, ``[K, d, d]``.
-    """
-
-    responsibility: Tensor
-    log_density: Tensor
-    velocity: Tensor
-    score: Tensor
-    slope: Tensor
-    precision: Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,7 +99,7 @@ class MixtureField:
         identity = torch.eye(self.means.shape[1], dtype=self.dtype)
         return self.factors @ transposed(self.factors) + self.floor * identity
 
-    def with_parameters(self, parameters: Mapping[str, Tensor]) -> "MixtureField":
+    def with_parameters(self, parameters: Mapping[str, Tensor]) -> Self:
         return replace(self, **checked_parameters(self.parameters, parameters))
 
     def select(self, index: Tensor) -> "MixtureField":

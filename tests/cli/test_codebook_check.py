@@ -98,7 +98,7 @@ def test_a_moved_threshold_is_found() -> None:
     assert report["failing_thresholds"] == [2]
     assert report["failing_levels"] == [2, 3]  # the two cells that meet there
     worse, nearest = (Enclosure.from_json(report[key]) for key in ("distortion", "nearest_distortion"))
-    assert worse.greater_than(nearest) is True
+    assert nearest.less_than(worse) is True
     assert "threshold 2 is +0.05" in run("--source", "gaussian", "--check", name).output
 
 
@@ -167,7 +167,7 @@ def test_best_scale_judges_the_scaled_table() -> None:
     assert float(Enclosure.from_json(scaled["scaled_by"])) == pytest.approx(2.863062901, rel=1e-9)
     assert float(Enclosure.from_json(scaled["excess"])) == pytest.approx(0.041923, abs=1e-6)
     assert scaled["scale"]["verdict"] == "CERTIFIED"  # type: ignore[index]
-    assert Enclosure.from_json(given["excess"]).greater_than(Enclosure.from_json(scaled["excess"])) is True
+    assert Enclosure.from_json(scaled["excess"]).less_than(Enclosure.from_json(given["excess"])) is True
     accepted = run("--source", "gaussian", "--check", "nf4", "--best-scale", "--tolerance", "0.042")
     refused = run("--source", "gaussian", "--check", "nf4", "--best-scale", "--tolerance", "0.0419")
     assert (accepted.exit_code, refused.exit_code) == (0, 1)

@@ -42,7 +42,7 @@ class Small(nn.Module):
         return self.last(torch.tanh(self.norm(self.conv(x)))) * (1.0 + t[:, None, None, None])
 
 
-def small_field(seed: int = 0) -> TorchField:
+def small_field(seed: int = 0, dtype: torch.dtype = torch.float32) -> TorchField:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return TorchField.of(Small(), (1, 4, 4))
+        return TorchField.of(Small().to(dtype), (1, 4, 4))

@@ -45,11 +45,8 @@ def test_samples_do_not_see_each_other() -> None:
 
 
 def test_derivative_by_torch_func_is_that_of_differences() -> None:
-    field = (
-        FlowModel(_network(), (1, 8, 8), draw_condition=draw_labels)
-        .field(2, torch.Generator())
-        .as_type(torch.float64)
-    )
+    model = FlowModel(_network().double(), (1, 8, 8), draw_condition=draw_labels)
+    field = model.field(2, torch.Generator())
     x, direction = torch.randn(2, 1, 8, 8, dtype=torch.float64), torch.randn(2, 1, 8, 8, dtype=torch.float64)
     found = torch.func.jvp(lambda y: field.velocity(y, 0.4), (x,), (direction,))[1]
     step = 1e-6

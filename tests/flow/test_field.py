@@ -74,14 +74,6 @@ def test_condition_goes_with_its_sample() -> None:
     assert torch.equal(field.select(torch.tensor([5, 1])).velocity(x[:2], 0.5), labels[[5, 1]])
 
 
-def test_float64_copy_agrees_to_float32_rounding() -> None:
-    field = small_field()
-    x = torch.randn(2, 1, 4, 4)
-    precise = field.as_type(torch.float64)
-    assert precise.dtype == torch.float64
-    assert torch.allclose(precise.velocity(x.double(), 0.5).float(), field.velocity(x, 0.5), atol=1e-5)
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [

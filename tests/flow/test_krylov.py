@@ -1,5 +1,7 @@
 """Lanczos and power iteration against whole eigenvalue problems, and what their numbers certify."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from fmq_theory.errors import FlowError
-from fmq_theory.flow.krylov import lanczos, power_iteration, random_start
+from fmq_theory.flow.krylov import lanczos, random_start
 from tests.flow.random_fields import Draw
 
 
@@ -18,6 +20,16 @@ def symmetric_matrices(draw: Draw, batch: int, dimension: int) -> Tensor:
 
 def apply(matrices: Tensor):
     return lambda v: torch.einsum("bij,bj->bi", matrices, v)
+
+
+def power_iteration(operator: Callable[[Tensor], Tensor], start: Tensor, iterations: int) -> Tensor:
+    """The largest eigenvalue of positive semidefinite operators by repeated products, and nothing else."""
+    vector, value = start, start[:, 0]
+    for _ in range(iterations):
+        vector = vector / vector.norm(dim=1, keepdim=True)
+        image = operator(vector)
+        value, vector = (vector * image).sum(dim=1), image
+    return value
 
 
 @given(st.integers(0, 10**6), st.integers(1, 12), st.integers(1, 12))
@@ -82,11 +94,8 @@ def test_power_iteration_and_lanczos_agree() -> None:
     matrices = root @ root.mT
     start = draw.normal(5, 8)
     slow, fast = power_iteration(apply(matrices), start, 4000), lanczos(apply(matrices), start, 8)
-    torch.testing.assert_close(slow.largest, fast.largest, rtol=1e-8, atol=0)
-    few = power_iteration(apply(matrices), start, 3)
-    assert bool((few.largest <= fast.largest).all())
-    nearest = (torch.linalg.eigvalsh(matrices) - few.largest[:, None]).abs().amin(1)
-    assert bool((nearest <= few.largest_residual).all())
+    torch.testing.assert_close(slow, fast.largest, rtol=1e-8, atol=0)
+    assert bool((power_iteration(apply(matrices), start, 3) < fast.largest).all())
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.0, -3.0])
@@ -95,8 +104,6 @@ def test_exhausted_spaces(scale: float) -> None:
     found = lanczos(lambda v: scale * v, Draw(5).normal(3, 7), 5)
     torch.testing.assert_close(found.largest, torch.full((3,), scale, dtype=torch.float64))
     torch.testing.assert_close(found.smallest, torch.full((3,), scale, dtype=torch.float64))
-    powered = power_iteration(lambda v: scale * v, Draw(5).normal(3, 7), 5)
-    torch.testing.assert_close(powered.largest, torch.full((3,), scale, dtype=torch.float64))
 
 
 def test_rows_end_apart() -> None:

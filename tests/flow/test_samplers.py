@@ -80,7 +80,7 @@ def test_adaptive_reference_at_times_in_between() -> None:
 
 
 def test_fixed_steps_approach_the_adaptive_reference_on_a_network() -> None:
-    field = small_field().as_type(torch.float64)
+    field = small_field(dtype=torch.float64)
     noise = torch.randn(3, 1, 4, 4, dtype=torch.float64)
     end = adaptive_reference(field, noise, 1e-9, 1e-10).end
     errors = [float((sample(field, noise, steps).end - end).norm()) for steps in (4, 16)]

@@ -76,11 +76,6 @@ class FeatureSet:
         """d."""
         return len(self.mean)
 
-    @property
-    def full_rank(self) -> bool:
-        """Whether n > d: else the covariance is singular whatever the law, and says little about it."""
-        return self.count > self.dimension
-
 
 def frechet_distance(first: FeatureSet, second: FeatureSet) -> float:
     """FD = |m_1 - m_2|^2 + tr(C_1 + C_2 - 2 (C_1 C_2)^(1/2)) of two empirical laws of features.

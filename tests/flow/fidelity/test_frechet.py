@@ -103,11 +103,6 @@ def test_the_same_set_is_at_distance_zero_and_order_does_not_matter() -> None:
     assert _distance(a, a.flip(0)) < 1e-24
 
 
-def test_rank_is_told() -> None:
-    assert FeatureSet.of(_rows(0, 6, 5)).full_rank
-    assert not FeatureSet.of(_rows(0, 5, 5)).full_rank
-
-
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
