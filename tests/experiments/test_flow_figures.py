@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from experiments.documents.publish_flow import with_variables
 from experiments.figures import fidelity, ladder, latent
 from experiments.framework import flow_runs as flow_runs_module
 from experiments.framework.flow_runs import FlowRun, flow_report, flow_runs
 from experiments.framework.table import Table
-from experiments.publish_flow import with_variables
 from fmq_theory.flow.cell import encode_images
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from experiments.document_tables import LAWS, RESULTS
+from experiments.documents.places import RESULTS
+from experiments.documents.tables import LAWS
 from experiments.figures import rate_distortion
 from experiments.figures.rate_distortion import README_SCHEMES, Config, comparison_of, rows
 from experiments.framework.table import Table, read_table

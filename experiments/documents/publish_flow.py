@@ -1,6 +1,6 @@
 """Keep a run of ``fmq flow`` in the documentation: its page, its JSON, some of its figures.
 
-    python -m experiments.publish_flow fmq-flow-digits digits --figures similarity,ladder,samples
+    python -m experiments.documents.publish_flow fmq-flow-digits digits --figures similarity,ladder,samples
 
 writes ``docs/results/flow-NAME.{md,json}`` and ``docs/figures/flow-NAME-FIGURE.svg``. ``--before`` names a
 command that has to be run first, for what the run reads and the repository does not hold; it may be repeated.
@@ -17,12 +17,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.documents.places import ROOT
 from experiments.framework.checkpoints import FOLDER_VARIABLE, folder
 from experiments.reference_data import DATA_VARIABLE, mnist_folder
 from fmq_theory.errors import FmqError, OutputError
 from fmq_theory.report import write_text_atomically
 
-ROOT = Path(__file__).resolve().parents[1]
 _COMMAND = re.compile(r"Written by `([^`]+)`")
 _FIGURE = re.compile(r"\n!\[(\w+)\]\((\w+)\.\w+\)\n")
 

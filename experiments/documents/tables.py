@@ -1,22 +1,20 @@
-"""The tables that documents show whole: verdicts, ratios of laws, reported FIDs, coverage of intervals."""
+"""The tables that documents show whole."""
 
 import json
-import re
 from collections.abc import Callable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from experiments.fid_pairs import fid_table, read_pairs
+from experiments.documents.fid_pairs import fid_table, read_pairs
+from experiments.documents.numbers import rows_of
+from experiments.documents.places import RESULTS
+from experiments.documents.verdicts import verdict_table
 from experiments.figures.rate_distortion import comparison_of
 from experiments.framework.laws import law_label
 from experiments.framework.table import Table, read_table
 from experiments.fuzz.trial import COUNTS
 from experiments.registry import EXPERIMENTS, get_experiment
 
-ROOT = Path(__file__).resolve().parent.parent
-CLAIMS = ROOT / "docs" / "claims.md"
-RESULTS = ROOT / "docs" / "results"
 LAWS = ("gaussian", "laplace", "t(4)")
 
 _QUANTITIES = {
@@ -30,81 +28,6 @@ _QUANTITIES = {
     "rho_w2": "ρ_W2",
     "ssim": "SSIM",
 }
-_ROW = re.compile(r"^\| \[([A-Z0-9-]+)\]\(#[a-z0-9-]+\) \| [^|]+ \| ([A-Z]+) \|", re.MULTILINE)
-
-# The paper's item in words, the claim on it, and the same claim on trained networks.
-_PAPER = (
-    ("Lemma 1: a Grönwall bound on the error of a sample", "P1", "P1-NET"),
-    ("Lemma 2: from that error to FID", "P2", "P2-NET"),
-    ("Theorem 3: uniform, FID is O(2^(-2b))", "P3", "P3-NET"),
-    ("Lemmas 4, 5: squared error ≤ C_PD 2^(-2b), for the W2 optimum and every law", "P4-W2", ""),
-    ("the same where f^(-1/3) is convex: log-concave laws, Student-t", "C21", ""),
-    ("the same for every law, with a larger constant", "C23", ""),
-    ("the same for equal mass, the algorithm", "P4-EM", ""),
-    (
-        "Theorem 6: FID is O(2^(-2b)), smaller constant, for the W2 optimum, every law and size",
-        "P5-W2",
-        "P5-W2-NET",
-    ),
-    ("its smaller constant from 187 to 438 weights on, by law", "C24", ""),
-    ("the same for equal mass, the algorithm", "P5-EM", "P5-EM-NET"),
-    (
-        "OT / uniform is 0.25 to 0.40, read as a ratio of the two bounds (so it is for channels of a few "
-        "hundred weights), for the W2 optimum",
-        "P6-W2-BOUNDS",
-        "",
-    ),
-    ("the same for equal mass, the algorithm", "P6-EM-BOUNDS", ""),
-    (
-        "read as a ratio of the constants of FID (so it is for large Gaussian layers), for the W2 optimum",
-        "P6-W2-FID",
-        "",
-    ),
-    ("the same for equal mass, the algorithm", "P6-EM-FID", ""),
-    (
-        "read as one of squared errors at some bit-width (so it is for six of the nine layers "
-        "drawn), for the W2 optimum",
-        "P6-W2-SOME",
-        "",
-    ),
-    (
-        "the same for equal mass, the algorithm (so it is for two Gaussian layers of the nine drawn)",
-        "P6-EM-SOME",
-        "",
-    ),
-    ("read as one of squared errors at every bit-width, for the W2 optimum", "P6-W2", ""),
-    ("the same for equal mass, the algorithm", "P6-EM", ""),
-    ("Fig. 3, as the text reads: samples have the best PSNR and SSIM under OT at 2 and 3 bits", "", "P7"),
-    ("the same as its script measures: one network output at t = 0 on real images", "", "P7-SCRIPT"),
-    ("Fig. 4, as the text reads: the latent's variance stays stable under OT", "", "P8"),
-    ("the same as its script measures: 20 principal components at t = 0 on real images", "", "P8-SCRIPT"),
-)
-
-
-@cache
-def verdicts() -> dict[str, str]:
-    """The verdict of each claim by its name."""
-    return dict(_ROW.findall(CLAIMS.read_text("utf-8")))
-
-
-def verdict(claim: str) -> str:
-    """One of them.
-
-    Raises:
-        KeyError: there is no such claim.
-    """
-    return verdicts()[claim]
-
-
-def verdict_table(claims: str) -> str:
-    """What the paper says and the verdicts; ``claims`` is the path from the document to claims.md."""
-
-    def cell(claim: str) -> str:
-        return f"[{claim}]({claims}#{claim.lower()}) {verdict(claim)}" if claim else ""
-
-    lines = ["| the paper, as reconstructed | in theory | on trained networks |", "|---|---|---|"]
-    lines += [f"| {words} | {cell(one)} | {cell(other)} |" for words, one, other in _PAPER]
-    return "\n".join(lines)
 
 
 def ratio_table(table: Table) -> str:
@@ -196,6 +119,66 @@ def script_table(table: Table) -> str:
     )
 
 
+_MODELS = {
+    "digits": "bundled digits U-Net",
+    "mnist_unet": "MNIST U-Net",
+    "pendulum_policy_epoch100": "pendulum policy, earlier",
+    "pendulum_policy_epoch600": "pendulum policy, later",
+    "molecule_fno": "molecules, Fourier operator",
+    "molecule_mlp": "molecules, MLP",
+}
+
+
+def model_table(table: Table) -> str:
+    """Ratios to uniform over all weights of each checkpoint, a codebook a channel; from ``real_layers``."""
+    lines = [
+        "| model | b\\* | ρ_EM, 2 bits | ρ_EM, 4 bits | ρ_W2, 2 bits | ρ_W2, 4 bits |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for model, words in _MODELS.items():
+        part = table.where(model=model, granularity="channel", tensor=None)
+        at = {bits: part.where(bits=bits).rows[0] for bits in (2, 4)}
+        ratios = [f"{at[bits][key]:.2f}" for key in ("rho_em", "rho_w2") for bits in (2, 4)]
+        lines.append(f"| {words} | {at[2]['crossover']:.1f} | {' | '.join(ratios)} |")
+    return "\n".join(lines)
+
+
+def sample_table(flow: str) -> str:
+    """PSNR of the samples of a flow report, with the effective bits."""
+    schemes = {
+        "uniform": "uniform",
+        "uniform_clipped": "uniform, range searched",
+        "equal_mass": "equal mass",
+        "lloyd_max": "Lloyd–Max",
+    }
+    found = {(row["scheme"], row["bits"]): row for row in rows_of(flow)}
+    lines = [f"| bits | {' | '.join(schemes.values())} |", "|---|" + "---:|" * len(schemes)]
+    for bits in (2, 3, 4, 6, 8):
+        rows = [found[scheme, bits] for scheme in schemes]
+        cells = [f"{row['psnr_db']:.1f} ({row['effective_bits']:.1f})" for row in rows]
+        lines.append(f"| {bits} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+_STEPS = {
+    "script": "the script: outputs at t = 0 on images in [0, 1], published quantizers",
+    "own space": "the same images in [-1, 1], the space that the network was trained in",
+    "noise": "noise in place of images, which is what a flow has at t = 0",
+    "same tensors": "the same tensors under every scheme: vectors and running statistics left alone",
+    "samples": "samples: the flow integrated from that noise",
+}
+
+
+def step_table(table: Table) -> str:
+    """The lead of equal mass in PSNR, one change after another; from ``authors_measures``."""
+    lines = ["| what is compared | over uniform, dB | over PWL, dB |", "|---|---:|---:|"]
+    part = table.where(kind="step", model="mnist_unet", bits=3)
+    for step, words in _STEPS.items():
+        uniform, pwl = (part.where(step=step, scheme=name).rows[0]["lead_db"] for name in ("uniform", "pwl"))
+        lines.append(f"| {words} | {uniform:+.1f} | {pwl:+.1f} |")
+    return "\n".join(lines)
+
+
 def experiment_list(folder: Path = RESULTS) -> str:
     """What each published experiment shows, its table, its time and its figures; paths from docs/results."""
     parts: list[str] = []
@@ -230,6 +213,11 @@ TABLES: dict[str, Callable[[], str]] = {
     "experiments": experiment_list,
     "reliability": lambda: reliability_table(json.loads((RESULTS / "reliability.json").read_text("utf-8"))),
     "coverage": lambda: coverage_table(read_table(RESULTS, "coverage")),
+    "models": lambda: model_table(read_table(RESULTS, "real_layers")),
+    "samples-mnist": lambda: sample_table("flow-mnist_unet"),
+    "samples-compact": lambda: sample_table("flow-mnist_trained"),
+    "samples-digits": lambda: sample_table("flow-digits"),
+    "steps": lambda: step_table(read_table(RESULTS, "authors_measures")),
     "scripts": lambda: script_table(read_table(RESULTS, "authors_measures")),
     "ratios": lambda: ratio_table(read_table(RESULTS, "rate_distortion")),
     "fid": lambda: fid_table(

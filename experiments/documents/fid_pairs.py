@@ -8,11 +8,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.documents.places import ROOT
 from experiments.framework.table import Table
 
 __all__ = ["REFERENCE", "FidPair", "fid_table", "read_pairs"]
 
-REFERENCE = Path(__file__).resolve().parent.parent / "tests" / "reference" / "qflow_fid.json"
+REFERENCE = ROOT / "tests" / "reference" / "qflow_fid.json"
 LAW, SIZES = "gaussian", (16_384, 262_144, 4_194_304)
 
 

@@ -1,7 +1,7 @@
 """Keep what a run's draws of the noise show one by one: what P3-NET, P5-NET and P8 are judged on.
 
     fmq flow MODEL --bits 2,3,4,8 --seeds 16 --ladder-samples 0 --out OUT
-    python -m experiments.publish_draws OUT NAME
+    python -m experiments.documents.publish_draws OUT NAME
 
 writes ``docs/results/flow-NAME-draws.json``: the rows of ``OUT/flow.json`` with the Fréchet distances alone,
 so that no other claim counts these samples beside those of the whole run. ``--of latent`` keeps the latent's
@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.documents.places import ROOT
 from fmq_theory.errors import FmqError, OutputError
 from fmq_theory.report import write_text_atomically
 
 __all__ = ["main", "publish", "slim"]
 
-ROOT = Path(__file__).resolve().parents[1]
 _KEPT = ("format", "subject", "config", "features", "environment")
 KINDS = {"frechet": "draws", "latent": "latent"}
 """What is kept of each draw, and how the file's name ends."""

@@ -2,7 +2,7 @@
 
 import json
 
-from experiments.fid_pairs import LAW, REFERENCE, SIZES, FidPair, fid_table, read_pairs
+from experiments.documents.fid_pairs import LAW, REFERENCE, SIZES, FidPair, fid_table, read_pairs
 from experiments.framework.table import Table
 
 

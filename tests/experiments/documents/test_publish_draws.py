@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.publish_draws import KINDS, main, publish
+from experiments.documents.publish_draws import KINDS, main, publish
 from fmq_theory.errors import OutputError
 
 ROWS = [

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.publish_flow import main, page, publish, publish_figures
+from experiments.documents.publish_flow import main, page, publish, publish_figures
 from fmq_theory.errors import OutputError
 
 _PAGE = (
