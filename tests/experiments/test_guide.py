@@ -6,19 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments.guide import (
-    NOT_RUN,
-    PAGES,
-    PATTERN,
-    SLOW,
-    Block,
-    commands,
-    differences,
-    parse,
-    rerun,
-    workplace,
-    written,
-)
+from experiments.guide.command import PAGES, PATTERN
+from experiments.guide.compare import differences
+from experiments.guide.page import NOT_RUN, SLOW, Block, commands, parse, written
+from experiments.guide.workplace import rerun, workplace
 
 PATHS = sorted(PAGES.glob(PATTERN))
 

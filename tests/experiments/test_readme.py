@@ -13,7 +13,7 @@ from experiments.documents.tables import LAWS
 from experiments.figures import rate_distortion
 from experiments.figures.rate_distortion import README_SCHEMES, Config, comparison_of, rows
 from experiments.framework.table import Table, read_table
-from experiments.guide import workplace
+from experiments.guide.workplace import workplace
 
 TABLE = read_table(RESULTS, "rate_distortion")
 
