@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 import fmq_theory
 from fmq_theory import checkpoint, codebook, quantizers, sources
 from fmq_theory.brief import MOST_OF_A_REPR
+from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Recipe
 
 _ROOMS = [m.name for m in pkgutil.iter_modules(fmq_theory.__path__) if m.ispkg and m.name != "cli"]
@@ -101,7 +102,9 @@ def test_an_open_file_tells_its_path_and_how_much_is_quantized(tmp_path: Path) -
     save_file(state, tmp_path / "m.safetensors")
     for folder in (tmp_path, deep):
         checkpoint.write_quantized(
-            tmp_path / "m.safetensors", folder / "q.safetensors", [Recipe("w", "uniform", 4, "tensor", None)]
+            tmp_path / "m.safetensors",
+            folder / "q.safetensors",
+            [Recipe("w", Choice("uniform", 4, "tensor"))],
         )
         with checkpoint.QuantizedFile(folder / "q.safetensors") as file:
             text = repr(file)

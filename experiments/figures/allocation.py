@@ -27,7 +27,8 @@ from fmq_theory.checkpoint import load, write_quantized
 from fmq_theory.checkpoint.audit import AUDIT_SCHEMES, audit
 from fmq_theory.checkpoint.plan.budget import plan_from_options
 from fmq_theory.checkpoint.plan.options import build_options
-from fmq_theory.checkpoint.quantized.recipe import Planned, Recipe, recipes_for
+from fmq_theory.checkpoint.quantized.choice import Choice
+from fmq_theory.checkpoint.quantized.recipe import Planned, recipes_for
 from fmq_theory.metrics import mean_estimate
 from fmq_theory.report.base.looks import look
 from fmq_theory.report.base.style import heading
@@ -87,7 +88,7 @@ def rows(config: Config, cell: Cell) -> Sequence[Row]:
         )
         best = best_constant(constants, budget)
         if best is not None:
-            wanted = Recipe("", str(best["scheme"]), int(best["bits"]), str(best["granularity"]), None)
+            wanted = Choice(str(best["scheme"]), int(best["bits"]), str(best["granularity"]))
             recipes, _ = recipes_for(run.path, wanted, (), (), "error")
             made.append(
                 {**best, "kind": "best constant", "budget": budget, **_similar(sampled, run, recipes)}

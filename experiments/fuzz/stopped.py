@@ -19,6 +19,7 @@ from experiments.fuzz.documents import edits
 from experiments.fuzz.trial import Campaign, Trial, WrongAnswerError
 from fmq_theory.checkpoint import write_quantized
 from fmq_theory.checkpoint.audit import audit
+from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Recipe
 from fmq_theory.checkpoint.quantized.work_folder import WorkFolder
 
@@ -106,7 +107,7 @@ def _write(path: Path, out: Path, *, stop: bool = False) -> int:
         if stop and done >= 0.7:
             raise _StopError
 
-    plan = [Recipe(name, "lloyd_max", 3, "channel", None) for name in _NAMES]
+    plan = [Recipe(name, Choice("lloyd_max", 3)) for name in _NAMES]
     return write_quantized(
         path, out, plan, threads=1, resume=not stop, overwrite=True, progress=progress
     ).reused

@@ -112,10 +112,11 @@ class PlanOptions:
             )
 
     def _uniform(self, stored: "OpenCheckpoint") -> "tuple[list[Recipe], list[KeptTensor]]":
-        from fmq_theory.checkpoint.quantized.recipe import Recipe, recipes_for
+        from fmq_theory.checkpoint.quantized.choice import Choice
+        from fmq_theory.checkpoint.quantized.recipe import recipes_for
 
         granularity = self.granularity or ("channel" if self.group_size is None else "group")
-        wanted = Recipe("", self.scheme or "lloyd_max", self.bits or 4, granularity, self.group_size)
+        wanted = Choice(self.scheme or "lloyd_max", self.bits or 4, granularity, self.group_size)
         return recipes_for(stored, wanted, self.include, self.exclude, self.misfit)
 
     def _for_budget(self, stored: "OpenCheckpoint", budget: float) -> "Plan":

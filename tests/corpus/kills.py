@@ -18,11 +18,12 @@ import torch
 from safetensors.torch import save_file
 
 from fmq_theory.checkpoint import write_quantized
+from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Recipe
 
 
 def _write(folder: Path, out: Path, *, resume: bool) -> int:
-    plan = [Recipe(f"w{i}", "uniform", 3 + i % 2, "channel", None) for i in range(6)]
+    plan = [Recipe(f"w{i}", Choice("uniform", 3 + i % 2, "channel")) for i in range(6)]
     return write_quantized(
         folder / "in.safetensors", out, plan, threads=1, resume=resume, overwrite=True
     ).reused

@@ -14,6 +14,7 @@ from fmq_theory.checkpoint import write_quantized
 from fmq_theory.checkpoint.io.container import open_container, write_container
 from fmq_theory.checkpoint.io.packed.index import CONFIG
 from fmq_theory.checkpoint.io.packed.table import PACKED
+from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Recipe
 
 # Scheme, bits, granularity and group size of the first tensor of each file.
@@ -41,8 +42,8 @@ def packed_file(folder: Path, kind: str, *, entropy_coding: bool = False) -> Pat
     """A right one."""
     scheme, bits, granularity, group = KINDS[kind]
     plan = [
-        Recipe("a.weight", scheme, bits, granularity, group),
-        Recipe("b.weight", "nf4", 4, "tensor", None),
+        Recipe("a.weight", Choice(scheme, bits, granularity, group)),
+        Recipe("b.weight", Choice("nf4", 4, "tensor")),
     ]
     save_file(small_state(), folder / "in.safetensors")
     out = folder / f"{kind.replace(' ', '-')}.safetensors"

@@ -10,7 +10,8 @@ from torch import nn
 from experiments.models.mnist_unet import NO_CLASS, MnistUNet, build
 from experiments.training.images import LabelledImages, read_images
 from fmq_theory.checkpoint import load, load_flow, load_packed, read_state, write_quantized
-from fmq_theory.checkpoint.quantized.recipe import Recipe, recipes_for
+from fmq_theory.checkpoint.quantized.choice import Choice
+from fmq_theory.checkpoint.quantized.recipe import recipes_for
 from fmq_theory.errors import CheckpointError
 from fmq_theory.flow import FlowModel, TorchField, sample, velocity_error
 from fmq_theory.quantizers import quantize
@@ -109,7 +110,7 @@ def test_pictures_from_a_quantized_file_are_those_of_weights_quantized_in_memory
 ) -> None:
     """Bit for bit; other weights give other pictures, so that the comparison could fail."""
     path, small = shared_checkpoints / "mnist_unet.pt", tmp_path / "small.safetensors"
-    recipes, kept = recipes_for(path, Recipe("", scheme, bits, "channel", None))
+    recipes, kept = recipes_for(path, Choice(scheme, bits, "channel"))
     write_quantized(path, small, recipes, kept=kept)
     original = read_state(path)
     in_memory = dict(original)

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from fmq_theory.checkpoint import write_quantized
+from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Recipe
 from fmq_theory.metrics import row_distortion
 from fmq_theory.quantizers import SCHEMES, design_grid, get_scheme, quantize
@@ -79,7 +80,7 @@ def test_no_file_depends_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     for wanted in ("1", "2", "3", "5", "16"):
         monkeypatch.setenv("FMQ_THREADS", wanted)
         output = tmp_path / f"{wanted}.safetensors"
-        write_quantized(tmp_path / "m.safetensors", output, [Recipe("w", scheme, 4, "tensor", None)])
+        write_quantized(tmp_path / "m.safetensors", output, [Recipe("w", Choice(scheme, 4, "tensor"))])
         digests.add(hashlib.sha256(output.read_bytes()).hexdigest())
     assert len(digests) == 1
 
@@ -91,7 +92,7 @@ def test_control_other_weights_give_another_file(tmp_path: Path) -> None:
         save_file({"w": x}, tmp_path / f"m{seed}.safetensors")
         output = tmp_path / f"q{seed}.safetensors"
         write_quantized(
-            tmp_path / f"m{seed}.safetensors", output, [Recipe("w", "lloyd_max", 4, "channel", None)]
+            tmp_path / f"m{seed}.safetensors", output, [Recipe("w", Choice("lloyd_max", 4, "channel"))]
         )
         digests.add(hashlib.sha256(output.read_bytes()).hexdigest())
     assert len(digests) == 2

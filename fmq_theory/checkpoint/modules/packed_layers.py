@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fmq_theory.checkpoint.io.naming import matches
 from fmq_theory.checkpoint.io.number_types import safetensors_type
 from fmq_theory.checkpoint.io.packed.file import QuantizedFile
 from fmq_theory.checkpoint.io.packed.tensor import CodebookType, pack
@@ -23,10 +24,9 @@ from fmq_theory.checkpoint.io.tensors import as_numpy
 from fmq_theory.checkpoint.modules.fitting import check_sound, check_writable, fitting_names, own_tensors
 from fmq_theory.checkpoint.modules.packable import by_layer, check_packable, packable_layers, why_not_packable
 from fmq_theory.checkpoint.modules.packed_weight import SUBMODULE, PackedWeight
-from fmq_theory.checkpoint.quantized.recipe import Planned, Recipe, matches
+from fmq_theory.checkpoint.quantized.choice import Choice
+from fmq_theory.checkpoint.quantized.recipe import Planned
 from fmq_theory.errors import CheckpointError, FmqError, WeightsError
-from fmq_theory.quantizers import quantize
-from fmq_theory.quantizers.block_scaled import BlockScheme, quantize_blocks
 
 __all__ = ["PACKED", "load_packed", "quantize_module", "resident_bytes"]
 
@@ -167,25 +167,22 @@ def quantize_module(
     """
     layers = packable_layers(module)
     if isinstance(plan, str):
-        recipes = {
-            name: Recipe(name, plan, bits, granularity, group_size)
-            for name in layers
-            if matches(name, include, exclude)
-        }
+        choice = Choice(plan, bits, granularity, group_size)
+        choices = {name: choice for name in layers if matches(name, include, exclude)}
     else:
-        recipes = by_layer({planned.name: Recipe.of(planned) for planned in plan}, layers)
-    if not recipes:
+        choices = by_layer({planned.name: planned.choice for planned in plan}, layers)
+    if not choices:
         raise CheckpointError("module", "none of its layers is to be quantized", "ask for some")
-    for name in recipes:
+    for name in choices:
         check_packable(name, layers[name])
     weights: dict[int, PackedWeight] = {}
-    for name, recipe in recipes.items():
+    for name, choice in choices.items():
         tensor = cast(Tensor, layers[name].weight)  # the layers keep them, so that no id is used twice
         if id(tensor) not in weights:
-            weights[id(tensor)] = _quantized(name, tensor, recipe, codebook_type, threads).to(tensor.device)
+            weights[id(tensor)] = _quantized(name, tensor, choice, codebook_type, threads).to(tensor.device)
     # Nothing was changed so far, and nothing fails from here on.
-    found = {name: weights[id(layers[name].weight)] for name in recipes}
-    return _with_packed(module, {name: layers[name] for name in recipes}, found)
+    found = {name: weights[id(layers[name].weight)] for name in choices}
+    return _with_packed(module, {name: layers[name] for name in choices}, found)
 
 
 def load_packed(module: nn.Module, path: Path | str, strict: bool = True) -> nn.Module:
@@ -212,9 +209,10 @@ def load_packed(module: nn.Module, path: Path | str, strict: bool = True) -> nn.
         >>> import torch
         >>> from safetensors.torch import save_file
         >>> from fmq_theory import checkpoint
+        >>> from fmq_theory.checkpoint.quantized.choice import Choice
         >>> from fmq_theory.checkpoint.quantized.recipe import Recipe
         >>> weight = torch.linspace(0, 1, 4096).reshape(4, 1024)
-        >>> recipe = Recipe("weight", "lloyd_max", 4, "channel", None)
+        >>> recipe = Recipe("weight", Choice("lloyd_max", 4, "channel"))
         >>> with torch.device("meta"):
         ...     module = torch.nn.Linear(1024, 4, bias=False)
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -269,7 +267,7 @@ def resident_bytes(module: nn.Module) -> int:
 
 
 def _quantized(
-    name: str, tensor: Tensor, recipe: Recipe, codebook_type: CodebookType | None, threads: int | None
+    name: str, tensor: Tensor, choice: Choice, codebook_type: CodebookType | None, threads: int | None
 ) -> PackedWeight:
     dtype = safetensors_type(name, tensor.dtype)
     weights = as_numpy(tensor)
@@ -280,20 +278,9 @@ def _quantized(
         )
     tensor = tensor.detach().cpu().resolve_neg()
     try:
-        recipe.check(tuple(tensor.shape))
-        if BlockScheme.parse(recipe.scheme) is not None:
-            size = cast(int, recipe.group_size)
-            found = quantize_blocks(tensor, recipe.scheme, recipe.bits, group_size=size, threads=threads)
-        else:
-            found = quantize(
-                tensor,
-                recipe.scheme,
-                recipe.bits,
-                recipe.granularity,
-                group_size=recipe.group_size,
-                threads=threads,
-            )
-        return PackedWeight(pack(found, dtype, codebook_type, weights, threads))
+        choice.check(tuple(tensor.shape))
+        found = choice.quantize(tensor, threads)
+        return PackedWeight(pack(found, dtype, codebook_type or choice.codebook_type, weights, threads))
     except FmqError as error:
         raise error.renamed(f"tensor {name!r}: {error.thing}") from error
 

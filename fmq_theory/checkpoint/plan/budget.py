@@ -18,6 +18,7 @@ from fmq_theory.checkpoint.plan.options import (
 )
 from fmq_theory.checkpoint.plan.plan import Plan, PlanError, TensorPlan
 from fmq_theory.checkpoint.plan.sensitivities import check_sensitivity, read_sensitivities
+from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.file_head import head_bytes
 
 __all__ = [
@@ -197,25 +198,21 @@ class Single:
     """One scheme at one number of bits for all tensors.
 
     Attributes:
-        kind: scheme, bits, granularity and group size.
+        choice: how all are quantized.
         effective_bits: bits a weight.
         mse: squared error a weight.
         objective: sum of sensitivity times squared error.
     """
 
-    kind: tuple[str, int, str, int | None]
+    choice: Choice
     effective_bits: float
     mse: float
     objective: float
 
     def as_config(self) -> dict[str, Any]:
         """Plain JSON."""
-        scheme, bits, granularity, group_size = self.kind
         return {
-            "scheme": scheme,
-            "bits": bits,
-            "granularity": granularity,
-            "group_size": group_size,
+            **self.choice.as_json(),
             "effective_bits": self.effective_bits,
             "mse": self.mse,
             "objective": self.objective,
@@ -228,19 +225,17 @@ def best_single(
     """The best of the options that treat all tensors alike, within the budget; None where there is none."""
     weight = _per_tensor(tensors, sensitivities or {})
     total = sum(tensor.weights for tensor in tensors)
-    by_kind: list[dict[tuple[str, int, str, int | None], Option]] = [
-        {option.kind: option for option in tensor.options} for tensor in tensors
-    ]
+    by_choice = [{option.choice: option for option in tensor.options} for tensor in tensors]
     best: Single | None = None
-    for kind in by_kind[0]:
-        if not all(kind in options for options in by_kind):
+    for choice in by_choice[0]:
+        if not all(choice in options for options in by_choice):
             continue
-        options = [found[kind] for found in by_kind]
+        options = [found[choice] for found in by_choice]
         cost = sum(option.cost for option in options)
         objective = math.fsum(s * option.sse for s, option in zip(weight, options, strict=True))
         if cost <= budget_bits * total and (best is None or objective < best.objective):
             mse = math.fsum(option.sse for option in options) / total
-            best = Single(kind, cost / total, mse, objective)
+            best = Single(choice, cost / total, mse, objective)
     return best
 
 
@@ -274,10 +269,7 @@ def _check_end_bits(end_bits: int) -> None:
 def _planned(tensor: TensorOptions, option: Option) -> TensorPlan:
     return TensorPlan(
         name=tensor.name,
-        scheme=option.scheme,
-        bits=option.bits,
-        granularity=option.granularity,
-        group_size=option.group_size,
+        choice=option.choice,
         sse=option.sse,
         effective_bits=option.cost / tensor.weights,
         weights=tensor.weights,

@@ -73,7 +73,7 @@ def raised(
 
 
 def _without(tensor: TensorOptions, floor: int) -> TensorOptions:
-    kept = tuple(option for option in tensor.options if option.bits >= floor)
+    kept = tuple(option for option in tensor.options if option.choice.bits >= floor)
     return replace(tensor, options=kept or tensor.options)
 
 

@@ -7,9 +7,9 @@ from fmq_theory.checkpoint.io.files import Readable
 from fmq_theory.checkpoint.io.reader import iter_tensors
 from fmq_theory.checkpoint.plan.options import Progress, Search, tensor_options
 from fmq_theory.checkpoint.plan.plan import Plan, TensorPlan
+from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Recipe
 from fmq_theory.errors import FmqError
-from fmq_theory.quantizers.block_scaled import BlockScheme
 
 __all__ = ["measured_plan"]
 
@@ -32,21 +32,18 @@ def measured_plan(
         CheckpointError: see ``iter_tensors``.
         WeightsError: see ``iter_tensors``.
     """
-    by_name = {recipe.name: recipe for recipe in recipes}
+    by_name = {recipe.name: recipe.choice for recipe in recipes}
     tensors: list[TensorPlan] = []
     for tensor in iter_tensors(checkpoint, names=list(by_name)):
-        recipe = by_name[tensor.name]
+        choice = by_name[tensor.name]
         try:
-            option = next(iter(tensor_options(tensor.array, _search(recipe), threads)))
+            option = next(iter(tensor_options(tensor.array, _search(choice), threads)))
         except FmqError as error:
             raise error.renamed(f"tensor {tensor.name!r}: {error.thing}") from error
         tensors.append(
             TensorPlan(
                 name=tensor.name,
-                scheme=recipe.scheme,
-                bits=recipe.bits,
-                granularity=recipe.granularity,
-                group_size=recipe.group_size,
+                choice=choice,
                 sse=option.sse,
                 effective_bits=option.cost / tensor.array.size,
                 weights=tensor.array.size,
@@ -64,9 +61,9 @@ def measured_plan(
     )
 
 
-def _search(recipe: Recipe) -> Search:
+def _search(choice: Choice) -> Search:
     """The search of one option."""
-    sizes = () if recipe.group_size is None else (recipe.group_size,)
-    if BlockScheme.parse(recipe.scheme) is not None:
-        return Search((), (recipe.bits,), (), sizes, (recipe.scheme,))
-    return Search((recipe.scheme,), (recipe.bits,), (recipe.granularity,), sizes, ())
+    sizes = () if choice.group_size is None else (choice.group_size,)
+    if choice.block is not None:
+        return Search((), (choice.bits,), (), sizes, (choice.scheme,))
+    return Search((choice.scheme,), (choice.bits,), (choice.granularity,), sizes, ())

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fmq_theory.checkpoint.io.files import OpenCheckpoint, Readable, opened
 from fmq_theory.checkpoint.io.reader import iter_tensors
 from fmq_theory.checkpoint.io.tensors import weights_digest
+from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.errors import FmqError, SchemeError, SourceError, WeightsError
 from fmq_theory.quantizers import get_scheme
 from fmq_theory.quantizers.block_scaled import BlockCell, BlockScheme, design_blocks
@@ -46,25 +47,14 @@ class Option:
     """One way to quantize a tensor.
 
     Attributes:
-        scheme: see ``TensorPlan``.
-        bits: of a code.
-        granularity: see ``TensorPlan``.
-        group_size: see ``TensorPlan``.
+        choice: the way.
         cost: bits of the whole tensor, side numbers included.
         sse: sum of squared errors.
     """
 
-    scheme: str
-    bits: int
-    granularity: str
-    group_size: int | None
+    choice: Choice
     cost: int
     sse: float
-
-    @property
-    def kind(self) -> tuple[str, int, str, int | None]:
-        """What two tensors that are treated alike have in common."""
-        return self.scheme, self.bits, self.granularity, self.group_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +236,7 @@ def _possible_options(
             for cell in _until_ruled_out(cells, ruled_out):
                 cost = round(cell.effective_bits * weights.size)
                 sse = cell.mse * weights.size
-                yield Option(names[cell.scheme], cell.bits, granularity, size, cost, sse)
+                yield Option(Choice(names[cell.scheme], cell.bits, granularity, size), cost, sse)
     for block in map(BlockScheme.of, search.block_schemes):
         scheme = get_scheme(block.scheme)
         widths = [b for b in search.bits if not isinstance(scheme, FixedTable) or 2**b == scheme.num_codes]
@@ -254,7 +244,8 @@ def _possible_options(
             blocks = design_blocks(weights, block, widths, size, threads=threads)
             for cell in _until_ruled_out(blocks, ruled_out):
                 cost = round(cell.effective_bits * weights.size)
-                yield Option(block.name, cell.bits, "group", size, cost, cell.mse * weights.size)
+                choice = Choice(block.name, cell.bits, "group", size)
+                yield Option(choice, cost, cell.mse * weights.size)
 
 
 def _until_ruled_out(cells: Iterator[_Cell], ruled_out: list[FmqError]) -> Iterator[_Cell]:

@@ -1,9 +1,9 @@
 """A plan: how each tensor of a checkpoint is to be quantized, as data that a file can hold."""
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Self, cast, get_args
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self, cast
 
 from fmq_theory.brief import brief_repr
 from fmq_theory.checkpoint.plan.checks import (
@@ -15,10 +15,8 @@ from fmq_theory.checkpoint.plan.checks import (
     is_text,
     text_digest,
 )
-from fmq_theory.errors import SchemeError
-from fmq_theory.quantizers import get_scheme
-from fmq_theory.quantizers.block_scaled import BlockScheme
-from fmq_theory.quantizers.layout import Granularity
+from fmq_theory.checkpoint.quantized.choice import Choice
+from fmq_theory.errors import FmqError
 from fmq_theory.storage.json_objects import each_once
 
 __all__ = ["Plan", "PlanError", "TensorPlan"]
@@ -27,6 +25,7 @@ _FORMAT = "fmq plan"
 _VERSION = 1
 
 
+_FIELDS = ("name", "scheme", "bits", "granularity", "group_size", "sse", "effective_bits", "weights")
 # What a plan proves of itself; gone from one that was changed after it was made.
 _CLAIMS = ("objective", "objective_lower_bound", "best_single", "input")
 
@@ -37,10 +36,7 @@ class TensorPlan:
 
     Attributes:
         name: of the tensor.
-        scheme: a name that ``get_scheme`` knows, or "block:..." as ``BlockScheme.parse`` reads it.
-        bits: of a code, 1 to 8.
-        granularity: "tensor", "channel" (axis 0) or "group"; a block scheme goes with "group".
-        group_size: weights of a group; None for the others.
+        choice: how.
         sse: sum of squared errors over the tensor, as measured for the plan.
         effective_bits: bits a weight with all side numbers.
         weights: how many there are.
@@ -50,10 +46,7 @@ class TensorPlan:
     """
 
     name: str
-    scheme: str
-    bits: int
-    granularity: str
-    group_size: int | None
+    choice: Choice
     sse: float
     effective_bits: float
     weights: int
@@ -63,14 +56,6 @@ class TensorPlan:
     def __post_init__(self) -> None:
         thing = f"tensor {self.name!r} of the plan"
         check(thing, "name", self.name, is_text(self.name) and self.name != "", "a name")
-        check(thing, "bits", self.bits, is_integer(self.bits) and 1 <= self.bits <= 8, "1 to 8")
-        known = get_args(Granularity)
-        check(thing, "granularity", self.granularity, self.granularity in known, f"one of {', '.join(known)}")
-        grouped = self.granularity == "group"
-        size_fits = (is_integer(self.group_size) and cast(int, self.group_size) >= 1) == grouped
-        size_fits = size_fits and (grouped or self.group_size is None)
-        wanted = "a positive integer for groups" if grouped else f"null for granularity {self.granularity!r}"
-        check(thing, "group_size", self.group_size, size_fits, wanted)
         check(thing, "sse", self.sse, is_real(self.sse) and self.sse >= 0.0, "a finite number >= 0")
         check(
             thing,
@@ -82,24 +67,53 @@ class TensorPlan:
         check(
             thing, "weights", self.weights, is_integer(self.weights) and self.weights >= 1, "an integer >= 1"
         )
-        self._check_scheme(thing)
 
-    def _check_scheme(self, thing: str) -> None:
-        check(thing, "scheme", self.scheme, is_text(self.scheme), "a name")
+    @property
+    def scheme(self) -> str:
+        """See ``Choice``."""
+        return self.choice.scheme
+
+    @property
+    def bits(self) -> int:
+        """Of a code."""
+        return self.choice.bits
+
+    @property
+    def granularity(self) -> str:
+        """See ``Choice``."""
+        return self.choice.granularity
+
+    @property
+    def group_size(self) -> int | None:
+        """See ``Choice``."""
+        return self.choice.group_size
+
+    def as_json(self) -> dict[str, Any]:
+        """A plain object, which ``from_json`` reads."""
+        own = {"sse": self.sse, "effective_bits": self.effective_bits, "weights": self.weights}
+        return {"name": self.name, **self.choice.as_json(), **own}
+
+    @classmethod
+    def from_json(cls, thing: str, value: object) -> Self:
+        """The entry that a JSON object with exactly its fields describes.
+
+        Args:
+            thing: what to call it in an error.
+            value: the object.
+
+        Raises:
+            PlanError: it lacks a field or has another one, or a field is out of its domain.
+        """
+        body = _object(thing, value)
+        _check_names(thing, body, _FIELDS)
+        name = body.pop("name")
+        own = {key: body.pop(key) for key in ("sse", "effective_bits", "weights")}
         try:
-            block = BlockScheme.parse(self.scheme)
-            if block is None:
-                get_scheme(self.scheme)
-        except SchemeError as error:
-            raise PlanError(thing, str(error), "correct the plan") from error
-        if block is not None:
-            check(
-                thing,
-                "granularity",
-                self.granularity,
-                self.granularity == "group",
-                "'group' for a block scheme",
-            )
+            choice = Choice(**body)
+        except FmqError as error:
+            thing = f"tensor {name!r} of the plan" if is_text(name) else thing
+            raise PlanError(f"{thing}: {error.thing}", error.cause, "correct the plan") from error
+        return cls(name, choice, **own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +178,9 @@ class Plan:
 
     def to_json(self) -> str:
         """Text that ``from_json`` reads; the same plan gives the same text."""
-        body = {"format": _FORMAT, "version": _VERSION, **asdict(self)}
+        own = {field.name: getattr(self, field.name) for field in fields(self)}
+        own["tensors"] = [tensor.as_json() for tensor in self.tensors]
+        body = {"format": _FORMAT, "version": _VERSION, **own}
         return json.dumps({**body, "digest": text_digest(body)}, indent=2, allow_nan=False) + "\n"
 
     @classmethod
@@ -194,9 +210,10 @@ class Plan:
             raise PlanError("plan", "its 'tensors' are no list", "pass a file that --plan-only wrote")
         entries = cast("list[object]", tensors)
         body["tensors"] = tuple(
-            _made(TensorPlan, f"tensor {i} of the plan", e) for i, e in enumerate(entries)
+            TensorPlan.from_json(f"tensor {i} of the plan", e) for i, e in enumerate(entries)
         )
-        plan: Self = _made(cls, "plan", body)
+        _check_names("plan", body, [field.name for field in fields(cls)])
+        plan = cls(**body)
         if untouched:
             return plan
         config = {name: value for name, value in plan.config.items() if name not in _CLAIMS}
@@ -213,13 +230,10 @@ def _fits_its_digest(body: dict[str, Any]) -> bool:
         return False  # nan somewhere: said by name where the field is checked
 
 
-def _made(kind: Any, thing: str, value: object) -> Any:
-    """A dataclass from an object with exactly its fields."""
-    body = _object(thing, value)
-    names = [f.name for f in fields(kind)]
+def _check_names(thing: str, body: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Refuses an object that has not exactly these names."""
     _report(thing, "lacks", [name for name in names if name not in body])
     _report(thing, "has the unknown", [name for name in body if name not in names])
-    return kind(**body)
 
 
 def _report(thing: str, verb: str, names: Iterable[str]) -> None:

@@ -10,7 +10,8 @@ from fmq_theory.checkpoint.io.files import Readable, opened
 from fmq_theory.checkpoint.io.number_types import ITEM_BITS
 from fmq_theory.checkpoint.io.packed.index import CONFIG, METHOD, VERSION
 from fmq_theory.checkpoint.io.packed.table import PACKED, SMALL, PackedRow, Table, write_table
-from fmq_theory.checkpoint.quantized.recipe import Planned, Recipe
+from fmq_theory.checkpoint.quantized.choice import Choice
+from fmq_theory.checkpoint.quantized.recipe import Planned
 
 __all__ = ["head_bytes"]
 
@@ -31,22 +32,22 @@ def head_bytes(checkpoint: Readable, plan: Iterable[Planned]) -> int:
     Raises:
         CheckpointError: it cannot be read.
     """
-    recipes = {planned.name: Recipe.of(planned) for planned in plan}
+    choices = {planned.name: planned.choice for planned in plan}
     rng = np.random.default_rng(0)
     rows: dict[str, PackedRow] = {}
     kept: list[Spec] = []
     ties: dict[str, dict[str, object]] = {}
     with opened(checkpoint) as stored:
         for entry in stored.entries():
-            tensor, recipe = entry.stored, recipes.get(entry.name)
+            tensor, choice = entry.stored, choices.get(entry.name)
             if entry.tied:
                 ties[entry.name] = {"of": entry.name, "axes": list(range(len(tensor.shape)))}
             elif entry.excluded:
                 continue
-            elif recipe is None:
+            elif choice is None:
                 kept.append(Spec(entry.name, tensor.file_type(entry.name), tensor.shape))
             else:
-                rows[entry.name] = _row(recipe, tensor.file_type(entry.name), tensor.shape, rng)
+                rows[entry.name] = _row(choice, tensor.file_type(entry.name), tensor.shape, rng)
     modules = [spec.name for spec in kept if len(spec.shape) > 1]
     large = [spec for spec in kept if spec.num_bytes > SMALL]
     small = {spec.name: (spec, int(rng.integers(2**32))) for spec in kept if spec.num_bytes <= SMALL}
@@ -58,21 +59,21 @@ def head_bytes(checkpoint: Readable, plan: Iterable[Planned]) -> int:
     return int((len(head) + len(text)) * (1.0 + _SPARE_SHARE)) + _SPARE
 
 
-def _row(recipe: Recipe, dtype: str, shape: tuple[int, ...], rng: np.random.Generator) -> PackedRow:
+def _row(choice: Choice, dtype: str, shape: tuple[int, ...], rng: np.random.Generator) -> PackedRow:
     """A row with the fields that are known and others as long as the real ones."""
-    blocks = recipe.scheme.startswith("block:")
+    blocks = choice.block is not None
     entry = {
         "shape": list(shape),
         "dtype": dtype,
-        "scheme": recipe.scheme,
-        "bits": recipe.bits,
-        "strategy": recipe.granularity,
+        "scheme": choice.scheme,
+        "bits": choice.bits,
+        "strategy": choice.granularity,
         "axis": 0,
-        "group_size": recipe.group_size,
+        "group_size": choice.group_size,
         "levels": "levels",
         "mse": float(rng.random()),
         "scale_unit": float(rng.random()) if blocks else None,
     }
-    codebook = Spec("", "F64" if ITEM_BITS[dtype] == 64 else "F32", (1, int(2**recipe.bits)))
+    codebook = Spec("", "F64" if ITEM_BITS[dtype] == 64 else "F32", (1, int(2**choice.bits)))
     return PackedRow(entry, codebook, Spec("", "F32", (1,)) if blocks else None, Spec("", "U8", (1,)),
                      int(rng.integers(2**32)))  # fmt: skip

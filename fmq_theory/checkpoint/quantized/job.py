@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from fmq_theory.checkpoint.io.container import Spec, in_file_order, write_container
@@ -26,14 +25,13 @@ from fmq_theory.checkpoint.io.packed.index import (
     full_config,
 )  # fmt: skip
 from fmq_theory.checkpoint.io.packed.table import PACKED, SMALL, Table, kept_checksum, write_table
-from fmq_theory.checkpoint.io.packed.tensor import CodebookType, PackedTensor, pack
+from fmq_theory.checkpoint.io.packed.tensor import PackedTensor, pack
 from fmq_theory.checkpoint.io.tensors import as_numpy, nonfinite
-from fmq_theory.checkpoint.quantized.recipe import MIN_NDIM, KeptTensor, Recipe
+from fmq_theory.checkpoint.quantized.choice import Choice
+from fmq_theory.checkpoint.quantized.recipe import MIN_NDIM, KeptTensor
 from fmq_theory.checkpoint.quantized.tied import tied_axes
 from fmq_theory.checkpoint.quantized.work_folder import Part, WorkFolder, digest
 from fmq_theory.errors import CheckpointError, FmqError, WeightsError
-from fmq_theory.quantizers import quantize
-from fmq_theory.quantizers.block_scaled import BlockScheme, quantize_blocks
 
 __all__ = ["Job", "OnNonfinite", "Progress"]
 
@@ -52,9 +50,8 @@ class Job:
 
     entries: dict[str, Entry]
     tied: list[Entry]
-    recipes: dict[str, Recipe]
+    choices: dict[str, Choice]
     kept: dict[str, KeptTensor]
-    codebook_type: CodebookType | None
     entropy_coding: bool
     on_nonfinite: OnNonfinite
     threads: int
@@ -64,9 +61,9 @@ class Job:
     def check(self, path: Path) -> None:
         """Refuses what cannot come to an end, before any work is done."""
         thing = f"checkpoint {str(path)!r}"
-        if not self.recipes:
+        if not self.choices:
             raise CheckpointError(thing, "the plan quantizes none of its tensors", "plan at least one")
-        for name, recipe in self.recipes.items():
+        for name, choice in self.choices.items():
             entry = self.entries.get(name)
             if entry is None:
                 raise CheckpointError(
@@ -75,7 +72,7 @@ class Job:
             if reason := entry.stored.unusable():
                 raise CheckpointError(f"tensor {name!r} of the plan", reason, "take it out of the plan")
             try:
-                recipe.check(entry.stored.shape)
+                choice.check(entry.stored.shape)
             except FmqError as error:
                 raise error.renamed(f"tensor {name!r}: {error.thing}") from error
         if PACKED in self.entries:
@@ -91,12 +88,12 @@ class Job:
                     "it is sparse or quantized, which safetensors cannot hold",
                     "make it dense first",
                 )
-            if entry.name not in self.recipes:
+            if entry.name not in self.choices:
                 entry.stored.file_type(entry.name)
 
     def quantize_all(self, work: WorkFolder) -> dict[str, Part]:
         """Every tensor of the plan, in the order of the file."""
-        names = [name for name in self.entries if name in self.recipes]
+        names = [name for name in self.entries if name in self.choices]
         total = sum(math.prod(self.entries[name].stored.shape) for name in names)
         done, parts, began = 0, dict[str, Part](), time.monotonic()
         for name in names:
@@ -113,13 +110,13 @@ class Job:
 
     def _quantize(self, name: str, work: WorkFolder) -> Part | None:
         tensor = self.entries[name].stored.load().detach()
-        recipe = self.recipes[name]
+        choice = self.choices[name]
         dtype = safetensors_type(name, tensor.dtype)
-        settings = recipe.as_json() | {
+        settings = choice.as_json() | {
             "name": "",
             "shape": list(tensor.shape),
             "dtype": dtype,
-            "codebook_type": self.codebook_type,
+            "codebook_type": choice.codebook_type,
             "entropy_coding": self.entropy_coding,
             "version": VERSION,
         }
@@ -138,7 +135,8 @@ class Job:
             self.kept[name] = KeptTensor(name, tuple(tensor.shape), reason)
             return None
         try:
-            packed = self._packed(tensor, weights, recipe, dtype)
+            quantized = choice.quantize(tensor, self.threads)
+            packed = pack(quantized, dtype, choice.codebook_type, weights, self.threads)
         except FmqError as error:
             raise error.renamed(f"tensor {name!r}: {error.thing}") from error
         arrays, config = _arrays(packed), packed.config()
@@ -159,26 +157,6 @@ class Job:
             saved = 8.0 * (packed.codes.size - codes.size) / rows.size
             found |= {"coding": CODING, "effective_bits": packed.effective_bits - saved}
         return found
-
-    def _packed(self, tensor: torch.Tensor, weights: Any, recipe: Recipe, dtype: str) -> PackedTensor:
-        if BlockScheme.parse(recipe.scheme) is not None:
-            quantized = quantize_blocks(
-                tensor,
-                recipe.scheme,
-                recipe.bits,
-                group_size=cast(int, recipe.group_size),
-                threads=self.threads,
-            )
-        else:
-            quantized = quantize(
-                tensor,
-                recipe.scheme,
-                recipe.bits,
-                recipe.granularity,
-                group_size=recipe.group_size,
-                threads=self.threads,
-            )
-        return pack(quantized, dtype, self.codebook_type, weights, self.threads)
 
     def _settle_kept(self, parts: dict[str, Part]) -> None:
         """Which tensors stay as they are, and why."""

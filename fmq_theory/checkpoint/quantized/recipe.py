@@ -2,17 +2,17 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from fmq_theory.checkpoint.io.files import Readable, opened
 from fmq_theory.checkpoint.io.naming import Entry, check_patterns, matches
 from fmq_theory.checkpoint.io.tensors import as_numpy, nonfinite
-from fmq_theory.errors import CheckpointError, FmqError, SchemeError, WeightsError
+from fmq_theory.checkpoint.quantized.choice import Choice
+from fmq_theory.errors import CheckpointError, FmqError, WeightsError
 from fmq_theory.quantizers import get_scheme
 from fmq_theory.quantizers.block_scaled import BlockScheme
-from fmq_theory.quantizers.layout import Layout
 
 __all__ = [
     "MIN_NDIM",
@@ -43,13 +43,7 @@ class Planned(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def scheme(self) -> str: ...
-    @property
-    def bits(self) -> int: ...
-    @property
-    def granularity(self) -> str: ...
-    @property
-    def group_size(self) -> int | None: ...
+    def choice(self) -> Choice: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,41 +52,11 @@ class Recipe:
 
     Attributes:
         name: of the tensor.
-        scheme: as ``get_scheme`` or ``BlockScheme.parse`` reads it.
-        bits: of a code.
-        granularity: see ``quantize``.
-        group_size: see ``quantize``.
+        choice: how.
     """
 
     name: str
-    scheme: str
-    bits: int
-    granularity: str
-    group_size: int | None
-
-    @classmethod
-    def of(cls, planned: Planned) -> "Recipe":
-        """The part of a plan's entry that decides what is written."""
-        return cls(planned.name, planned.scheme, planned.bits, planned.granularity, planned.group_size)
-
-    def check(self, shape: tuple[int, ...]) -> None:
-        """Whether a tensor of that shape can be quantized so.
-
-        Raises:
-            FmqError: it cannot.
-        """
-        block = BlockScheme.parse(self.scheme)
-        scheme = get_scheme(self.scheme if block is None else block.scheme)
-        scheme._checked(2**self.bits)  # pyright: ignore[reportPrivateUsage]
-        if block is not None and self.granularity != "group":
-            raise SchemeError(
-                f"scheme {self.scheme!r}", "it scales groups", "pass --granularity group --group-size 64"
-            )
-        Layout.of(shape, self.granularity, 0, self.group_size)
-
-    def as_json(self) -> dict[str, Any]:
-        """Its fields."""
-        return asdict(self)
+    choice: Choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +70,7 @@ class KeptTensor:
 
 def recipes_for(
     checkpoint: Readable,
-    wanted: Recipe,
+    wanted: Choice,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     misfit: Misfit = "error",
@@ -127,18 +91,18 @@ def recipes_for(
 
 def uniform_recipes(
     entries: Iterable[Entry],
-    wanted: Recipe,
+    wanted: Choice,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     misfit: Misfit = "error",
 ) -> tuple[list[Recipe], list[KeptTensor]]:
-    """The same recipe for every tensor that is fit for it.
+    """The same choice for every tensor that is fit for it.
 
     A tensor that would not become smaller is kept.
 
     Args:
         entries: the weights of the checkpoint, no second copies.
-        wanted: its name does not matter.
+        wanted: how they are quantized.
         include: see ``matches``.
         exclude: see ``matches``.
         misfit: what to do with tensors whose channels the group size does not divide: refuse, quantize by
@@ -147,7 +111,6 @@ def uniform_recipes(
     Raises:
         WeightsError: groups do not divide; all such tensors are counted and a size that fits is named.
         CheckpointError: a pattern fits no tensor, or nothing is left to quantize.
-        FmqError: the recipe is none.
     """
     entries = list(entries)
     check_patterns(entries, include, exclude)
@@ -166,19 +129,18 @@ def uniform_recipes(
         if reason and not (misfit == "channel" and misfits and misfits[-1][0] == entry.name):
             kept.append(KeptTensor(entry.name, shape, reason))
             continue
-        recipe = _by_channel(wanted, entry.name) if reason else Recipe(entry.name, *_fields(wanted))
-        if _would_grow(recipe, entry):
-            kept.append(KeptTensor(entry.name, shape, _NOT_SMALLER))
+        choice = wanted.by_channel if reason else wanted
+        if choice.saves(shape, entry.stored.dtype.itemsize):
+            choice.check(shape)
+            recipes.append(Recipe(entry.name, choice))
         else:
-            recipe.check(shape)
-            recipes.append(recipe)
+            kept.append(KeptTensor(entry.name, shape, _NOT_SMALLER))
     if misfits and misfit == "error":
         otherwise = "--misfit channel (a codebook for each of their channels) or --misfit keep"
         raise misfit_error(misfits, wanted.group_size or 0, otherwise)
     if not entries:
         raise CheckpointError("checkpoint", "it holds no tensors", "pass a file with a state dict")
     if not recipes:
-        wanted.check((1 << 20, 1 << 20))  # a wrong scheme is the better reason
         reasons = {tensor.reason: tensor.name for tensor in reversed(kept)}
         examples = "; ".join(f"{name!r}: {reason}" for reason, name in reasons.items())
         raise CheckpointError(
@@ -189,7 +151,7 @@ def uniform_recipes(
     return recipes, kept
 
 
-def _what_else(wanted: Recipe, kept: Sequence[KeptTensor]) -> str:
+def _what_else(wanted: Choice, kept: Sequence[KeptTensor]) -> str:
     """What can be asked for where a recipe leaves nothing to quantize; only what would be something else."""
     reasons = {tensor.reason for tensor in kept}
     ways = ["ask for other tensors"] if "not asked for" in reasons else []
@@ -203,7 +165,7 @@ def smaller_codebooks(scheme: str, bits: int, granularity: str) -> list[str]:
     """What makes codebooks take less than those of this recipe; empty if nothing does.
 
     Args:
-        scheme: see ``Recipe``.
+        scheme: see ``Choice``.
         bits: of a code.
         granularity: see ``quantize``.
     """
@@ -268,27 +230,6 @@ def nonfinite_names(checkpoint: Readable, names: Sequence[str]) -> set[str]:
             for entry in stored.entries(names)
             if entry.name in wanted and not entry.excluded and nonfinite(as_numpy(entry.stored.load()))
         }
-
-
-def _fields(recipe: Recipe) -> tuple[str, int, str, int | None]:
-    return recipe.scheme, recipe.bits, recipe.granularity, recipe.group_size
-
-
-def _by_channel(recipe: Recipe, name: str) -> Recipe:
-    block = BlockScheme.parse(recipe.scheme)
-    return Recipe(name, recipe.scheme if block is None else block.scheme, recipe.bits, "channel", None)
-
-
-def _would_grow(recipe: Recipe, entry: Entry) -> bool:
-    """Whether codes and codebooks take as many bytes as the weights: with few weights a codebook they do."""
-    shape, width = entry.stored.shape, entry.stored.dtype.itemsize
-    if BlockScheme.parse(recipe.scheme) is not None:
-        return False
-    rows = shape[0] if recipe.granularity == "channel" else 1
-    size = math.prod(shape)
-    columns = recipe.group_size or size // rows
-    numbers = min(get_scheme(recipe.scheme).side_numbers(2**recipe.bits), columns)
-    return (columns * recipe.bits + 7) // 8 + numbers * max(4, width if width == 8 else 4) >= columns * width
 
 
 def misfit_error(misfits: Sequence[tuple[str, int]], group_size: int, otherwise: str) -> FmqError:

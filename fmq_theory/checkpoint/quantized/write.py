@@ -1,7 +1,7 @@
 """Writing a quantized checkpoint, tensor by tensor: whole under its name, or not at all."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from fmq_theory.checkpoint.io.packed.tensor import CodebookType
 from fmq_theory.checkpoint.io.tensors import SkippedTensor
 from fmq_theory.checkpoint.quantized.job import Job, OnNonfinite, Progress
 from fmq_theory.checkpoint.quantized.output import OutputPlace
-from fmq_theory.checkpoint.quantized.recipe import KeptTensor, Planned, Recipe
+from fmq_theory.checkpoint.quantized.recipe import KeptTensor, Planned
 from fmq_theory.checkpoint.quantized.work_folder import WorkFolder
 from fmq_theory.counts import checked_threads
 from fmq_theory.errors import CheckpointError
@@ -67,7 +67,7 @@ def write_quantized(
         path_in: any checkpoint that ``open_checkpoint`` reads, or one that is open.
         path_out: a ``.safetensors`` file, or a folder for ``model.safetensors`` and ``config.json``.
         plan: how the tensors it names are quantized, ``Plan.tensors`` for one.
-        codebook_type: of the stored levels, ends and table scales; None for the one that loses nothing.
+        codebook_type: see ``Choice``, in place of what the plan says; None leaves that.
         entropy_coding: code the codes with Zstandard where that takes less. They must then be decoded whole.
         overwrite: replace an output that exists.
         resume: take over the tensors that a run which was stopped had finished.
@@ -92,9 +92,10 @@ def write_quantized(
         >>> import torch
         >>> from safetensors.torch import save_file
         >>> from fmq_theory import checkpoint
+        >>> from fmq_theory.checkpoint.quantized.choice import Choice
         >>> from fmq_theory.checkpoint.quantized.recipe import Recipe
         >>> weight = torch.linspace(0, 1, 4096).reshape(4, 1024)
-        >>> recipe = Recipe("weight", "lloyd_max", 4, "channel", None)
+        >>> recipe = Recipe("weight", Choice("lloyd_max", 4, "channel"))
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path, small = Path(folder) / "model.safetensors", Path(folder) / "small.safetensors"
         ...     save_file({"weight": weight, "bias": torch.zeros(4)}, path)
@@ -105,7 +106,9 @@ def write_quantized(
         [('bias', 'fewer than 2 dimensions')]
     """
     place = OutputPlace(Path(path_out))
-    recipes = {planned.name: Recipe.of(planned) for planned in plan}
+    choices = {planned.name: planned.choice for planned in plan}
+    if codebook_type is not None:
+        choices = {name: replace(choice, codebook_type=codebook_type) for name, choice in choices.items()}
     with opened(path_in) as stored, reading(*stored.inputs):
         if stored.quantized:
             raise CheckpointError(
@@ -114,13 +117,12 @@ def write_quantized(
                 "quantize the original; fmq dequantize makes a plain file of this one",
             )
         place.check(overwrite=overwrite)
-        entries = stored.entries(list(recipes))
+        entries = stored.entries(list(choices))
         job = Job(
             {entry.name: entry for entry in entries if not entry.excluded},
             [entry for entry in entries if entry.tied],
-            recipes,
+            choices,
             {tensor.name: tensor for tensor in kept},
-            codebook_type,
             entropy_coding,
             on_nonfinite,
             checked_threads(threads),

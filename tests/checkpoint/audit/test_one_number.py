@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from fmq_theory.checkpoint import QuantizedFile, write_quantized
 from fmq_theory.checkpoint.audit import audit
 from fmq_theory.checkpoint.plan.measured import measured_plan
+from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Recipe
 from fmq_theory.claims.on_checkpoint import compare_checkpoint
 from fmq_theory.quantizers.layout import Layout
@@ -42,7 +43,7 @@ def stored(tmp_path: Path) -> Path:
 
 def in_file(path: Path, folder: Path, scheme: str, bits: int, granularity: str) -> dict[str, float]:
     """The summed squared error of each tensor's codes and codebooks in the file that is written."""
-    plan = [Recipe(name, scheme, bits, granularity, None) for name in tensors()]
+    plan = [Recipe(name, Choice(scheme, bits, granularity)) for name in tensors()]
     write_quantized(path, folder, plan)
     found: dict[str, float] = {}
     with QuantizedFile(folder / "model.safetensors") as file:
@@ -63,7 +64,7 @@ def test_an_audit_has_the_error_of_the_file(
     told = audit(stored, schemes=schemes, bits=(bits,), granularity=granularity)
     for scheme in schemes:
         file = in_file(stored, tmp_path / scheme.replace(":", "-"), scheme, bits, granularity)
-        plan = measured_plan(stored, [Recipe(name, scheme, bits, granularity, None) for name in tensors()])
+        plan = measured_plan(stored, [Recipe(name, Choice(scheme, bits, granularity)) for name in tensors()])
         planned = {tensor.name: tensor for tensor in plan.tensors}
         for tensor in told.tensors:
             cell = tensor.cell(scheme, bits)

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from safetensors.torch import save_file
 
 from fmq_theory.checkpoint import QuantizedFile, load, write_quantized
+from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Recipe, recipes_for, smaller_codebooks, wanted_names
 from fmq_theory.cli.main import main
 from fmq_theory.errors import CheckpointError
@@ -35,7 +36,7 @@ def test_tied_tensors_are_one_line(tmp_path: Path) -> None:
 def test_a_second_name_gives_what_the_first_gives(tmp_path: Path) -> None:
     weight, turned = torch.randn(8, 64), torch.randn(64, 64)
     torch.save({"a": weight, "b": weight, "c": turned, "d": turned.T}, tmp_path / "m.pt")
-    recipes = [Recipe(name, "lloyd_max", 3, "channel", None) for name in ("a", "c")]
+    recipes = [Recipe(name, Choice("lloyd_max", 3, "channel")) for name in ("a", "c")]
     write_quantized(tmp_path / "m.pt", tmp_path / "q.safetensors", recipes)
     state = load(tmp_path / "q.safetensors")
     with QuantizedFile(tmp_path / "q.safetensors") as file:
@@ -117,11 +118,11 @@ def test_where_nothing_is_left_the_reason_and_a_remedy_that_fits(tmp_path: Path)
     ):
         save_file(state, path)
         with pytest.raises(CheckpointError, match=words) as refused:
-            recipes_for(path, Recipe("", "lloyd_max", bits, "channel", None), include)
+            recipes_for(path, Choice("lloyd_max", bits, "channel"), include)
         assert "()" not in str(refused.value)
     save_file({"w": torch.randn(2, 1)}, path)
     with pytest.raises(CheckpointError) as refused:
-        recipes_for(path, Recipe("", "uniform", 1, "tensor", None))
+        recipes_for(path, Choice("uniform", 1, "tensor"))
     assert "fewer bits" not in str(refused.value)
     save_file({}, path)
     with pytest.raises(CheckpointError, match="it holds no tensors"):

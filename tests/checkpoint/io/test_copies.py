@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fmq_theory.checkpoint import load, load_into, read_state, read_tensors, write_quantized
+from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Recipe, recipes_for
 from fmq_theory.cli.main import main
 
@@ -173,11 +174,11 @@ def test_an_average_that_is_told_of_can_be_asked_for(key: str, pattern: str, tmp
 def test_a_plan_may_name_the_tensors_of_an_average(tmp_path: Path) -> None:
     path, out = tmp_path / "c.pt", tmp_path / "q.safetensors"
     torch.save({"net": STATE, "net_ema": EMA}, path)
-    recipes, _ = recipes_for(path, Recipe("", "nf4", 4, "tensor", None), ["net_ema.*"])
+    recipes, _ = recipes_for(path, Choice("nf4", 4, "tensor"), ["net_ema.*"])
     write_quantized(path, out, recipes)
     assert set(load(out)) == {f"net_ema.{name}" for name in STATE}
     # Control: a name of the model leaves the average out.
-    write_quantized(path, out, [Recipe("net.0.weight", "nf4", 4, "tensor", None)], overwrite=True)
+    write_quantized(path, out, [Recipe("net.0.weight", Choice("nf4", 4, "tensor"))], overwrite=True)
     assert set(load(out)) == {f"net.{name}" for name in STATE}
 
 

@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import save_file
 
 from fmq_theory.checkpoint import load, read_state, read_tensors, write_quantized
-from fmq_theory.checkpoint.quantized.recipe import Recipe, recipes_for
+from fmq_theory.checkpoint.quantized.choice import Choice
+from fmq_theory.checkpoint.quantized.recipe import recipes_for
 from fmq_theory.errors import CheckpointError
 
 
@@ -114,7 +115,7 @@ def test_an_adapter_is_no_model_and_can_be_asked_for(kind: str, tmp_path: Path) 
     first, second = FACTORS[kind]
     state = {first: torch.randn(8, 256), second: torch.randn(256, 8), "q.alpha": torch.tensor(8.0)}
     save_file(state, path)
-    wanted = Recipe("", "lloyd_max", 3, "tensor", None)
+    wanted = Choice("lloyd_max", 3, "tensor")
     with pytest.raises(CheckpointError, match=r"LoRA adapter.*merge it into that model"):
         recipes_for(path, wanted)
     with pytest.raises(CheckpointError, match="LoRA adapter"):

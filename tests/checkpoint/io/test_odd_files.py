@@ -15,13 +15,14 @@ from fmq_theory.checkpoint import QuantizedFile, load, read_state, read_tensors,
 from fmq_theory.checkpoint.io.container import open_container
 from fmq_theory.checkpoint.io.files import open_checkpoint
 from fmq_theory.checkpoint.io.number_types import ITEM_BITS
+from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Recipe
 from fmq_theory.errors import CheckpointError
 from tests.checkpoint.io.test_zips import same
 from tests.corpus import pickles
 
 WEIGHT = torch.arange(12.0).reshape(3, 4)
-RECIPE = Recipe("w", "uniform", 4, "channel", None)
+RECIPE = Recipe("w", Choice("uniform", 4, "channel"))
 
 
 def _safetensors(path: Path, header: object, body: bytes) -> Path:
@@ -240,7 +241,7 @@ def test_quantizing_a_file_that_changes_writes_nothing(tmp_path: Path) -> None:
     """Old and new weights in one file would be a model that never was."""
     path, out = tmp_path / "m.safetensors", tmp_path / "q.safetensors"
     content = {f"w{i}": torch.randn(16, 16, generator=torch.Generator().manual_seed(i)) for i in range(4)}
-    plan = [Recipe(name, "uniform", 4, "channel", None) for name in content]
+    plan = [Recipe(name, Choice("uniform", 4, "channel")) for name in content]
     save_file(content, path)
     new = {name: tensor * 100 for name, tensor in content.items()}
 

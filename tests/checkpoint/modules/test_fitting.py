@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from fmq_theory.checkpoint import load, load_into, write_quantized
+from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Recipe
 from fmq_theory.errors import CheckpointError
 
@@ -21,8 +22,8 @@ def _model(seed: int = 0) -> nn.Sequential:
 def quantized(tmp_path: Path) -> Path:
     save_file(_model().state_dict(), tmp_path / "in.safetensors")
     plan = [
-        Recipe("0.weight", "uniform", 5, "channel", None),
-        Recipe("3.weight", "lloyd_max", 3, "tensor", None),
+        Recipe("0.weight", Choice("uniform", 5, "channel")),
+        Recipe("3.weight", Choice("lloyd_max", 3, "tensor")),
     ]
     write_quantized(tmp_path / "in.safetensors", tmp_path / "q", plan)
     return tmp_path / "q" / "model.safetensors"

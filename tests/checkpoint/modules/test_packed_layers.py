@@ -24,6 +24,7 @@ from fmq_theory.checkpoint import (
 from fmq_theory.checkpoint.io.packed.tensor import pack
 from fmq_theory.checkpoint.modules.packed_layers import PACKED, PackedEmbedding, PackedLinear, resident_bytes
 from fmq_theory.checkpoint.modules.packed_weight import PackedWeight, decode_on_device
+from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Recipe, recipes_for
 from fmq_theory.errors import CheckpointError, WeightsError
 from fmq_theory.flow import TorchField, build_model, load_digits, quantize_field, sample
@@ -109,7 +110,10 @@ def test_an_embedding_dequantizes_only_the_rows_it_needs(recipe, monkeypatch: py
 
 def test_a_whole_network_by_one_scheme_and_by_a_plan() -> None:
     x = torch.tensor([[1, 2], [29, 0]])
-    plan = [Recipe("0.weight", "nf4", 4, "group", 12), Recipe("3.1.weight", "uniform", 6, "channel", None)]
+    plan = [
+        Recipe("0.weight", Choice("nf4", 4, "group", 12)),
+        Recipe("3.1.weight", Choice("uniform", 6, "channel")),
+    ]
     net, same = _net(), _net()
     by_plan = quantize_module(net, plan)
     assert by_plan is net
@@ -191,9 +195,9 @@ def _files(folder: Path, seed: int = 0) -> Path:
     net = _net(seed)
     save_file(net.state_dict(), folder / "in.safetensors")
     plan = [
-        Recipe("0.weight", "lloyd_max", 3, "channel", None),
-        Recipe("1.weight", "nf4", 4, "group", 12),
-        Recipe("3.1.weight", "block:lloyd_max", 4, "group", 24),
+        Recipe("0.weight", Choice("lloyd_max", 3, "channel")),
+        Recipe("1.weight", Choice("nf4", 4, "group", 12)),
+        Recipe("3.1.weight", Choice("block:lloyd_max", 4, "group", 24)),
     ]
     write_quantized(folder / "in.safetensors", folder / "q.safetensors", plan)
     return folder / "q.safetensors"
@@ -235,7 +239,7 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
 def test_refusals() -> None:
     with pytest.raises(CheckpointError, match=r"no layer .* has a weight of that name"):
-        quantize_module(_net(), [Recipe("2.weight", "nf4", 4, "tensor", None)])
+        quantize_module(_net(), [Recipe("2.weight", Choice("nf4", 4, "tensor"))])
     with pytest.raises(CheckpointError, match="none of its layers"):
         quantize_module(nn.LayerNorm(3))
     with pytest.raises(WeightsError, match=r"'0\.weight': group_size = 7"):
@@ -253,7 +257,7 @@ def test_the_same_pictures_as_from_the_dequantized_model(tmp_path: Path) -> None
     """The bundled digits at 4 bits: in memory, from the file by any reader, and packed."""
     model, factory = load_digits(), "fmq_theory.flow.digits:build"
     save_file(model.module.state_dict(), tmp_path / "digits.safetensors")
-    recipes, _ = recipes_for(tmp_path / "digits.safetensors", Recipe("", "lloyd_max", 4, "tensor", None))
+    recipes, _ = recipes_for(tmp_path / "digits.safetensors", Choice("lloyd_max", 4, "tensor"))
     write_quantized(tmp_path / "digits.safetensors", tmp_path / "q", recipes)
     names = {recipe.name for recipe in recipes}
 
@@ -349,7 +353,7 @@ def test_resident_memory_really_falls(tmp_path: Path) -> None:
     torch.manual_seed(0)
     state = {f"{i}.weight": torch.randn(2048, 2048) / 45 for i in range(16)}
     save_file(state, tmp_path / "in.safetensors")
-    plan = [Recipe(name, "nf4", 4, "channel", None) for name in state]
+    plan = [Recipe(name, Choice("nf4", 4, "channel")) for name in state]
     write_quantized(tmp_path / "in.safetensors", tmp_path / "q.safetensors", plan)
     found = {}
     for way in ("packed", "whole"):

@@ -23,6 +23,7 @@ from fmq_theory.checkpoint import (
 )
 from fmq_theory.checkpoint.modules.packable import PACKABLE
 from fmq_theory.checkpoint.modules.packed_layers import PACKED, PackedLinear
+from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Recipe, recipes_for
 from fmq_theory.errors import CheckpointError, FmqError, WeightsError
 from fmq_theory.quantizers import quantize
@@ -59,7 +60,7 @@ def _quantized(net: nn.Module, folder: Path) -> Path:
     save_file(
         {name: tensor.contiguous() for name, tensor in net.state_dict().items()}, folder / "m.safetensors"
     )
-    recipes, _ = recipes_for(folder / "m.safetensors", Recipe("", "lloyd_max", 3, "channel", None))
+    recipes, _ = recipes_for(folder / "m.safetensors", Choice("lloyd_max", 3, "channel"))
     write_quantized(folder / "m.safetensors", folder / "q.safetensors", recipes, overwrite=True)
     return folder / "q.safetensors"
 
@@ -217,7 +218,7 @@ def test_prefixes_do_not_hide_what_is_missing(tmp_path: Path) -> None:
     other = nn.Sequential(nn.Linear(64, 48))
     save_file({"0.weight": torch.ones(48, 64), "x": torch.ones(3)}, tmp_path / "m.safetensors")
     write_quantized(
-        tmp_path / "m.safetensors", path, [Recipe("0.weight", "nf4", 4, "tensor", None)], overwrite=True
+        tmp_path / "m.safetensors", path, [Recipe("0.weight", Choice("nf4", 4, "tensor"))], overwrite=True
     )
     with pytest.raises(CheckpointError, match="strict=False"):
         load_into(other, path)
@@ -297,11 +298,11 @@ def test_transformers_and_recurrent_layers_run_after_packing() -> None:
             found = packed(x)
         assert torch.isfinite(found[0] if isinstance(found, tuple) else found).all()
     with pytest.raises(CheckpointError, match="no layer of the module"):
-        quantize_module(nn.LSTM(8, 8), [Recipe("weight_ih_l0", "nf4", 4, "tensor", None)])
+        quantize_module(nn.LSTM(8, 8), [Recipe("weight_ih_l0", Choice("nf4", 4, "tensor"))])
 
 
 def test_a_plan_fits_a_wrapped_module() -> None:
-    plan = [Recipe("0.weight", "nf4", 4, "tensor", None)]
+    plan = [Recipe("0.weight", Choice("nf4", 4, "tensor"))]
     net = _wrapped(_net())
     quantize_module(net, plan)
     assert isinstance(net.get_submodule("module.0"), PackedLinear)

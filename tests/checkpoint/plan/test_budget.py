@@ -19,7 +19,7 @@ from fmq_theory.checkpoint.plan.budget import (
     plan_from_options,
     read_sensitivities,
 )
-from fmq_theory.checkpoint.plan.options import Option, Search, TensorOptions, build_options
+from fmq_theory.checkpoint.plan.options import Search, TensorOptions, build_options
 from fmq_theory.checkpoint.quantized.file_head import head_bytes
 from fmq_theory.errors import CheckpointError, SchemeError, WeightsError
 from fmq_theory.quantizers import quantize
@@ -216,12 +216,8 @@ def test_parametric_schemes_keep_their_parameter(checkpoint: Path) -> None:
         block_schemes=(),
     )
     (found,) = build_options(checkpoint, search, names=["wide.weight"])
-    assert {option.scheme for option in found.options} == {"power:0.5", "ecq:0.2"}
-    assert {option.group_size for option in found.options} == {16}
-
-
-def test_options_that_are_equal_in_kind() -> None:
-    assert Option("a", 1, "tensor", None, 5, 0.0).kind == Option("a", 1, "tensor", None, 9, 1.0).kind
+    assert {option.choice.scheme for option in found.options} == {"power:0.5", "ecq:0.2"}
+    assert {option.choice.group_size for option in found.options} == {16}
 
 
 def test_shared_checkpoint(shared_checkpoints: Path) -> None:

@@ -25,8 +25,8 @@ def test_a_mask_does_not_refuse_the_file(checkpoint: Path) -> None:
     found = {tensor.name: tensor for tensor in build_options(checkpoint, threads=1)}
     for name in ("mask", "double"):
         assert found[name].options
-        assert not any(option.scheme.startswith("block:") for option in found[name].options)
-    assert any(option.scheme.startswith("block:") for option in found["weight"].options)
+        assert not any(option.choice.scheme.startswith("block:") for option in found[name].options)
+    assert any(option.choice.scheme.startswith("block:") for option in found["weight"].options)
     plan = plan_for_budget(checkpoint, 5.0, threads=1)
     assert plan.effective_bits <= 5.0
 

@@ -21,7 +21,7 @@ def entry(**changes: Any) -> TensorPlan:
         "effective_bits": 4.5,
         "weights": 64,
     }
-    return TensorPlan(**(fields | changes))
+    return TensorPlan.from_json("tensor 0 of the plan", fields | changes)
 
 
 def plan() -> Plan:
@@ -82,7 +82,7 @@ def test_errors_have_three_parts() -> None:
     with pytest.raises(FmqError) as caught:
         entry(bits=9)
     assert str(caught.value) == (
-        "tensor 'conv.weight' of the plan: bits = 9 is not allowed; it must be 1 to 8"
+        "tensor 'conv.weight' of the plan: bits = 9: codes have 1 to 8 bits; correct the plan"
     )
 
 

@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 
 from fmq_theory.checkpoint import write_quantized
 from fmq_theory.checkpoint.io.number_types import bytes_of
+from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Recipe
 from fmq_theory.checkpoint.quantized.write import WrittenCheckpoint
 
@@ -34,7 +35,8 @@ def mixed_checkpoint(folder: Path) -> Path:
 
 
 def recipe(name: str = "conv.weight", scheme: str = "lloyd_max", bits: int = 4, **more: object) -> Recipe:
-    return Recipe(name, scheme, bits, str(more.get("granularity", "channel")), more.get("group_size"))  # type: ignore[arg-type]
+    choice = Choice(scheme, bits, str(more.get("granularity", "channel")), more.get("group_size"))  # type: ignore[arg-type]
+    return Recipe(name, choice)
 
 
 def written(path: Path, out: Path, *recipes: Recipe, **options: object) -> WrittenCheckpoint:

@@ -20,19 +20,19 @@ def test_patterns(checkpoint: Path) -> None:
     assert matches("a.b", ("a*",), ())
     assert not matches("a.b", ("b*",), ())
     assert not matches("a.b", (), ("*.b",))
-    recipes, kept = recipes_for(checkpoint, recipe("", "uniform"), exclude=("half*",))
+    recipes, kept = recipes_for(checkpoint, recipe("", "uniform").choice, exclude=("half*",))
     assert {r.name for r in recipes} == {"double.weight", "conv.weight"}
     assert KeptTensor("half.weight", (6, 40), "not asked for") in kept
     with pytest.raises(CheckpointError, match=r"--include 'x\*': it fits no tensor"):
-        recipes_for(checkpoint, recipe(""), include=("x*",))
+        recipes_for(checkpoint, recipe("").choice, include=("x*",))
     with pytest.raises(CheckpointError, match=r"--exclude 'x\*': it fits no tensor"):
-        recipes_for(checkpoint, recipe(""), exclude=("x*",))
+        recipes_for(checkpoint, recipe("").choice, exclude=("x*",))
     with pytest.raises(CheckpointError, match="none of its tensors is left"):
-        recipes_for(checkpoint, recipe(""), include=("ids",))
+        recipes_for(checkpoint, recipe("").choice, include=("ids",))
 
 
 def test_groups_that_do_not_divide(tmp_path: Path, checkpoint: Path) -> None:
-    wanted = recipe("", "uniform", granularity="group", group_size=48)
+    wanted = recipe("", "uniform", granularity="group", group_size=48).choice
     with pytest.raises(
         WeightsError, match=r"of 2 tensors .*'half\.weight' has 40.*--group-size 8, which divides all"
     ):
@@ -41,11 +41,11 @@ def test_groups_that_do_not_divide(tmp_path: Path, checkpoint: Path) -> None:
     assert [r.name for r in recipes] == ["conv.weight"]
     assert {t.name: t.reason for t in kept}["half.weight"] == "48 does not divide the 40 weights of a channel"
     by_name = {r.name: r for r in recipes_for(checkpoint, wanted, misfit="channel")[0]}
-    assert by_name["half.weight"].granularity == "channel"
-    assert by_name["conv.weight"].group_size == 48
+    assert by_name["half.weight"].choice.granularity == "channel"
+    assert by_name["conv.weight"].choice.group_size == 48
 
 
 def test_tensors_that_would_not_become_smaller_are_kept(checkpoint: Path) -> None:
-    recipes, kept = recipes_for(checkpoint, recipe("", "lloyd_max", 6))
+    recipes, kept = recipes_for(checkpoint, recipe("", "lloyd_max", 6).choice)
     assert {r.name for r in recipes}.isdisjoint({"half.weight"})
     assert {t.name: t.reason for t in kept}["half.weight"] == "quantized it would not be smaller"

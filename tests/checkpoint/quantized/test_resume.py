@@ -57,7 +57,7 @@ def test_a_stopped_run_goes_on_and_takes_over_only_what_is_the_same(tmp_path: Pa
     assert written.reused in (1, 2)  # one of the four may be the damaged one
     assert not work.path.exists()
     for i, planned in enumerate(plan):
-        wanted = quantize(state[f"w{i}"], bits=planned.bits).dequantize()
+        wanted = quantize(state[f"w{i}"], bits=planned.choice.bits).dequantize()
         assert np.array_equal(load(tmp_path / "out")[f"w{i}"].numpy(), wanted)
 
 

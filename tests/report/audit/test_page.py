@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from fmq_theory.checkpoint.audit import audit
 from fmq_theory.checkpoint.audit.result import Audit, AuditCell, AuditTotals, ratios_of
 from fmq_theory.checkpoint.plan import Plan, TensorPlan
+from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.report.audit.page import audit_html, write_audit_html
 from fmq_theory.report.audit.words import crossover_cell, crossover_words
 from fmq_theory.report.base.words import percent
@@ -34,7 +35,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Audit:
 
 @pytest.fixture(scope="module")
 def plan(found: Audit) -> Plan:
-    tensor = TensorPlan("up.weight", "lloyd_max", 3, "channel", None, 1.0, 3.4, 2400)
+    tensor = TensorPlan("up.weight", Choice("lloyd_max", 3), 1.0, 3.4, 2400)
     return Plan((tensor,), 4.1, 0.01, 1e-7, {})
 
 

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from fmq_theory.checkpoint import QuantizedFile, load, write_quantized
 from fmq_theory.checkpoint.io.packed.entropy_coding import compress_codes, decompress_codes, index_entropy
+from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Recipe
 from fmq_theory.errors import CheckpointError
 from fmq_theory.kernels.codes.packing import pack_codes
@@ -69,8 +70,8 @@ def test_through_the_file(tmp_path: Path) -> None:
         {"uneven": weights, "even": weights.clone(), "b": weights[0].clone()}, tmp_path / "in.safetensors"
     )
     plan = [
-        Recipe("uneven", "uniform", 4, "tensor", None),
-        Recipe("even", "equal_mass", 3, "channel", None),  # as many of each code
+        Recipe("uneven", Choice("uniform", 4, "tensor")),
+        Recipe("even", Choice("equal_mass", 3, "channel")),  # as many of each code
     ]
     whole = write_quantized(tmp_path / "in.safetensors", tmp_path / "a.safetensors", plan)
     coded = write_quantized(
@@ -93,7 +94,7 @@ def test_through_the_file(tmp_path: Path) -> None:
 
 def test_a_flipped_bit_is_found_out(tmp_path: Path) -> None:
     save_file({"w": torch.randn(64, 256)}, tmp_path / "in.safetensors")
-    plan = [Recipe("w", "uniform", 4, "tensor", None)]
+    plan = [Recipe("w", Choice("uniform", 4, "tensor"))]
     write_quantized(tmp_path / "in.safetensors", tmp_path / "q.safetensors", plan, entropy_coding=True)
     content = bytearray((tmp_path / "q.safetensors").read_bytes())
     for at in range(len(content) - 50, len(content)):

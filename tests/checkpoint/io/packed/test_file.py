@@ -23,6 +23,7 @@ from fmq_theory.checkpoint import (
 )
 from fmq_theory.checkpoint.io.container import Spec, open_container, write_container
 from fmq_theory.checkpoint.io.packed.table import PACKED
+from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.plain_file import FORMATS, dequantize_file, export_folder
 from fmq_theory.checkpoint.quantized.recipe import Recipe
 from fmq_theory.errors import CheckpointError, FmqError, OutputError
@@ -45,8 +46,8 @@ def _model(seed: int = 0) -> nn.Sequential:
 def _write(folder: Path, model: nn.Module | None = None) -> Path:
     save_file((model or _model()).state_dict(), folder / "in.safetensors")
     plan = [
-        Recipe("0.weight", "uniform", 5, "channel", None),
-        Recipe("3.weight", "lloyd_max", 3, "tensor", None),
+        Recipe("0.weight", Choice("uniform", 5, "channel")),
+        Recipe("3.weight", Choice("lloyd_max", 3, "tensor")),
     ]
     write_quantized(folder / "in.safetensors", folder / "q", plan)
     return folder / "q" / "model.safetensors"

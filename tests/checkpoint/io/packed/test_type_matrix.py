@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from fmq_theory.checkpoint import QuantizedFile, load, write_quantized
 from fmq_theory.checkpoint.io.packed.tensor import CodebookType
+from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.plain_file import dequantize_file
 from fmq_theory.checkpoint.quantized.recipe import Recipe
 from fmq_theory.cli.main import main
@@ -36,8 +37,8 @@ BLOCKS = (
     "block:equal_mass",
 )
 RECIPES = [
-    *(Recipe(f"{s}/{g}", s, 4, g, size) for s in ROWS for g, size in LAYOUTS),
-    *(Recipe(f"{s}/group", s, 4, "group", 8) for s in BLOCKS),
+    *(Recipe(f"{s}/{g}", Choice(s, 4, g, size)) for s in ROWS for g, size in LAYOUTS),
+    *(Recipe(f"{s}/group", Choice(s, 4, "group", 8)) for s in BLOCKS),
 ]
 
 
@@ -74,7 +75,7 @@ def test_there_and_back(
             levels, codes = file.codebook(recipe.name), file.codes(recipe.name)
             rows = codes.reshape(len(levels), -1)
             if recipe.name.startswith("block"):
-                rows = codes.reshape(-1, recipe.group_size or 1)
+                rows = codes.reshape(-1, recipe.choice.group_size or 1)
             decoded = np.take_along_axis(levels, rows.astype(np.intp), axis=1).reshape(codes.shape)
             as_stored = torch.from_numpy(decoded).to(dtype)
             for found in (file.dequantize(recipe.name), state[recipe.name], plain[recipe.name]):
@@ -123,16 +124,16 @@ def test_a_tensor_does_not_vanish_in_the_type_of_its_codebooks(
     save_file({"weight": tiny}, path)
     with pytest.raises(WeightsError, match=f"'weight'.*{codebook_type} loses digits; leave out the type"):
         write_quantized(
-            path, small, [Recipe("weight", "uniform", 4, "channel", None)], codebook_type=codebook_type
+            path, small, [Recipe("weight", Choice("uniform", 4, "channel"))], codebook_type=codebook_type
         )
     assert not small.exists()
     # Controls: their own type loses nothing, and one row may vanish beside others.
-    write_quantized(path, small, [Recipe("weight", "uniform", 4, "channel", None)])
+    write_quantized(path, small, [Recipe("weight", Choice("uniform", 4, "channel"))])
     assert float((load(small)["weight"] - tiny).abs().max()) < 0.2 * float(tiny.abs().max())
     for beside in (torch.ones(1, 64, dtype=dtype), torch.zeros(1, 64, dtype=dtype)):
         rows = torch.cat((beside, tiny[:1] if beside.any() else beside))
         save_file({"weight": rows}, path)
-        recipe = Recipe("weight", "uniform", 4, "channel", None)
+        recipe = Recipe("weight", Choice("uniform", 4, "channel"))
         write_quantized(path, small, [recipe], codebook_type=codebook_type, overwrite=True, threads=1)
         assert torch.equal(load(small)["weight"][0], rows[0])
 
