@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fmq_theory.codebook import Codebook
 from fmq_theory.kernels.block_scaling import EDGE
-from fmq_theory.kernels.kmeans1d.partition import optimal_partition
+from fmq_theory.kernels.kmeans1d.solve import optimum_of_sums
 from fmq_theory.kernels.sums.cells import cell_means
 from fmq_theory.kernels.sums.prefix import prefix_from_moments
 from fmq_theory.quantizers.lloyd_max import LloydMax
@@ -77,14 +77,12 @@ def block_codebook(sums: FloatArray, scheme: Scheme, num_levels: int, reach: flo
     mass, first, second = np.ascontiguousarray(sums[filled].T)
     if isinstance(scheme, LloydMax):
         prefix = prefix_from_moments(mass, first, second)
-        cells, _, least = optimal_partition(prefix, num_levels)
+        cells, _, least = optimum_of_sums(prefix, num_levels)
         means = cell_means(prefix, cells)
         codes = np.repeat(np.arange(means.size), np.diff(cells))
         within = _most_by_splitting_bins(sums, reach)
         lower_bound = max(0.0, least * (1.0 - ROUNDING) - ROUNDING * float(prefix[-1, 3]) - within)
-        if (
-            num_levels >= filled.size
-        ):  # optimal_partition then calls the cost zero, and it is that within bins
+        if num_levels >= filled.size:  # optimum_of_sums then calls the cost zero, and it is that within bins
             lower_bound = 0.0
     else:
         codebook: Codebook = scheme.design(Empirical(first / mass, mass), num_levels)

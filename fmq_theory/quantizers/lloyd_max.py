@@ -4,14 +4,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fmq_theory.codebook import Codebook, Codebooks, LowerBound
 from fmq_theory.errors import ConvergenceError, SchemeError
-from fmq_theory.kernels.kmeans1d.few_points import LARGEST_GAP
-from fmq_theory.kernels.kmeans1d.partition import optimal_partition
-from fmq_theory.kernels.kmeans1d.prune import optimum_rows, pruned_optimum, rows_together
-from fmq_theory.kernels.kmeans1d.ties import mostly_tied, tied_optimum
+from fmq_theory.kernels.kmeans1d.solve import Row, is_proven, optimum, optimum_rows, rows_together
 from fmq_theory.kernels.row_codebooks import codebooks_of_cells
 from fmq_theory.kernels.runtime.threads import run_blocks
 from fmq_theory.kernels.sums.cells import cell_means
@@ -22,14 +18,6 @@ from fmq_theory.sources.sorted_rows import SortedRows
 from fmq_theory.sources.source import Source
 
 __all__ = ["LloydMax"]
-
-# How far the lower bound, which allows for its own rounding, may lie below the cost: relative, with
-# room for sums over K cells, and in units of the second moment, whose sum has about 32 digits. A row of
-# few points is searched in float64, and comes with ``LARGEST_GAP`` at most.
-RELATIVE_GAP_PER_SQUARED_LEVEL = 1e-15
-ROUNDING_GAP = 1e-24
-
-_Numbers = float | NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,24 +93,10 @@ class LloydMax(Scheme):
             ConvergenceError: the lower bound does not meet the cost.
         """
         data = source.data
-        second = float(data.blocks[-1, 3])
-        if data.mass.size == 0 and mostly_tied(data.points):
-            boundaries, cost, lower_bound = tied_optimum(data.points, num_levels, self.gap)
-        else:
-            boundaries, cost, lower_bound = pruned_optimum(
-                data.points, data.mass, data.blocks, num_levels, self.gap
-            )
-        if not self._is_proven(num_levels, cost, lower_bound, second):
-            # Clusters far narrower than their distance: the search that visits every point resolves them.
-            breakpoints = data.ends_of_ties()
-            partition, cost, lower_bound = optimal_partition(data.sums(breakpoints), num_levels)
-            boundaries = breakpoints[partition]
-        if not self._is_proven(num_levels, cost, lower_bound, second):
-            raise ConvergenceError(
-                f"optimal partition of {source} into {num_levels} cells",
-                f"the cost {cost:g} is not proved optimal: its lower bound is {lower_bound:g}",
-                "report this input as a defect",
-            )
+        row = Row(data.points, data.mass, data.blocks)
+        boundaries, cost, lower_bound = optimum(row, num_levels, self.gap)
+        if not is_proven(num_levels, cost, lower_bound, float(data.blocks[-1, 3]), self.gap):
+            raise _unproven(source, num_levels, cost, lower_bound)
         first, last = data.at(boundaries[:-1]), data.at(boundaries[1:] - 1)
         means = cell_means(data.sums(boundaries), np.arange(boundaries.size))
         levels = np.clip(data.from_z(means), first, last)
@@ -134,14 +108,11 @@ class LloydMax(Scheme):
 
     def _design_rows(self, rows: SortedRows, num_levels: int) -> Codebooks:
         books = Codebooks.empty(rows.shape[0], num_levels)
-        costs = np.full(rows.shape[0], np.inf)
-        is_tied = np.fromiter(map(mostly_tied, rows.points), np.bool_, rows.shape[0])
+        costs = np.empty(rows.shape[0])
 
         def fill(start: int, stop: int) -> None:
             part = rows[start:stop]
-            if is_tied[start:stop].any():
-                return  # not proven yet, and then designed for one by one
-            boundaries, _, costs[start:stop], books.lower_bound[start:stop] = optimum_rows(
+            boundaries, costs[start:stop], books.lower_bound[start:stop] = optimum_rows(
                 part.points, part.blocks, num_levels, self.gap
             )
             codebooks_of_cells(
@@ -153,8 +124,7 @@ class LloydMax(Scheme):
                 books.used[start:stop],
             )
 
-        # A kernel for short rows takes the guess of one from the row before, and a row with many ties takes
-        # those around it along: which rows go together is fixed, so that threads change no bound.
+        # Rows that go together share guesses: which do is fixed, so that threads change no bound.
         together = rows_together(rows.shape[1], num_levels)
 
         def fill_blocks(first: int, last: int) -> None:
@@ -162,14 +132,15 @@ class LloydMax(Scheme):
                 fill(start, min(start + together, rows.shape[0]))
 
         run_blocks(fill_blocks, -(-rows.shape[0] // together), rows.threads)
-        second = rows.blocks[:, -1, 3]
-        proven = np.isfinite(costs) & self._is_proven(num_levels, costs, books.lower_bound, second)
-        for index in np.flatnonzero(~proven & (rows.low() < rows.high())):
-            books.put(int(index), *self.design_with_bound(rows.row(int(index)), num_levels))
+        bounds = books.lower_bound
+        for index in np.flatnonzero(~is_proven(num_levels, costs, bounds, rows.blocks[:, -1, 3], self.gap)):
+            raise _unproven(rows.row(int(index)), num_levels, float(costs[index]), float(bounds[index]))
         return books
 
-    def _is_proven(
-        self, num_levels: int, cost: _Numbers, lower_bound: _Numbers, second: _Numbers
-    ) -> NDArray[np.bool_]:
-        relative = max(self.gap, LARGEST_GAP + RELATIVE_GAP_PER_SQUARED_LEVEL * num_levels**2)
-        return np.asarray(cost - lower_bound <= relative * cost + ROUNDING_GAP * second)
+
+def _unproven(source: Empirical, num_levels: int, cost: float, lower_bound: float) -> ConvergenceError:
+    return ConvergenceError(
+        f"optimal partition of {source} into {num_levels} cells",
+        f"the cost {cost:g} is not proved optimal: its lower bound is {lower_bound:g}",
+        "report this input as a defect",
+    )

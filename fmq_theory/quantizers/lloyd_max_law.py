@@ -6,7 +6,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, eigh_tridiagonal, solveh_banded
 
 from fmq_theory.errors import ConvergenceError
-from fmq_theory.kernels.kmeans1d.partition import optimal_partition
+from fmq_theory.kernels.kmeans1d.solve import optimum_of_sums
 from fmq_theory.kernels.sums.cells import cell_means
 from fmq_theory.kernels.sums.prefix import prefix_from_moments
 from fmq_theory.sources.source import FloatArray, Source
@@ -110,7 +110,7 @@ def grid_optimum(law: Source, num_levels: int) -> FloatArray:
     mass, first, second = law.partial_moments(edges[:-1], edges[1:])
     filled = mass > 0.0
     prefix = prefix_from_moments(mass[filled], first[filled], second[filled])
-    boundaries, _, _ = optimal_partition(prefix, num_levels)
+    boundaries, _, _ = optimum_of_sums(prefix, num_levels)
     return cell_means(prefix, boundaries)
 
 

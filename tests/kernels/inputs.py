@@ -3,9 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["hard_rows"]
+from fmq_theory.kernels.kmeans1d.solve import Row
+from fmq_theory.kernels.sums.prefix import block_prefix, prefix_rows
+
+__all__ = ["NO_MASS", "hard_rows", "prefix_moments", "row_of"]
 
 Array = NDArray[np.floating]
+
+NO_MASS = np.empty(0)
 
 
 def hard_rows(size: int, dtype: type[np.floating], seed: int = 0) -> dict[str, Array]:
@@ -35,3 +40,13 @@ def hard_rows(size: int, dtype: type[np.floating], seed: int = 0) -> dict[str, A
         "all exponents": rng.choice([-1.0, 1.0], size) * 2.0**powers,
     }
     return {name: row.astype(dtype) for name, row in rows.items()}
+
+
+def prefix_moments(points: Array, mass: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Running sums at every place of m points, shape ``[m + 1, 6]``; masses are 1 where there are none."""
+    return prefix_rows(points, mass, block_prefix(points, mass), np.arange(points.size + 1))
+
+
+def row_of(points: Array, mass: NDArray[np.float64] = NO_MASS) -> Row:
+    """Sorted points, their masses and sums."""
+    return Row(points, mass, block_prefix(points, mass))

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from fmq_theory.errors import SchemeError, WeightsError
-from fmq_theory.kernels.kmeans1d.partition import optimal_partition
-from fmq_theory.kernels.sums.prefix import prefix_moments
+from fmq_theory.kernels.kmeans1d.solve import optimum_of_sums
 from fmq_theory.quantizers.block_scaled import BlockQuantized, BlockScheme, design_blocks, quantize_blocks
 from fmq_theory.quantizers.block_scales import SCALE_BITS
 from fmq_theory.quantizers.nf4 import NF4
+from tests.kernels.inputs import prefix_moments
 
 # With 2**20 weights the mean squared error on N(0, 1) has a relative standard deviation of about 0.3 %; that
 # on Student-t(3), whose fourth moment is infinite, of a few per cent. The tolerances are about twice that.
@@ -79,7 +79,7 @@ def exact_optimum(x: np.ndarray, q: BlockQuantized) -> float:
     z, mass = (w / scales)[scales != 0.0], (scales**2)[scales != 0.0]
     distinct, where = np.unique(z, return_inverse=True)
     prefix = prefix_moments(distinct, np.bincount(where, mass).astype(np.float64).astype(np.float64))
-    return optimal_partition(prefix, 2**q.bits)[1]
+    return optimum_of_sums(prefix, 2**q.bits)[1]
 
 
 @pytest.mark.parametrize("scale_type", list(SCALE_BITS))

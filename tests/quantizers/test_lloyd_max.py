@@ -12,7 +12,9 @@ from scipy import integrate, stats
 
 from fmq_theory.codebook import Codebook, LowerBound
 from fmq_theory.errors import ConvergenceError, SchemeError, SourceError
-from fmq_theory.quantizers import lloyd_max, quantize
+from fmq_theory.kernels.kmeans1d import solve
+from fmq_theory.kernels.kmeans1d.solve import Partition
+from fmq_theory.quantizers import quantize
 from fmq_theory.quantizers.lloyd_max import LloydMax
 from fmq_theory.quantizers.lloyd_max_law import evaluate, is_minimum, minimise, optimal_levels
 from fmq_theory.sources import (
@@ -273,15 +275,15 @@ class TestData:
         assert squared_error(found, x) / x.size == pytest.approx(TABLE["gaussian"][16], rel=0.01)
 
     def test_a_result_without_certificate_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def halves(prefix: np.ndarray, num_cells: int) -> tuple[np.ndarray, float, float]:
-            return np.array([0, 2, prefix.shape[0] - 1]), 1.0, 0.5
+        def halves(points: np.ndarray, *_: object) -> Partition:
+            return Partition(np.array([0, 2, points.size]), 1.0, 0.5)
 
-        def pruned(points: np.ndarray, *_: object) -> tuple[np.ndarray, float, float]:
-            return np.array([0, 2, points.size]), 1.0, 0.5
+        def halves_of_sums(prefix: np.ndarray, *_: object) -> Partition:
+            return Partition(np.array([0, 2, prefix.shape[0] - 1]), 1.0, 0.5)
 
-        monkeypatch.setattr(lloyd_max, "pruned_optimum", pruned)
+        monkeypatch.setattr(solve, "_of_points", lambda row, *_: halves(row.points))
         assert SCHEME.design(Empirical(np.arange(5.0)), 2).num_levels == 2  # every point is visited instead
-        monkeypatch.setattr(lloyd_max, "optimal_partition", halves)
+        monkeypatch.setattr(solve, "optimum_of_sums", halves_of_sums)
         with pytest.raises(ConvergenceError, match="not proved optimal"):
             SCHEME.design(Empirical(np.arange(5.0)), 2)
 

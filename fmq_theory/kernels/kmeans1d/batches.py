@@ -13,49 +13,81 @@ whose total is within 64 times that of the best are kept as bounds of the starts
 rounding error leads astray.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.kernels.kmeans1d.node_lanes import (
-    LANES,
-    best_starts,
-    best_starts_and_bounds,
-    best_starts_and_bounds_of_counts,
-    best_starts_of_counts,
-)
+from fmq_theory.kernels.kmeans1d.node_lanes import best_starts, best_starts_and_bounds
 from fmq_theory.kernels.runtime.jit import kernel
+from fmq_theory.kernels.runtime.simd import LANES
 from fmq_theory.kernels.sums.cells import cell_cost
+from fmq_theory.kernels.sums.double_double import UNIT_ROUNDING
 
-__all__ = ["UNIT_ROUNDING", "advance", "path_to"]
+__all__ = ["Frame", "Walk", "advance"]
 
 FloatArray = NDArray[np.float64]
-IndexArray = NDArray[np.int64]
 
-UNIT_ROUNDING = 2.0**-53
 LONGEST_BATCH = 4096
+
+
+class Walk(NamedTuple):
+    """Paths through all nodes, of which the least costs are found step by step.
+
+    Attributes:
+        value: V by step; known before the step at hand.
+        parent: the step before each step on its best path; shape ``[0]`` for none.
+        slack: by step.
+        penalty: > 0.
+        rows: running sums at the nodes, shape ``[N, 6]``, for cells in double-double.
+        is_reversed: whether nodes are counted from the last.
+    """
+
+    value: FloatArray
+    parent: NDArray[np.int32]
+    slack: FloatArray
+    penalty: float
+    rows: FloatArray
+    is_reversed: bool
+
+
+class Frame(NamedTuple):
+    """Running sums in float64 of a stretch of steps, about an origin amid it.
+
+    Attributes:
+        mass: the first is that of step ``begin``; eight numbers more than there are steps.
+        first: sums of w (z - origin), like ``mass``.
+        second: sums of w (z - origin)**2, like ``mass``.
+        charge: how far a cell of the frame may come out above its true cost.
+        is_count: whether all masses are counts.
+        is_precise: whether to use these sums; if not, cells are computed in double-double.
+        begin: its first step.
+        end: one behind its last step.
+    """
+
+    mass: FloatArray
+    first: FloatArray
+    second: FloatArray
+    charge: float
+    is_count: bool
+    is_precise: bool
+    begin: int
+    end: int
 
 
 @kernel
 def best_wide_starts(
-    value: FloatArray,
-    rows: FloatArray,
-    is_reversed: bool,
-    low: int,
-    high: int,
-    row: int,
-    stride: int,
-    end: int,
-    out: FloatArray,
-    column: int,
+    walk: Walk, low: int, high: int, row: int, stride: int, end: int, out: FloatArray, column: int
 ) -> None:
     """``best_starts`` of rows row, row + stride, ..., none beyond end - 1, by double-double cells."""
+    value, rows = walk.value, walk.rows
     last = rows.shape[0] - 1
     for k in range(LANES):
         stop = min(row + k * stride, end - 1)
         best = np.inf
         argument = leftmost = rightmost = low
         for t in range(low, high):
-            cost = cell_cost(rows, last - stop, last - t) if is_reversed else cell_cost(rows, t, stop)
+            cost = cell_cost(rows, last - stop, last - t) if walk.is_reversed else cell_cost(rows, t, stop)
             total = value[t] + cost * (1.0 - 16.0 * UNIT_ROUNDING)
             tolerance = 64.0 * UNIT_ROUNDING * total
             if total + tolerance < best:
@@ -70,49 +102,22 @@ def best_wide_starts(
 
 
 @kernel
-def advance(
-    value: FloatArray,
-    parent: NDArray[np.int32],
-    slack: FloatArray,
-    penalty: float,
-    mass: FloatArray,
-    first: FloatArray,
-    second: FloatArray,
-    charge: float,
-    is_count: bool,
-    rows: FloatArray,
-    is_good: bool,
-    is_reversed: bool,
-    offset: int,
-    frame_end: int,
-    step: int,
-    low: int,
-    size: int,
-) -> tuple[int, int]:
-    """Finds V from ``step`` to ``frame_end`` - 1, batch by batch.
+def advance(walk: Walk, frame: Frame, step: int, low: int, size: int) -> tuple[int, int]:
+    """Finds V from ``step`` to the end of a frame, batch by batch.
 
     Args:
-        value: by step; known before ``step``.
-        parent: the step before each step on its best path; shape ``[0]`` for none.
-        slack: by step.
-        penalty: > 0.
-        mass: running sums in the frame, the first those of step ``offset``, and eight numbers more.
-        first: likewise.
-        second: likewise.
-        charge: how far a cell of the frame may come out above its true cost.
-        is_count: whether all masses are counts.
-        rows: running sums at the nodes, for cells in double-double.
-        is_good: whether to use the frame.
-        is_reversed: whether nodes are counted from the last.
-        offset: the step at which the frame begins.
-        frame_end: one behind the last step.
-        step: > offset.
-        low: the leftmost best start of all steps to come is not before it; >= offset.
+        walk: known before ``step``.
+        frame: begins before ``step``.
+        step: the first to find.
+        low: the leftmost best start of all steps to come is not before it; not before the frame.
         size: a guess of the length of a batch.
 
     Returns:
-        low and size for the steps from ``frame_end`` on.
+        low and size for the steps behind the frame.
     """
+    value, parent, slack, penalty = walk.value, walk.parent, walk.slack, walk.penalty
+    mass, first, second = frame.mass, frame.first, frame.second
+    offset, frame_end, charge = frame.begin, frame.end, frame.charge
     zero = step - step  # no literal: numba would compile the callees once more for it
     s = step
     out, found = np.empty((4, frame_end - s + LANES)), np.empty((4, LANES))
@@ -131,81 +136,48 @@ def advance(
                 end = min(begin + LANES * stride, e)
                 right = s if is_top else int(out[3, end - 1 - s]) + 1
                 target, column = (out, begin - s) if stride == 1 else (found, zero)
-                if not is_good:
+                if not frame.is_precise:
                     row = begin + stride - 1
-                    best_wide_starts(value, rows, is_reversed, left, right, row, stride, e, target, column)
+                    best_wide_starts(walk, left, right, row, stride, e, target, column)
                 elif stride == 1 and not is_top:
                     # Nothing lies between these rows, so the bounds of their starts are not needed.
-                    if is_count:
-                        best_starts_of_counts(
-                            value,
-                            mass,
-                            first,
-                            second,
-                            offset,
-                            left - offset,
-                            right - offset,
-                            mass,
-                            first,
-                            second,
-                            begin - offset,
-                            out,
-                            column,
-                        )
-                    else:
-                        best_starts(
-                            value,
-                            mass,
-                            first,
-                            second,
-                            offset,
-                            left - offset,
-                            right - offset,
-                            mass,
-                            first,
-                            second,
-                            begin - offset,
-                            out,
-                            column,
-                        )
+                    best_starts(
+                        value,
+                        mass,
+                        first,
+                        second,
+                        offset,
+                        left - offset,
+                        right - offset,
+                        mass,
+                        first,
+                        second,
+                        begin - offset,
+                        frame.is_count,
+                        out,
+                        column,
+                    )
                 else:
                     for k in range(LANES):
                         j = min(begin + (k + 1) * stride, e) - 1 - offset
                         picked_mass[k], picked_first[k], picked_second[k] = mass[j], first[j], second[j]
-                    if is_count:
-                        best_starts_and_bounds_of_counts(
-                            value,
-                            mass,
-                            first,
-                            second,
-                            offset,
-                            left - offset,
-                            right - offset,
-                            picked_mass,
-                            picked_first,
-                            picked_second,
-                            zero,
-                            tolerance,
-                            target,
-                            column,
-                        )
-                    else:
-                        best_starts_and_bounds(
-                            value,
-                            mass,
-                            first,
-                            second,
-                            offset,
-                            left - offset,
-                            right - offset,
-                            picked_mass,
-                            picked_first,
-                            picked_second,
-                            zero,
-                            tolerance,
-                            target,
-                            column,
-                        )
+                    best_starts_and_bounds(
+                        value,
+                        mass,
+                        first,
+                        second,
+                        offset,
+                        left - offset,
+                        right - offset,
+                        picked_mass,
+                        picked_first,
+                        picked_second,
+                        zero,
+                        frame.is_count,
+                        tolerance,
+                        target,
+                        column,
+                    )
                 if stride > 1:
                     for k in range(LANES):
                         j = min(begin + (k + 1) * stride, e) - 1 - s
@@ -240,20 +212,3 @@ def advance(
         size = min(max(2 * (done - s), size // 2), LONGEST_BATCH)
         s = done
     return low, size
-
-
-@kernel
-def path_to(parent: NDArray[np.int32], last: int) -> IndexArray:
-    """Steps of the best path from 0 to ``last``."""
-    num_cells = 0
-    j = last
-    while j > 0:
-        j = int(parent[j])
-        num_cells += 1
-    path = np.empty(num_cells + 1, dtype=np.int64)
-    j = last
-    for k in range(num_cells, -1, -1):
-        path[k] = j
-        if k > 0:
-            j = int(parent[j])
-    return path

@@ -7,26 +7,27 @@ most of those without masses; the others are solved one by one, in frames as the
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.kernels.kmeans1d.batches import UNIT_ROUNDING, path_to
-from fmq_theory.kernels.kmeans1d.node_lanes import LANES
-from fmq_theory.kernels.kmeans1d.nodes import node_rows, tie_ends
-from fmq_theory.kernels.kmeans1d.partition import partition_cost
+from fmq_theory.kernels.kmeans1d.nodes import nodes_at, tie_ends
+from fmq_theory.kernels.kmeans1d.paths import partition_cost, path_to
 from fmq_theory.kernels.kmeans1d.penalty import SAME, node_search
-from fmq_theory.kernels.kmeans1d.point_path import exact_sums, least_cost_of_cells, least_path_value
+from fmq_theory.kernels.kmeans1d.point_path import (
+    PointWork,
+    exact_sums,
+    least_cost_of_cells,
+    least_path_value,
+    point_work,
+)
+from fmq_theory.kernels.kmeans1d.problem import Nodes, Partition, Row
 from fmq_theory.kernels.runtime.jit import kernel
 from fmq_theory.kernels.sums.cells import cell_cost
+from fmq_theory.kernels.sums.double_double import UNIT_ROUNDING
 
-__all__ = ["FEW_POINTS", "LARGEST_GAP", "NODES", "NODES_PER_CELL", "few_points_optimum", "optimum_of_nodes"]
+__all__ = ["LARGEST_GAP", "few_points_optimum", "optimum_of_nodes"]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
 Points = NDArray[np.floating]
 
-# Nodes of a first grid: enough to find the penalty, few enough to cost little.
-NODES = 1024
-NODES_PER_CELL = 24
-# All points are nodes where there are at most as many times more.
-FEW_POINTS = 8
 # Of few points with masses, this many a cell find the penalty.
 NODES_OF_FEW = 10
 # Penalties tried before nodes are chosen instead.
@@ -39,42 +40,33 @@ LARGEST_GAP = 3e-11
 
 @kernel
 def optimum_of_points(
-    points: Points,
-    blocks: FloatArray,
-    spread: float,
-    num_cells: int,
-    penalty: float,
-    work: FloatArray,
-    parent: NDArray[np.int32],
+    row: Row, spread: float, num_cells: int, penalty: float, work: PointWork
 ) -> tuple[IndexArray, float, float]:
     """The optimum of a row without masses from few penalties, all points being nodes.
 
     Args:
-        points: sorted, shape ``[m]``.
-        blocks: ``block_prefix`` of the row.
+        row: m points.
         spread: sum of squares about the mean.
         num_cells: K > 1.
         penalty: a guess, > 0.
-        work: workspace, shape ``[5, m + 9]``, whose last two rows are ``inverse`` and ``backward`` of
-            ``least_path_value``.
-        parent: workspace, shape ``[m + 9]``.
+        work: for rows of m points.
 
     Returns:
         the path ``[K + 1]``, shape ``[0]`` where none was found; a lower bound; the penalty.
     """
+    points, blocks = row.points, row.blocks
     num_points = points.size
     zero = num_points - num_points  # no literal: numba would compile the callees once more for it
     origin = blocks[-1, 1] / num_points
     # No sum about the mean is above (m spread)**(1/2) / 2.
     reach = 0.51 * np.sqrt(num_points * spread) + 8.0 * UNIT_ROUNDING * num_points * abs(origin)
-    first, second, value = work[0], work[1], work[2]
-    total, moved = exact_sums(points, origin, reach, first, second)
+    total, moved = exact_sums(points, origin, reach, work.first, work.second)
     path: IndexArray = np.empty(zero, dtype=np.int64)
     fewer, more = zero, zero
     fewer_cost, more_cost = 0.0, 0.0
     for _ in range(MOST_PENALTIES):
-        least = least_path_value(first, second, work[3], work[4], penalty, value, parent)
-        path = path_to(parent, num_points)
+        least = least_path_value(work, penalty)
+        path = path_to(work.parent, num_points)
         found = path.size - 1
         if found == num_cells:
             return path, least_cost_of_cells(least, total, moved, penalty, num_cells), penalty
@@ -110,8 +102,9 @@ def has_more_values(points: Points, most: int) -> bool:
 
 
 @kernel
-def cost_of_one(points: Points, blocks: FloatArray) -> tuple[float, float]:
+def cost_of_one(row: Row) -> tuple[float, float]:
     """The cost of all points as one cell, and a number below it by what rounding may have done."""
+    points, blocks = row.points, row.blocks
     zero = points.size - points.size
     total = cell_cost(blocks, zero, blocks.shape[0] - 1)
     largest = max(abs(np.float64(points[0])), abs(np.float64(points[-1])))
@@ -144,11 +137,8 @@ def few_points_optimum(
     boundaries = np.full((num_rows, num_cells + 1), num_points, dtype=np.int64)
     cost, lower, penalties = np.zeros(num_rows), np.zeros(num_rows), np.zeros(num_rows)
     is_done = np.ones(num_rows, dtype=np.bool_)
-    work = np.zeros((5, num_points + 1 + LANES))
-    parent = np.empty(num_points + 1 + LANES, dtype=np.int32)
-    for i in range(work.shape[1]):
-        work[3, i], work[4, i] = 1.0 / i, 1.0 / (num_points - i)
-    mass = np.empty(num_points - num_points)
+    work = point_work(num_points)
+    no_mass = np.empty(num_points - num_points)
     share = 0.0
     for r in range(num_rows):
         if not has_more_values(points[r], num_cells):
@@ -156,22 +146,20 @@ def few_points_optimum(
             for k in range(index.size):  # by a loop, for the reason given in ``nodes.py``
                 boundaries[r, k] = index[k]
             continue
-        total, below = cost_of_one(points[r], blocks[r])
+        row = Row(points[r], no_mass, blocks[r])
+        total, below = cost_of_one(row)
         if num_cells == 1:
             boundaries[r, 0], cost[r], lower[r] = 0, total, below
             continue
         penalty = share * total if share > 0.0 else 4.0 * total / np.float64(num_cells) ** 3
-        path, bound, penalty = optimum_of_points(
-            points[r], blocks[r], total, num_cells, penalty, work, parent
-        )
+        path, bound, penalty = optimum_of_points(row, total, num_cells, penalty, work)
         is_done[r] = path.size > 0
         for k in range(1, path.size - 1):
             is_done[r] = is_done[r] and points[r, path[k] - 1] != points[r, path[k]]
         if is_done[r]:
             for k in range(path.size):
                 boundaries[r, k] = path[k]
-            rows, _ = node_rows(points[r], mass, blocks[r], path)
-            cost[r] = partition_cost(rows, np.arange(path.size, dtype=np.int64))
+            cost[r] = partition_cost(nodes_at(row, path).rows, np.arange(path.size, dtype=np.int64))
             lower[r] = min(cost[r], bound)
             is_done[r] = cost[r] - lower[r] <= LARGEST_GAP * cost[r]
         if penalty > 0.0 and total > 0.0:
@@ -180,37 +168,32 @@ def few_points_optimum(
     return boundaries, cost, lower, penalties, is_done
 
 
-def optimum_of_nodes(
-    points: Points, mass: FloatArray, blocks: FloatArray, num_cells: int, penalty: float = 0.0
-) -> tuple[IndexArray, float, float]:
+def optimum_of_nodes(row: Row, num_cells: int, penalty: float = 0.0) -> Partition:
     """The exact weighted 1-D K-means partition of one row of few points, whatever their scale.
 
+    Its boundaries split no run of ties, and the bound equals the cost up to rounding.
+
     Args:
-        points: sorted, ties allowed, shape ``[m]``.
-        mass: positive, shape ``[m]``, or ``[0]`` where all are 1.
-        blocks: ``block_prefix`` of the row.
+        row: the points.
         num_cells: K >= 1.
         penalty: a good guess, or 0.
-
-    Returns:
-        boundaries ``[min(K, number of distinct points) + 1]``, which split no run of ties; the cost; a
-        lower bound of the cost of every such partition, equal to it up to rounding.
     """
-    index = tie_ends(points)
+    index = tie_ends(row.points)
     distinct = index.size - 1
     if distinct <= num_cells:
-        return index, 0.0, 0.0
+        return Partition(index, 0.0, 0.0)
     if num_cells == 1:
-        return np.array([0, points.size]), *cost_of_one(points, blocks)
-    rows, edges = node_rows(points, mass, blocks, index)
+        return Partition(np.array([0, row.points.size]), *cost_of_one(row))
+    nodes = nodes_at(row, index)
     if not penalty > 0.0:
-        penalty = 4.0 * cost_of_one(points, blocks)[0] / num_cells**3
+        penalty = 4.0 * cost_of_one(row)[0] / num_cells**3
         stride = distinct // (NODES_OF_FEW * num_cells)
         if stride > 1:
             # Nodes apart find the penalty; near the ends, where weights are few, all are nodes.
             ends = np.arange(2 * num_cells)
             few = np.unique(np.concatenate((ends, np.arange(0, distinct, stride), distinct - ends)))
-            _, _, penalty = node_search(index[few], rows[few], edges[few], num_cells, penalty, True)
-    path, bound, _ = node_search(index, rows, edges, num_cells, penalty, False)
-    cost = partition_cost(rows, path)
-    return index[path], cost, min(cost, bound)
+            coarse = Nodes(nodes.places[few], nodes.rows[few], nodes.edges[few])
+            _, _, penalty = node_search(coarse, num_cells, penalty, is_centred=True)
+    path, bound, _ = node_search(nodes, num_cells, penalty, is_centred=False)
+    cost = partition_cost(nodes.rows, path)
+    return Partition(index[path], cost, min(cost, bound))

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from fmq_theory.kernels.kmeans1d.paths import path_to
 from fmq_theory.kernels.runtime.jit import kernel
 from fmq_theory.kernels.sums.cells import cell_cost
 
@@ -49,7 +50,7 @@ def cheapest_path(
     prefix: FloatArray,
     penalty: float,
     value: FloatArray,
-    parent: IndexArray,
+    parent: NDArray[np.int32],
     candidates: IndexArray,
     begins: IndexArray,
 ) -> IndexArray:
@@ -104,15 +105,4 @@ def cheapest_path(
         if first <= num_points:
             tail += 1
             candidates[tail], begins[tail] = j, first
-    num_cells = 0
-    j = num_points
-    while j > 0:
-        j = parent[j]
-        num_cells += 1
-    boundaries = np.empty(num_cells + 1, dtype=np.int64)
-    j = num_points
-    for k in range(num_cells, -1, -1):
-        boundaries[k] = j
-        if k > 0:
-            j = parent[j]
-    return boundaries
+    return path_to(parent, num_points)

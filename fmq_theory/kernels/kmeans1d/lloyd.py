@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.kernels.kmeans1d.nodes import node_rows, rank_near
-from fmq_theory.kernels.kmeans1d.partition import partition_cost
+from fmq_theory.kernels.kmeans1d.nodes import nodes_at, rank_near
+from fmq_theory.kernels.kmeans1d.paths import partition_cost
+from fmq_theory.kernels.kmeans1d.problem import Row
 from fmq_theory.kernels.runtime.jit import kernel
 from fmq_theory.kernels.sums.cells import cell_means
 
@@ -12,22 +13,17 @@ __all__ = ["polished"]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
-Points = NDArray[np.floating]
 
 # What a few sweeps leave is smooth from cell to cell and goes away slowly.
 SWEEPS = 12
 
 
 @kernel
-def polished(
-    points: Points, mass: FloatArray, blocks: FloatArray, boundaries: IndexArray, enough: float
-) -> tuple[IndexArray, float]:
+def polished(row: Row, boundaries: IndexArray, enough: float) -> tuple[IndexArray, float]:
     """A partition of lower cost: each boundary goes to the middle between the means beside it.
 
     Args:
-        points: sorted, shape ``[m]``.
-        mass: shape ``[m]``, or ``[0]`` where all are 1.
-        blocks: from ``block_prefix``.
+        row: the points.
         boundaries: of a partition into K cells, shape ``[K + 1]``.
         enough: the last sweep is the first that lowers the cost by less.
 
@@ -35,18 +31,18 @@ def polished(
         boundaries ``[K + 1]``, and the cost.
     """
     cells = np.arange(boundaries.size, dtype=np.int64)
-    rows, _ = node_rows(points, mass, blocks, boundaries)
+    rows = nodes_at(row, boundaries).rows
     cost = partition_cost(rows, cells)
     for _ in range(SWEEPS):
         means = cell_means(rows, cells)
         moved = boundaries.copy()
         for k in range(1, means.size):
-            moved[k] = rank_near(points, 0.5 * means[k - 1] + 0.5 * means[k], boundaries[k])
+            moved[k] = rank_near(row.points, 0.5 * means[k - 1] + 0.5 * means[k], boundaries[k])
             if moved[k] <= moved[k - 1]:
                 return boundaries, cost
         if moved[-1] <= moved[-2]:
             return boundaries, cost
-        moved_rows, _ = node_rows(points, mass, blocks, moved)
+        moved_rows = nodes_at(row, moved).rows
         moved_cost = partition_cost(moved_rows, cells)
         if not moved_cost < cost:
             return boundaries, cost

@@ -17,15 +17,15 @@ be too wide for such errors, cells are computed in double-double.
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.kernels.kmeans1d.batches import UNIT_ROUNDING, advance
-from fmq_theory.kernels.kmeans1d.node_lanes import LANES
+from fmq_theory.kernels.kmeans1d.batches import Frame, Walk, advance
+from fmq_theory.kernels.kmeans1d.problem import Nodes
 from fmq_theory.kernels.runtime.jit import fused_multiply_add, kernel
-from fmq_theory.kernels.sums.double_double import two_sum
+from fmq_theory.kernels.runtime.simd import LANES
+from fmq_theory.kernels.sums.double_double import UNIT_ROUNDING, two_sum
 
 __all__ = ["fill_frame", "relaxed_values"]
 
 FloatArray = NDArray[np.float64]
-IndexArray = NDArray[np.int64]
 
 # Of a frame, in penalties; see ``frame_of``. A cell of the optimum has W R**2 of about 2, four have 100.
 WIDEST_FRAME = 128.0
@@ -84,7 +84,7 @@ def fill_frame(
 
 @kernel
 def frame_of(
-    rows: FloatArray, edges: FloatArray, is_reversed: bool, low: int, step: int, wanted: int, most: float
+    nodes: Nodes, is_reversed: bool, low: int, step: int, wanted: int, most: float
 ) -> tuple[int, float, float, bool]:
     """End, origin and R of a frame of the steps low .. end-1, step < end <= wanted, and whether it will do.
 
@@ -92,6 +92,7 @@ def frame_of(
     which is W R**2 at most and estimated here, is <= most. The longest of a few such frames; the shortest,
     up to ``step``, where none will do.
     """
+    rows, edges = nodes.rows, nodes.edges
     last = rows.shape[0] - 1
     end = wanted
     while True:
@@ -109,19 +110,12 @@ def frame_of(
 
 
 @kernel
-def rounding_of_sums(
-    index: IndexArray,
-    rows: FloatArray,
-    edges: FloatArray,
-    is_reversed: bool,
-    low: int,
-    end: int,
-    is_count: bool,
-) -> float:
+def rounding_of_sums(nodes: Nodes, is_reversed: bool, low: int, end: int, is_count: bool) -> float:
     """What the rounding of the double-double sums can do to a cell between the steps low .. end-1.
 
     Each addition is off by 2**-103 of the sum at most; there are 16 a block of 64 points and 16 a node.
     """
+    index, rows, edges = nodes.places, nodes.rows, nodes.edges
     last = rows.shape[0] - 1
     left, right = (last + 1 - end, last - low) if is_reversed else (low, end - 1)
     additions = 0.25 * (index[right] - index[left]) + 64.0
@@ -143,9 +137,7 @@ def are_counts(rows: FloatArray) -> bool:
 
 @kernel
 def relaxed_values(
-    index: IndexArray,
-    rows: FloatArray,
-    edges: FloatArray,
+    nodes: Nodes,
     slack: FloatArray,
     penalty: float,
     is_reversed: bool,
@@ -155,56 +147,39 @@ def relaxed_values(
     """Lower bounds of V at every step; see the top of this file.
 
     Args:
-        index: the nodes, shape ``[N]``.
-        rows: running sums at the nodes, from ``prefix_rows``, shape ``[N, 6]``.
-        edges: the last point before and the first point after each node, shape ``[N, 2]``.
+        nodes: N of them.
         slack: in [0, penalty], and 0 at both ends, shape ``[N]``.
         penalty: > 0, in the units of the cost.
         is_reversed: whether steps go from the last node to the first; node = N - 1 - step then.
         value: the result, by step, shape ``[N]``.
         parent: the step before each step on its best path, shape ``[N]``, or ``[0]`` for none.
     """
+    rows = nodes.rows
     num_nodes = rows.shape[0]
     zero = num_nodes - num_nodes  # no literal: numba would compile the callees once more for it
     capacity, s, low, size = zero, zero + 1, zero, zero + WIDE_ROWS
     mass, first, second = np.zeros(0), np.zeros(0), np.zeros(0)
     is_count = are_counts(rows)
     by_step = slack[::-1].copy() if is_reversed else slack
+    walk = Walk(value, parent, by_step, penalty, rows, is_reversed)
     value[0] = 0.0
     while s < num_nodes:
         wanted = min(num_nodes, s + max(WIDE_ROWS, 3 * (s - low)))
         most = WIDEST_FRAME * penalty if num_nodes > FEW_NODES else 0.0
-        end, origin, radius, is_good = frame_of(rows, edges, is_reversed, low, s, wanted, most)
-        if not is_good:
+        end, origin, radius, is_precise = frame_of(nodes, is_reversed, low, s, wanted, most)
+        if not is_precise:
             end = min(num_nodes, s + WIDE_ROWS)
         if end - low > capacity:
             capacity = max(1024, 2 * (end - low))
             # Zeros, for lanes beyond the frame are computed too, and not used.
             mass, first = np.zeros(capacity + LANES), np.zeros(capacity + LANES)
             second = np.zeros(capacity + LANES)
-        charge = rounding_of_sums(index, rows, edges, is_reversed, low, end, is_count)
-        if is_good:
+        charge = rounding_of_sums(nodes, is_reversed, low, end, is_count)
+        if is_precise:
             largest = fill_frame(rows, low, end, origin, is_reversed, mass, first, second)
             weight = 0.0 if is_count else mass[end - 1 - low]
             spread = 2.0 * second[end - 1 - low] + radius * (2.0 * largest + radius * weight)
             charge += 3.0 * UNIT_ROUNDING * 1.001 * spread
-        low, size = advance(
-            value,
-            parent,
-            by_step,
-            penalty,
-            mass,
-            first,
-            second,
-            charge,
-            is_count,
-            rows,
-            is_good,
-            is_reversed,
-            low,
-            end,
-            s,
-            low,
-            size,
-        )
+        frame = Frame(mass, first, second, charge, is_count, is_precise, low, end)
+        low, size = advance(walk, frame, s, low, size)
         s = end

@@ -3,12 +3,22 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from fmq_theory.kernels.kmeans1d.problem import Blocks, Nodes, Row
 from fmq_theory.kernels.runtime.jit import kernel
 from fmq_theory.kernels.sums.cells import cell_cost
 from fmq_theory.kernels.sums.double_double import dd_add, dd_multiply, two_product, two_sum
 from fmq_theory.kernels.sums.prefix import BLOCK
 
-__all__ = ["cut_blocks", "equal_cost_nodes", "node_rows", "place_within", "rank_near", "tie_ends"]
+__all__ = [
+    "cut_blocks",
+    "equal_cost_nodes",
+    "last_within",
+    "nodes_at",
+    "place_within",
+    "rank_near",
+    "root_sum",
+    "tie_ends",
+]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
@@ -17,23 +27,12 @@ Points = NDArray[np.floating]
 
 
 @kernel
-def node_rows(
-    points: Points, mass: FloatArray, blocks: FloatArray, index: IndexArray
-) -> tuple[FloatArray, FloatArray]:
-    """Running sums and neighbours of ascending nodes.
+def nodes_at(row: Row, index: IndexArray) -> Nodes:
+    """Nodes at ascending places in [0, m], shape ``[N]``.
 
     Sums within a block of 64 start at zero and are compensated, then added to those before the block.
-
-    Args:
-        points: sorted, shape ``[m]``.
-        mass: shape ``[m]``, or ``[0]`` where all are 1.
-        blocks: from ``block_prefix``.
-        index: ascending, in [0, m], shape ``[N]``.
-
-    Returns:
-        rows as those of ``prefix_rows``, shape ``[N, 6]``; the last point before and the first point after
-        each node (where there is none, the nearest), shape ``[N, 2]``.
     """
+    points, mass, blocks = row
     rows = np.empty((index.size, 6))
     edges = np.empty((index.size, 2))
     last = points.size - 1
@@ -73,7 +72,7 @@ def node_rows(
         rows[j, 3], rows[j, 4] = dd_add(before[3], before[4], s, s_lo)
         edges[j, 0] = points[max(stop - 1, 0)]
         edges[j, 1] = points[min(stop, last)]
-    return rows, edges
+    return Nodes(index, rows, edges)
 
 
 @kernel
@@ -135,28 +134,21 @@ def tie_ends(points: Points) -> IndexArray:
 
 @kernel
 def cut_blocks(
-    points: Points,
-    index: IndexArray,
-    least: FloatArray,
-    greatest: FloatArray,
-    is_alive: BoolArray,
-    is_kept: BoolArray,
-    parts: NDArray[np.uint8],
-) -> tuple[IndexArray, FloatArray, FloatArray, BoolArray]:
+    points: Points, index: IndexArray, blocks: Blocks, is_kept: BoolArray, parts: NDArray[np.uint8]
+) -> tuple[IndexArray, Blocks]:
     """Cuts blocks into parts; drops nodes that are not kept and border on none that is alive.
 
     Args:
         points: shape ``[m]``.
         index: nodes, shape ``[N]``.
-        least: a number for each block, which its parts inherit, shape ``[N - 1]``.
-        greatest: another.
-        is_alive: of blocks, shape ``[N - 1]``.
+        blocks: between them; what is known of a block holds for its parts.
         is_kept: of nodes, shape ``[N]``.
         parts: of blocks that are alive, >= 1, shape ``[N - 1]``.
 
     Returns:
-        index, least, greatest and is_alive of the new nodes.
+        the new nodes, and the blocks between them.
     """
+    least, greatest, is_alive = blocks
     num_blocks = is_alive.size
     most = 1
     for t in range(num_blocks):
@@ -181,14 +173,14 @@ def cut_blocks(
             new_least[count - 1], new_greatest[count - 1] = least[t], greatest[t]
             new_alive[count - 1] = alive
             count += 1
-    return new[:count], new_least[: count - 1], new_greatest[: count - 1], new_alive[: count - 1]
+    inner = count - 1
+    return new[:count], Blocks(new_least[:inner], new_greatest[:inner], new_alive[:inner])
 
 
 @kernel
-def cut_by_cost(
-    points: Points, mass: FloatArray, start: int, stop: int, largest: float, nodes: IndexArray, count: int
-) -> int:
+def cut_by_cost(row: Row, start: int, stop: int, largest: float, nodes: IndexArray, count: int) -> int:
     """Appends nodes after ``start`` up to ``stop``, as far apart as a cost of ``largest`` allows."""
+    points, mass = row.points, row.mass
     origin = np.float64(points[start])
     w = f = s = 0.0
     for i in range(start, stop):
@@ -207,8 +199,32 @@ def cut_by_cost(
 
 
 @kernel
-def nodes_within(points: Points, mass: FloatArray, blocks: FloatArray, largest: float) -> IndexArray:
+def last_within(rows: FloatArray, start: int, stride: int, largest: float) -> int:
+    """The last place to which a cell from ``start`` costs at most ``largest``; ``start`` where there is none.
+
+    Args:
+        rows: running sums, shape ``[N, 6]``.
+        start: the cell's first place.
+        stride: a guess of how far it reaches.
+        largest: of the cost.
+    """
+    inside, outside = start, rows.shape[0]
+    probe = start + stride
+    while inside + 1 < outside:
+        if probe <= inside or probe >= outside:
+            probe = (inside + outside) // 2
+        if cell_cost(rows, start, probe) <= largest:
+            inside = probe
+            probe = start + 2 * (probe - start)
+        else:
+            outside = probe
+    return inside
+
+
+@kernel
+def nodes_within(row: Row, largest: float) -> IndexArray:
     """Nodes between which the cost is at most about ``largest``, or the points are equal."""
+    points, blocks = row.points, row.blocks
     num_blocks = blocks.shape[0] - 1
     nodes = np.empty(1024, dtype=np.int64)
     nodes[0] = 0
@@ -222,16 +238,7 @@ def nodes_within(points: Points, mass: FloatArray, blocks: FloatArray, largest: 
                 longer[t] = nodes[t]
             nodes = longer
         # The most whole blocks that cost no more; the last stride is a guess.
-        inside, outside = block, num_blocks + 1
-        probe = block + stride
-        while inside + 1 < outside:
-            if probe <= inside or probe >= outside:
-                probe = (inside + outside) // 2
-            if cell_cost(blocks, block, probe) <= largest:
-                inside = probe
-                probe = block + 2 * (probe - block)
-            else:
-                outside = probe
+        inside = last_within(blocks, block, stride, largest)
         start, stop = BLOCK * block, min(points.size, BLOCK * max(inside, block + 1))
         if inside > block:
             nodes[count] = stop
@@ -239,7 +246,7 @@ def nodes_within(points: Points, mass: FloatArray, blocks: FloatArray, largest: 
             stride = inside - block
             block = inside
         else:
-            count = cut_by_cost(points, mass, start, stop, largest, nodes, count)
+            count = cut_by_cost(row, start, stop, largest, nodes, count)
             stride = 1
             block += 1
     kept = 1
@@ -263,9 +270,7 @@ def root_sum(rows: FloatArray, most: int) -> float:
 
 
 @kernel
-def equal_cost_nodes(
-    points: Points, mass: FloatArray, blocks: FloatArray, num_nodes: int
-) -> tuple[IndexArray, FloatArray, FloatArray, float]:
+def equal_cost_nodes(row: Row, num_nodes: int) -> tuple[Nodes, float]:
     """About ``num_nodes`` nodes between which the cost is nearly the same.
 
     Equal costs mean a node density proportional to f**(1/3), that of the optimal partition itself: a cell
@@ -273,13 +278,12 @@ def equal_cost_nodes(
     blocks with outliers are cut, the sum is renewed from the nodes found.
 
     Returns:
-        index ``[N]``; its ``node_rows``; the sum of the cube roots.
+        the nodes; the sum of the cube roots.
     """
-    total = root_sum(blocks, 4 * num_nodes)
+    total = root_sum(row.blocks, 4 * num_nodes)
     while True:
-        index = nodes_within(points, mass, blocks, (total / num_nodes) ** 3)
-        rows, edges = node_rows(points, mass, blocks, index)
-        renewed = root_sum(rows, 4 * num_nodes)
-        if 2 * index.size > num_nodes or not renewed < 0.9 * total:
-            return index, rows, edges, renewed
+        nodes = nodes_at(row, nodes_within(row, (total / num_nodes) ** 3))
+        renewed = root_sum(nodes.rows, 4 * num_nodes)
+        if 2 * nodes.places.size > num_nodes or not renewed < 0.9 * total:
+            return nodes, renewed
         total = renewed

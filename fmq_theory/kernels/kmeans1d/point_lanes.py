@@ -17,7 +17,17 @@ from numba import types  # pyright: ignore[reportMissingTypeStubs]
 from numba.core import cgutils  # pyright: ignore[reportMissingTypeStubs]
 from numba.extending import intrinsic  # pyright: ignore[reportMissingTypeStubs]
 
-from fmq_theory.kernels.kmeans1d.node_lanes import LANES, constant, splat
+from fmq_theory.kernels.runtime.simd import (
+    INDEX,
+    LANES,
+    REAL,
+    VECTOR,
+    array_data,
+    constant,
+    slots_of,
+    splat,
+    vector_at,
+)
 
 __all__ = ["best_starts_of_points", "starts_near_the_best"]
 
@@ -25,9 +35,6 @@ _ir = cast(Any, ir)
 _types = cast(Any, types)
 _cgutils = cast(Any, cgutils)
 
-_REAL = _ir.DoubleType()
-_INDEX = _ir.IntType(64)
-_VECTOR = _ir.VectorType(_REAL, LANES)
 _SHORT = _ir.VectorType(_ir.IntType(32), LANES)
 
 _REALS = _types.Array(_types.float64, 1, "C")
@@ -36,33 +43,18 @@ _TABLE = _types.Array(_types.float64, 2, "C")
 _WHOLE = _types.int64
 
 
-def _data(context: Any, builder: Any, signature: Any, args: Any, position: int) -> Any:
-    return context.make_array(signature.args[position])(context, builder, args[position])
-
-
-def _at(builder: Any, pointer: Any, index: Any, kind: Any = _VECTOR) -> Any:
-    return builder.bitcast(builder.gep(pointer, [index]), kind.as_pointer())
-
-
 def _load(builder: Any, pointer: Any, index: Any) -> Any:
-    return builder.load(_at(builder, pointer, index), align=8)
+    return builder.load(vector_at(builder, pointer, index), align=8)
 
 
 def _counter(builder: Any, begin: Any) -> Any:
     """Eight successive numbers from an integer on, as reals."""
-    steps = _ir.Constant(_VECTOR, [float(lane) for lane in range(LANES)])
-    return builder.fadd(splat(builder, builder.sitofp(begin, _REAL)), steps)
+    steps = _ir.Constant(VECTOR, [float(lane) for lane in range(LANES)])
+    return builder.fadd(splat(builder, builder.sitofp(begin, REAL)), steps)
 
 
 def _less_square(builder: Any, before: Any, moment: Any, inverse: Any) -> Any:
     return builder.fsub(before, builder.fmul(builder.fmul(moment, moment), inverse))
-
-
-def _slots(builder: Any, starts: Any) -> Any:
-    slots = [_cgutils.alloca_once(builder, _VECTOR) for _ in starts]
-    for slot, start in zip(slots, starts, strict=True):
-        builder.store(start, slot)
-    return slots
 
 
 def _best_starts(
@@ -82,13 +74,13 @@ def _best_starts(
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = [_data(context, builder, signature, args, position).data for position in (0, 1, 2, 7)]
+        data = [array_data(context, builder, signature, args, position).data for position in (0, 1, 2, 7)]
         value, first, inverse, parent = data
         low, high, row = args[3:6]
         of_rows = _load(builder, first, row)
-        begin = splat(builder, builder.sitofp(low, _REAL))
-        best, chosen, here = slots = _slots(builder, (constant(np.inf), begin, begin))
-        with _cgutils.for_range_slice(builder, low, high, _INDEX(1), intp=_INDEX, inc=True) as (t, _):
+        begin = splat(builder, builder.sitofp(low, REAL))
+        best, chosen, here = slots = slots_of(builder, (constant(np.inf), begin, begin))
+        with _cgutils.for_range_slice(builder, low, high, INDEX(1), intp=INDEX, inc=True) as (t, _):
             moment = builder.fsub(of_rows, splat(builder, builder.load(builder.gep(first, [t]))))
             before = splat(builder, builder.load(builder.gep(value, [t])))
             divisors = _load(builder, inverse, builder.sub(row, t))
@@ -99,9 +91,9 @@ def _best_starts(
             builder.store(builder.select(better, now, start), chosen)
             builder.store(builder.fadd(now, constant(1.0)), here)
         with_penalty = builder.fadd(builder.load(best), splat(builder, args[6]))
-        builder.store(with_penalty, _at(builder, value, row), align=8)
+        builder.store(with_penalty, vector_at(builder, value, row), align=8)
         starts = builder.fptosi(builder.load(chosen), _SHORT)
-        builder.store(starts, _at(builder, parent, row, _SHORT), align=4)
+        builder.store(starts, vector_at(builder, parent, row, _SHORT), align=4)
         return context.get_dummy_value()
 
     return _types.void(_REALS, _REALS, _REALS, _WHOLE, _WHOLE, _WHOLE, _types.float64, _SHORTS), generate
@@ -126,17 +118,17 @@ def _starts_near(
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value, first = (_data(context, builder, signature, args, position).data for position in (0, 1))
-        table = _data(context, builder, signature, args, 2)
-        out = _data(context, builder, signature, args, 7).data
+        value, first = (array_data(context, builder, signature, args, position).data for position in (0, 1))
+        table = array_data(context, builder, signature, args, 2)
+        out = array_data(context, builder, signature, args, 7).data
         low, high, row, tolerance = args[3:7]
         size = _cgutils.unpack_tuple(builder, table.shape, 1)[0]
-        shift = builder.sub(builder.sub(size, _INDEX(LANES + 1)), row)
+        shift = builder.sub(builder.sub(size, INDEX(LANES + 1)), row)
         of_row = splat(builder, builder.load(builder.gep(first, [row])))
         margin = splat(builder, tolerance)
         begin = _counter(builder, low)
-        slots = _slots(builder, (constant(np.inf), begin, begin, begin))
-        with _cgutils.for_range_slice(builder, low, high, _INDEX(LANES), intp=_INDEX, inc=True) as (t, _):
+        slots = slots_of(builder, (constant(np.inf), begin, begin, begin))
+        with _cgutils.for_range_slice(builder, low, high, INDEX(LANES), intp=INDEX, inc=True) as (t, _):
             moment = builder.fsub(of_row, _load(builder, first, t))
             divisors = _load(builder, table.data, builder.add(t, shift))
             total = _less_square(builder, _load(builder, value, t), moment, divisors)
@@ -149,7 +141,7 @@ def _starts_near(
             builder.store(builder.select(near, now, right), slots[2])
             builder.store(builder.fadd(now, constant(float(LANES))), slots[3])
         for line, slot in enumerate(slots[:3]):
-            builder.store(builder.load(slot), _at(builder, out, _INDEX(LANES * line)), align=8)
+            builder.store(builder.load(slot), vector_at(builder, out, INDEX(LANES * line)), align=8)
         return context.get_dummy_value()
 
     kinds = (_REALS, _REALS, _REALS, _WHOLE, _WHOLE, _WHOLE, _types.float64, _TABLE)

@@ -24,24 +24,55 @@ nothing. V(s - 1) stands for V(s), which is not known yet and not below it.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.kernels.kmeans1d.node_lanes import LANES
 from fmq_theory.kernels.kmeans1d.point_lanes import best_starts_of_points, starts_near_the_best
 from fmq_theory.kernels.runtime.jit import kernel
-from fmq_theory.kernels.sums.double_double import two_sum
+from fmq_theory.kernels.runtime.simd import LANES
+from fmq_theory.kernels.sums.double_double import UNIT_ROUNDING, two_sum
 
-__all__ = ["exact_sums", "least_cost_of_cells", "least_path_value"]
+__all__ = ["PointWork", "exact_sums", "least_cost_of_cells", "least_path_value", "point_work"]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
 Points = NDArray[np.floating]
 
-UNIT_ROUNDING = 2.0**-53
 # Groups of eight rows a batch.
 GROUPS = 8
+
+
+class PointWork(NamedTuple):
+    """Arrays of eight numbers more than a row of m points has places, shape ``[m + 9]`` each.
+
+    Attributes:
+        first: sums of z, from ``exact_sums``.
+        second: sums of z**2, from ``exact_sums``.
+        inverse: 1 / n at n.
+        backward: the same from the end: 1 / n at m - n.
+        value: U.
+        parent: the step before each on its best path.
+    """
+
+    first: FloatArray
+    second: FloatArray
+    inverse: FloatArray
+    backward: FloatArray
+    value: FloatArray
+    parent: NDArray[np.int32]
+
+
+@kernel
+def point_work(num_points: int) -> PointWork:
+    """Workspace for rows of so many points."""
+    size = num_points + 1 + LANES
+    inverse, backward = np.empty(size), np.empty(size)
+    for i in range(size):
+        inverse[i], backward[i] = 1.0 / i, 1.0 / (num_points - i)
+    first, second, value = np.zeros(size), np.zeros(size), np.zeros(size)
+    return PointWork(first, second, inverse, backward, value, np.empty(size, dtype=np.int32))
 
 
 @kernel
@@ -55,7 +86,7 @@ def exact_sums(
         origin: near the mean.
         reach: an upper bound of all |sums of z|; > 0.
         first: filled without error, shape ``[m + 1]`` at least.
-        second: filled, off by ten times 2**-53 of the last at most; likewise.
+        second: filled, off by ten times 2**-53 of the last at most, shape ``[m + 1]`` at least.
 
     Returns:
         the sum of z**2; the square root of that of (z - (point - origin))**2; up to rounding, both.
@@ -121,26 +152,15 @@ def near_best(
 
 
 @kernel
-def least_path_value(
-    first: FloatArray,
-    second: FloatArray,
-    inverse: FloatArray,
-    backward: FloatArray,
-    penalty: float,
-    value: FloatArray,
-    parent: NDArray[np.int32],
-) -> float:
+def least_path_value(work: PointWork, penalty: float) -> float:
     """The least cost + penalty * cells up to rounding, U(m) + S / 2; see the top of this file.
 
     Args:
-        first: from ``exact_sums``, and eight numbers more, shape ``[m + 9]``.
-        second: likewise.
-        inverse: 1 / n at n, shape ``[m + 9]``.
-        backward: the same from the end: 1 / n at m - n, shape ``[m + 9]``.
+        work: with the sums of ``exact_sums``; ``value`` and ``parent`` are filled.
         penalty: > 0.
-        value: workspace, shape ``[m + 9]``.
-        parent: filled with the step before each on its best path, shape ``[m + 9]``.
     """
+    first, second, inverse, backward = work.first, work.second, work.inverse, work.backward
+    value, parent = work.value, work.parent
     num_points = value.size - 1 - LANES
     zero = num_points - num_points  # no literal: numba would compile the callees once more for it
     lanes = np.empty((3, LANES))

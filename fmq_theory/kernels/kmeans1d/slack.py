@@ -34,6 +34,7 @@ By 1 also v - u = 2 (mu - u) = 2 (v - mu).
 import numpy as np
 from numpy.typing import NDArray
 
+from fmq_theory.kernels.kmeans1d.problem import Blocks, Nodes
 from fmq_theory.kernels.runtime.jit import fused_multiply_add, kernel
 from fmq_theory.kernels.sums.cells import cell_cost
 from fmq_theory.kernels.sums.double_double import two_sum
@@ -68,20 +69,18 @@ def gain_of_split(rows: FloatArray, start: int, middle: int, stop: int, origin: 
 
 
 @kernel
-def least_and_greatest_means(
-    rows: FloatArray, edges: FloatArray, penalty: float
-) -> tuple[FloatArray, FloatArray]:
+def least_and_greatest_means(nodes: Nodes, penalty: float) -> tuple[FloatArray, FloatArray]:
     """Bounds of the means of cells of an optimal partition.
 
     Args:
-        rows: running sums at the nodes, shape ``[N, 6]``.
-        edges: of ``node_rows``, shape ``[N, 2]``.
+        nodes: N of them.
         penalty: > 0.
 
     Returns:
         least[t], of a cell that ends inside block t (between nodes t and t + 1), shape ``[N - 1]``;
         greatest[t], of a cell that begins inside block t, shape ``[N - 1]``.
     """
+    rows, edges = nodes.rows, nodes.edges
     num_blocks = rows.shape[0] - 1
     least, greatest = np.empty(num_blocks), np.empty(num_blocks)
     least[0] = edges[0, 1]
@@ -131,18 +130,15 @@ def least_and_greatest_means(
 
 
 @kernel
-def block_slack(
-    rows: FloatArray, edges: FloatArray, least: FloatArray, greatest: FloatArray, is_alive: NDArray[np.bool_]
-) -> FloatArray:
+def block_slack(nodes: Nodes, blocks: Blocks) -> FloatArray:
     """slack(block), rounded up, shape ``[N - 1]``; 0 for dead blocks and for those of a single value.
 
     Args:
-        rows: running sums at the nodes, shape ``[N, 6]``.
-        edges: of ``node_rows``, shape ``[N, 2]``.
-        least: of the mean of a cell that ends in each block, shape ``[N - 1]``.
-        greatest: of the mean of a cell that begins in each block, shape ``[N - 1]``.
-        is_alive: whether a boundary may lie inside, shape ``[N - 1]``.
+        nodes: N of them.
+        blocks: between them.
     """
+    least, greatest, is_alive = blocks
+    rows, edges = nodes.rows, nodes.edges
     slack = np.zeros(is_alive.size)
     for t in range(is_alive.size):
         low, high = edges[t, 1], edges[t + 1, 0]

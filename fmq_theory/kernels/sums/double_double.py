@@ -5,9 +5,12 @@ Reference: Dekker 1971; Hida, Li, Bailey 2001, "Algorithms for quad-double preci
 
 from fmq_theory.kernels.runtime.jit import fused_multiply_add, kernel
 
-__all__ = ["dd_add", "dd_divide", "dd_multiply", "dd_subtract", "two_product", "two_sum"]
+__all__ = ["UNIT_ROUNDING", "dd_add", "dd_divide", "dd_multiply", "dd_subtract", "two_product", "two_sum"]
 
 DoubleDouble = tuple[float, float]
+
+# Of float64: half the distance from 1 to the next number.
+UNIT_ROUNDING = 2.0**-53
 
 
 @kernel

@@ -5,23 +5,15 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from fmq_theory.kernels.kmeans1d.batches import path_to
 from fmq_theory.kernels.kmeans1d.link_path import cheapest_path
-from fmq_theory.kernels.kmeans1d.node_lanes import (
-    LANES,
-    TINY_MASS,
-    best_starts,
-    best_starts_and_bounds,
-    best_starts_and_bounds_of_counts,
-    best_starts_of_counts,
-)
+from fmq_theory.kernels.kmeans1d.node_lanes import TINY_MASS, best_starts, best_starts_and_bounds
 from fmq_theory.kernels.kmeans1d.node_path import relaxed_values
-from fmq_theory.kernels.kmeans1d.nodes import node_rows
+from fmq_theory.kernels.kmeans1d.nodes import nodes_at
+from fmq_theory.kernels.kmeans1d.paths import path_to
 from fmq_theory.kernels.runtime.jit import kernel
-from fmq_theory.kernels.sums.prefix import block_prefix
+from fmq_theory.kernels.runtime.simd import LANES
+from tests.kernels.inputs import NO_MASS, row_of
 from tests.kernels.oracles import exact_costs
-
-NO_MASS = np.empty(0)
 
 
 @kernel
@@ -38,12 +30,12 @@ def starts_of_eight(
     """All four versions: four, four, two and two rows of ``out``."""
     m, f, s = sums[0], sums[1], sums[2]
     four, two = out[:4], out[8:10]
-    best_starts_and_bounds(value, m, f, s, offset, low, high, m, f, s, row, tolerance, four, 2)
+    best_starts_and_bounds(value, m, f, s, offset, low, high, m, f, s, row, False, tolerance, four, 2)
     four = out[4:8]
-    best_starts_and_bounds_of_counts(value, m, f, s, offset, low, high, m, f, s, row, tolerance, four, 2)
-    best_starts(value, m, f, s, offset, low, high, m, f, s, row, two, 2)
+    best_starts_and_bounds(value, m, f, s, offset, low, high, m, f, s, row, True, tolerance, four, 2)
+    best_starts(value, m, f, s, offset, low, high, m, f, s, row, False, two, 2)
     two = out[10:]
-    best_starts_of_counts(value, m, f, s, offset, low, high, m, f, s, row, two, 2)
+    best_starts(value, m, f, s, offset, low, high, m, f, s, row, True, two, 2)
 
 
 def least_values(
@@ -68,10 +60,10 @@ def solve(
     is_reversed: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Values by step, and the nodes of the best path."""
-    rows, edges = node_rows(points, mass, block_prefix(points, mass), index)
+    nodes = nodes_at(row_of(points, mass), index)
     value, parent = np.empty(index.size), np.empty(index.size, dtype=np.int32)
     slack = np.zeros(index.size) if slack is None else slack
-    relaxed_values(index, rows, edges, slack, penalty, is_reversed, value, parent)
+    relaxed_values(nodes, slack, penalty, is_reversed, value, parent)
     return value, path_to(parent, index.size - 1)
 
 
@@ -159,8 +151,9 @@ def test_equals_the_queue_on_many_nodes(kind: str, penalty: float, step: int) ->
         }[kind]()
     )
     index = np.append(np.arange(0, points.size, step), points.size).astype(np.int64)
-    rows, _ = node_rows(points, NO_MASS, block_prefix(points, NO_MASS), index)
-    expected, *work = np.empty(index.size), *np.empty((3, index.size), dtype=np.int64)
+    rows = nodes_at(row_of(points), index).rows
+    expected, parent = np.empty(index.size), np.empty(index.size, dtype=np.int32)
+    work = parent, *np.empty((2, index.size), dtype=np.int64)
     path = cheapest_path(rows, penalty, expected, *work)
     for is_reversed in (False, True):
         value, found = solve(points, NO_MASS, index, penalty, is_reversed=is_reversed)

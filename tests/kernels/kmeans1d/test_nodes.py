@@ -5,11 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmq_theory.kernels.kmeans1d.nodes import equal_cost_nodes, node_rows, place_within, rank_near, tie_ends
+from fmq_theory.kernels.kmeans1d.nodes import (
+    equal_cost_nodes,
+    last_within,
+    nodes_at,
+    place_within,
+    rank_near,
+    tie_ends,
+)
 from fmq_theory.kernels.sums.cells import cell_cost
-from fmq_theory.kernels.sums.prefix import block_prefix, prefix_rows
-
-NO_MASS = np.empty(0)
+from fmq_theory.kernels.sums.prefix import prefix_rows
+from tests.kernels.inputs import NO_MASS, prefix_moments, row_of
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -19,10 +25,10 @@ def test_rows_equal_those_of_the_prefix(dtype: type, weighted: bool) -> None:
     for size in (1, 63, 64, 65, 1000):
         points = np.sort(1e3 + rng.standard_normal(size)).astype(dtype)
         mass = rng.random(size) if weighted else NO_MASS
-        blocks = block_prefix(points, mass)
+        row = row_of(points, mass)
         index = np.unique(np.append(rng.integers(0, size + 1, 40), (0, size)))
-        rows, edges = node_rows(points, mass, blocks, index)
-        expected = prefix_rows(points, mass, blocks, index)
+        _, rows, edges = nodes_at(row, index)
+        expected = prefix_rows(*row, index)
         for high, low in ((0, 5), (1, 2), (3, 4)):
             scale = expected[-1, high]
             np.testing.assert_allclose(rows[:, high], expected[:, high], rtol=0, atol=1e-15 * scale)
@@ -58,7 +64,7 @@ def test_costs_between_nodes_are_nearly_equal(kind: str, size: int) -> None:
         "two": lambda: rng.integers(0, 2, size) + 0.0,
     }[kind]()
     points = np.sort(points.astype(np.float32))
-    index, rows, _, _ = equal_cost_nodes(points, NO_MASS, block_prefix(points, NO_MASS), 200)
+    (index, rows, _), _ = equal_cost_nodes(row_of(points), 200)
     assert index[0] == 0
     assert index[-1] == size
     assert (np.diff(index) > 0).all()
@@ -70,3 +76,20 @@ def test_costs_between_nodes_are_nearly_equal(kind: str, size: int) -> None:
     else:
         assert 100 <= index.size <= 400
         assert cost.max() < 30.0 * cost.mean()
+
+
+@given(
+    st.lists(st.floats(-4.0, 4.0), min_size=1, max_size=40, unique=True),
+    st.integers(0, 39),
+    st.integers(1, 50),
+    st.floats(0.0, 40.0),
+)
+def test_the_last_place_within_a_cost_is_that_of_a_plain_search(
+    points: list[float], start: int, stride: int, largest: float
+) -> None:
+    rows = prefix_moments(np.sort(np.array(points)), NO_MASS)
+    start %= len(points)
+    stop = start
+    while stop < len(points) and cell_cost(rows, start, stop + 1) <= largest:
+        stop += 1
+    assert last_within(rows, start, stride, largest) == stop

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmq_theory.kernels.kmeans1d import link_path, partition
-from fmq_theory.kernels.kmeans1d.partition import optimal_partition
+from fmq_theory.kernels.kmeans1d.link_path import cheapest_path
+from fmq_theory.kernels.kmeans1d.paths import partition_cost, splice
+from fmq_theory.kernels.kmeans1d.solve import optimum_of_sums
 from fmq_theory.kernels.sums.cells import cell_cost
-from fmq_theory.kernels.sums.prefix import prefix_moments
+from tests.kernels.inputs import prefix_moments
 from tests.kernels.oracles import least_cost, least_cost_by_recursion
 
 KINDS = ("normal", "lattice", "t2", "clusters", "powers", "even", "offset")
@@ -33,7 +34,7 @@ def draw_points(kind: str, size: int, rng: np.random.Generator) -> tuple[np.ndar
 def check(values: np.ndarray, weights: np.ndarray, num_cells: int) -> tuple[np.ndarray, float]:
     """Checks what must hold of every result, and returns boundaries and cost."""
     prefix = prefix_moments(values, weights)
-    boundaries, cost, lower_bound = optimal_partition(prefix, num_cells)
+    boundaries, cost, lower_bound = optimum_of_sums(prefix, num_cells)
     assert boundaries.size == min(num_cells, values.size) + 1
     assert boundaries[[0, -1]].tolist() == [0, values.size]
     assert (np.diff(boundaries) > 0).all()
@@ -83,7 +84,7 @@ def test_control_equal_counts_are_not_optimal() -> None:
     prefix = prefix_moments(values, weights)
     equal_counts = np.linspace(0, values.size, 17).astype(np.int64)
     _, cost = check(values, weights, 16)
-    assert partition.partition_cost(prefix, equal_counts) > 1.1 * cost
+    assert partition_cost(prefix, equal_counts) > 1.1 * cost
 
 
 @given(st.lists(st.integers(-40, 40), min_size=2, max_size=60, unique=True), st.integers(1, 30), st.data())
@@ -119,9 +120,9 @@ def test_a_penalty_that_skips_k_is_spliced() -> None:
         small, large = divmod(1000, num_cells)
         expected = ((num_cells - large) * (small**3 - small) + large * ((small + 1) ** 3 - small - 1)) / 12
         assert cost == pytest.approx(expected, rel=1e-12)
-        workspace = np.empty(1001), *np.empty((3, 1001), dtype=np.int64)
+        workspace = np.empty(1001), np.empty(1001, dtype=np.int32), *np.empty((2, 1001), dtype=np.int64)
         slope = cost / num_cells
-        found = link_path.cheapest_path(prefix_moments(values, weights), slope, *workspace).size - 1
+        found = cheapest_path(prefix_moments(values, weights), slope, *workspace).size - 1
         skipped += found != num_cells
     assert skipped > 0
 
@@ -130,7 +131,7 @@ def test_splice_has_the_number_of_cells_asked_for() -> None:
     fewer = np.array([0, 40, 100])
     more = np.array([0, 10, 20, 30, 50, 80, 100])
     for num_cells in (3, 4, 5):
-        spliced = partition.splice(fewer, more, num_cells)
+        spliced = splice(fewer, more, num_cells)
         assert spliced.size == num_cells + 1
         assert spliced[[0, -1]].tolist() == [0, 100]
         assert (np.diff(spliced) > 0).all()

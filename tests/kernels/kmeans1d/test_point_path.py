@@ -6,13 +6,18 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from fmq_theory.kernels.kmeans1d.batches import path_to
 from fmq_theory.kernels.kmeans1d.link_path import cheapest_path
-from fmq_theory.kernels.kmeans1d.node_lanes import LANES
+from fmq_theory.kernels.kmeans1d.paths import path_to
 from fmq_theory.kernels.kmeans1d.point_lanes import best_starts_of_points, starts_near_the_best
-from fmq_theory.kernels.kmeans1d.point_path import exact_sums, least_cost_of_cells, least_path_value
+from fmq_theory.kernels.kmeans1d.point_path import (
+    exact_sums,
+    least_cost_of_cells,
+    least_path_value,
+    point_work,
+)
 from fmq_theory.kernels.runtime.jit import kernel
-from fmq_theory.kernels.sums.prefix import prefix_moments
+from fmq_theory.kernels.runtime.simd import LANES
+from tests.kernels.inputs import prefix_moments
 from tests.kernels.oracles import exact_costs
 
 PAD = 1 + LANES
@@ -54,9 +59,9 @@ def tables(size: int) -> tuple[np.ndarray, np.ndarray]:
 def solve(first: np.ndarray, second: np.ndarray, penalty: float) -> tuple[float, np.ndarray, np.ndarray]:
     """The least penalised cost, U at every point, and the best path."""
     size = first.size - PAD
-    value, parent = np.empty(size + PAD), np.empty(size + PAD, dtype=np.int32)
-    end = least_path_value(first, second, *tables(size), penalty, value, parent)
-    return end, value[: size + 1], path_to(parent, size)
+    work = point_work(size)._replace(first=first, second=second)
+    end = least_path_value(work, penalty)
+    return end, work.value[: size + 1], path_to(work.parent, size)
 
 
 @kernel
@@ -187,7 +192,8 @@ def test_equals_the_queue_on_many_points(kind: str, size: int, share: float) -> 
     first, second, total, moved = sums_of(points)
     penalty = share * total
     end, value, path = solve(first, second, penalty)
-    expected, *work = np.empty(size + 1), *np.empty((3, size + 1), dtype=np.int64)
+    expected, parent = np.empty(size + 1), np.empty(size + 1, dtype=np.int32)
+    work = parent, *np.empty((2, size + 1), dtype=np.int64)
     prefix = prefix_moments(points, np.empty(0))
     queue = cheapest_path(prefix, penalty, expected, *work)
     np.testing.assert_allclose(

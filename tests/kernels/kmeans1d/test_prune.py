@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmq_theory.kernels.kmeans1d import prune as room
-from fmq_theory.kernels.kmeans1d.nodes import equal_cost_nodes, node_rows, tie_ends
-from fmq_theory.kernels.kmeans1d.partition import optimal_partition, partition_cost
+from fmq_theory.kernels.kmeans1d.nodes import equal_cost_nodes, nodes_at, tie_ends
+from fmq_theory.kernels.kmeans1d.paths import partition_cost
 from fmq_theory.kernels.kmeans1d.penalty import node_search
-from fmq_theory.kernels.kmeans1d.prune import pruned_optimum
-from fmq_theory.kernels.sums.prefix import block_prefix, prefix_moments, prefix_rows
+from fmq_theory.kernels.kmeans1d.problem import Nodes
+from fmq_theory.kernels.kmeans1d.prune import best_by_pruning
+from fmq_theory.kernels.kmeans1d.solve import optimum, optimum_of_sums
+from fmq_theory.kernels.sums.prefix import block_prefix, prefix_rows
+from tests.kernels.inputs import NO_MASS, prefix_moments, row_of
 from tests.kernels.oracles import exact_cost, least_cost, least_cost_by_recursion
 
-NO_MASS = np.empty(0)
 KINDS = ("normal", "lattice", "t2", "clusters", "powers", "even", "offset")
 
 
@@ -48,7 +49,7 @@ def check(
     rounding: float = 3e-11,
 ) -> tuple[float, float]:
     """Checks what must hold of every result, and returns cost and lower bound."""
-    boundaries, cost, lower = pruned_optimum(points, mass, block_prefix(points, mass), num_cells, gap)
+    boundaries, cost, lower = optimum(row_of(points, mass), num_cells, gap)
     assert boundaries.size == min(num_cells, np.unique(points).size) + 1
     assert boundaries[[0, -1]].tolist() == [0, points.size]
     assert (np.diff(boundaries) > 0).all()
@@ -117,7 +118,7 @@ def test_equals_the_search_over_all_points(kind: str, weighted: bool) -> None:
     prefix = prefix_moments(values, weights)
     rounding = 1e-9 if kind == "offset" or weighted else 5e-12
     for num_cells in (2, 5, 16, 64):
-        _, expected, _ = optimal_partition(prefix, num_cells)
+        _, expected, _ = optimum_of_sums(prefix, num_cells)
         cost, lower = check(points, num_cells, mass=mass, rounding=rounding)
         assert cost == pytest.approx(expected, rel=1e-11)
         assert lower <= expected * (1.0 + 1e-13)
@@ -131,13 +132,13 @@ def test_equals_the_search_over_all_points(kind: str, weighted: bool) -> None:
 def test_many_cells(kind: str) -> None:
     points = draw_points(kind, 100_000, np.random.default_rng(7)).astype(np.float32)
     values, counts = np.unique(points.astype(float), return_counts=True)
-    _, expected, _ = optimal_partition(prefix_moments(values, counts.astype(float)), 256)
+    _, expected, _ = optimum_of_sums(prefix_moments(values, counts.astype(float)), 256)
     assert check(points, 256)[0] == pytest.approx(expected, rel=1e-12)
 
 
 def test_an_outlier_costs_neither_accuracy_nor_the_bulk() -> None:
     points = draw_points("outlier", 50_000, np.random.default_rng(4))
-    _, expected, _ = optimal_partition(prefix_moments(points, np.ones(points.size)), 16)
+    _, expected, _ = optimum_of_sums(prefix_moments(points, np.ones(points.size)), 16)
     assert check(points, 16, rounding=1e-9)[0] == pytest.approx(expected, rel=1e-12)
 
 
@@ -188,7 +189,7 @@ def test_an_offset_leaves_a_bound_of_what_the_sums_still_know() -> None:
     """Sources move data to an exact frame first; raw data at 1e8 still give a true, honest bound."""
     points = np.sort(1e8 + np.random.default_rng(1).standard_normal(30_000))
     values, counts = np.unique(points - 1e8, return_counts=True)
-    _, expected, _ = optimal_partition(prefix_moments(values, counts.astype(float)), 16)
+    _, expected, _ = optimum_of_sums(prefix_moments(values, counts.astype(float)), 16)
     cost, lower = check(points, 16, rounding=1e-6)
     assert cost == pytest.approx(expected, rel=1e-9)
     assert lower <= expected
@@ -204,11 +205,11 @@ def test_a_poor_guess_of_the_penalty_changes_nothing(data: list[int], num_cells:
     values, counts = np.unique(points, return_counts=True)
     if values.size <= num_cells:
         return
-    _, expected, _ = optimal_partition(prefix_moments(values, counts.astype(float)), num_cells)
+    _, expected, _ = optimum_of_sums(prefix_moments(values, counts.astype(float)), num_cells)
     index = tie_ends(points)
-    rows, edges = node_rows(points, NO_MASS, block_prefix(points, NO_MASS), index)
-    path, lower, _ = node_search(index, rows, edges, num_cells, guess, False)
-    assert partition_cost(rows, path) == pytest.approx(expected, rel=1e-10, abs=1e-26)
+    nodes = nodes_at(row_of(points), index)
+    path, lower, _ = node_search(nodes, num_cells, guess, is_centred=False)
+    assert partition_cost(nodes.rows, path) == pytest.approx(expected, rel=1e-10, abs=1e-26)
     assert lower <= expected * (1.0 + 1e-13)
 
 
@@ -216,12 +217,10 @@ def test_a_poor_guess_of_the_penalty_changes_nothing(data: list[int], num_cells:
 def test_a_penalty_that_does_not_give_k_is_corrected(wrong: float) -> None:
     """The first penalty of the pruning is off on purpose, so that its best paths have other counts."""
     points = draw_points("t2", 30_000, np.random.default_rng(5)).astype(np.float32)
-    blocks = block_prefix(points, NO_MASS)
-    index, rows, edges, roots = equal_cost_nodes(points, NO_MASS, blocks, 600)
-    path, _, penalty = node_search(index, rows, edges, 24, 2.0 * (roots / 24) ** 3, True)
-    _, cost, lower = room.best_by_pruning(
-        (points, NO_MASS, blocks), (index, rows, edges), wrong * penalty, index[path], 0.0
-    )
+    row = row_of(points)
+    nodes, roots = equal_cost_nodes(row, 600)
+    path, _, penalty = node_search(nodes, 24, 2.0 * (roots / 24) ** 3, is_centred=True)
+    _, cost, lower = best_by_pruning(row, nodes, wrong * penalty, nodes.places[path], 0.0)
     expected, _ = check(points, 24)
     assert cost == pytest.approx(expected, rel=1e-13)
     assert cost - lower <= 2e-12 * cost
@@ -247,12 +246,12 @@ def test_control_a_node_discarded_wrongly_is_seen() -> None:
     """Without the nodes about one optimal boundary the search ends at a cost that the checks refuse."""
     points = draw_points("normal", 3000, np.random.default_rng(9))
     blocks = block_prefix(points, NO_MASS)
-    best, cost, lower = pruned_optimum(points, NO_MASS, blocks, 8, 0.0)
+    best, cost, lower = optimum(row_of(points), 8, 0.0)
     nodes = tie_ends(points)
     kept = nodes[np.abs(nodes - best[4]) > 3]
     rows = prefix_rows(points, NO_MASS, blocks, kept)
     edges = np.column_stack((points[np.maximum(kept - 1, 0)], points[np.minimum(kept, points.size - 1)]))
-    path, bound, _ = node_search(kept, rows, edges, 8, cost / 4.0, False)
+    path, bound, _ = node_search(Nodes(kept, rows, edges), 8, cost / 4.0, is_centred=False)
     worse = partition_cost(rows, path)
     assert worse > cost * (1.0 + 1e-9)
     assert bound > cost * (1.0 + 1e-9)  # so a bound from wrongly discarded nodes would be false
@@ -268,7 +267,7 @@ def test_control_equal_counts_are_not_optimal() -> None:
 
 def test_the_cost_is_that_of_the_boundaries() -> None:
     points = draw_points("normal", 9, np.random.default_rng(1))
-    boundaries, cost, _ = pruned_optimum(points, NO_MASS, block_prefix(points, NO_MASS), 3, 0.0)
+    boundaries, cost, _ = optimum(row_of(points), 3, 0.0)
     cells = itertools.pairwise(boundaries)
     exact = sum((exact_cost(points[a:b], np.ones(b - a)) for a, b in cells), Fraction(0))
     assert cost == pytest.approx(float(exact), rel=1e-14)

@@ -5,32 +5,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmq_theory.kernels.kmeans1d.batches import path_to
 from fmq_theory.kernels.kmeans1d.node_path import relaxed_values
-from fmq_theory.kernels.kmeans1d.nodes import node_rows
+from fmq_theory.kernels.kmeans1d.nodes import nodes_at
+from fmq_theory.kernels.kmeans1d.paths import path_to
+from fmq_theory.kernels.kmeans1d.problem import Blocks
 from fmq_theory.kernels.kmeans1d.slack import block_slack, least_and_greatest_means
-from fmq_theory.kernels.sums.prefix import block_prefix
-
-NO_MASS = np.empty(0)
+from tests.kernels.inputs import NO_MASS, row_of
 
 
-class Nodes:
+class Relaxed:
     """Nodes of sorted data, their sums and what follows for a penalty."""
 
     def __init__(self, points: np.ndarray, mass: np.ndarray, index: np.ndarray, penalty: float) -> None:
         self.index = index
         self.penalty = penalty
-        self.rows, self.edges = node_rows(points, mass, block_prefix(points, mass), index)
-        self.least, self.greatest = least_and_greatest_means(self.rows, self.edges, penalty)
+        self.nodes = nodes_at(row_of(points, mass), index)
+        self.least, self.greatest = least_and_greatest_means(self.nodes, penalty)
         alive = np.ones(index.size - 1, dtype=np.bool_)
-        self.of_block = block_slack(self.rows, self.edges, self.least, self.greatest, alive)
+        self.of_block = block_slack(self.nodes, Blocks(self.least, self.greatest, alive))
 
     def path(self, factor: float) -> tuple[float, np.ndarray]:
         """Least relaxed cost with ``factor`` times the slack, and its path as places of points."""
         slack = np.zeros(self.index.size)
         slack[1:-1] = factor * np.maximum(self.of_block[:-1], self.of_block[1:])
         value, parent = np.empty(self.index.size), np.empty(self.index.size, dtype=np.int32)
-        relaxed_values(self.index, self.rows, self.edges, slack, self.penalty, False, value, parent)
+        relaxed_values(self.nodes, slack, self.penalty, False, value, parent)
         return float(value[-1]), self.index[path_to(parent, self.index.size - 1)]
 
 
@@ -61,8 +60,8 @@ def test_the_relaxed_path_never_costs_more_than_the_optimum(
     if weighted:
         points = np.unique(points)
         mass = np.exp(2.0 * rng.standard_normal(points.size))
-    optimum, _ = Nodes(points, mass, every_node(points), penalty).path(0.0)
-    nodes = Nodes(points, mass, some_nodes(points, share, rng), penalty)
+    optimum, _ = Relaxed(points, mass, every_node(points), penalty).path(0.0)
+    nodes = Relaxed(points, mass, some_nodes(points, share, rng), penalty)
     if nodes.of_block.max() <= penalty:  # what the lemma asks for
         assert nodes.path(1.0)[0] <= optimum * (1.0 + 1e-12)
 
@@ -71,8 +70,8 @@ def test_the_relaxed_path_never_costs_more_than_the_optimum(
 def test_means_of_the_optimal_cells_lie_within_the_bounds(seed: int, penalty: float, share: float) -> None:
     rng = np.random.default_rng(seed)
     points = np.sort(rng.standard_t(3, 200))
-    _, best = Nodes(points, NO_MASS, every_node(points), penalty).path(0.0)
-    nodes = Nodes(points, NO_MASS, some_nodes(points, share, rng), penalty)
+    _, best = Relaxed(points, NO_MASS, every_node(points), penalty).path(0.0)
+    nodes = Relaxed(points, NO_MASS, some_nodes(points, share, rng), penalty)
     for before, here, after in zip(best[:-2], best[1:-1], best[2:], strict=True):
         low, high = points[before:here].mean(), points[here:after].mean()
         t = int(np.searchsorted(nodes.index, here, side="left")) - 1
@@ -91,7 +90,7 @@ def test_slack_is_small_and_falls_with_the_square_of_the_width() -> None:
     slack = []
     for step in (400, 200, 100):
         index = np.append(np.arange(0, points.size, step), points.size).astype(np.int64)
-        slack.append(np.median(Nodes(points, NO_MASS, index, 4.0).of_block))
+        slack.append(np.median(Relaxed(points, NO_MASS, index, 4.0).of_block))
     rate = np.diff(np.log2(slack))
     np.testing.assert_allclose(rate, -2.0, atol=0.1)
 
@@ -103,8 +102,8 @@ def test_control_without_slack_nodes_overrate_the_optimum() -> None:
     for _ in range(300):
         points = np.sort(rng.random(40))
         penalty = float(10.0 ** rng.uniform(-2.0, 0.0))
-        optimum, _ = Nodes(points, NO_MASS, every_node(points), penalty).path(0.0)
-        nodes = Nodes(points, NO_MASS, some_nodes(points, 0.3, rng), penalty)
+        optimum, _ = Relaxed(points, NO_MASS, every_node(points), penalty).path(0.0)
+        nodes = Relaxed(points, NO_MASS, some_nodes(points, 0.3, rng), penalty)
         if nodes.of_block.max() <= penalty:
             for factor in too_high:
                 too_high[factor] += nodes.path(factor)[0] > optimum * (1.0 + 1e-12)
@@ -118,9 +117,9 @@ def test_blocks_of_one_value_and_dead_blocks_have_none(weighted: bool) -> None:
     points = np.array([0.0, 1.0, 1.0, 1.0, 2.0, 5.0, 6.0])
     mass = np.array([1.0, 2.0, 1.0, 1.0, 3.0, 1.0, 1.0]) if weighted else NO_MASS
     index = np.array([0, 1, 4, 7])
-    rows, edges = node_rows(points, mass, block_prefix(points, mass), index)
-    least, greatest = least_and_greatest_means(rows, edges, 1.0)
-    slack = block_slack(rows, edges, least, greatest, np.array([True, True, True]))
+    nodes = nodes_at(row_of(points, mass), index)
+    means = least_and_greatest_means(nodes, 1.0)
+    slack = block_slack(nodes, Blocks(*means, np.array([True, True, True])))
     assert slack[0] == slack[1] == 0.0
     assert slack[2] > 0.0
-    assert block_slack(rows, edges, least, greatest, np.array([True, True, False])).max() == 0.0
+    assert block_slack(nodes, Blocks(*means, np.array([True, True, False]))).max() == 0.0

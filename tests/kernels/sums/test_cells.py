@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from fmq_theory.kernels.sums.cells import cell_cost, cell_means, cell_moments
 from fmq_theory.kernels.sums.double_double import dd_add, dd_divide, dd_multiply, two_product, two_sum
-from fmq_theory.kernels.sums.prefix import prefix_from_moments, prefix_moments
+from fmq_theory.kernels.sums.prefix import prefix_from_moments
+from tests.kernels.inputs import prefix_moments
 from tests.kernels.oracles import exact_cost
 
 numbers = st.floats(-1e50, 1e50, allow_subnormal=False).filter(lambda x: x == 0.0 or abs(x) > 1e-50)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmq_theory.kernels.sums.prefix import BLOCK, block_prefix, prefix_moments, prefix_rows
+from fmq_theory.kernels.sums.prefix import BLOCK, block_prefix, prefix_rows
+from tests.kernels.inputs import prefix_moments
 
 NO_MASS = np.empty(0)
 
