@@ -189,9 +189,10 @@ class _GlobalSearch:
                 "INCONCLUSIVE",
                 f"the global search is limited to {_MOST_CELLS} cells; no lower bound was computed",
             )
-        self.search.begin(2 * float(self.best.levels[-1]), max(48, 4 * cells))
+        self._begin(cells)
         for _ in range(max_steps):
-            self._try_guess()
+            if self._try_guess() and not self.search.excludes_outside():
+                self._begin(cells)  # less error and farther levels: now more may be excluded
             if self._isolated():
                 return OptimalCodebook(
                     self.best,
@@ -201,6 +202,8 @@ class _GlobalSearch:
                 )
             if self.search.effort() > effort or self.search.lower >= self.search.upper * (1 - 1e-14):
                 break
+            if not self.search.excludes_outside() and self.search.lower >= self.search.outside:
+                break  # what lies outside bounds the optimum already: inside there is nothing to gain
             self.search.refine()
         lower = Fraction(self.search.lower) * (2 if self.half else 1)
         return OptimalCodebook(
@@ -210,12 +213,15 @@ class _GlobalSearch:
             "the search ran out of effort before it isolated one codebook; the optimum is enclosed",
         )
 
+    def _begin(self, cells: int) -> None:
+        self.search.begin(2 * float(self.best.levels[-1]), max(48, 4 * cells))
+
     def _upper(self) -> float:
         upper = self.best.distortion.upper
         return Enclosure.of(upper / 2 if self.half else upper).upper_float
 
-    def _try_guess(self) -> None:
-        """Polish the codebook that the cheapest path suggests; keep it if it is better."""
+    def _try_guess(self) -> bool:
+        """Polish the codebook that the cheapest path suggests; keep it if it is better. Whether it was."""
         guess = self.search.guess
         try:
             if self.half:
@@ -227,10 +233,12 @@ class _GlobalSearch:
                 self.law, self.num_levels, digits=self.digits, start=start, symmetric=self.half
             )
         except CertificationError:
-            return  # a guess that leads nowhere proves nothing, and costs nothing
-        if found.distortion.upper < self.best.distortion.lower:
-            self.best = found
-            self.search.upper = self._upper()
+            return False  # a guess that leads nowhere proves nothing, and costs nothing
+        if found.distortion.upper >= self.best.distortion.lower:
+            return False
+        self.best = found
+        self.search.upper = self._upper()
+        return True
 
     def _centroids(self, edges: Sequence[float | None]) -> list[arb]:
         """Balls around E[X | cell] for the cells between ``edges`` (None: -infinity) and beyond the last."""

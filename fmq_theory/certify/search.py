@@ -48,6 +48,8 @@ from fmq_theory.errors import CertificationError
 __all__ = ["Region", "ThresholdSearch"]
 
 _BITS = 96
+_FARTHEST = 1e140
+"""L beyond which squares of lengths leave float64."""
 
 
 class Region(NamedTuple):
@@ -96,18 +98,29 @@ class ThresholdSearch:
 
     def begin(self, start_reach: float, buckets: int) -> None:
         """Choose L, and lay the first grid of ``buckets`` (on each side of 0)."""
-        reach, edges = start_reach, self._first_grid(start_reach, buckets)
-        for _ in range(14):
-            self.outside = self._outside_bound(edges) if self.num_cells > 1 else math.inf
-            if self.outside > self.upper:
-                break
-            reach, buckets = 1.7 * reach, buckets + 4
+        reach, edges, growth = start_reach, self._first_grid(start_reach, buckets), 1.7
+        for step in range(22):
+            last = growth * reach > _FARTHEST or step == 21
+            if last or self._may_exclude(reach):
+                self.outside = self._outside_bound(edges) if self.num_cells > 1 else math.inf
+                if last or self.outside > self.upper:
+                    break
+            reach, buckets = growth * reach, buckets + 4
             edges = self._first_grid(reach, buckets)
+            growth = growth if step < 14 else growth * growth  # the second moment may lie many decades away
         self.reach = reach
         middle = self.num_cells // 2 if not self.half and self.num_cells % 2 == 0 else None
         whole = Region(edges[0], edges[-1])
         self.regions = [[Region(0.0, whole.high) if k == middle else whole] for k in range(1, self.num_cells)]
         self._improve(edges)
+
+    def _may_exclude(self, reach: float) -> bool:
+        """Whether the law restricted to [-L, L] has a second moment above the upper bound, as it must."""
+        with precision(_BITS):
+            beyond = self.law.upper_moments(arb(reach)).second
+            whole = self.law.everything().second
+            inside = whole / 2 - beyond if self.half else whole - 2 * beyond
+            return _up(inside) > self.upper
 
     def excludes_outside(self) -> bool:
         """Whether every optimal codebook is proven to have all its thresholds in [-L, L]."""
@@ -173,6 +186,10 @@ class ThresholdSearch:
                     range(len(states)), key=[a + b for a, b in zip(ahead, behind, strict=True)].__getitem__
                 )
                 self.guess.append(_middle(states[best].low, states[best].high))
+            if not all(kept) and not self.excludes_outside():
+                # No optimal codebook has all its thresholds in [-L, L].
+                self.lower = max(self.lower, self.outside)
+                return
             if not all(kept):
                 raise CertificationError(
                     f"global search for {self.law.label()}",

@@ -149,7 +149,7 @@ class LloydMaxSystem:
         raise CertificationError(
             f"Lloyd-Max equations of {self.law.label()} with {len(start)} unknown levels",
             "Newton's iteration did not converge",
-            "pass starting levels closer to a stationary codebook",
+            "choose fewer levels, or a shape parameter farther from the edge of its domain",
         )
 
     def _ordered(self, levels: Sequence[arb], step: Sequence[arb]) -> list[arb] | None:

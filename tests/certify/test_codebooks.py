@@ -23,6 +23,7 @@ from fmq_theory.certify import (
     precision,
     stationary_codebook,
 )
+from fmq_theory.certify.search import ThresholdSearch
 from fmq_theory.errors import CertificationError
 from tests.certify.conftest import holds, mp_integral, number
 
@@ -294,3 +295,37 @@ def test_unit_variance_limit_is_the_constant() -> None:
 def test_lengths_that_no_float_holds_are_refused_by_name(beta: str) -> None:
     with pytest.raises(CertificationError, match="float64"):
         optimal_codebook(law("generalized-gaussian", {"beta": beta}), 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "symmetric"),
+    [
+        ("generalized-gaussian", {"beta": "1/50"}, False),  # its variance lies decades beyond E|X|
+        ("gamma", {"shape": "1/1000"}, False),  # nearly all of its mass lies at 0
+        ("student-t", {"df": "21/10"}, True),
+    ],
+)
+def test_optimum_of_two_levels_of_an_extreme_law(
+    name: str, parameters: dict[str, str], symmetric: bool
+) -> None:
+    extreme = law(name, parameters)
+    found = optimal_codebook(extreme, 2)
+    assert found.verdict == "CERTIFIED"
+    # Nearby codebooks are worse, and so is the symmetric one unless it is the optimum.
+    low, high = (level.midpoint for level in found.codebook.levels)
+    optimum = found.optimum
+    for step in (Fraction(-1, 1000), Fraction(1, 1000)):
+        moved = codebook_distortion(extreme, [low, high * (1 + step)])
+        assert moved.lower > optimum.upper
+    assert stationary_codebook(extreme, 2).distortion.overlaps(optimum) is symmetric
+
+
+def test_a_search_that_cannot_gain_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tail of this law holds its variance beyond every length that float64 can square."""
+    steps: list[int] = []
+    refine = ThresholdSearch.refine
+    monkeypatch.setattr(ThresholdSearch, "refine", lambda self: steps.append(self.effort()) or refine(self))
+    found = optimal_codebook(law("student-t", {"df": "2001/1000"}), 2)
+    assert found.verdict == "INCONCLUSIVE"
+    assert found.optimum.lower > 0
+    assert sum(steps) < 10_000
