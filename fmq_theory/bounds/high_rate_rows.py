@@ -28,7 +28,7 @@ class HighRateRows:
     """The high-rate distortion of each row, for any scheme and K; shape ``[R]``.
 
     What does not depend on K (spacings, ranges, magnitudes) is worked out once. Constant rows have
-    distortion 0. Rows that need a frame of their own are asked for one by one.
+    distortion 0. Rows that need units of their own are asked for one by one.
 
     Args:
         rows: the sorted weights.
@@ -37,7 +37,7 @@ class HighRateRows:
     def __init__(self, rows: SortedRows) -> None:
         self._rows = rows
         self._constant = rows.low() == rows.high()
-        self._alone = np.flatnonzero(rows.out_of_frame() & ~self._constant)
+        self._alone = np.flatnonzero(rows.needs_own_units() & ~self._constant)
         # A pool costs more than it saves on few weights.
         self._threads = rows.threads if rows.points.size >= _MANY_WEIGHTS else 1
         self._panter_dite: FloatArray | None = None

@@ -20,6 +20,7 @@ from fmq_theory.bounds.uniform import uniform_high_rate
 from fmq_theory.errors import SourceError
 from fmq_theory.sources import Source
 from fmq_theory.sources.empirical import Empirical
+from fmq_theory.sources.units import SQUARES, unit_exponent
 
 __all__ = [
     "BAND",
@@ -36,7 +37,6 @@ __all__ = [
 BAND = (0.25, 0.40)
 """The paper's claim P6: OT / uniform lies here."""
 
-_SAFE_EXPONENT = 400
 _LARGEST_LOG_N = 200.0  # n up to 10^87: beyond every tensor, below the smallest float64 probability
 
 
@@ -259,8 +259,8 @@ def _in_safe_units(source: Source) -> Source:
     """
     if not isinstance(source, Empirical):
         return source
-    exponent = math.frexp(max(map(abs, source.support)))[1]
-    return source if abs(exponent) <= _SAFE_EXPONENT else source.scaled_by_power_of_two(-exponent)
+    exponent = unit_exponent(max(map(abs, source.support)), SQUARES)
+    return source if exponent == 0 else source.scaled_by_power_of_two(-exponent)
 
 
 def predicted_crossover_bits(

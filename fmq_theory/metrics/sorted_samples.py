@@ -10,6 +10,7 @@ from fmq_theory.errors import WeightsError
 from fmq_theory.kernels.runtime.threads import run_blocks
 from fmq_theory.kernels.sorting.radix_sort import sorted_copy
 from fmq_theory.sources.empirical import Empirical
+from fmq_theory.sources.units import SQUARES, unit_exponent
 from fmq_theory.sources.weights import as_weights
 
 __all__ = ["SortedPair", "SortedSample", "as_sorted_sample", "paired", "sorted_pair", "sorted_sample"]
@@ -17,7 +18,6 @@ __all__ = ["SortedPair", "SortedSample", "as_sorted_sample", "paired", "sorted_p
 FloatArray = NDArray[np.float64]
 Points = NDArray[np.floating]
 
-_SAFE_EXPONENT = 400  # squares of numbers below 2**400, and their sums, stay within float64
 _LEAST_RESOLVED = 2.0**-900  # from here on what underflowed below 2**-1022 is no part of it that counts
 _MOST_APART = 1000  # powers of two between masses that can be scaled and stay positive
 _LEAST_EXPONENT = -1022  # 2**1022 is the largest power of two whose inverse is no denormal
@@ -89,13 +89,12 @@ def sorted_pair(
 def paired(x: SortedSample, y: SortedSample) -> SortedPair:
     """Both samples and the unit that fits them."""
     ends = (-x.points[0], x.points[-1], -y.points[0], y.points[-1])
-    exponent = math.frexp(max(float(end) for end in ends))[1]
-    safe = abs(exponent) <= _SAFE_EXPONENT
-    return SortedPair(x, y, 0 if safe else max(exponent, _LEAST_EXPONENT))
+    exponent = unit_exponent(max(float(end) for end in ends), SQUARES)
+    return SortedPair(x, y, max(exponent, _LEAST_EXPONENT))
 
 
 def as_sorted_sample(sample: Empirical) -> SortedSample:
-    """The points and masses of data that are sorted already; no copy unless their frame is shifted."""
+    """The points and masses of data that are sorted already; no copy unless they have their own units."""
     data = sample.data
     if data.origin == 0.0 and data.exponent == 0:
         return SortedSample(data.points, data.mass)

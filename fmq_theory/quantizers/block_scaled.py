@@ -122,17 +122,17 @@ def quantize_blocks(
             work.scales = kept
             break
         book, codes, errors = next_book, next_codes, next_errors
-    error, frame = float(errors.sum()), math.ldexp(1.0, work.exponent)
+    error, power = float(errors.sum()), math.ldexp(1.0, work.exponent)
     return BlockQuantized(
         codes=np.ascontiguousarray(layout.restore(codes)).reshape(layout.shape),
         levels=book.levels,
         num_levels_used=book.used,
-        scales=work.scales * np.float32(frame),
-        unit=work.unit * frame,
+        scales=work.scales * np.float32(power),
+        unit=work.unit * power,
         block=block,
         bits=bits,
         layout=layout,
-        mse=error * frame * frame / codes.size,
+        mse=error * power * power / codes.size,
         optimality_gap=_gap(error, book.lower_bound),
         effective_bits=_effective_bits(block, bits, book.used, work),
     )
@@ -186,13 +186,13 @@ def design_blocks(
         return
     _, work = _prepared(weights, block, group_size, axis, threads)
     finest = work.bin_sums(bins_for(2 ** max(widths, default=1)))
-    frame = math.ldexp(1.0, work.exponent)
+    power = math.ldexp(1.0, work.exponent)
     for b in widths:
         # The bins of ``quantize_blocks``: each is a whole number of the finest ones.
         sums = finest.reshape(bins_for(2**b), -1, 3).sum(axis=1)
         book = work.codebook(sums, 2**b)
         yield BlockCell(
-            b, book.error(sums) * frame * frame / work.rows.size, _effective_bits(block, b, book.used, work)
+            b, book.error(sums) * power * power / work.rows.size, _effective_bits(block, b, book.used, work)
         )
 
 

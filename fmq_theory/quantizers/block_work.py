@@ -19,6 +19,7 @@ from fmq_theory.quantizers.block_codebook import BlockCodebook, block_codebook
 from fmq_theory.quantizers.block_scales import rounded_scales, scale_unit
 from fmq_theory.quantizers.block_scheme import BlockScheme
 from fmq_theory.quantizers.registry import get_scheme
+from fmq_theory.sources.units import unit_exponent
 
 __all__ = ["BlockWork"]
 
@@ -30,7 +31,7 @@ Float32Array = NDArray[np.float32]
 _MOST_PARTS = 16
 _FEWEST_BLOCKS = 1 << 14
 # Weights beyond these powers of two are brought to about 1 first: float32 has room for their inverses then.
-_SAFE_EXPONENT = 40
+_INVERSES_IN_FLOAT32 = 40
 
 
 class BlockWork:
@@ -62,7 +63,7 @@ class BlockWork:
                 f"scales in float32 do not suit a largest magnitude of {float(np.abs(groups).max()):g}",
                 "scale the weights towards 1",
             )
-        self.exponent = exponent if abs(exponent) > _SAFE_EXPONENT else 0
+        self.exponent = unit_exponent(largest, _INVERSES_IN_FLOAT32)
         if self.exponent:
             rows, found = np.ldexp(rows, -exponent), np.ldexp(found, -exponent)
             rows.setflags(write=False)

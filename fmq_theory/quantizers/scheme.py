@@ -16,6 +16,7 @@ from fmq_theory.kernels.runtime.threads import run_blocks
 from fmq_theory.sources.empirical import Empirical
 from fmq_theory.sources.sorted_rows import SortedRows
 from fmq_theory.sources.source import Source
+from fmq_theory.sources.units import SQUARES, unit_exponent
 
 __all__ = ["Promise", "RangeScheme", "Scheme", "codebook_on_range", "threshold_cells"]
 
@@ -27,9 +28,6 @@ Promise = Literal["idempotent", "levels_in_range", "scale", "shift"]
 * ``scale``: the codebook of s*X is s times that of X, s > 0.
 * ``shift``: the codebook of X + t is that of X, plus t.
 """
-
-
-_SAFE_EXPONENT = 400  # squares of numbers below 2**400 and above 2**-400 stay far inside float64
 
 
 class Scheme(abc.ABC):
@@ -71,8 +69,8 @@ class Scheme(abc.ABC):
         low, high = source.support
         if low == high:
             return Codebook(np.array([low]), np.array([]))
-        exponent = math.frexp(max(abs(low), abs(high)))[1]
-        if isinstance(source, Empirical) and abs(exponent) > _SAFE_EXPONENT:
+        exponent = unit_exponent(max(abs(low), abs(high)), SQUARES)
+        if isinstance(source, Empirical) and exponent != 0:
             near_one = source.scaled_by_power_of_two(-exponent)
             return _scaled(self._design_scaled(near_one, num_levels, exponent), exponent)
         return self._design(source, num_levels)
@@ -112,7 +110,7 @@ class Scheme(abc.ABC):
             SourceError: see ``design``; the message names the row.
         """
         num_levels = self._checked(num_levels)
-        alone = rows.out_of_frame()
+        alone = rows.needs_own_units()
         with np.errstate(all="ignore"):  # in constant rows, which are designed for again below
             if alone.any():
                 # Their sums may have left float64: no kernel for many rows may see them.
@@ -126,7 +124,7 @@ class Scheme(abc.ABC):
         return books
 
     def _design_rows(self, rows: SortedRows, num_levels: int) -> Codebooks:
-        """For all rows at once where a scheme can; none is out of frame, and constant ones do not matter."""
+        """For all rows at once where a scheme can; none needs its own units; constant ones do not matter."""
         books = Codebooks.empty(rows.shape[0], num_levels)
         for index in range(rows.shape[0]):
             self._design_one_row(rows, index, num_levels, books)

@@ -249,7 +249,7 @@ class Empirical(Source):
             return float(np.ldexp(self._mean_and_variance_of_z()[1], 2 * self.data.exponent))
 
     def _mean_and_variance_of_z(self) -> tuple[float, float]:
-        """In the frame of the sums, where an offset of the data does not round the mean."""
+        """In the units of the sums, in which an offset of the data does not round the mean."""
         mean = self.data.blocks[-1, 1] / self.total_mass
         everything = np.array([0]), np.array([self.data.num_points])
         _, _, second = self.data.moments(*everything, np.array([mean]))

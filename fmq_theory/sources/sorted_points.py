@@ -1,6 +1,5 @@
-"""Sorted data and their running sums, in a frame where both are exact."""
+"""Sorted data and their running sums, in units in which both are exact."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +9,12 @@ from fmq_theory.kernels.sums.cells import cell_moments
 from fmq_theory.kernels.sums.prefix import block_prefix, prefix_rows
 from fmq_theory.kernels.sums.ranks import count_below
 from fmq_theory.sources.source import FloatArray
+from fmq_theory.sources.units import COMPENSATED_SQUARES, same_binade, unit_exponent
 
 __all__ = ["SortedPoints"]
 
 IndexArray = NDArray[np.int64]
 
-_SAFE_EXPONENT = 100  # squares of numbers below 2**100 and above 2**-100, and their errors, stay in float64
 _NO_MASS = np.empty(0)
 
 
@@ -28,7 +27,7 @@ class SortedPoints:
     2**-1022 of the largest is rounded in ``points`` and in the sums; ``exact`` has it as it is.
 
     Attributes:
-        exact: x_i as the data have it, shape ``[m]``; ``points`` itself where the frame is theirs.
+        exact: x_i as the data have it, shape ``[m]``; ``points`` itself where its units are theirs.
         points: float32 where the data are, else float64; ties only where every mass is 1; shape ``[m]``.
         mass: shape ``[m]``, or ``[0]`` where every mass is 1.
         blocks: running sums at every 64th point; see ``kernels/sums/prefix.py``.
@@ -62,7 +61,7 @@ class SortedPoints:
             elif distinct < ordered.size:
                 mass = np.add.reduceat(mass, starts)
             ordered = ordered[starts]
-        points, origin, exponent = _in_exact_frame(ordered)
+        points, origin, exponent = _in_exact_units(ordered)
         weights = _NO_MASS if mass is None else mass
         blocks = block_prefix(points, weights)
         cumulative = _NO_MASS
@@ -163,15 +162,14 @@ class SortedPoints:
         return x[ends[:-1]], np.diff(ends).astype(np.float64)
 
 
-def _in_exact_frame(ordered: NDArray[np.floating]) -> tuple[NDArray[np.floating], float, int]:
+def _in_exact_units(ordered: NDArray[np.floating]) -> tuple[NDArray[np.floating], float, int]:
     """Points, origin and exponent such that the points are exact and their squares stay in float64."""
     low, high = float(ordered[0]), float(ordered[-1])
-    same_binade = (low > 0.0 and 0.5 * high <= low) or (high < 0.0 and 0.5 * low >= high)
-    origin = float(ordered[ordered.size // 2]) if same_binade else 0.0
-    exponent = math.frexp(max(high - origin, origin - low))[1]
+    origin = float(ordered[ordered.size // 2]) if same_binade(low, high) else 0.0
+    exponent = unit_exponent(max(high - origin, origin - low), COMPENSATED_SQUARES)
     if origin != 0.0:
         ordered = ordered - ordered.dtype.type(origin)
-    if abs(exponent) <= _SAFE_EXPONENT:
+    if exponent == 0:
         return ordered, origin, 0
     exponent = min(exponent, 1023)  # 2**1024 is no float64
     return np.ldexp(ordered.astype(np.float64), -exponent), origin, exponent

@@ -12,15 +12,14 @@ from fmq_theory.kernels.sorting.radix_sort import sort_rows
 from fmq_theory.sources.empirical import Empirical
 from fmq_theory.sources.sorted_points import SortedPoints
 from fmq_theory.sources.source import FloatArray
+from fmq_theory.sources.units import COMPENSATED_SQUARES, same_binade, unit_exponent
 
 __all__ = ["SortedRows"]
-
-_SAFE = 2.0**100  # beyond it, and below its inverse, sums of squares need a frame of their own
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SortedRows:
-    """R rows of C weights each, in order, without a frame: the numbers are as they were given.
+    """R rows of C weights each, in order, in the units in which they were given.
 
     Attributes:
         points: float32 or float64, shape ``[R, C]``, no -0.0.
@@ -57,7 +56,7 @@ class SortedRows:
         Args:
             index: which one, from 0.
         """
-        if self[index : index + 1].out_of_frame()[0]:
+        if self[index : index + 1].needs_own_units()[0]:
             return Empirical.from_sorted(self.points[index])
         return Empirical.from_points(SortedPoints.plain(self.points[index], self.blocks[index]))
 
@@ -81,15 +80,14 @@ class SortedRows:
         """The largest weight of each row, shape ``[R]``."""
         return self.points[:, -1].astype(np.float64)
 
-    def out_of_frame(self) -> NDArray[np.bool_]:
-        """Rows that need a frame of their own (see ``SortedPoints``), shape ``[R]``.
+    def needs_own_units(self) -> NDArray[np.bool_]:
+        """Rows that need units of their own (see ``SortedPoints``), shape ``[R]``.
 
         All their weights lie within a factor two of each other, or squares come near the ends of float64.
         """
         low, high = self.low(), self.high()
-        same_binade = ((low > 0.0) & (0.5 * high <= low)) | ((high < 0.0) & (0.5 * low >= high))
-        largest = np.maximum(-low, high)
-        return same_binade | (largest > _SAFE) | ((largest < 1.0 / _SAFE) & (largest > 0.0))
+        far = unit_exponent(np.maximum(-low, high), COMPENSATED_SQUARES) != 0
+        return same_binade(low, high) | far
 
     def quantile_linear(self, q: ArrayLike) -> FloatArray:
         """Interpolated quantiles of each row, numpy's default to the bit, shape ``[R, k]``.
