@@ -192,6 +192,8 @@ def damaged(data: bytes) -> Iterator[tuple[str, bytes]]:
     yield "one record more", _set_end(stored, 8, "<HH", len(names) + 1)
     yield "a directory elsewhere", _set_end(stored, 16, "<L", 0xFFFFFFF)
     yield "several disks", _set_end(stored, 4, "<H", 3)
+    yield "an empty directory", stored[:-18] + bytes(16) + stored[-2:]
+    yield "one record, and an empty directory", stored[: len(stored) // 2] + b"PK\x05\x06" + bytes(18)
     for cut in (1, 21, 22, 30, 100, len(stored) // 2):
         yield f"cut by {cut}", stored[:-cut]
     yield (

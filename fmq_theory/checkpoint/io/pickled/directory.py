@@ -83,6 +83,8 @@ def read_directory(file: FileBytes) -> dict[str, Record]:
         entries.append((record.header, record))
     if len(entries) != count:
         raise damaged_archive(file, f"its directory promises {count} records and has {len(entries)}")
+    if not entries:
+        raise damaged_archive(file, "its directory is empty")
     entries.sort(key=lambda entry: entry[0])
     found: dict[str, Record] = {}
     for (header, record), (limit, following) in zip(entries, [*entries[1:], (start, None)], strict=True):
