@@ -3,7 +3,13 @@
 Each message has three parts: the thing that is wrong, why it is wrong, and what mends it. The
 constructor asks for the three of them, so that none can be forgotten. What names of a file stand in
 them is escaped and shortened here, so that a message is one line of ink whatever the file holds.
+
+A message speaks to who calls Python. Where it names an argument it does so by a `Way`, which the command
+line says in its options.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from fmq_theory.shown import one_line
 
@@ -17,15 +23,50 @@ __all__ = [
     "OutputError",
     "SchemeError",
     "SourceError",
+    "Way",
     "WeightsError",
+    "Words",
+    "argument",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A step that a caller can take, or what it is called.
+
+    Attributes:
+        key: under which another face, as the command line, has words of its own for it.
+        python: what a Python caller writes.
+        value: of the argument, where there is one.
+    """
+
+    key: str
+    python: str
+    value: object = None
+
+
+def argument(name: str, value: object) -> Way:
+    """The way of passing ``value`` as the argument ``name``."""
+    return Way(name, f"{name}={value!r}", value)
+
+
+Words = str | tuple[str | Way, ...]
+"""A text, or its parts in their order."""
+
+
+def _in_python(way: Way) -> str:
+    return way.python
+
+
+def _said(words: Words, say: Callable[[Way], str]) -> str:
+    return words if isinstance(words, str) else "".join(w if isinstance(w, str) else say(w) for w in words)
 
 
 class FmqError(Exception):
     """Base of every error that fmq_theory raises on purpose.
 
     Args:
-        thing: what is wrong, named as the user named it ("tensor 'conv.weight'", "--df 1.5").
+        thing: what is wrong, named as the user named it ("tensor 'conv.weight'", "df = 1.5").
         cause: why it cannot be used.
         remedy: what the user can do next.
 
@@ -38,15 +79,25 @@ class FmqError(Exception):
         weights: 1 of its 2 weights are nan or infinite; remove or replace the entries that are not finite
     """
 
-    def __init__(self, thing: str, cause: str, remedy: str) -> None:
-        super().__init__(f"{one_line(thing, 600)}: {one_line(cause)}; {one_line(remedy)}")
-        self.thing = thing
+    def __init__(self, thing: Words, cause: str, remedy: Words) -> None:
+        self._parts = thing, cause, remedy
+        super().__init__(self.told(_in_python))
+        self.thing = _said(thing, _in_python)
         self.cause = cause
-        self.remedy = remedy
+        self.remedy = _said(remedy, _in_python)
 
-    def __reduce__(self) -> tuple[type["FmqError"], tuple[str, str, str]]:
+    def told(self, say: Callable[[Way], str]) -> str:
+        """The message with the ways in other words than Python's.
+
+        Args:
+            say: gives the words of a way.
+        """
+        thing, cause, remedy = self._parts
+        return f"{one_line(_said(thing, say), 600)}: {one_line(cause)}; {one_line(_said(remedy, say))}"
+
+    def __reduce__(self) -> tuple[type["FmqError"], tuple[Words, str, Words]]:
         # Exception pickles self.args, which holds the joined message and not the three parts.
-        return type(self), (self.thing, self.cause, self.remedy)
+        return type(self), self._parts
 
     def renamed(self, thing: str) -> "FmqError":
         """The same error about a thing that only the caller can name (a tensor, a channel).
@@ -57,7 +108,8 @@ class FmqError(Exception):
         Returns:
             An error of the same class, with the same cause and remedy.
         """
-        return type(self)(thing, self.cause, self.remedy)
+        _, cause, remedy = self._parts
+        return type(self)(thing, cause, remedy)
 
 
 class SourceError(FmqError, ValueError):

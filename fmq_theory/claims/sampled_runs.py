@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from fmq_theory.claims.claim import Inputs, Missing
-from fmq_theory.errors import WeightsError
+from fmq_theory.errors import Way, WeightsError
 from fmq_theory.metrics import Estimate, exact_estimate
 
 __all__ = ["NEEDED", "SampledRow", "SampledRun", "read_runs"]
@@ -141,7 +141,11 @@ def _read(path: Path) -> SampledRun:
         raise WeightsError(
             f"fidelity file {path}",
             f"it is not a JSON object with 'rows' of scheme, bits, psnr_db, ssim ({error!r})",
-            "write one by fmq flow --json FILE; fmq_theory.claims.sampled_runs has the format",
+            (
+                "write one by ",
+                Way("flow_json", "report.write_flow_json"),
+                "; fmq_theory.claims.sampled_runs has the format",
+            ),
         ) from error
 
 

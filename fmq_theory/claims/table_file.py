@@ -24,7 +24,7 @@ from typing import NamedTuple, cast
 
 from fmq_theory.certify import Enclosure
 from fmq_theory.claims.oracle import MOST_LEVELS
-from fmq_theory.errors import CertificationError, WeightsError
+from fmq_theory.errors import CertificationError, Way, WeightsError
 from fmq_theory.storage.json_objects import each_once
 
 __all__ = ["SHIPPED", "Table", "read_table"]
@@ -118,7 +118,7 @@ def _number(item: object, where: str, what: str) -> _Number:
 def _middle(item: dict[str, object], where: str, what: str) -> _Number:
     ends = {key: item.get(key) for key in ("lower", "upper")}
     wrong = f"{what} is an object without two decimal strings 'lower' and 'upper'"
-    remedy = "write a number, or an enclosure as fmq codebook --json does"
+    remedy = "write a number, or an enclosure as ", Way("codebook_json", "Enclosure.as_json"), " does"
     if any(
         not isinstance(end, str) or len(end) > _MOST_DIGITS or "e" in end.lower() for end in ends.values()
     ):

@@ -1,5 +1,6 @@
-"""How a wrong input reaches the user: one line on standard error and exit code 2."""
+"""How a wrong input reaches the user: one line on standard error and exit code 2, in the words of options."""
 
+import re
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -7,15 +8,53 @@ from typing import Any
 
 import click
 
-from fmq_theory.errors import FmqError, OldFormatWarning
+from fmq_theory.errors import FmqError, OldFormatWarning, Way
 
-__all__ = ["reported_errors"]
+__all__ = ["WAYS", "in_options", "reported_errors"]
+
+WAYS = {
+    "codebook_json": "fmq codebook --json",
+    "dask": "--backend dask --scheduler tcp://HOST:PORT",
+    "exclude": "--exclude",
+    "fit": "--fit {value}",
+    "flow_json": "fmq flow --json FILE",
+    "granularity": "--granularity {value}",
+    "group_size": "--group-size {value}",
+    "groups": "--granularity group --group-size 64",
+    "identity": "--features identity",
+    "include": "--include",
+    "input_stays": "--force never replaces an input",
+    "jobs": "--jobs",
+    "ladder_samples": "--ladder-samples {value}",
+    "misfit": "--misfit {value}",
+    "on_nonfinite": "--on-nonfinite {value}",
+    "overwrite": "--force",
+    "plan_only": "fmq quantize --plan-only",
+    "resume": "--resume",
+    "resume_cells": "--resume",
+    "start_again": "pass --force",
+}
+"""What the library's errors say to a Python caller, for one of the command line; see ``errors.Way``."""
 
 
 class _BadInput(click.ClickException):
     """The options are right, what they name is not: no help about the options is shown."""
 
     exit_code = 2
+
+
+def in_options(error: FmqError) -> str:
+    """The message of an error in options, where the command that runs has them."""
+    context = click.get_current_context(silent=True)
+    has = None if context is None else {name for option in context.command.params for name in option.opts}
+
+    def say(way: Way) -> str:
+        words = WAYS.get(way.key, way.python).format(value=way.value)
+        if has is None or words.startswith("fmq "):
+            return words
+        return words if has.issuperset(re.findall("--[a-z-]+", words)) else way.python
+
+    return error.told(say)
 
 
 @contextmanager
@@ -37,4 +76,4 @@ def reported_errors() -> Generator[None]:
         try:
             yield
         except FmqError as error:
-            raise _BadInput(str(error)) from error
+            raise _BadInput(in_options(error)) from error

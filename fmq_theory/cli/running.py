@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import click
 
+from fmq_theory.cli.errors import in_options
 from fmq_theory.cli.streams import open_streams, trouble_of_output
 from fmq_theory.counts import check_environment
 from fmq_theory.errors import FmqError
@@ -122,7 +123,7 @@ def _code(words: Sequence[str], call: Callable[[], Any]) -> int:
         except FmqError as error:
             if last.interrupted:
                 raise
-            _say(error)
+            _say(in_options(error))
             return UNUSABLE
     return last.code
 

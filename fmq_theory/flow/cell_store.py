@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from fmq_theory.errors import OutputError
+from fmq_theory.errors import OutputError, Way
 from fmq_theory.flow.cell import Cell
 from fmq_theory.storage import open_to_append, write_text_atomically
 from fmq_theory.storage.lines import digest_of, sealed_line, unsealed
@@ -14,6 +14,7 @@ from fmq_theory.storage.lines import digest_of, sealed_line, unsealed
 __all__ = ["CellStore"]
 
 _FORMAT = "fmq-flow-cells-2"  # 1 had lines without a checksum, and data known by their name
+_AGAIN = (Way("start_again", "call start()"), " to start again")
 
 
 class CellStore:
@@ -55,19 +56,15 @@ class CellStore:
             lines = self.path.read_text("utf-8").splitlines()
             header: object = json.loads(lines[0]) if lines else {}
         except (OSError, ValueError, RecursionError) as error:
-            raise OutputError(
-                f"cells {self.path}", f"they cannot be read ({error})", "pass --force to start again"
-            ) from error
+            raise OutputError(f"cells {self.path}", f"they cannot be read ({error})", _AGAIN) from error
         if not isinstance(header, dict):
-            raise OutputError(
-                f"cells {self.path}", "it is a file of something else", "pass --force to start again"
-            )
+            raise OutputError(f"cells {self.path}", "it is a file of something else", _AGAIN)
         header = cast("dict[str, Any]", header)
         if header != json.loads(json.dumps(self._header)):
             raise OutputError(
                 f"cells {self.path}",
                 f"they are of a run with other settings ({_difference(header, self._header)})",
-                "pass --force to start again, or name another folder",
+                (*_AGAIN, ", or name another folder"),
             )
         self._cells = {}
         for line in lines[1:]:
@@ -99,7 +96,8 @@ class CellStore:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise OutputError(f"cells {self.path}", str(error), "free some space and --resume") from error
+            remedy = "free some space and ", Way("resume_cells", "resume()")
+            raise OutputError(f"cells {self.path}", str(error), remedy) from error
 
     def __len__(self) -> int:
         return len(self._cells)

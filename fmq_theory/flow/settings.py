@@ -4,7 +4,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from fmq_theory.errors import FlowError
+from fmq_theory.errors import FlowError, argument
 from fmq_theory.flow.published_protocol import PROTOCOLS
 from fmq_theory.flow.samplers import get_sampler
 
@@ -59,7 +59,7 @@ class FlowSettings:
             raise FlowError(
                 f"protocol {self.protocol!r}",
                 "it is by channel, and changes running statistics, of which no bound speaks",
-                "pass --ladder-samples 0, and no granularity",
+                ("pass ", argument("ladder_samples", 0), ", and no granularity"),
             )
         if self.ladder_samples < 0:
             raise FlowError("settings", "ladder_samples is negative", "pass 0 for no ladder")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
-from fmq_theory.errors import OutputError
+from fmq_theory.errors import OutputError, Way, argument
 from fmq_theory.storage.place import Place
 
 __all__ = [
@@ -45,7 +45,9 @@ def check_output(path: Path, *, overwrite: bool) -> Place:
         raise OutputError(thing, "it is a folder", "name a file inside it")
     refuse_input(place)
     if place.status is not None and not overwrite:
-        raise OutputError(thing, "it exists already", "pass --force to replace it")
+        raise OutputError(
+            thing, "it exists already", ("pass ", argument("overwrite", True), " to replace it")
+        )
     check_parent(place)
     return place
 
@@ -60,7 +62,9 @@ def refuse_input(place: Place) -> None:
     if read is not None:
         same = "it is a file that is read" if read == place.path else f"it is {read}, which is read"
         raise OutputError(
-            f"output {place.path}", same, "choose another name; --force never replaces an input"
+            f"output {place.path}",
+            same,
+            ("choose another name; ", Way("input_stays", "an input is never replaced")),
         )
 
 

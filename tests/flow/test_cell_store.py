@@ -118,7 +118,7 @@ def test_cells_of_other_settings_are_refused(tmp_path: Path, changes: dict[str, 
 )
 def test_files_that_are_no_stores_are_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "cells.jsonl").write_text(content)
-    with pytest.raises(OutputError, match="--force"):
+    with pytest.raises(OutputError, match=r"call start\(\)"):
         _store(tmp_path).resume()
 
 

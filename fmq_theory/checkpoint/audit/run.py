@@ -17,7 +17,7 @@ from fmq_theory.checkpoint.io.naming import Entry, check_patterns, matches
 from fmq_theory.checkpoint.io.tensors import SkippedTensor
 from fmq_theory.checkpoint.quantized.recipe import MIN_NDIM, misfit_error
 from fmq_theory.counts import checked_threads
-from fmq_theory.errors import CheckpointError, FmqError
+from fmq_theory.errors import CheckpointError, FmqError, Way, argument
 from fmq_theory.quantizers import get_scheme
 from fmq_theory.quantizers.layout import Layout
 from fmq_theory.quantizers.tensor import checked_bits
@@ -209,7 +209,8 @@ def _select(
         if settings.group_size is not None and channel % settings.group_size:
             misfits.append((entry.name, channel))
     if misfits:
-        raise misfit_error(misfits, settings.group_size or 0, "--exclude for them, or --granularity channel")
+        otherwise = Way("exclude", "exclude"), " for them, or ", argument("granularity", "channel")
+        raise misfit_error(misfits, settings.group_size or 0, otherwise)
     if not chosen:
         raise _nothing(path, skipped)
     return chosen, skipped

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from fmq_theory.checkpoint.audit.result import TensorAudit
-from fmq_theory.errors import OutputError
+from fmq_theory.errors import OutputError, argument
 from fmq_theory.storage import open_to_append
 from fmq_theory.storage.lines import digest_of, sealed_line, unsealed
 
@@ -108,7 +108,9 @@ class AuditStore:
                 os.fsync(file.fileno())
         except OSError as error:
             raise OutputError(
-                f"finished tensors {self.path}", str(error), "free some space and go on with --resume"
+                f"finished tensors {self.path}",
+                str(error),
+                ("free some space and go on with ", argument("resume", self.path)),
             ) from error
         self._keep(tensor, weights)
 

@@ -16,7 +16,7 @@ from fmq_theory.checkpoint.audit.tails import spread_of
 from fmq_theory.checkpoint.io.files import open_checkpoint
 from fmq_theory.checkpoint.io.naming import Entry
 from fmq_theory.checkpoint.io.tensors import SkippedTensor, as_numpy, nonfinite, weights_digest
-from fmq_theory.errors import CheckpointError, FmqError, WeightsError
+from fmq_theory.errors import CheckpointError, FmqError, WeightsError, argument
 from fmq_theory.quantizers.grid import grid_of_rows
 from fmq_theory.quantizers.layout import Layout
 from fmq_theory.sources.sorted_rows import SortedRows
@@ -117,7 +117,9 @@ def audit_entry(
         if settings.on_nonfinite == "skip":
             return Outcome(SkippedTensor(entry.name, shape, reason))
         raise WeightsError(
-            f"tensor {entry.name!r}", reason, "pass --on-nonfinite skip to leave such tensors out"
+            f"tensor {entry.name!r}",
+            reason,
+            ("pass ", argument("on_nonfinite", "skip"), " to leave such tensors out"),
         )
     weights = weights_digest(array, str(entry.stored.dtype)) if settings.digests else ""
     try:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 from fmq_theory.counts import whole_number
-from fmq_theory.errors import FmqError
+from fmq_theory.errors import FmqError, Way
 
 __all__ = ["BACKENDS", "WorkersError", "check_workers", "on_dask", "on_processes"]
 
@@ -39,7 +39,7 @@ def check_workers(backend: str, scheduler: str | None, jobs: int) -> None:
         raise WorkersError(
             f"backend {backend!r} with scheduler {scheduler!r}",
             "dask needs the address of a scheduler, and nothing else has one",
-            "pass --backend dask --scheduler tcp://HOST:PORT, or neither",
+            ("pass ", Way("dask", "backend='dask' and scheduler='tcp://HOST:PORT'"), ", or neither"),
         )
     if (whole_number(jobs) or 0) < 1:
         raise WorkersError(f"jobs = {jobs!r}", "it is no whole number from 1 on", "pass for example 2")
@@ -72,7 +72,11 @@ def on_processes(work: Callable[[T], R], tasks: Sequence[T], jobs: int) -> Gener
         raise WorkersError(
             "workers",
             "a process died, perhaps for want of memory",
-            "pass a smaller --jobs; what is finished is kept where the run can be resumed",
+            (
+                "pass a smaller ",
+                Way("jobs", "jobs"),
+                "; what is finished is kept where the run can be resumed",
+            ),
         ) from error
     finally:
         if results is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from fmq_theory.checkpoint.io.copies import ADAPTER, find_copies, is_adapter, is_optimizer_state
 from fmq_theory.checkpoint.io.tensors import StoredTensor
-from fmq_theory.errors import CheckpointError
+from fmq_theory.errors import CheckpointError, Way
 
 __all__ = ["Entry", "check_patterns", "classify", "matches", "with_averages"]
 
@@ -150,12 +150,12 @@ def check_patterns(entries: Sequence[Entry], include: Sequence[str], exclude: Se
     Raises:
         CheckpointError: with some of the names.
     """
-    for option, patterns in (("--include", include), ("--exclude", exclude)):
+    for what, patterns in ((Way("include", "include"), include), (Way("exclude", "exclude"), exclude)):
         for pattern in patterns:
             if not any(fnmatch.fnmatchcase(entry.name, pattern) for entry in entries):
                 names = ", ".join(repr(entry.name) for entry in entries[:_MOST_NAMED])
                 raise CheckpointError(
-                    f"{option} {pattern!r}",
+                    (what, f" {pattern!r}"),
                     "it fits no tensor",
                     f"the names are like {names}" if names else "the file holds no tensors",
                 )

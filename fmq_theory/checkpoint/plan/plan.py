@@ -16,7 +16,7 @@ from fmq_theory.checkpoint.plan.checks import (
     text_digest,
 )
 from fmq_theory.checkpoint.quantized.choice import Choice
-from fmq_theory.errors import FmqError
+from fmq_theory.errors import FmqError, Way
 from fmq_theory.storage.json_objects import each_once
 
 __all__ = ["Plan", "PlanError", "TensorPlan"]
@@ -25,6 +25,7 @@ _FORMAT = "fmq plan"
 _VERSION = 1
 
 
+_PASS_A_PLAN = ("pass a file that ", Way("plan_only", "Plan.to_json"), " wrote")
 _FIELDS = ("name", "scheme", "bits", "granularity", "group_size", "sse", "effective_bits", "weights")
 # What a plan proves of itself; gone from one that was changed after it was made.
 _CLAIMS = ("objective", "objective_lower_bound", "best_single", "input")
@@ -196,18 +197,16 @@ class Plan:
         try:
             body = json.loads(text, object_pairs_hook=each_once)
         except (ValueError, RecursionError) as error:
-            raise PlanError(
-                "plan", f"it is no JSON ({error})", "pass a file that --plan-only wrote"
-            ) from error
+            raise PlanError("plan", f"it is no JSON ({error})", _PASS_A_PLAN) from error
         body = _object("plan", body)
         untouched = _fits_its_digest(body)
         if body.pop("format", None) != _FORMAT:
-            raise PlanError("plan", f"its 'format' is not {_FORMAT!r}", "pass a file that --plan-only wrote")
+            raise PlanError("plan", f"its 'format' is not {_FORMAT!r}", _PASS_A_PLAN)
         if (version := body.pop("version", None)) != _VERSION:
             raise PlanError("plan", f"its version is {version!r}, not {_VERSION}", "make the plan again")
         tensors = body.get("tensors")
         if not isinstance(tensors, list):
-            raise PlanError("plan", "its 'tensors' are no list", "pass a file that --plan-only wrote")
+            raise PlanError("plan", "its 'tensors' are no list", _PASS_A_PLAN)
         entries = cast("list[object]", tensors)
         body["tensors"] = tuple(
             TensorPlan.from_json(f"tensor {i} of the plan", e) for i, e in enumerate(entries)

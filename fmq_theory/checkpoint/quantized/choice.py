@@ -8,7 +8,7 @@ import torch
 
 from fmq_theory.checkpoint.io.packed.tensor import CodebookType
 from fmq_theory.counts import whole_number
-from fmq_theory.errors import SchemeError
+from fmq_theory.errors import SchemeError, Way
 from fmq_theory.quantizers import QuantizedTensor, get_scheme, quantize
 from fmq_theory.quantizers.block_scaled import BlockQuantized, BlockScheme, quantize_blocks
 from fmq_theory.quantizers.layout import Layout
@@ -52,7 +52,9 @@ class Choice:
         get_scheme(self.scheme if block is None else block.scheme)._checked(2**bits)  # pyright: ignore[reportPrivateUsage]
         if block is not None and self.granularity != "group":
             raise SchemeError(
-                f"scheme {self.scheme!r}", "it scales groups", "pass granularity='group' and group_size=64"
+                f"scheme {self.scheme!r}",
+                "it scales groups",
+                ("pass ", Way("groups", "granularity='group' and group_size=64")),
             )
         Layout.of((1, whole_number(self.group_size) or 1), self.granularity, 0, self.group_size)
         if self.codebook_type not in (None, *get_args(CodebookType)):

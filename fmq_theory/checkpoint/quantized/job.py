@@ -31,7 +31,7 @@ from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import MIN_NDIM, KeptTensor
 from fmq_theory.checkpoint.quantized.tied import tied_axes
 from fmq_theory.checkpoint.quantized.work_folder import Part, WorkFolder, digest
-from fmq_theory.errors import CheckpointError, FmqError, WeightsError
+from fmq_theory.errors import CheckpointError, FmqError, WeightsError, argument
 
 __all__ = ["Job", "OnNonfinite", "Progress"]
 
@@ -130,7 +130,10 @@ class Job:
                 raise WeightsError(
                     f"tensor {name!r}",
                     reason,
-                    "use a checkpoint from before the training diverged, or pass --on-nonfinite skip",
+                    (
+                        "use a checkpoint from before the training diverged, or pass ",
+                        argument("on_nonfinite", "skip"),
+                    ),
                 )
             self.kept[name] = KeptTensor(name, tuple(tensor.shape), reason)
             return None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fmq_theory.checkpoint.quantized.work_folder import WORK_NAME
-from fmq_theory.errors import OutputError
+from fmq_theory.errors import OutputError, argument
 from fmq_theory.storage import Place, check_output, move_into_place, write_text_atomically
 from fmq_theory.storage.outputs import check_parent, sync_folder
 
@@ -81,7 +81,9 @@ class OutputPlace:
         for file in self.files:
             check_output(file, overwrite=True)  # never one that is read
         if not overwrite and any(entry.name != WORK_NAME for entry in place.final.iterdir()):
-            raise OutputError(thing, "the folder is not empty", "pass --force to write into it")
+            raise OutputError(
+                thing, "the folder is not empty", ("pass ", argument("overwrite", True), " to write into it")
+            )
 
     def take(self, model: Path, folder: Path, config: Mapping[str, Any]) -> None:
         """Renames a finished model into place, with the config beside it if it is a folder.

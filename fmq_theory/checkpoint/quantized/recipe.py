@@ -10,7 +10,7 @@ from fmq_theory.checkpoint.io.files import Readable, opened
 from fmq_theory.checkpoint.io.naming import Entry, check_patterns, matches
 from fmq_theory.checkpoint.io.tensors import as_numpy, nonfinite
 from fmq_theory.checkpoint.quantized.choice import Choice
-from fmq_theory.errors import CheckpointError, FmqError, WeightsError
+from fmq_theory.errors import CheckpointError, FmqError, Way, WeightsError, argument
 from fmq_theory.quantizers import get_scheme
 from fmq_theory.quantizers.block_scaled import BlockScheme
 
@@ -85,8 +85,9 @@ def recipes_for(
         try:
             return uniform_recipes(entries, wanted, include, exclude, misfit)
         except CheckpointError as error:
-            thing = f"checkpoint {str(stored.path)!r}" if error.thing == "checkpoint" else error.thing
-            raise error.renamed(thing) from error
+            if error.thing != "checkpoint":
+                raise
+            raise error.renamed(f"checkpoint {str(stored.path)!r}") from error
 
 
 def uniform_recipes(
@@ -136,7 +137,8 @@ def uniform_recipes(
         else:
             kept.append(KeptTensor(entry.name, shape, _NOT_SMALLER))
     if misfits and misfit == "error":
-        otherwise = "--misfit channel (a codebook for each of their channels) or --misfit keep"
+        by_channel, keep = argument("misfit", "channel"), argument("misfit", "keep")
+        otherwise = by_channel, " (a codebook for each of their channels) or ", keep
         raise misfit_error(misfits, wanted.group_size or 0, otherwise)
     if not entries:
         raise CheckpointError("checkpoint", "it holds no tensors", "pass a file with a state dict")
@@ -232,7 +234,9 @@ def nonfinite_names(checkpoint: Readable, names: Sequence[str]) -> set[str]:
         }
 
 
-def misfit_error(misfits: Sequence[tuple[str, int]], group_size: int, otherwise: str) -> FmqError:
+def misfit_error(
+    misfits: Sequence[tuple[str, int]], group_size: int, otherwise: tuple[str | Way, ...]
+) -> FmqError:
     """The error about groups that do not divide.
 
     Args:
@@ -243,9 +247,9 @@ def misfit_error(misfits: Sequence[tuple[str, int]], group_size: int, otherwise:
     named = ", ".join(f"{name!r} has {size}" for name, size in misfits[:_MOST_NAMED])
     more = f" and {len(misfits) - _MOST_NAMED} more" if len(misfits) > _MOST_NAMED else ""
     common = math.gcd(group_size, *(size for _, size in misfits))
-    fitting = f"--group-size {common}, which divides all of them, or " if common > 1 else ""
+    fitting = (argument("group_size", common), ", which divides all of them, or ") if common > 1 else ()
     return WeightsError(
         f"group size {group_size}",
         f"it does not divide the channels of {len(misfits)} tensors ({named}{more})",
-        f"pass {fitting}{otherwise}",
+        ("pass ", *fitting, *otherwise),
     )

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from fmq_theory.checkpoint.io.container import Spec, open_container, write_container
 from fmq_theory.checkpoint.io.packed.index import CODEBOOK, CODES, SCALES
 from fmq_theory.checkpoint.io.packed.table import PackedRow
-from fmq_theory.errors import CheckpointError, OutputError
+from fmq_theory.errors import CheckpointError, OutputError, argument
 from fmq_theory.storage import OwnFolder, Place
 
 __all__ = ["WORK_NAME", "Part", "WorkFolder", "digest"]
@@ -191,9 +191,9 @@ class WorkFolder:
             yield
         except OSError as error:
             kept = len(self)
-            remedy = f"; {kept} finished tensors are kept for --resume" if kept else ""
+            going_on = (f"; {kept} finished tensors are kept for ", argument("resume", True)) if kept else ()
             raise OutputError(
                 f"output {self.output}",
                 error.strerror or str(error),
-                f"free some space or choose another place{remedy}",
+                ("free some space or choose another place", *going_on),
             ) from error

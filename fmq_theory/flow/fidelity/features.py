@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from fmq_theory.errors import FlowError
+from fmq_theory.errors import FlowError, Way
 from fmq_theory.flow.factories import made_by
 from fmq_theory.flow.fidelity.classifier import DIGITS_CLASSIFIER, load_classifier
 
@@ -45,7 +45,10 @@ class FeatureMap:
                 f"feature map {self.name!r}",
                 f"it is for images of {self.size} by {self.size}, not for samples of shape "
                 f"{tuple(samples.shape[1:])}",
-                "train one for them (python -m experiments.train_classifier), or use --features identity",
+                (
+                    "train one for them (python -m experiments.train_classifier), or use ",
+                    Way("identity", "the feature map 'identity'"),
+                ),
             )
         parts = [self._block(samples[k : k + _ROWS]) for k in range(0, len(samples), _ROWS)]
         found = torch.cat(parts)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from fmq_theory.errors import FlowError
+from fmq_theory.errors import FlowError, argument
 from fmq_theory.flow.factories import made_by
 from fmq_theory.flow.fidelity.data import read_array
 from fmq_theory.flow.identity import tensors_digest
@@ -157,7 +157,7 @@ def _of_size(x: Tensor, size: tuple[int, ...], name: str, fit: str) -> Tensor:
     raise FlowError(
         f"images {name!r}",
         f"they are {x.shape[2]} by {x.shape[3]}, and the network takes {size[0]} by {size[1]}",
-        "pass --fit resize or --fit pad" if fit == "exact" else "pass --fit resize",
+        ("pass ", argument("fit", "resize"), *((" or ", argument("fit", "pad")) if fit == "exact" else ())),
     )
 
 

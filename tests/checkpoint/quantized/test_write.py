@@ -276,7 +276,7 @@ def test_an_output_that_exists_stays(tmp_path: Path, checkpoint: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "notes").write_text("mine")
     for out in ("old.safetensors", "folder"):
-        with pytest.raises(OutputError, match="--force"):
+        with pytest.raises(OutputError, match="overwrite=True"):
             write(checkpoint, tmp_path / out, recipe())
         write(checkpoint, tmp_path / out, recipe(), overwrite=True)
         assert len(load(tmp_path / out)) == len(mixed_state())
@@ -292,7 +292,7 @@ def test_an_output_that_exists_stays(tmp_path: Path, checkpoint: Path) -> None:
 
 @pytest.mark.slow
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
-    """A limit on the size of files stands in for it; the finished tensors stay for --resume.
+    """A limit on the size of files stands in for it; the finished tensors stay for a run that resumes.
 
     A first run compiles the kernels, which are kept in files too.
     """
@@ -314,7 +314,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, str(path), str(tmp_path / "out.safetensors")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert "OutputError" in done.stderr
-    assert "4 finished tensors are kept for --resume" in done.stderr
+    assert "4 finished tensors are kept for resume=True" in done.stderr
     assert (tmp_path / "out.safetensors").read_text() == "old"
     plan = [recipe(f"w{i}", "uniform", granularity="tensor") for i in range(4)]
     written = write(path, tmp_path / "out.safetensors", *plan, overwrite=True, resume=True)

@@ -58,7 +58,7 @@ def test_colours_may_stand_last(files: Path) -> None:
 
 def test_another_size_is_refused_padded_or_resized(files: Path) -> None:
     name = str(files / "a.npy")
-    with pytest.raises(FlowError, match=r"4 by 4, and the network takes 6 by 6.*--fit resize or --fit pad"):
+    with pytest.raises(FlowError, match=r"4 by 4, and the network takes 6 by 6.*fit='resize' or fit='pad'"):
         read_real_data(name, (1, 6, 6))
     padded = read_real_data(name, (1, 6, 6), fit="pad").x
     assert torch.allclose(padded[:, 0, 1:5, 1:5], torch.as_tensor(BYTES / 255.0).float())
@@ -66,7 +66,7 @@ def test_another_size_is_refused_padded_or_resized(files: Path) -> None:
     resized = read_real_data(name, (1, 6, 6), fit="resize").x
     assert not torch.allclose(resized, padded)  # the two ways are not the same images
     assert float(resized.mean()) == pytest.approx(BYTES.mean() / 255.0, rel=1e-5)
-    with pytest.raises(FlowError, match="pass --fit resize"):
+    with pytest.raises(FlowError, match="pass fit='resize'"):
         read_real_data(name, (1, 3, 3), fit="pad")
 
 

@@ -98,7 +98,7 @@ def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
 def test_outputs_are_refused_before_the_work(tmp_path: Path) -> None:
     present = tmp_path / "out.json"
     present.write_text("{}")
-    with pytest.raises(OutputError, match="--force"):
+    with pytest.raises(OutputError, match="overwrite=True"):
         check_writable(present, overwrite=False)
     check_writable(present, overwrite=True)
     check_writable(tmp_path / "new.json", overwrite=False)

@@ -292,7 +292,7 @@ def test_dequantize_file_holds_what_load_gives(tmp_path: Path, quantized: Path) 
     plain, state = load_file(tmp_path / "plain.safetensors"), load(quantized)
     assert plain.keys() == state.keys()
     assert all(torch.equal(plain[name], tensor) for name, tensor in state.items())
-    with pytest.raises(OutputError, match="--force"):
+    with pytest.raises(OutputError, match="overwrite=True"):
         dequantize_file(quantized, tmp_path / "plain.safetensors")
     with pytest.raises(OutputError, match=r"\.safetensors"):
         dequantize_file(quantized, tmp_path / "plain")
