@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +11,11 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any, Literal
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion
 
 from fmq_theory.cli.self_test import SELF_TESTS
 
@@ -22,11 +26,13 @@ Status = Literal["ok", "note", "broken"]
 # What every command needs; the versions are those of pyproject.toml, read from the installed package.
 _NEEDED = (
     "numpy", "scipy", "numba", "torch", "safetensors", "POT", "python-flint", "click", "rich", "jinja2",
-    "joblib", "matplotlib", "sympy", "torchdiffeq", "torchmetrics",
+    "joblib", "markupsafe", "matplotlib", "packaging",
 )  # fmt: skip
 _OPTIONAL = {
     "diffusers": "the larger models (extra 'models')",
     "distributed": "fmq audit --backend dask (extra 'cluster')",
+    "torchmetrics": "PSNR and SSIM of samples: fmq flow (extra 'flow')",
+    "torchdiffeq": "an adaptive sampler to compare with (extra 'flow')",
     "playwright": "the browser tests of the HTML reports (extra 'test')",
 }
 _OLDEST_PYTHON = (3, 11)
@@ -92,7 +98,7 @@ def _packages() -> Iterator[HealthCheck]:
     else:
         yield HealthCheck("fmq_theory", "ok", f"version {_installed('fmq_theory')}")
     for package in _NEEDED:
-        have, bounds = _installed(package), (wanted or {}).get(_plain(package), "")
+        have, bounds = _installed(package), (wanted or {}).get(canonicalize_name(package), "")
         if have is None:
             yield HealthCheck(package, "broken", "not installed", f"pip install '{package}{bounds}'")
         elif not _satisfies(have, bounds):
@@ -114,35 +120,21 @@ def _requirements(package: str) -> dict[str, str] | None:
         return None
     found: dict[str, str] = {}
     for line in lines:
-        if match := re.match(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?\s*\(?([^;)]*)\)?\s*(;.*)?$", line):
-            name, bounds, marker = match.groups()
-            if "extra" not in (marker or ""):
-                found[_plain(name)] = bounds.replace(" ", "")
+        try:
+            needed = Requirement(line)
+        except InvalidRequirement:  # of a package made long ago; it cannot be judged
+            continue
+        if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+            found[canonicalize_name(needed.name)] = str(needed.specifier)
     return found
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def _satisfies(have: str, bounds: str) -> bool:
-    """Whether a version is within bounds as in '>=2.6,<2.14' or '==2.9.0'; others are passed over."""
-    for part in bounds.split(","):
-        if match := re.match(r"(>=|<=|==|<|>)\s*([0-9][0-9.]*)", part):
-            operator, limit = match.groups()
-            a, b = _numbers(have), _numbers(limit)
-            length = max(len(a), len(b))
-            a, b = a + (0,) * (length - len(a)), b + (0,) * (length - len(b))
-            fits = {">=": a >= b, "<=": a <= b, "==": a == b, "<": a < b, ">": a > b}
-            if not fits[operator]:
-                return False
-    return True
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    """The leading numbers of a version: (2, 6, 0) of 2.6.0+cpu."""
-    match = re.match(r"\d+(\.\d+)*", text)
-    return tuple(int(part) for part in match.group().split(".")) if match else ()
+    """Whether a version is within bounds as in '>=2.6,<2.14'; one that is no version is not."""
+    try:
+        return SpecifierSet(bounds).contains(have, prereleases=True)
+    except InvalidVersion:
+        return False
 
 
 def _torchvision() -> Iterator[HealthCheck]:

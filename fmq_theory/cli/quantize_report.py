@@ -181,7 +181,7 @@ def _say_ends(plan: "Plan") -> None:
 
 
 def _list(title: str, tensors: Sequence["KeptTensor | SkippedTensor"]) -> None:
-    from fmq_theory.checkpoint.io.reasons import by_reason
+    from fmq_theory.report.base.reasons import by_reason
     from fmq_theory.report.base.words import counted
 
     if tensors:

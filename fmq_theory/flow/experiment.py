@@ -12,7 +12,7 @@ from fmq_theory.flow.cell_store import CellStore
 from fmq_theory.flow.discretisation import check_convergence
 from fmq_theory.flow.fidelity.features import FeatureMap
 from fmq_theory.flow.fidelity.frechet import FeatureSet, frechet_distance
-from fmq_theory.flow.fidelity.similarity import ssim_window
+from fmq_theory.flow.fidelity.similarity import check_torchmetrics, ssim_window
 from fmq_theory.flow.flow_report import FlowReport, FullPrecision, Progress, cell_words
 from fmq_theory.flow.layers import LayerShare, layer_shares
 from fmq_theory.flow.measure_cell import Reference, latent_values, measure_cell
@@ -57,12 +57,13 @@ def run_experiment(
         progress: called with the share done and what is being done; a smaller share begins a new stage.
 
     Raises:
-        FlowError: the full-precision field cannot be sampled (the step is named), or the feature map or the
-            data do not fit.
+        FlowError: the full-precision field cannot be sampled (the step is named), the feature map or the
+            data do not fit, or torchmetrics is not installed.
         SchemeError: an unknown scheme.
     """
     for scheme in schemes:
         get_scheme(scheme)  # an unknown name is an error; a name without a codebook of some size is a note
+    check_torchmetrics()
     progress(0.0, "full precision")
     reference = _reference(model, settings, phi, data)
     full = _full_precision(reference, settings)

@@ -169,7 +169,8 @@ def adaptive_reference(
         most_evaluations: of the velocity; a field that needs more is called stiff.
 
     Raises:
-        FlowError: a velocity is not finite, or the field is too stiff for these tolerances.
+        FlowError: a velocity is not finite, the field is too stiff for these tolerances, or torchdiffeq is
+            not installed.
     """
     evaluations = 0
 
@@ -187,8 +188,13 @@ def adaptive_reference(
     state = noise.to(field.dtype)
     _check_finite(state, "noise", "draw it again")
     options: dict[str, object] = {"norm": largest, "dtype": torch.float64}
-    # Imported here: it loads scipy, which only a reference needs. It has no type hints.
-    solve = cast("Callable[..., Tensor]", importlib.import_module("torchdiffeq").odeint)
+    # Imported here: only a reference needs it. It has no type hints.
+    try:
+        solve = cast("Callable[..., Tensor]", importlib.import_module("torchdiffeq").odeint)
+    except ImportError as error:
+        raise FlowError(
+            "adaptive steps", "torchdiffeq is not installed", "pip install 'fmq_theory[flow]'"
+        ) from error
     try:
         states = solve(right_hand_side, state, grid, rtol=rtol, atol=atol, method="dopri5", options=options)
     except AssertionError as error:  # torchdiffeq's word for a step that shrank to nothing

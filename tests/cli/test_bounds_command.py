@@ -173,3 +173,19 @@ def test_extreme_laws_run_without_a_warning(law: tuple[str, ...]) -> None:
     for row in rows:
         if isinstance(row["law_upper"], float) and row["scheme"] == "lloyd_max":
             assert row["law_exact"] <= row["law_upper"] * (1 + 1e-9)
+
+
+def test_a_law_needs_no_torch(tmp_path: Path) -> None:
+    """It takes seconds and memory to load, and serves checkpoints and flows alone."""
+    code = (
+        "import sys\n"
+        "from fmq_theory.cli.bounds import bounds\n"
+        "bounds(sys.argv[1:], standalone_mode=False)\n"
+        "print(sorted({'ot', 'torch', 'torchmetrics', 'torchdiffeq', 'sympy'} & set(sys.modules)))"
+    )
+    arguments = ("--tail", "laplace", "--bits", "2", "--n", "2000", "--repeats", "2", "--no-plot")
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    # Control: what the run does need is seen.
+    assert done.stdout.splitlines()[-1] == "['ot']"

@@ -116,6 +116,8 @@ def test_missing_and_old_packages(versions: dict[str, str | None], monkeypatch: 
         ("2.9", "==2.9.0", True),
         ("2.10.1", "==2.10.0", False),
         ("1", "", True),
+        ("2.6.0rc1", ">=2.6", False),  # a candidate comes before its release
+        ("unknown", ">=2.6", False),
     ],
 )
 def test_versions_are_compared_as_numbers(version: str, bounds: str, fits: bool) -> None:
@@ -194,3 +196,15 @@ def test_a_damaged_kernel_cache_is_told(tmp_path: Path, monkeypatch: pytest.Monk
     assert "1 of its files are damaged" in found.found
     path.parent.parent.rename(tmp_path / "gone")
     assert "0.0 MB" in _cache().found  # a folder that was deleted meanwhile is no traceback
+
+
+def test_needs_are_those_without_an_extra_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [
+        "Nested_Name.One<2,>=1.5",
+        "tools[fast]>=3; extra == 'test'",
+        "old; python_version < '3'",
+        "new (>=1)",
+        "no name at all >=",
+    ]
+    monkeypatch.setattr(health, "requires", lambda _package: lines)
+    assert health._requirements("made") == {"nested-name-one": "<2,>=1.5", "new": ">=1"}

@@ -1,6 +1,7 @@
 """A whole run on small models: every number against a direct computation, interruptions, bad fields."""
 
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -318,3 +319,11 @@ def test_spread_by_hand() -> None:
     assert infinite is not None
     assert infinite.value == math.inf
     assert infinite.samples is None
+
+
+def test_a_missing_library_is_named_before_anything_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torchmetrics", None)
+    told: list[str] = []
+    with pytest.raises(FlowError, match=r"torchmetrics.* is not installed.*fmq_theory\[flow\]"):
+        _run(tiny_models.pictures(), progress=lambda _, what: told.append(what))
+    assert told == []

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -140,3 +141,9 @@ def test_bad_input(noise: torch.Tensor, steps: int, sampler: str, message: str) 
     with pytest.raises(FlowError, match=message):
         sample(linear_field(1.0), noise, steps, sampler)
     assert get_sampler(SAMPLERS["heun"]) is SAMPLERS["heun"]
+
+
+def test_adaptive_steps_name_the_library_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torchdiffeq", None)
+    with pytest.raises(FlowError, match=r"torchdiffeq is not installed.*fmq_theory\[flow\]"):
+        adaptive_reference(linear_field(1.0, 1.0), START)

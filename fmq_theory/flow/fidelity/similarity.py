@@ -1,6 +1,7 @@
 """How near the samples of two models are, sample by sample, from the same noise: PSNR and SSIM."""
 
 import importlib
+import importlib.util
 import math
 from collections.abc import Callable
 from typing import cast
@@ -10,7 +11,7 @@ from torch.nn.functional import avg_pool2d
 
 from fmq_theory.errors import FlowError
 
-__all__ = ["batch_psnr", "box_ssim", "psnr", "ssim", "ssim_window"]
+__all__ = ["batch_psnr", "box_ssim", "check_torchmetrics", "psnr", "ssim", "ssim_window"]
 
 _WINDOW, _SIGMA = 11, 1.5
 """Wang et al.: a Gaussian window of 11 by 11 with standard deviation 1.5."""
@@ -177,7 +178,22 @@ def _pair(samples: Tensor, reference: Tensor, data_range: float) -> tuple[Tensor
     return samples.detach().double(), reference.detach().double()
 
 
+def check_torchmetrics() -> None:
+    """Before a long run: whether samples can be compared at its end.
+
+    Raises:
+        FlowError: torchmetrics, which has ``psnr`` and ``ssim``, is not installed.
+    """
+    if importlib.util.find_spec("torchmetrics") is None:
+        raise FlowError(
+            "PSNR and SSIM of samples",
+            "torchmetrics, which measures them, is not installed",
+            "pip install 'fmq_theory[flow]'",
+        )
+
+
 def _torchmetrics(name: str) -> Callable[..., Tensor]:
+    check_torchmetrics()
     # Imported here: it takes a second, and only a comparison of samples needs it.
     return cast(
         "Callable[..., Tensor]", getattr(importlib.import_module("torchmetrics.functional.image"), name)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from fmq_theory.checkpoint.audit.result import Audit, AuditRatio, AuditTotals, TensorAudit
-from fmq_theory.checkpoint.io.reasons import by_reason
+from fmq_theory.report.base.reasons import by_reason
 from fmq_theory.report.base.words import ABSENT, counted
 from fmq_theory.shown import shown
 

@@ -27,7 +27,7 @@ def by_reason(left_out: Iterable[tuple[T, str]]) -> dict[str, list[T]]:
             alone are one; a reason that one tensor has stays as it is.
 
     Examples:
-        >>> from fmq_theory.checkpoint.io.reasons import by_reason
+        >>> from fmq_theory.report.base.reasons import by_reason
         >>> by_reason([("b", "same storage as 'a'"), ("d", "same storage as 'c'"), ("x", "empty")])
         {'same storage as another tensor': ['b', 'd'], 'empty': ['x']}
         >>> by_reason([("b", "same storage as 'a'")])
