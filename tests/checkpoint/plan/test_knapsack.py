@@ -73,12 +73,13 @@ def by_branch_and_cut(costs: list[list[int]], errors: list[list[float]], budget:
     within = scipy.optimize.LinearConstraint(np.concatenate(costs)[None, :] * (1e6 / budget), -np.inf, 1e6)
     found = scipy.optimize.milp(
         np.concatenate(errors),
-        integrality=np.ones(sum(sizes)),
+        integrality=np.ones(sum(sizes), dtype=np.int64),
         bounds=scipy.optimize.Bounds(0, 1),
         constraints=[one_each, within],
         options={"mip_rel_gap": 0.0},
     )
     assert found.success, found.message
+    assert found.x is not None
     chosen = found.x > 0.5
     assert int(np.concatenate(costs)[chosen].sum()) <= budget
     return float(np.concatenate(errors)[chosen].sum())
