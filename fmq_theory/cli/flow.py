@@ -198,7 +198,8 @@ def flow(
 
             try:
                 folder.check()
-                report = run()
+                with folder.locked():
+                    report = run()
             except KeyboardInterrupt:
                 click.echo(
                     f"stopped; {folder.kept} cells are kept in {escaped(folder.path)}: go on with --resume",

@@ -13,6 +13,7 @@ from fmq_theory.shown import escaped, file_stem, shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from fmq_theory.flow import FlowModel
     from fmq_theory.flow.cell_store import CellStore
@@ -78,6 +79,16 @@ class FlowFolder:
             raise OutputError(f"output {path}", "the folder is not writable", "choose another folder")
         named = [named for named in (self.json_path, self.csv_path) if named is not None]
         check_outputs(named, overwrite=self.force)
+
+    def locked(self) -> "AbstractContextManager[None]":
+        """Keeps other runs out while this one fills the folder.
+
+        Raises:
+            OutputError: another run has it.
+        """
+        from fmq_theory.storage import locked_folder
+
+        return locked_folder(self.path, f"output {self.path}")
 
     def forget(self) -> None:
         """Takes away what a run leaves that failed before its first cell; it would pass for a stopped one."""

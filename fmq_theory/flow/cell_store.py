@@ -1,15 +1,14 @@
 """Finished cells on disk: one line each, so that a run that was stopped goes on where it was."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from fmq_theory.errors import OutputError, Way
 from fmq_theory.flow.cell import Cell
-from fmq_theory.storage import open_to_append, write_text_atomically
-from fmq_theory.storage.lines import digest_of, sealed_line, unsealed
+from fmq_theory.storage import write_text_atomically
+from fmq_theory.storage.lines import append_line, digest_of, records_of, sealed_line
 
 __all__ = ["CellStore"]
 
@@ -67,12 +66,9 @@ class CellStore:
                 (*_AGAIN, ", or name another folder"),
             )
         self._cells = {}
-        for line in lines[1:]:
-            found = unsealed(line)
-            if found is None or found[0] != self._key:
-                continue  # the line that a kill cut off, or one that is not of this run
+        for record in records_of(lines[1:], self._key):
             try:
-                cell = Cell.from_json(found[1])
+                cell = Cell.from_json(record)
             except (ValueError, KeyError, TypeError):
                 continue
             if not cell.failed:
@@ -91,10 +87,7 @@ class CellStore:
         """
         self._cells[cell.scheme, cell.bits] = cell
         try:
-            with open_to_append(self.path) as file:
-                file.write(sealed_line(self._key, cell.to_json()).encode())
-                file.flush()
-                os.fsync(file.fileno())
+            append_line(self.path, sealed_line(self._key, cell.to_json()))
         except OSError as error:
             remedy = "free some space and ", Way("resume_cells", "resume()")
             raise OutputError(f"cells {self.path}", str(error), remedy) from error

@@ -1,5 +1,6 @@
 """What is written to disk, by every room: whole or not at all, and over nothing that was not given up."""
 
+from fmq_theory.storage.lock import locked_folder
 from fmq_theory.storage.outputs import (
     check_output,
     check_outputs,
@@ -16,6 +17,7 @@ __all__ = [
     "Place",
     "check_output",
     "check_outputs",
+    "locked_folder",
     "move_into_place",
     "open_to_append",
     "reading",

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fmq_theory.errors import OutputError
+from fmq_theory.storage.lock import another_run, lock
 
 __all__ = ["MARKER", "OwnFolder"]
 
@@ -59,16 +60,14 @@ class OwnFolder:
                 handle = os.open(self.path / MARKER, os.O_RDWR | os.O_CREAT | _NO_FOLLOW, 0o600)
             except FileNotFoundError:
                 continue  # another run has just finished and removed the folder
-            if not _lock(handle):
+            if not lock(handle):
                 os.close(handle)
-                raise OutputError(
-                    self._thing, "another run is writing it", "wait for it, or choose another output"
-                )
+                raise another_run(self._thing)
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(handle), (self.path / MARKER).lstat()):
                     return handle
             os.close(handle)  # what we locked has been removed meanwhile
-        raise OutputError(self._thing, "another run is writing it", "wait for it, or choose another output")
+        raise another_run(self._thing)
 
     def _check_own(self) -> None:
         """Refuses what is no folder of ours."""
@@ -136,16 +135,3 @@ class OwnFolder:
 
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
-
-
-def _lock(handle: int) -> bool:
-    """Whether the lock is ours now; where the system has none, it always is."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -1,6 +1,5 @@
 """Finished tensors of an audit on disk: a line each, so that a run that was stopped goes on where it was."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -8,8 +7,7 @@ from typing import Any, Self
 
 from fmq_theory.checkpoint.audit.result import TensorAudit
 from fmq_theory.errors import OutputError, argument
-from fmq_theory.storage import open_to_append
-from fmq_theory.storage.lines import digest_of, sealed_line, unsealed
+from fmq_theory.storage.lines import append_line, digest_of, records_of, sealed_line
 
 __all__ = ["AuditStore", "audit_key"]
 
@@ -54,11 +52,8 @@ class AuditStore:
         try:
             if path.exists() and not path.is_file():
                 raise _something_else(path)
-            text = path.read_bytes().decode("utf-8", "replace") if path.exists() else ""
-            store._read(text)
-            with open_to_append(path) as file:
-                if text and not text.endswith("\n"):
-                    file.write(b"\n")  # ends the line that a kill cut off
+            store._read(path.read_bytes().decode("utf-8", "replace") if path.exists() else "")
+            append_line(path, "")
         except OSError as error:
             raise OutputError(f"finished tensors {path}", str(error), "choose another place") from error
         return store
@@ -67,13 +62,9 @@ class AuditStore:
         lines = text.split("\n")
         if text and not (lines[0].startswith(_BEGINNING) or (lines[0] and _BEGINNING.startswith(lines[0]))):
             raise _something_else(self.path)
-        for line in lines:
-            found = unsealed(line) if line else None
-            if found is None or found[0] != self._key:
-                continue  # what a kill cut off, what was damaged, what was asked otherwise
+        for record in records_of(lines, self._key):
             try:
-                tensor = TensorAudit.from_json(found[1]["tensor"])
-                self._keep(tensor, str(found[1]["weights"]))
+                self._keep(TensorAudit.from_json(record["tensor"]), str(record["weights"]))
             except (ValueError, KeyError, TypeError):
                 continue
 
@@ -102,10 +93,7 @@ class AuditStore:
         """
         line = sealed_line(self._key, {"weights": weights, "tensor": asdict(tensor)})
         try:
-            with open_to_append(self.path) as file:
-                file.write(line.encode())
-                file.flush()
-                os.fsync(file.fileno())
+            append_line(self.path, line)
         except OSError as error:
             raise OutputError(
                 f"finished tensors {self.path}",
