@@ -51,7 +51,7 @@ def test_power_tail_order(df, tolerance):
     assert fitted_order(law, range(8, 13)) == pytest.approx(bound.order, abs=tolerance)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("df", [3.0, 4.0, 6.0])
 def test_power_tail_order_at_very_many_levels(df):
     assert fitted_order(make("student-t", df=df), range(15, 20)) == pytest.approx(1 - 2 / df, abs=0.008)

@@ -88,7 +88,7 @@ def test_the_uniform_law_is_a_polynomial_of_its_spacings(num_levels, n):
     [
         ("gaussian", 4, 18, 250),
         *(
-            pytest.param(name, num_levels, n, 1500, marks=pytest.mark.slow)
+            pytest.param(name, num_levels, n, 1500, marks=pytest.mark.deep)
             for name in ("laplace", "t5", "two-humped")
             for num_levels, n in ((4, 18), (8, 33))
         ),

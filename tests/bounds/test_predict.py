@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fmq_theory.bounds import (
@@ -47,13 +47,14 @@ def test_every_registered_scheme_is_known():
     assert set(PREDICTED_SCHEMES) == set(SCHEMES)
 
 
-@pytest.mark.parametrize("name", WITH_THEORY)
+# No law bounds the error of min-max uniform: its range is that of n weights, and the next test is about them.
+@pytest.mark.parametrize("name", [name for name in WITH_THEORY if name != "uniform"])
 @given(laws(), st.integers(2, 40))
 @settings(max_examples=10)
 def test_upper_bounds_hold_for_laws(name, law, num_levels):
     upper = predict(name, law, num_levels, N).law.upper
-    if upper is not None:
-        assert distortion(sized(name).design(law, num_levels), law) <= upper.value * (1 + 1e-9)
+    assume(upper is not None or name != "log2")  # log2 has none on a law that its levels do not reach
+    assert distortion(sized(name).design(law, num_levels), law) <= there(upper).value * (1 + 1e-9)
 
 
 @given(laws(), st.integers(2, 40))
@@ -72,10 +73,11 @@ def test_upper_bounds_hold_for_data(name, seed, size, num_levels):
     data = np.round(rng.standard_t(3, size=size), 1) if seed % 2 else rng.laplace(size=size)
     source = Empirical(data)
     upper = predict(name, source, num_levels, N).own.upper
-    if upper is not None:
-        assert exact(name, source, num_levels) <= upper.value * (1 + 1e-9) + 1e-25
+    assume(upper is not None or name != "log2")
+    assert exact(name, source, num_levels) <= there(upper).value * (1 + 1e-9) + 1e-25
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("law", ["gaussian", "laplace", "pole", "uniform"])
 @pytest.mark.parametrize("name", ["uniform", "uniform_clipped", "equal_mass", "panter_dite", "lloyd_max"])
 def test_high_rate_is_near_the_exact_value_at_eight_bits(name, law):

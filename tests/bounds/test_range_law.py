@@ -78,6 +78,7 @@ def test_logistic_square_of_the_maximum(n):
     assert float(values**2 @ weights) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("name", "n"), [("gaussian", 10), ("t5", 5), ("t5", 1000), ("stretched", 20), ("flat", 40)]
 )

@@ -83,6 +83,7 @@ def test_log_concavity_does_not_centre_the_grid(num_levels: int) -> None:
         assert grid.step.overlaps(old.step)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("case", [CASES[1], CASES[4], GAMMA], ids=lambda case: case[0])
 @pytest.mark.parametrize("num_levels", [3, 4, 7])
 def test_brute_force_over_step_and_offset(case: tuple[str, dict[str, str]], num_levels: int) -> None:

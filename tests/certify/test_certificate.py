@@ -77,7 +77,7 @@ def test_an_honest_certificate_is_verified(make: Callable[[], Certificate]) -> N
     check(json.loads(json.dumps(make())))
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_more_honest_certificates() -> None:
     for nu in (3, 4, "5/2", "201/100"):
         check(sum_certificate(index=nu))

@@ -37,6 +37,7 @@ KINDS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_mutation_of_every_field_is_refused(kind: str, tmp_path: Path) -> None:
     document = json.loads(json.dumps(KINDS[kind]()))

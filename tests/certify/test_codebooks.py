@@ -80,6 +80,7 @@ def test_the_gaussian_approaches_its_constant_from_below() -> None:
     assert scaled[-1].less_than(limit * Fraction(99, 100)) is False
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("num_levels", [1, 4])
 def test_distortion_and_stationarity_by_independent_quadrature(some_law: Law, num_levels: int) -> None:
     book = stationary_codebook(some_law, num_levels)
@@ -107,7 +108,7 @@ def test_levels_and_thresholds_are_interlaced_and_symmetric(some_law: Law) -> No
     assert book.thresholds[2] == Enclosure.of(0)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("num_levels", [3, 256])
 def test_stationary_codebooks_of_many_levels(some_law: Law, num_levels: int) -> None:
     book = stationary_codebook(some_law, num_levels, digits=20)
@@ -136,7 +137,7 @@ def test_the_global_search_certifies_what_log_concavity_cannot(
     assert best.codebook.strict_minimum is True
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("name", "parameters", "num_levels"),
     [
@@ -169,7 +170,7 @@ def test_the_gamma_trap_kabal_1984() -> None:
     assert (best.optimum * Fraction("1.113")).less_than(symmetric.optimum) is True
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("num_levels", [4, 8])
 def test_the_gamma_trap_with_more_levels(num_levels: int) -> None:
     gamma = law("gamma", {"shape": "1/2"})

@@ -14,6 +14,7 @@ from tests.certify.conftest import CASES, holds, mp_density, mp_integral, number
 POINTS = ["0", "1/8", "2"]
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("point", POINTS)
 def test_upper_moments_enclose_an_independent_quadrature(some_law: Law, point: str) -> None:
     with precision(160):

@@ -54,6 +54,7 @@ def test_the_panter_dite_constants_to_thirty_digits(some_law: Law) -> None:
     assert holds(value, theory_constant(some_law))
 
 
+@pytest.mark.deep
 def test_the_two_routes_agree_and_enclose_an_independent_quadrature(some_law: Law) -> None:
     closed = some_law.density_power_integral(THIRD, closed=True)
     measured = some_law.density_power_integral(THIRD)

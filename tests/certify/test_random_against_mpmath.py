@@ -67,7 +67,7 @@ def _square_from(level: Fraction) -> Callable[[Real], Real]:
     return lambda x: (x - centre) ** 2
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("seed", DRAWS)
 def test_the_distortion_of_drawn_codebooks(seed: int) -> None:
     rng = np.random.default_rng([12, seed])
@@ -84,7 +84,7 @@ def test_the_distortion_of_drawn_codebooks(seed: int) -> None:
     assert not holds(codebook_distortion(some, moved, digits=40), value, margin)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("seed", DRAWS)
 def test_the_equal_mass_distortion_of_drawn_laws(seed: int) -> None:
     """V - sum m_k^2 p, the quantiles by mpmath's root finder on its own integrals."""
@@ -110,7 +110,7 @@ def test_the_equal_mass_distortion_of_drawn_laws(seed: int) -> None:
         assert not holds(equal_mass_distortion(some, 2 * half + 1, digits=30), value, "1e-11")
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("seed", DRAWS)
 def test_no_brute_force_is_below_a_certified_optimum(seed: int) -> None:
     """Lloyd's algorithm from 12 drawn starts, and 800 drawn maps of a drawn table, in floats."""
@@ -145,7 +145,7 @@ def test_no_brute_force_is_below_a_certified_optimum(seed: int) -> None:
     assert affine.optimum.lower <= multiple.distortion.upper
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("seed", DRAWS)
 def test_drawn_laws_have_certified_equal_steps(seed: int) -> None:
     """A dense grid over step and offset never beats the certified one and comes within one per cent."""

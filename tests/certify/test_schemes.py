@@ -147,7 +147,7 @@ def test_the_lower_bound_of_the_branch_and_bound_holds(
     assert not above < profile.slope(inside)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join((case[0], *case[1].values())))
 def test_all_families_up_to_six_bits(case: tuple[str, dict[str, str]]) -> None:
     source = law(*case)

@@ -13,7 +13,7 @@ from fmq_theory.claims.register import REGISTER
 from fmq_theory.sources import make
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_the_sentence_for_every_law_fails_at_the_two_laws_and_nowhere_else() -> None:
     finding = examine(REGISTER["P4-W2"])
     assert finding.verdict is Verdict.REFUTED
@@ -23,7 +23,7 @@ def test_the_sentence_for_every_law_fails_at_the_two_laws_and_nowhere_else() -> 
     assert "for every law" in finding.claim.statement
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_the_smaller_constant_fails_in_short_channels_alone() -> None:
     finding = examine(REGISTER["P5-W2"])
     constants = [result for result in finding.details if "constant" in result.case]

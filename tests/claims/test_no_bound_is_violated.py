@@ -90,7 +90,7 @@ _LAWS = (
 )
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("seed", range(40))
 def test_no_bound_is_violated(seed: int) -> None:
     """Laws, n from 64 to 10^6 and bits drawn from the seed."""

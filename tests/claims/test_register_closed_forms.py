@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 from scipy.linalg import sqrtm
@@ -45,8 +45,7 @@ def test_path_errors_agree_with_an_ode_solver(
 ) -> None:
     field = AffineField(rate, shift)
     quantized = AffineField((rate[0] + Fraction(1, 16), rate[1] + Fraction(1, 8)), shift)
-    if quantized.rate == (0, 0):
-        return
+    assume(quantized.rate != (0, 0))
     error = abs(_end_by_solver(quantized, start) - _end_by_solver(field, start))
     assert float(path_error(field, quantized, start)) == pytest.approx(error, abs=1e-6, rel=1e-6)
     bound = theta_lipschitz(field, start) * parameter_distance(field, quantized) * growth_factor(quantized)

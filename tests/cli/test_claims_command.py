@@ -188,7 +188,7 @@ def test_a_checkout_brings_its_runs_and_an_installed_package_says_what_is_missin
     assert json.loads(named.stdout)["claims"][0]["verdict"] == "REFUTED"
 
 
-@pytest.mark.parametrize("only", ["P7,P8,P2-NET,C20", pytest.param("", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("only", ["P7,P8,P2-NET,C20", pytest.param("", marks=pytest.mark.deep)])
 def test_the_command_the_readme_and_the_document_say_the_same(
     only: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -157,7 +157,7 @@ def test_equal_steps_off_centre_are_found_and_what_is_claimed_is_proven() -> Non
     )  # not .3199803
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_beyond_the_searched_sizes_the_best_grid_is_called_found() -> None:
     many = printed("--source", "laplace", "--levels", "130", "--criterion", "uniform", "--digits", "8")
     assert many["verdict"] == "INCONCLUSIVE"

@@ -29,7 +29,7 @@ def _find(name: str) -> HealthCheck:
     return next(check for check in check_health() if check.name == name)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_this_installation_works(tmp_path: Path) -> None:
     path = tmp_path / "doctor.json"
     result = _run("--json", str(path))

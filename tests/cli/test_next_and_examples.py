@@ -113,7 +113,7 @@ def _in_a_copy(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def _params() -> list[object]:
     return [
-        pytest.param(e, id=str(e), marks=[pytest.mark.slow] if str(e).startswith(SLOW) else [])
+        pytest.param(e, id=str(e), marks=[pytest.mark.deep] if str(e).startswith(SLOW) else [])
         for e in EXAMPLES
     ]
 

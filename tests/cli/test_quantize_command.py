@@ -263,7 +263,7 @@ def _at_work(process: "subprocess.Popen[bytes]", fresh: float) -> None:
         time.sleep(0.002)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_twenty_kills_at_random_moments() -> None:
     """Never a corrupt output, nothing finished is done again, and in the end the file of a run in peace."""
     g = torch.Generator().manual_seed(0)

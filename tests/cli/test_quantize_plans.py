@@ -54,6 +54,7 @@ def test_a_plan_for_other_weights_proves_nothing() -> None:
     assert "within" not in done("other.safetensors", "-o", "p.json", "--plan", "plan.json", "--plan-only")
 
 
+@pytest.mark.deep
 def test_a_plan_that_is_refused_leaves_no_file() -> None:
     document = json.loads(Path("plan.json").read_text())
     named = ("config", "best_single", "objective")

@@ -239,7 +239,7 @@ def test_an_audit_keeps_its_json(more: str, environment: dict[str, str], tmp_pat
     assert len(done.stderr.splitlines()) == ("full" in more)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1"])
 @pytest.mark.usefixtures("model")
 def test_every_command_in_a_small_encoding(encoding: str, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_what_has_lost_everything_does_not_hide_the_others() -> None:
     assert 20.0 < high < 80.0
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_the_bundled_model_from_the_script_to_samples(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

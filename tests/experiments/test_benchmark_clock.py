@@ -106,7 +106,7 @@ def test_peak_memory_rises_with_an_allocation() -> None:
     assert memory.peak_resident_bytes() - before < 30_000_000
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_memory_of_a_process_of_its_own() -> None:
     (row,) = memory.Memory("W2 of two samples", "gaussian", 2_000_000).run(PACE).goals
     assert not row.failed

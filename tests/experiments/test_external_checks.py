@@ -83,6 +83,6 @@ def test_every_table_says_where_it_was_read() -> None:
         assert len(found["source"]) > 30, path.name
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_the_page_is_what_comes_out_now() -> None:
     assert main(["--check"]) == 0

@@ -2,10 +2,8 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -75,12 +73,12 @@ def test_cells_of_other_code_are_told(tmp_path: Path, monkeypatch: pytest.Monkey
     assert _run(tmp_path).outdated == 4
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_processes_give_the_same_table(tmp_path: Path) -> None:
     assert _run(tmp_path, Workers(jobs=2), "b").table.rows == _run(tmp_path).table.rows
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.filterwarnings("ignore")  # of distributed, about its own shutdown
 def test_a_cluster_of_two_workers_gives_the_same_table(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed", reason="needs the extra 'cluster'")
@@ -174,7 +172,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 _SLOW_RUN = """
-import sys, time
+import sys
 from pathlib import Path
 from experiments.figures import rate_distortion as shown
 from experiments.framework import runner
@@ -184,7 +182,8 @@ from tests.experiments.test_framework import SMALL
 
 def rows(config, cell):
     print(cell["law"], flush=True)
-    time.sleep(float(sys.argv[2]))
+    if cell["law"] == sys.argv[2]:
+        sys.stdin.read()  # at work until it is killed
     return shown.rows(config, cell)
 
 slow = Experiment("rate_distortion", "t", shown.Config, shown.cells, rows, shown.plot)
@@ -198,16 +197,20 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     store = tmp_path / "a.sqlite"
     arguments = [sys.executable, "-c", _SLOW_RUN, str(store)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    killed = subprocess.Popen([*arguments, "1"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
-    assert killed.stdout is not None
-    begun = [killed.stdout.readline().strip() for _ in range(3)]  # the third is at work: two are finished
-    time.sleep(0.1)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    killed.stdout.close()
+    with subprocess.Popen(
+        [*arguments, SMALL.laws[2]],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as killed:
+        assert killed.stdout is not None
+        begun = [killed.stdout.readline().strip() for _ in range(3)]  # the third is at work: two are finished
+        killed.kill()
     assert begun == list(SMALL.laws[:3])
     resumed = subprocess.run(
-        [*arguments, "0"], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        [*arguments, "none"], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
     assert resumed.stdout.split() == list(SMALL.laws[2:])
     assert _run(tmp_path).table.rows == _run(tmp_path, name="b").table.rows

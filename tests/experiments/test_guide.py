@@ -102,7 +102,7 @@ def test_the_audit_page_shows_what_is_printed(shared_checkpoints: Path) -> None:
         assert differences(fast, rerun(fast, place)) == []
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_every_page_shows_what_is_printed(path: Path, shared_checkpoints: Path) -> None:
     shown = _blocks(path)

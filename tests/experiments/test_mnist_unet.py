@@ -49,7 +49,7 @@ def test_every_weight_has_its_place(model: FlowModel) -> None:
     assert total == 322_658
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_stated_velocity_error(model: FlowModel, pictures: LabelledImages) -> None:
     found = _by_thirds(model.module, pictures, 1000)
     assert found == pytest.approx(BY_THIRDS, abs=0.02)

@@ -73,7 +73,7 @@ def test_the_best_constant_within_a_budget() -> None:
     assert allocation.best_constant(rows, 1.9) is None
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_plan_is_never_worse_than_constant_bits() -> None:
     config = allocation.Config(budgets=(3.0, 4.5), bits=(2, 3, 4), samples=2, only_bundled=True)
     rows = list(allocation.rows(config, {"model": "digits"}))

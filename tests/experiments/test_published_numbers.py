@@ -20,7 +20,7 @@ SSIM = {("equal_mass", 2): 0.78, ("equal_mass", 3): 0.767, ("pwl", 3): 0.773}
 LATENT = {2: 0.39, 3: 0.77, 4: 0.82, 5: 0.93}
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_the_scripts_numbers_come_out(shared_checkpoints: Path, shared_data: Path) -> None:
     model = load_flow(shared_checkpoints / "mnist_unet.pt", "experiments.models.mnist_unet:build")
     images = read_real_data(

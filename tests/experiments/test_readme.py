@@ -45,7 +45,7 @@ def test_the_main_figure_is_of_the_published_rows() -> None:
     assert len(figure.axes) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("name", LAWS)
 def test_published_ratios_come_out_again(name: str) -> None:
     config = dataclasses.replace(Config(), schemes=())

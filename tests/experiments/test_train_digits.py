@@ -111,7 +111,7 @@ def test_interruption_saves_the_state(tmp_path: Path) -> None:
     assert resumed.step == 4
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_training_learns() -> None:
     config = Config(steps=150, batch=32, warm_up=10)
     trainer = _run(_trainer(config), 150)
@@ -185,7 +185,7 @@ def test_missing_diffusers_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         make_network("transformer", 28)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_larger_unet_trains_on_mnist(shared_data: Path, tmp_path: Path) -> None:
     pytest.importorskip("diffusers")
     out = tmp_path / "unet.safetensors"
@@ -204,7 +204,7 @@ def test_larger_unet_trains_on_mnist(shared_data: Path, tmp_path: Path) -> None:
         assert file.metadata()["size"] == "28"
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_killed_run_resumes_on_the_same_path(tmp_path: Path) -> None:
     """SIGKILL in the middle, as a power cut would: the last saved state is whole, and enough."""
     pytest.importorskip("sklearn")

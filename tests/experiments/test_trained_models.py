@@ -46,7 +46,7 @@ def test_compact(size: int, tmp_path: Path) -> None:
         load_flow(_written("compact", 36 - size, tmp_path), factory)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("size", [8, 28])
 def test_unet_of_diffusers(size: int, tmp_path: Path) -> None:
     pytest.importorskip("diffusers")

@@ -93,7 +93,7 @@ def test_no_rung_is_broken() -> None:
     assert sorted(tightness)[len(tightness) // 2] < 3.0
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_no_rung_is_broken_in_a_thousand_trials() -> None:
     for seed in range(1000, 2000):
         check(trial(seed))
@@ -153,7 +153,7 @@ def test_g2_is_within_two_of_the_exact_error_where_the_field_contracts() -> None
         check_contracting(seed)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_g2_is_within_two_in_many_draws() -> None:
     for seed in range(100, 400):
         check_contracting(seed)

@@ -22,7 +22,7 @@ def test_what_is_no_number_becomes_no_index(value: float, bin_of_it: int) -> Non
     assert _bin_of(0.5, 0.0, float("nan"), 10) == 0
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_no_index_leaves_its_array_on_extreme_weights(tmp_path: Path) -> None:
     """With NUMBA_BOUNDSCHECK=1 an index that leaves its array is an IndexError; all is compiled anew."""
     run = subprocess.run(

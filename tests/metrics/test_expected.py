@@ -54,6 +54,7 @@ def by_direct_quadrature(design, law: Source, num_levels: int, n: int, panels: i
     return float(total)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("n", [2, 3, 10, 1000, 1_000_000])
 @pytest.mark.parametrize("num_levels", [1, 2, 3, 16, 256])
 def test_uniform_law_in_closed_form(n: int, num_levels: int) -> None:
@@ -125,6 +126,7 @@ def test_monte_carlo(law: Source, num_levels: int) -> None:
         assert not estimate.low < median < estimate.high
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("law", [Gaussian(), Laplace(), StudentT(3.0)])
 def test_high_rate_is_a_twelfth_of_the_squared_step(law: Source) -> None:
     """At K = 256 and n = 50 the step is small: E D = (n-2)/n E (max-min)^2 / (12 (K-1)^2)."""
@@ -148,6 +150,7 @@ def test_scale_and_shift() -> None:
     assert expected_distortion(uniform, StudentT(3.0, 5.0, 1.0), 8, 1000) == pytest.approx(base, rel=1e-6)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("law", [Gaussian(), StudentT(3.0), StudentT(2.05)])
 def test_falls_with_levels_and_grows_with_samples(law: Source) -> None:
     by_levels = [expected_distortion(uniform, law, k, 10_000) for k in (2, 4, 8, 16, 32, 64)]

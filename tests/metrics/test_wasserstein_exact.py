@@ -54,7 +54,7 @@ def _floats(points: Points, *, weighted: bool) -> tuple[list[float], list[float]
     return [float(place) for place, _ in points], masses
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_five_hundred_cases_against_exact_rationals(ties: bool, weighted: bool) -> None:

@@ -40,6 +40,7 @@ def assert_same_codebooks(name: str, rows: np.ndarray, num_levels: int, threads:
         assert np.isposinf(books.thresholds[index, one.num_levels - 1 :]).all()
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("bits", [1, 3, 6])

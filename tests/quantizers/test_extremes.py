@@ -63,6 +63,7 @@ def arrays() -> Iterator[tuple[str, object, np.ndarray]]:
         yield name, tensor, tensor.double().numpy()
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("scheme", NAMES)
 def test_a_right_result_or_a_refusal(scheme: str) -> None:
     refused = 0

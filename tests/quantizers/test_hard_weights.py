@@ -47,6 +47,7 @@ def test_hard_weights(scheme: str, dtype: type[np.floating], size: int) -> None:
             assert faults(x, result, 2**bits) == [], (kind, bits)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_ties_by_the_million(scheme: str) -> None:
     x = np.random.default_rng(0).integers(-3, 4, 1_000_000).astype(np.float32)

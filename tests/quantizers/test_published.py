@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from fmq_theory import quantize
@@ -80,8 +80,7 @@ def test_uniform_rounds_half_to_even_in_codes_and_in_thresholds() -> None:
 @given(arrays(), BITS)
 @example(np.array([1.0, 1.0, 1.0, 2.0, 3.0, 3.0, 3.0]), 2)  # ties at both ends
 def test_pwl(x: Array, bits: int) -> None:
-    if x.min() == x.max():
-        return  # the template's, not the scheme's
+    assume(x.min() < x.max())  # a constant row is the template's, not the scheme's
     _, mine = quantized("pwl", x, 2**bits)
     assert close(mine, published.pwl_by_quantile(x, bits), x)
 
@@ -90,8 +89,7 @@ def test_pwl(x: Array, bits: int) -> None:
 @example(np.array([-4.0, -1.0, 0.0, 0.5, 8.0]), 2)
 @example(np.array([0.0, 3.0, 12.0]), 3)  # one sign only
 def test_log2(x: Array, bits: int) -> None:
-    if x.min() == x.max():
-        return
+    assume(x.min() < x.max())
     _, mine = quantized("log2", x, 2**bits)
     # Half-way between two levels the description leaves open which: compare distances.
     theirs = published.log2_symmetric(x, bits)

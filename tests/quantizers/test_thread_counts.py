@@ -30,6 +30,7 @@ def weights(kind: str) -> np.ndarray:
     }[kind]()
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("kind", ["one long row", "three rows", "rows and extremes"])
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_no_result_depends_on_the_number_of_threads(scheme: str, kind: str) -> None:

@@ -40,7 +40,7 @@ from tests.sources.laws import each_law
         (TwoSidedGamma(5.0), 900.0, lambda z: z**4 * mpmath.exp(-z) / mpmath.gammainc(5, z)),
         (StudentT(50.0), 1e8, lambda z: 50 / z),
     ],
-    ids=str,
+    ids=lambda value: "closed" if callable(value) else str(value),
 )
 def test_hazard_where_the_survival_function_underflows(law, z, expected):
     with mpmath.workdps(40):

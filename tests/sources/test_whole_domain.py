@@ -124,7 +124,7 @@ def test_each_law_at_its_domains_ends_and_between(name: str) -> None:
         check_integrals(law)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("name", FAMILIES)
 def test_each_law_all_over_its_domain(name: str) -> None:
     for law in drawn(name, 60)[FAST:]:

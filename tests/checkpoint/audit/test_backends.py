@@ -33,7 +33,7 @@ def _without_seconds(found: Audit) -> dict[str, object]:
     return told
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_errors_of_workers_arrive_as_they_are(tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
     bad = torch.ones(3, 4)
@@ -45,7 +45,7 @@ def test_errors_of_workers_arrive_as_they_are(tmp_path: Path) -> None:
     assert [tensor.name for tensor in found.tensors] == ["a", "b"]
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_resume_with_processes(tmp_path: Path) -> None:
     path = _model(tmp_path / "m.safetensors", 4, (3, 40))
     store = tmp_path / "s.jsonl"
@@ -55,7 +55,7 @@ def test_resume_with_processes(tmp_path: Path) -> None:
     assert second.as_json() == first.as_json()
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_no_scheduler_answers(tmp_path: Path) -> None:
     pytest.importorskip("distributed", reason="needs the extra 'cluster'")
     path = _model(tmp_path / "m.safetensors", 2, (3, 40))
@@ -65,7 +65,7 @@ def test_no_scheduler_answers(tmp_path: Path) -> None:
             audit(path, schemes=("uniform",), bits=(2,), backend="dask", scheduler="tcp://127.0.0.1:9")
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.filterwarnings("ignore")  # of distributed about a worker that died, which is the test
 def test_a_cluster_of_two_workers_of_which_one_is_killed(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed", reason="needs the extra 'cluster'")

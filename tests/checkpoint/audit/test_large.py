@@ -55,7 +55,7 @@ def _audited(path: Path) -> dict[str, int]:
     return json.loads(done.stdout)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_memory_of_a_sharded_gigabyte(tmp_path: Path) -> None:
     small = tmp_path / "small.safetensors"
     save_file({"weight": torch.randn(SIDE, SIDE)}, small)

@@ -56,6 +56,7 @@ def in_file(path: Path, folder: Path, scheme: str, bits: int, granularity: str) 
     return found
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("granularity", ["channel", "tensor"])
 @pytest.mark.parametrize(("bits", "schemes"), [(1, SCHEMES), (3, (*SCHEMES, *PUBLISHED)), (8, SCHEMES)])
 def test_an_audit_has_the_error_of_the_file(

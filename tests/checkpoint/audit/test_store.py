@@ -97,7 +97,7 @@ def test_a_file_of_something_else_is_refused_and_kept(tmp_path: Path) -> None:
         _run(path, tmp_path)  # a folder
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_twenty_kills(tmp_path: Path) -> None:
     """At random moments: no output that is not whole, and nothing finished is measured again."""
     path = _model(tmp_path / "m.safetensors", tensors=60, shape=(64, 512))

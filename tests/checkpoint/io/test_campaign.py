@@ -19,7 +19,7 @@ from tests.corpus.checkpoint_kinds import KINDS
 
 
 @pytest.mark.parametrize("name", KINDS)
-@pytest.mark.parametrize("count", [40, pytest.param(3500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [40, pytest.param(3500, marks=pytest.mark.deep)])
 def test_no_damage_is_a_traceback_or_another_weight(tmp_path: Path, name: str, count: int) -> None:
     found = tried(CHECKPOINTS[name], count, tmp_path)
     assert found.failures == []

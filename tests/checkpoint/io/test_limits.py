@@ -21,6 +21,7 @@ MOST = (
 )  # bytes of Python objects that a refusal may take; the files promise thousands of times that
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("name", pickles.BOMBS)
 def test_a_bomb_is_refused_in_little_memory(tmp_path: Path, name: str) -> None:
     path = tmp_path / "m.pt"

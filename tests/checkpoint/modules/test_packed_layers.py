@@ -253,6 +253,7 @@ def test_refusals() -> None:
         quantize_module(nn.Embedding(30, 24, max_norm=1.0))
 
 
+@pytest.mark.deep
 def test_the_same_pictures_as_from_the_dequantized_model(tmp_path: Path) -> None:
     """The bundled digits at 4 bits: in memory, from the file by any reader, and packed."""
     model, factory = load_digits(), "fmq_theory.flow.digits:build"
@@ -346,7 +347,7 @@ print(rss() - start, float(y.double().sum()))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_resident_memory_really_falls(tmp_path: Path) -> None:
     """256 MiB of weights in float32 are 32 MiB of codes; the process is that much smaller."""

@@ -98,6 +98,7 @@ def test_any_bits_and_any_lengths_through_the_file(tmp_path_factory, bits, shape
         assert np.array_equal(file.dequantize("w").numpy(), found.dequantize())
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("scheme", "granularity", "group_size", "bits"),
     [
@@ -290,7 +291,7 @@ def test_an_output_that_exists_stays(tmp_path: Path, checkpoint: Path) -> None:
         write(checkpoint, tmp_path / "plain", recipe(), overwrite=True)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     """A limit on the size of files stands in for it; the finished tensors stay for a run that resumes.
 

@@ -155,9 +155,10 @@ def test_what_the_findings_say_of_outputs() -> None:
     )
     assert sum(row["lead_db_hi"] < 0.0 for (model, _, _), row in leads.items() if model == "digits") == 9
     # All batches taken as one give the ratios of the batches to within a few per cent.
-    for row in published:
-        if row["scheme"] == "equal_mass" and row["ssim"] is not None:
-            assert row["latent_whole_ratio"] == pytest.approx(row["latent_std_ratio"], rel=0.05)
+    with_images = [row for row in published if row["scheme"] == "equal_mass" and row["ssim"] is not None]
+    assert len(with_images) >= 5
+    for row in with_images:
+        assert row["latent_whole_ratio"] == pytest.approx(row["latent_std_ratio"], rel=0.05)
 
 
 def test_equal_mass_is_in_the_band_at_one_bit_width_or_none() -> None:

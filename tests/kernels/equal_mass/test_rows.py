@@ -90,6 +90,7 @@ METHODS: dict[str, Method] = {
 }
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_on_hard_input(name: str, dtype: type[np.floating]) -> None:
@@ -113,7 +114,7 @@ def test_long_rows_with_other_bins(many: int, dense: float, monkeypatch: pytest.
             assert not differs(threaded(2)(row, 7), by_definition(row, 7)), kind
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_more_numbers_than_one_word_can_count() -> None:
     """Numbers in one bin, whose count and sum outgrow their parts of a word; their mean is a whole number."""
     size = long_rows.MOST_AT_ONCE + 1000

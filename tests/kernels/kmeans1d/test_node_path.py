@@ -104,6 +104,7 @@ def test_a_mass_lost_to_rounding_costs_nothing() -> None:
     )
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("penalty", [1e-12, 1e-3, 0.3, 50.0])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("is_reversed", [False, True])

@@ -6,7 +6,7 @@ from fractions import Fraction
 import kmeans1d
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fmq_theory.kernels.kmeans1d.nodes import equal_cost_nodes, nodes_at, tie_ends
@@ -203,8 +203,7 @@ def test_an_offset_leaves_a_bound_of_what_the_sums_still_know() -> None:
 def test_a_poor_guess_of_the_penalty_changes_nothing(data: list[int], num_cells: int, guess: float) -> None:
     points = np.sort(np.array(data)) / 7.0
     values, counts = np.unique(points, return_counts=True)
-    if values.size <= num_cells:
-        return
+    assume(values.size > num_cells)
     _, expected, _ = optimum_of_sums(prefix_moments(values, counts.astype(float)), num_cells)
     index = tie_ends(points)
     nodes = nodes_at(row_of(points), index)

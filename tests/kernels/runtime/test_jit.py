@@ -33,7 +33,7 @@ def run(cache: Path) -> list[str]:
     return done.stdout.split()
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_kernels_are_kept_under_the_digest_of_their_sources(tmp_path: Path) -> None:
     value, directory = run(tmp_path)
     assert value == "4.0"
@@ -41,7 +41,7 @@ def test_kernels_are_kept_under_the_digest_of_their_sources(tmp_path: Path) -> N
     assert list(Path(directory).rglob("*.nbc"))
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_without_a_place_to_write_kernels_work_uncached(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")  # a file where a directory is needed, which stops even root

@@ -75,7 +75,7 @@ def test_drawn_rows() -> None:
     assert max(ratio(row, k, 30) for row, k in rows(40, 11)) <= WORST
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_many_drawn_rows() -> None:
     ratios = np.array([ratio(row, k, 50) for row, k in rows(1000, 12)])
     assert np.quantile(ratios, 0.99) <= MOSTLY

@@ -213,7 +213,7 @@ def test_damage_in_header_and_data_gives_an_error_or_the_right_weights(tmp_path:
     assert found.refused > 50
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("kind", KINDS)
 def test_damage_anywhere_gives_an_error_or_the_right_weights(tmp_path: Path, kind: str) -> None:
     found = _tally(tmp_path, kind, every=1)

@@ -55,6 +55,7 @@ def _largest(dtype: torch.dtype) -> torch.Tensor:
     return (numbers * (1e30 if dtype == torch.float64 else torch.finfo(dtype).max)).to(dtype)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("codebook_type", "coded"), [*((kind, False) for kind in CODEBOOK_TYPES), ("float16", True)]
 )
@@ -86,6 +87,7 @@ def test_there_and_back(
             assert mse < 0.3, recipe.name  # of weights whose mean square is 1
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("codebook_type", [None, "float16"])
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_the_largest_numbers_of_a_type_stay_finite(
