@@ -32,7 +32,7 @@ _LINE_SECONDS = 60.0
 @click.option("--memory", type=click.FloatRange(min=1.0), default=8.0, show_default=True,
               help="Limit of the address space in GiB; an input that asks for more fails.")  # fmt: skip
 @click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False),
-              help="Keep the counts and the failures there.")  # fmt: skip
+              help="Keep the counts and failures there, beside those of other campaigns.")  # fmt: skip
 def main(
     minutes: float, is_whole: bool, only: Sequence[str], seed: int, memory: float, json_path: Path | None
 ) -> None:
@@ -67,12 +67,20 @@ def main(
     took = time.perf_counter() - begin
     click.echo(f"{_inputs(tallies):,} inputs in {took:.0f} s")
     if json_path is not None:
-        told = {one.name: {"question": one.question, **tallies[one.name].as_dict()} for one in chosen}
         head = {"seed": seed, "whole": is_whole, "minutes": round(took / 60.0, 1)}
-        text = json.dumps({**head, "campaigns": told}, indent=1, ensure_ascii=False)
-        write_text_atomically(json_path, text + "\n")
+        _keep(json_path, {one.name: head | {"question": one.question} | tallies[one.name].as_dict()
+                          for one in chosen})  # fmt: skip
     if any(tally.failed for tally in tallies.values()):
         raise SystemExit(1)
+
+
+def _keep(path: Path, told: Mapping[str, object]) -> None:
+    """Writes what was counted; of campaigns that are in the file and were not run it keeps what is there."""
+    known = json.loads(path.read_text("utf-8"))["campaigns"] if path.exists() else {}
+    found = {one.name: told.get(one.name, known.get(one.name)) for one in CAMPAIGNS}
+    campaigns = {name: counted for name, counted in found.items() if counted is not None}
+    text = json.dumps({"campaigns": campaigns}, indent=1, ensure_ascii=False)
+    write_text_atomically(path, text + "\n")
 
 
 def _inputs(tallies: Mapping[str, Tally]) -> int:

@@ -65,7 +65,6 @@ _NAMES: dict[str, Callable[[Path], Path]] = {
     "/dev/full": lambda _folder: Path("/dev/full"),
     "a name of 300 letters": lambda folder: folder / ("a" * 300),
     "no UTF-8": lambda folder: folder / "a\udcffb.safetensors",
-    "nothing": lambda _folder: Path(),
     "controls": lambda folder: folder / "\x1b[2J\n.safetensors",
 }
 _COMMANDS: dict[str, tuple[str, ...]] = {

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -33,6 +34,8 @@ EXIT_CODES = (
 )
 # What libraries say in their own words where the system has no memory left.
 _NO_MEMORY = ("not enough memory", "can't allocate memory", "cannot allocate memory", "start new thread")
+# What the linker says of a library where there is no memory for it, or where its disk is mounted noexec.
+_NOT_MAPPED = re.compile(r"([\w.+-]+): failed to map segment")
 
 
 class _Guarded(click.Command):
@@ -181,9 +184,6 @@ def _show(error: click.ClickException) -> None:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show(sys.stderr)
         return
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        error.show(sys.stderr)
-        return
     if isinstance(error, click.UsageError) and error.ctx is not None:
         click.echo(f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help' for help.\n", sys.stderr)
     choices = isinstance(error, click.MissingParameter)  # a line each
@@ -195,6 +195,11 @@ def _of_the_system(error: Exception) -> str | None:
     text = str(error)
     if isinstance(error, MemoryError) or any(words in text.lower() for words in _NO_MEMORY):
         return "memory: there is not enough of it for this; close other programs, or ask for less at a time"
+    if isinstance(error, ImportError) and (library := _NOT_MAPPED.search(text)) is not None:
+        return (
+            f"library {library[1]}: it cannot be loaded; close other programs, for there may not be enough "
+            "memory for it, or see that its file system allows programs"
+        )
     if not isinstance(error, OSError) or error.errno is None:
         return None
     if error.errno == errno.ENOMEM:

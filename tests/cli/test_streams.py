@@ -33,6 +33,10 @@ def main(lines, how):
         raise MemoryError
     if how == "torch":
         raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes")
+    if how == "library":
+        raise ImportError("numpy:\\n libopenblas-a.so: failed to map segment from shared object")
+    if how == "other library":
+        raise ImportError("libopenblas-a.so: undefined symbol: free")
     if how == "system":
         raise PermissionError(13, "Permission denied", "/root/x\\ny")
     if how == "fault":
@@ -142,6 +146,8 @@ def test_closed_descriptors(tmp_path: Path) -> None:
     [
         ("memory", 2, b"Error: memory: there is not enough"),
         ("torch", 2, b"Error: memory: there is not enough"),
+        ("library", 2, b"Error: library libopenblas-a.so: it cannot be loaded; close other programs"),
+        ("'other library'", 70, b"Error: this is a fault of fmq_theory"),
         ("system", 2, b"Error: /root/x\\ny: Permission denied"),
         ("ours", 2, b"Error: output a.json: it exists already"),
         ("fault", 70, b"Error: this is a fault of fmq_theory"),
@@ -154,12 +160,12 @@ def test_what_is_said_of_an_error(how: str, code: int, said: bytes, tmp_path: Pa
     assert len(done.stderr.splitlines()) == 1
     assert b"\x1b" not in done.stderr
     kept = list(tmp_path.glob("fmq-fault-*.txt"))
-    if how != "fault":
+    if code != 70:
         assert kept == []
         return
     assert str(kept[0]).encode() in done.stderr
-    assert "KeyError" in kept[0].read_text()
-    shown = _shell("$PY program.py --how fault", tmp_path, FMQ_TRACEBACK="1")
+    assert "Traceback" in kept[0].read_text()
+    shown = _shell(f"$PY program.py --how {how}", tmp_path, FMQ_TRACEBACK="1")
     assert b"Traceback" in shown.stderr  # as in these tests
 
 

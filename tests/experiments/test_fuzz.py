@@ -104,14 +104,19 @@ def test_the_same_seed_draws_the_same_inputs(tmp_path: Path) -> None:
         assert words[0] == words[1] != []
 
 
-def test_counts_are_kept_as_json(tmp_path: Path) -> None:
+def test_counts_are_kept_as_json_beside_those_of_other_campaigns(tmp_path: Path) -> None:
     path = tmp_path / "counts.json"
-    result = CliRunner().invoke(
-        main, ["--only", "plans", "--minutes", "0.02", "--memory", "64", "--json", str(path)]
-    )
+    words = ["--memory", "64", "--json", str(path), "--only"]
+    result = CliRunner().invoke(main, [*words, "forms of archives", "--whole"])
     assert result.exit_code == 0, result.output
-    told = json.loads(path.read_text())["campaigns"]["plans"]
+    told = json.loads(path.read_text())["campaigns"]["forms of archives"]
     assert told["refused"] == sum(told["refusals"].values()) > 0
+    assert (told["seed"], told["whole"]) == (0, True)
+    assert CliRunner().invoke(main, [*words, "plans", "--minutes", "0.001", "--seed", "1"]).exit_code == 0
+    both = json.loads(path.read_text())["campaigns"]
+    assert list(both) == ["forms of archives", "plans"]
+    assert both["forms of archives"] == told  # it was not run again
+    assert (both["plans"]["seed"], both["plans"]["whole"]) == (1, False)
 
 
 def test_an_unknown_campaign_is_refused() -> None:
