@@ -201,7 +201,7 @@ def reliability_table(found: Mapping[str, Any]) -> str:
         f"|---|---|---:|{'---:|' * len(COUNTS)}---:|",
     ]
     for name, tally in found["campaigns"].items():
-        counts = [tally[key] for key in COUNTS]
+        counts = [tally.get(key, 0) for key in COUNTS]
         cells = [f"{count:,}" for count in (sum(counts[:-1]), *counts)]
         lines.append(f"| {name} | {tally['question']} | {' | '.join(cells)} | {tally['slowest']:.1f} s |")
     return "\n".join(lines)
