@@ -9,6 +9,7 @@ from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.inputs import reading_checkpoint
 from fmq_theory.cli.options import read_bits, read_names
 from fmq_theory.cli.running import FmqCommand
+from fmq_theory.cli.scheme_names import AUDITED, NAMES
 from fmq_theory.shown import escaped, file_stem, shell_word
 
 if TYPE_CHECKING:
@@ -17,27 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["audit"]
 
-# Said again here, so that --help needs no numerics; a test compares with AUDIT_SCHEMES and SCHEMES.
-DEFAULT_SCHEMES = (
-    "uniform",
-    "uniform_clipped",
-    "equal_mass",
-    "pwl",
-    "log2",
-    "panter_dite",
-    "lloyd_max",
-    "nf4",
-)
-ALL_SCHEMES = (*DEFAULT_SCHEMES, "fp4", "ecq")
-
 
 @click.command(cls=FmqCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option(
     "--schemes",
     callback=read_names,
-    default=",".join(DEFAULT_SCHEMES),
-    help=f"Comma-separated, or 'all'. Known: {', '.join(ALL_SCHEMES)}, power:ALPHA, ecq:LAGRANGIAN, "
+    default=",".join(AUDITED),
+    help=f"Comma-separated, or 'all'. Known: {', '.join(NAMES)}, power:ALPHA, ecq:LAGRANGIAN, "
     "published:RULE."
     "  [default: all but fp4, ecq]",
 )
@@ -122,7 +110,7 @@ def audit(
       fmq audit unet/ --granularity group --group-size 64 --bits 3,4 --exclude '*.proj_out.*'
     """  # noqa: D301 (click reads \\b as "keep these lines")
     if "all" in schemes:
-        schemes = tuple(dict.fromkeys((*ALL_SCHEMES, *(name for name in schemes if name != "all"))))
+        schemes = tuple(dict.fromkeys((*NAMES, *(name for name in schemes if name != "all"))))
     if plan_path is not None and html_path is None:
         raise click.UsageError("--plan is shown in the page: pass --html FILE as well")
     granularity = granularity or ("channel" if group_size is None else "group")

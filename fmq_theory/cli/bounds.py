@@ -14,6 +14,7 @@ from fmq_theory.cli.inputs import reading_checkpoint
 from fmq_theory.cli.options import read_bits, read_names
 from fmq_theory.cli.outputs import Outputs
 from fmq_theory.cli.running import FmqCommand
+from fmq_theory.cli.scheme_names import COMPARED, NAMES
 from fmq_theory.cli.start import leave_torch_out_of_pot
 
 if TYPE_CHECKING:
@@ -22,19 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["bounds", "main"]
 
-# Said again here, so that --help needs no numerics; a test compares with FAMILIES and SCHEMES.
+# Said again here, so that --help needs no numerics; a test compares with FAMILIES.
 TAILS = ("gaussian", "laplace", "logistic", "student-t", "generalized-gaussian", "gamma", "uniform")
-DEFAULT_SCHEMES = (
-    "uniform",
-    "uniform_clipped",
-    "equal_mass",
-    "pwl",
-    "log2",
-    "panter_dite",
-    "lloyd_max",
-    "ecq",
-)
-ALL_SCHEMES = (*DEFAULT_SCHEMES, "nf4", "fp4")
 
 
 @click.command(cls=FmqCommand, context_settings={"help_option_names": ["-h", "--help"]})
@@ -68,8 +58,8 @@ ALL_SCHEMES = (*DEFAULT_SCHEMES, "nf4", "fp4")
 @click.option(
     "--schemes",
     callback=read_names,
-    default=",".join(DEFAULT_SCHEMES),
-    help=f"Comma-separated, or 'all'. Known: {', '.join(ALL_SCHEMES)}, power:ALPHA, ecq:LAGRANGIAN."
+    default=",".join(COMPARED),
+    help=f"Comma-separated, or 'all'. Known: {', '.join(NAMES)}, power:ALPHA, ecq:LAGRANGIAN."
     "  [default: all but nf4, fp4]",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Root of all randomness.")
@@ -122,7 +112,7 @@ def bounds(
     if (tail is None) == (checkpoint is None):
         raise click.UsageError("give either --tail NAME (a law) or --checkpoint PATH (real weights)")
     if "all" in schemes:
-        schemes = tuple(dict.fromkeys((*ALL_SCHEMES, *(name for name in schemes if name != "all"))))
+        schemes = tuple(dict.fromkeys((*NAMES, *(name for name in schemes if name != "all"))))
     outputs = Outputs(plot, no_plot, json_path, csv_path, force, quiet)
     with reported_errors(), reading_checkpoint(checkpoint):
         if checkpoint is None:

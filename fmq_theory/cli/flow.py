@@ -14,6 +14,7 @@ from fmq_theory.cli.flow_measures import FlowRun, VelocityOptions, refuse_other_
 from fmq_theory.cli.inputs import reading_checkpoint
 from fmq_theory.cli.options import read_bits, read_names
 from fmq_theory.cli.running import FmqCommand
+from fmq_theory.cli.scheme_names import SAMPLED
 from fmq_theory.cli.start import leave_torch_out_of_pot, let_idle_threads_sleep
 from fmq_theory.errors import FmqError
 from fmq_theory.shown import escaped, shell_word
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["flow"]
 
-# Said again here, so that --help needs no numerics; a test compares with SCHEMES and SAMPLERS.
-DEFAULT_SCHEMES = ("uniform", "uniform_clipped", "equal_mass", "pwl", "log2", "lloyd_max")
+# Said again here, so that --help needs no numerics; a test compares with SAMPLERS.
 SAMPLERS = ("euler", "midpoint", "heun")
 _PLACES = ("out", "json_path", "csv_path", "no_plot", "resume", "force")
 
@@ -44,7 +44,7 @@ _PLACES = ("out", "json_path", "csv_path", "no_plot", "resume", "force")
 @click.option(
     "--schemes",
     callback=read_names,
-    default=",".join(DEFAULT_SCHEMES),
+    default=",".join(SAMPLED),
     show_default=True,
     help="Comma-separated: those of fmq bounds.",
 )

@@ -11,6 +11,7 @@ from fmq_theory.cli.inputs import reading_checkpoint
 from fmq_theory.cli.quantize_plan import PlanOptions
 from fmq_theory.cli.quantize_report import report_written, write_plan
 from fmq_theory.cli.running import FmqCommand
+from fmq_theory.cli.scheme_names import NAMES
 from fmq_theory.cli.start import leave_torch_out_of_pot
 
 if TYPE_CHECKING:
@@ -23,12 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["quantize", "read_config"]
 
-# Said again here, so that --help needs no numerics; a test compares with SCHEMES.
-SCHEMES = (
-    "lloyd_max", "uniform", "uniform_clipped", "equal_mass", "pwl", "log2", "panter_dite", "ecq",
-    "nf4", "fp4",
-)  # fmt: skip
-
 
 @click.command(cls=FmqCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("checkpoint", type=click.Path(path_type=Path))
@@ -40,7 +35,7 @@ SCHEMES = (
 )
 @click.option(
     "--scheme",
-    help=f"{', '.join(SCHEMES)}, power:ALPHA, ecq:LAGRANGIAN, published:RULE, or "
+    help=f"{', '.join(NAMES)}, power:ALPHA, ecq:LAGRANGIAN, published:RULE, or "
     "block:SCHEME (a scale for each group, one codebook a tensor).  [default: lloyd_max, the least squared "
     "error]",
 )

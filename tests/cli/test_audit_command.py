@@ -12,8 +12,9 @@ from click.testing import CliRunner, Result
 from safetensors.torch import save_file
 
 from fmq_theory.checkpoint.audit import AUDIT_SCHEMES
-from fmq_theory.cli.audit import ALL_SCHEMES, DEFAULT_SCHEMES, audit
+from fmq_theory.cli.audit import audit
 from fmq_theory.cli.quantize import quantize
+from fmq_theory.cli.scheme_names import AUDITED, COMPARED, NAMES, SAMPLED
 from fmq_theory.quantizers import SCHEMES
 
 FAST = ("--schemes", "uniform,equal_mass,lloyd_max", "--bits", "2,4")
@@ -44,8 +45,9 @@ def _refused(*arguments: str) -> str:
 
 
 def test_names_are_those_of_the_library() -> None:
-    assert DEFAULT_SCHEMES == AUDIT_SCHEMES
-    assert set(ALL_SCHEMES) == set(SCHEMES)
+    assert tuple(SCHEMES) == NAMES
+    assert AUDITED == AUDIT_SCHEMES
+    assert set(SAMPLED) < set(COMPARED) < set(NAMES)
 
 
 def test_tables_and_what_to_do_next(model: Path) -> None:

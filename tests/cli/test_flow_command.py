@@ -12,7 +12,6 @@ from click.testing import CliRunner, Result
 from fmq_theory.cli import flow as command
 from fmq_theory.cli.main import main
 from fmq_theory.flow.samplers import SAMPLERS
-from fmq_theory.quantizers.registry import SCHEMES
 from fmq_theory.report.flow.figures import FIGURES
 from tests.flow import tiny_models
 from tests.flow.random_fields import one_thread
@@ -187,7 +186,6 @@ def test_bad_input_is_one_clear_line_and_exit_2(arguments: tuple[str, ...], mess
 
 def test_names_said_twice_are_the_registries() -> None:
     assert tuple(SAMPLERS) == command.SAMPLERS
-    assert set(command.DEFAULT_SCHEMES) <= set(SCHEMES)
 
 
 def test_help_teaches() -> None:

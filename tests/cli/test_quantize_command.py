@@ -19,8 +19,7 @@ from fmq_theory.checkpoint.plan import Plan
 from fmq_theory.checkpoint.quantized.plain_file import FORMATS
 from fmq_theory.cli.export import FORMATS as NAMED_FORMATS
 from fmq_theory.cli.main import main
-from fmq_theory.cli.quantize import SCHEMES as NAMED_SCHEMES
-from fmq_theory.quantizers import SCHEMES, quantize
+from fmq_theory.quantizers import quantize
 
 _FMQ = "from fmq_theory.cli.main import main; main(prog_name='fmq')"
 
@@ -58,7 +57,6 @@ def refused(match: str, *arguments: str) -> None:
 
 
 def test_choices_are_those_of_the_registries() -> None:
-    assert set(NAMED_SCHEMES) == set(SCHEMES)
     assert set(NAMED_FORMATS) == set(FORMATS)
 
 

@@ -18,22 +18,13 @@ from fmq_theory.checkpoint.io.tensors import SkippedTensor
 from fmq_theory.checkpoint.quantized.recipe import MIN_NDIM, misfit_error
 from fmq_theory.counts import checked_threads
 from fmq_theory.errors import CheckpointError, FmqError, Way, argument
-from fmq_theory.quantizers import get_scheme
+from fmq_theory.quantizers import SCHEMES, get_scheme
 from fmq_theory.quantizers.layout import Layout
 from fmq_theory.quantizers.tensor import checked_bits
 
 __all__ = ["AUDIT_SCHEMES", "AuditError", "audit"]
 
-AUDIT_SCHEMES = (
-    "uniform",
-    "uniform_clipped",
-    "equal_mass",
-    "pwl",
-    "log2",
-    "panter_dite",
-    "lloyd_max",
-    "nf4",
-)
+AUDIT_SCHEMES = tuple(name for name in SCHEMES if name not in ("ecq", "fp4"))
 """What is measured unless other schemes are named; NF4 exists at 4 bits only."""
 
 
