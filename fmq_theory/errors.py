@@ -46,7 +46,12 @@ class Way:
 
 
 def argument(name: str, value: object) -> Way:
-    """The way of passing ``value`` as the argument ``name``."""
+    """The way of passing ``value`` as the argument ``name``.
+
+    Args:
+        name: of the argument, as Python spells it.
+        value: what to pass.
+    """
     return Way(name, f"{name}={value!r}", value)
 
 

@@ -11,8 +11,6 @@ import fmq_theory
 
 # Modules that stand beside the rooms.
 SINGLE_FILES = ("fmq_theory.codebook", "fmq_theory.errors", "fmq_theory.shown")
-# Rooms whose explanations are still to be completed.
-INCOMPLETE = ("fmq_theory.checkpoint", "fmq_theory.claims", "fmq_theory.report", "fmq_theory.storage")
 # Words that send the reader elsewhere instead of saying what an argument is.
 _NO_WORDS = re.compile(r"likewise|ditto|(see|as in|as for|as there|like|same as|the same as) \S+\.?")
 
@@ -57,7 +55,7 @@ def _exported() -> Iterator[tuple[str, Callable[..., Any], str]]:
         for name in getattr(module, "__all__", ()):
             thing = getattr(module, name)
             home = getattr(thing, "__module__", "")
-            if not home.startswith("fmq_theory") or home.startswith(INCOMPLETE):
+            if not home.startswith("fmq_theory"):
                 continue
             if inspect.isclass(thing):
                 yield from _of_class(f"{module.__name__}.{name}", thing)

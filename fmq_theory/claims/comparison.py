@@ -132,6 +132,12 @@ class TensorRow:
     Attributes:
         lossless_bits: the fewest bits of the run at which a channel's codebook has room for each of its
             weights, so that an error of zero is by construction; None if there is no such bit-width.
+        name: of the tensor.
+        shape: its sizes.
+        weights: how many numbers it holds.
+        rho_w2: D_LM / D_U at each bit-width; None where uniform has no error.
+        rho_em: D_EM / D_U at each bit-width; None where uniform has no error.
+        crossover_bits: b*, where rho_em first rises through 1; None if it does not within the bits.
     """
 
     name: str

@@ -19,7 +19,7 @@ _SMALLEST = 1e-14  # least tabulated distance from the centre, in scales; nearer
 class StopLoss:
     """B(x) = E[(X - x)+] for x >= c and E[(x - X)+] for x < c; C(x) the same of squares; by interpolation.
 
-    On the upper side B' = -P(X > x) and C' = -2 B, and likewise below. On each side of the centre c the
+    On the upper side B' = -P(X > x) and C' = -2 B, and mirrored below. On each side of the centre c the
     table is equally spaced in ln|x - c|, so it follows power tails as well as a density with a kink or a
     pole at c.
 

@@ -86,6 +86,10 @@ def check_parent(place: Place) -> None:
 def check_outputs(paths: Iterable[Path], *, overwrite: bool) -> None:
     """``check_output`` of several that one command writes.
 
+    Args:
+        paths: of all files that the command writes.
+        overwrite: whether files that are there may be replaced; one that is being read never may.
+
     Raises:
         OutputError: see ``check_output`` and ``refuse_same``.
     """
@@ -97,6 +101,9 @@ def check_outputs(paths: Iterable[Path], *, overwrite: bool) -> None:
 
 def refuse_same(paths: Iterable[Path]) -> None:
     """Refuses outputs of one command that are the same file; devices and pipes may take several.
+
+    Args:
+        paths: of all files that the command writes.
 
     Raises:
         OutputError: two of them are.
@@ -121,7 +128,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Lets ``write`` fill a file, then gives it the name ``path``; or copies it to a device or pipe.
 
     Args:
-        path: see ``check_output``.
+        path: of the file; one that is there is replaced, a device or a pipe is written to.
         write: is given a path to open and fill. It may lack the suffix of ``path``.
 
     Raises:
@@ -148,6 +155,10 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 def write_text_atomically(path: Path, text: str) -> None:
     """Writes ``text`` in UTF-8, whole or not at all.
 
+    Args:
+        path: of the file; one that is there is replaced.
+        text: what it shall hold.
+
     Raises:
         OutputError: see ``write_atomically``.
     """
@@ -160,6 +171,10 @@ def write_text_atomically(path: Path, text: str) -> None:
 
 def move_into_place(finished: Path, path: Path) -> None:
     """Gives a finished file, on the file system of ``path``, that name; or copies it to a device or pipe.
+
+    Args:
+        finished: the file that was written under a temporary name.
+        path: the name that it shall have.
 
     Raises:
         OutputError: ``path`` became a folder or an input.

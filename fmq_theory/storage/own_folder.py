@@ -99,7 +99,11 @@ class OwnFolder:
             return []
 
     def is_file(self, name: str) -> bool:
-        """Whether there is a file of that name, and not a link to one."""
+        """Whether there is a file of that name, and not a link to one.
+
+        Args:
+            name: inside the folder.
+        """
         try:
             return stat.S_ISREG((self.path / name).lstat().st_mode)
         except FileNotFoundError:
@@ -109,6 +113,9 @@ class OwnFolder:
         """Removes files and links of these names, if they are ours, and folders that then hold nothing else.
 
         What cannot be removed stays; it is not ours, or the next run removes it.
+
+        Args:
+            names: inside the folder.
         """
         for name in names:
             if not self._own.fullmatch(name):

@@ -64,6 +64,9 @@ class Place:
     def of(cls, path: Path) -> "Place":
         """Follows the name to its end.
 
+        Args:
+            path: as the user gave it: a file, a folder, a link, a device, or nothing yet.
+
         Raises:
             OutputError: the name leads nowhere: a loop of links, a name that is too long or holds a null.
         """
@@ -156,6 +159,9 @@ class Place:
 
 def open_to_append(path: Path) -> BinaryIO:
     """Opens a file of our own to write at its end; it is made if it is not there.
+
+    Args:
+        path: of the file.
 
     Raises:
         OSError: it is a link or no regular file, which would be someone else's; or the disk refused.

@@ -56,8 +56,8 @@ def audit(
         path: what ``read_tensors`` reads; a sharded checkpoint or a folder too.
         schemes: names that ``get_scheme`` knows. rho_W2 and rho_EM need uniform, lloyd_max, equal_mass.
         bits: 1 to 8 each.
-        granularity: see ``quantize``.
-        group_size: see ``quantize``.
+        granularity: "tensor", "channel" (one codebook an output channel), or "group".
+        group_size: weights that share a codebook, for granularity "group"; it must divide every channel.
         include: patterns of names; all tensors of two or more dimensions if there is none.
         exclude: patterns of names to leave out.
         on_nonfinite: "stop" at a tensor with nan or inf, or "skip" it.

@@ -63,6 +63,11 @@ def read_tensors(path: Path | str, *, names: Sequence[str] = (), min_ndim: int =
 def iter_tensors(path: Readable, *, names: Sequence[str] = (), min_ndim: int = 2) -> Generator[NamedTensor]:
     """The tensors of `read_tensors`, one at a time: the memory of one tensor, not of the file.
 
+    Args:
+        path: of a checkpoint: a file, an index of shards, or a folder.
+        names: only these tensors, in any order; none for all that can be read.
+        min_ndim: tensors of fewer dimensions are left out, unless they are named.
+
     Raises:
         CheckpointError: as `read_tensors`, when the first tensor is asked for.
         WeightsError: when the tensor that holds nan or inf is reached.

@@ -47,7 +47,13 @@ class NamedTensor:
 
 @dataclass(frozen=True, slots=True)
 class SkippedTensor:
-    """One tensor that was left out, and why."""
+    """One tensor that was left out, and why.
+
+    Attributes:
+        name: its full name in the file.
+        shape: its sizes.
+        reason: why it was left out, as a phrase.
+    """
 
     name: str
     shape: tuple[int, ...]

@@ -118,7 +118,7 @@ def load_into(module: nn.Module, path: Path | str, strict: bool = True) -> LoadR
 
     Args:
         module: its tensors keep their type and device; numbers are cast as ``Tensor.copy_`` does.
-        path: see ``QuantizedFile``.
+        path: of a quantized file, or of the folder that holds it.
         strict: every tensor of the module must be in the file, and the other way round.
 
     Raises:

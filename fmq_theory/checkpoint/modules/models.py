@@ -66,7 +66,7 @@ def load_flow(path: Path | str, model: str, *, include: Sequence[str] = ()) -> F
     Args:
         path: the checkpoint.
         model: the factory.
-        include: see ``read_state``.
+        include: patterns of names: which tensors are the model, where the file holds an average of it too.
 
     Raises:
         FlowError: there is no such factory.

@@ -144,8 +144,8 @@ def quantize_module(
         group_size: see ``quantize``, for a scheme.
         include: patterns of names of weights, for a scheme.
         exclude: patterns of names that are left as they are, for a scheme.
-        codebook_type: see ``pack``.
-        threads: see ``quantize``.
+        codebook_type: of the stored levels.
+        threads: at most so many at once; None for FMQ_THREADS, or all CPUs. No result depends on it.
 
     Returns:
         ``module``, or what takes its place if it is itself a layer.

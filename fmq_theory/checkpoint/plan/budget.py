@@ -56,9 +56,9 @@ def plan_for_budget(
         sensitivities: s_l >= 0 by tensor; 1 where there is none.
         keep: whether a tensor may stay as it is, at its stored width and without error.
         names: only these tensors; see ``iter_tensors``.
-        min_ndim: see ``iter_tensors``.
-        end_bits: see ``plan_from_options``.
-        threads: see ``quantize``.
+        min_ndim: tensors of fewer dimensions are left out, unless they are named.
+        end_bits: fewest bits of the first and the last layer, where there are no sensitivities; 0 for none.
+        threads: at most so many at once; None for FMQ_THREADS, or all CPUs. No result depends on it.
         progress: told after each tensor.
 
     Raises:

@@ -191,6 +191,9 @@ class Plan:
         A plan whose text was changed after it was made, or that has no digest, proves nothing: it comes
         without ``optimality_gap`` and without what ``config`` says of the least possible.
 
+        Args:
+            text: what ``as_json`` wrote, as read from its file.
+
         Raises:
             PlanError: the text is no JSON, no plan, of another version, or lacks or misspells a field.
         """

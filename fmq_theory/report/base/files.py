@@ -13,6 +13,10 @@ __all__ = ["check_writable", "write_atomically", "write_rows", "write_text_atomi
 def check_writable(path: Path, *, overwrite: bool) -> None:
     """``check_output`` for a report.
 
+    Args:
+        path: where the report is to go.
+        overwrite: whether a file that is there may be replaced.
+
     Raises:
         OutputError: the folder is missing or not writable, the file exists and may not be replaced, or it is
             one that is read.

@@ -9,7 +9,14 @@ __all__ = ["RUNG_LOOKS", "SCHEME_LOOKS", "Look", "RungLook", "look"]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Label, colour (Okabe-Ito, safe for colour-blind readers), marker, and a short label of one scheme."""
+    """How one scheme is drawn, told apart by colour-blind readers (Okabe-Ito) and in grey.
+
+    Attributes:
+        label: its name in legends and tables.
+        colour: of its curve, as ``#rrggbb``.
+        marker: of its points, as matplotlib names them.
+        short: its name where there is little room.
+    """
 
     label: str
     colour: str
@@ -34,7 +41,11 @@ SCHEME_LOOKS = {
 
 
 def look(scheme: str) -> Look:
-    """The look of a scheme; one that has none of its own (``power:0.5``) is black with its name."""
+    """The look of a scheme; one that has none of its own (``power:0.5``) is black with its name.
+
+    Args:
+        scheme: the scheme's name, as ``get_scheme`` takes it.
+    """
     return SCHEME_LOOKS.get(scheme, Look(scheme, "#000000", ".", scheme))
 
 

@@ -13,7 +13,11 @@ __all__ = ["comparison_as_json", "write_csv", "write_json"]
 
 
 def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
-    """The report as plain JSON values: None is null, an infinite quantity the string "inf"."""
+    """The report as plain JSON values: None is null, an infinite quantity the string "inf".
+
+    Args:
+        comparison: what ``compare_law`` or ``fmq bounds --checkpoint`` found.
+    """
     report: dict[str, Any] = {
         "subject": comparison.subject,
         "config": comparison.config,
@@ -41,12 +45,28 @@ def _intervals(comparison: Comparison) -> dict[str, Any]:
 
 
 def write_json(comparison: Comparison, path: Path) -> None:
-    """Writes the report to ``path``, whole or not at all."""
+    """Writes the report to ``path``, whole or not at all.
+
+    Args:
+        comparison: what is written.
+        path: of the file; one that is there is replaced.
+
+    Raises:
+        OutputError: the disk refused.
+    """
     write_text_atomically(path, json_text(comparison_as_json(comparison), ascii_only=True) + "\n")
 
 
 def write_csv(comparison: Comparison, path: Path) -> None:
-    """Writes the rows (scheme by bits) to ``path``, whole or not at all; absent values are empty."""
+    """Writes the rows (scheme by bits) to ``path``, whole or not at all; absent values are empty.
+
+    Args:
+        comparison: what is written.
+        path: of the file; one that is there is replaced.
+
+    Raises:
+        OutputError: the disk refused.
+    """
     columns = [field.name for field in dataclasses.fields(Row)]
     write_rows(path, columns, (_cells(dataclasses.asdict(row)) for row in comparison.rows))
 

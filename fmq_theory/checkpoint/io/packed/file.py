@@ -82,6 +82,10 @@ class QuantizedFile:
     def tied_axes(self, name: str, ndim: int) -> list[int]:
         """The order of the axes of the other tensor, of ``ndim`` dimensions, that ``name`` has.
 
+        Args:
+            name: a tensor that equals another one.
+            ndim: how many axes the other tensor has.
+
         Raises:
             CheckpointError: they are no permutation.
         """
@@ -93,6 +97,9 @@ class QuantizedFile:
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a tensor's weights.
+
+        Args:
+            name: of the tensor.
 
         Raises:
             CheckpointError: there is no such tensor.
@@ -106,6 +113,9 @@ class QuantizedFile:
 
     def dtype(self, name: str) -> torch.dtype:
         """The type of a tensor's weights.
+
+        Args:
+            name: of the tensor.
 
         Raises:
             CheckpointError: there is no such tensor, or torch has no such type.
@@ -161,6 +171,9 @@ class QuantizedFile:
     def codes(self, name: str) -> NDArray[np.uint8]:
         """The code of each weight, of the weights' shape.
 
+        Args:
+            name: of a quantized tensor.
+
         Raises:
             CheckpointError: see ``packed``.
         """
@@ -168,6 +181,9 @@ class QuantizedFile:
 
     def codebook(self, name: str) -> NDArray[np.floating]:
         """The levels of each codebook, shape ``[codebooks, 2**bits]``.
+
+        Args:
+            name: of a quantized tensor.
 
         Raises:
             CheckpointError: see ``packed``.
@@ -195,6 +211,9 @@ class QuantizedFile:
 
     def verify(self, name: str | None = None) -> None:
         """Holds the bytes of a tensor against their checksum; of all tensors if none is named.
+
+        Args:
+            name: of one tensor; None for all.
 
         Raises:
             CheckpointError: they differ.
