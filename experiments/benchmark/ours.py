@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from experiments.benchmark.contender import Contender
 from experiments.benchmark.datasets import Dataset, Law
-from fmq_theory.metrics import w2_squared
-from fmq_theory.quantizers import SCHEMES, design_grid, quantize
+from fmq_theory.metrics import mean_distortion, w2_squared
+from fmq_theory.quantizers import SCHEMES, GridCell, design_grid, quantize
 
 __all__ = ["GRID_BITS", "GRID_SCHEMES", "JOBS", "Job", "ours"]
 
@@ -47,7 +47,11 @@ def _grid(x: Any) -> Mapping[tuple[str, int], float]:
     """The distortion of every scheme at every number of bits, from one sort."""
     cells = design_grid(x, GRID_SCHEMES, GRID_BITS, granularity="tensor")
     # In order; a cell knows its scheme by its class's name, which two schemes may share.
-    return {(name, bits): next(cells).mse for name in GRID_SCHEMES for bits in GRID_BITS}
+    return {(name, bits): _mse(next(cells)) for name in GRID_SCHEMES for bits in GRID_BITS}
+
+
+def _mse(cell: GridCell) -> float:
+    return mean_distortion(cell.levels, cell.ends, cell.rows).mse
 
 
 JOBS: dict[str, Job] = {

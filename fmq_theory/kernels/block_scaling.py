@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.kernels.runtime.jit import kernel
+from fmq_theory.kernels.runtime.simd import LANES
 
 __all__ = ["EDGE", "best_scales", "bin_sums", "encode_blocks", "peaks", "signed_peaks", "try_scales"]
 
@@ -21,8 +22,6 @@ Bits = NDArray[np.uint32]
 EDGE = 1.0625
 # The largest float32.
 LARGEST = np.finfo(np.float32).max
-# Partial sums of squares that do not wait for one another.
-LANES = 8
 
 
 @kernel

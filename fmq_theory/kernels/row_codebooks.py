@@ -1,12 +1,12 @@
-"""Codebooks of many sorted rows: means of cells, nearest levels, distortions; one call for all rows."""
+"""Codebooks of many sorted rows: means of cells, nearest levels; one call for all rows."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.kernels.runtime.jit import kernel
-from fmq_theory.kernels.sums.cells import cell_means, cell_moments
+from fmq_theory.kernels.sums.cells import cell_means
 from fmq_theory.kernels.sums.prefix import fill_block_prefix, num_blocks, prefix_rows
-from fmq_theory.kernels.sums.ranks import count_below
+from fmq_theory.kernels.sums.ranks import count_below, just_above, rank
 
 __all__ = [
     "block_prefix_of_rows",
@@ -17,7 +17,6 @@ __all__ = [
     "interpolated",
     "nearest_levels",
     "nearest_to_zero",
-    "squared_errors",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -42,13 +41,14 @@ def block_prefix_of_rows(points: Points) -> FloatArray:
 def nearest_to_zero(points: Points) -> FloatArray:
     """The largest negative and the smallest positive point of each row, nan if none; shape ``[R, 2]``."""
     found = np.full((points.shape[0], 2), np.nan)
-    zero = np.zeros(1)
+    size = points.shape[1]
+    start = size - size  # no literal: numba would compile the callee once more for it
     for r in range(points.shape[0]):
-        below = count_below(points[r], 0.0, 1.0, zero, False)[0]
-        above = count_below(points[r], 0.0, 1.0, zero, True)[0]
+        below = rank(points[r], 0.0, start, size)
+        above = rank(points[r], just_above(0.0), start, size)
         if below > 0:
             found[r, 0] = np.float64(points[r, below - 1])
-        if above < points.shape[1]:
+        if above < size:
             found[r, 1] = np.float64(points[r, above])
     return found
 
@@ -100,7 +100,7 @@ def centroids(
     index = np.empty(num_levels + 1, dtype=np.int64)
     cells = np.arange(num_levels + 1, dtype=np.int64)
     for r in range(points.shape[0]):
-        ranks = count_below(points[r], 0.0, 1.0, thresholds[r], False)
+        ranks = count_below(points[r], thresholds[r], False)
         index[0] = 0
         count = 1
         last = 0
@@ -227,34 +227,9 @@ def cell_ends(points: Points, thresholds: FloatArray) -> NDArray[np.int64]:
     """
     ends = np.empty((points.shape[0], thresholds.shape[1] + 2), dtype=np.int64)
     for r in range(points.shape[0]):
-        ranks = count_below(points[r], 0.0, 1.0, thresholds[r], False)
+        ranks = count_below(points[r], thresholds[r], False)
         ends[r, 0] = 0
         for k in range(ranks.size):
             ends[r, k + 1] = ranks[k]
         ends[r, ranks.size + 1] = points.shape[1]
     return ends
-
-
-@kernel
-def squared_errors(
-    points: Points, blocks: FloatArray, levels: FloatArray, ends: NDArray[np.int64]
-) -> FloatArray:
-    """sum (z - Q(z))**2 over each row, by the sums of each cell about its own level.
-
-    Args:
-        points: shape ``[R, C]``.
-        blocks: their sums.
-        levels: shape ``[R, K]``.
-        ends: the first point of each cell and the end, shape ``[R, K + 1]``.
-
-    Returns:
-        shape ``[R]``.
-    """
-    no_mass = np.empty(0)
-    cells = np.arange(levels.shape[1] + 1, dtype=np.int64)
-    errors = np.empty(points.shape[0])
-    for r in range(points.shape[0]):
-        rows = prefix_rows(points[r], no_mass, blocks[r], ends[r])
-        _, _, second = cell_moments(rows, cells[:-1], cells[1:], levels[r])
-        errors[r] = second.sum()
-    return errors

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from fmq_theory.kernels.runtime.jit import kernel
 from fmq_theory.kernels.sums.prefix import BLOCK
+from fmq_theory.kernels.sums.ranks import just_above, rank
 
 __all__ = ["best_range_costs", "mean_excesses", "side_squares"]
 
@@ -18,16 +19,9 @@ INNERMOST = 1e-3
 
 
 @kernel
-def _count_below(points: Points, value: float, or_equal: bool) -> int:
-    low, high = 0, points.size
-    while low < high:
-        middle = (low + high) // 2
-        z = np.float64(points[middle])
-        if z < value or (or_equal and z == value):
-            low = middle + 1
-        else:
-            high = middle
-    return low
+def _count_below(points: Points, value: float) -> int:
+    start = points.size - points.size  # no literal: numba would compile the callee once more for it
+    return rank(points, value, start, points.size)
 
 
 @kernel
@@ -51,7 +45,7 @@ def _total_cost(points: Points, blocks: FloatArray, centre: float, half: float, 
     low, high = centre - half, centre + half
     step = 2.0 * half / num_levels
     size = points.size
-    below, inside = _count_below(points, low, False), _count_below(points, high, False)
+    below, inside = _count_below(points, low), _count_below(points, high)
     inside = max(inside, below)
     cost = step * step / 12.0 * (inside - below)
     if below > 0:
@@ -117,12 +111,12 @@ def mean_excesses(points: Points, blocks: FloatArray, num_cells: int) -> FloatAr
     for r in range(points.shape[0]):
         row, sums = points[r], blocks[r]
         edge = np.float64(row[lower])
-        count = _count_below(row, edge, False)
+        count = _count_below(row, edge)
         if count > 0:
             first, _ = _sums_below(row, sums, count)
             excess[r, 0] = max(0.0, edge - first / count)
         edge = np.float64(row[upper])
-        below = _count_below(row, edge, False)
+        below = _count_below(row, edge)
         first, _ = _sums_below(row, sums, below)
         excess[r, 1] = max(0.0, (sums[sums.shape[0] - 1, 1] - first) / (size - below) - edge)
     return excess
@@ -139,10 +133,10 @@ def side_squares(points: Points, blocks: FloatArray) -> FloatArray:
     squares = np.zeros((points.shape[0], 2))
     for r in range(points.shape[0]):
         row, sums = points[r], blocks[r]
-        below = _count_below(row, 0.0, False)
+        below = _count_below(row, 0.0)
         if below > 0:
-            farther = _count_below(row, np.float64(row[below - 1]), False)
+            farther = _count_below(row, np.float64(row[below - 1]))
             squares[r, 0] = _sums_below(row, sums, farther)[1]
-        above = _count_below(row, 0.0, True)
+        above = _count_below(row, just_above(0.0))
         squares[r, 1] = sums[sums.shape[0] - 1, 3] - _sums_below(row, sums, above)[1]
     return squares

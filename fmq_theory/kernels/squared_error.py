@@ -11,12 +11,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.kernels.row_codebooks import squared_errors
 from fmq_theory.kernels.runtime.jit import kernel
 from fmq_theory.kernels.runtime.threads import run_blocks
+from fmq_theory.kernels.sums.cells import cell_moments
 from fmq_theory.kernels.sums.double_double import two_sum
+from fmq_theory.kernels.sums.prefix import prefix_rows
 
-__all__ = ["ScaledSums", "mean_of", "scaled_cell_errors", "scaled_squared_errors", "squared_error_rows"]
+__all__ = [
+    "ScaledSums",
+    "mean_of",
+    "scaled_cell_errors",
+    "scaled_squared_errors",
+    "squared_error_rows",
+    "squared_errors",
+]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
@@ -146,6 +154,31 @@ def scaled_cell_errors(
 
     run_blocks(measure, num_rows, threads)
     return ScaledSums(values, exponents)
+
+
+@kernel
+def squared_errors(
+    points: Points, blocks: FloatArray, levels: FloatArray, ends: NDArray[np.int64]
+) -> FloatArray:
+    """sum (z - Q(z))**2 over each row, by the sums of each cell about its own level.
+
+    Args:
+        points: shape ``[R, C]``.
+        blocks: their sums.
+        levels: shape ``[R, K]``.
+        ends: the first point of each cell and the end, shape ``[R, K + 1]``.
+
+    Returns:
+        shape ``[R]``.
+    """
+    no_mass = np.empty(0)
+    cells = np.arange(levels.shape[1] + 1, dtype=np.int64)
+    errors = np.empty(points.shape[0])
+    for r in range(points.shape[0]):
+        rows = prefix_rows(points[r], no_mass, blocks[r], ends[r])
+        _, _, second = cell_moments(rows, cells[:-1], cells[1:], levels[r])
+        errors[r] = second.sum()
+    return errors
 
 
 @kernel

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.kernels.runtime.jit import kernel
+from fmq_theory.kernels.runtime.simd import LANES
 from fmq_theory.kernels.sums.double_double import dd_add, dd_multiply, dd_subtract, two_sum
 
 __all__ = ["rank_probabilities", "w2_squared_equal_sizes", "w2_squared_sorted", "w2_squared_unweighted"]
@@ -15,9 +16,8 @@ __all__ = ["rank_probabilities", "w2_squared_equal_sizes", "w2_squared_sorted", 
 FloatArray = NDArray[np.float64]
 Points = NDArray[np.floating]
 
-# Terms that are added plainly, in as many lanes, before their sum enters a compensated one: the plain
+# Terms that are added plainly, in LANES lanes, before their sum enters a compensated one: the plain
 # part is 64 additions deep, which costs at most 64 unit roundings of a sum of non-negative terms.
-LANES = 8
 BLOCK = 512
 
 

@@ -11,7 +11,7 @@ from fmq_theory.metrics.intervals import (
     median_intervals,
 )
 from fmq_theory.metrics.rate import cell_masses, index_entropy, shannon_lower_bound
-from fmq_theory.metrics.row_distortion import RowDistortion, row_distortion
+from fmq_theory.metrics.row_distortion import MeanDistortion, RowDistortion, mean_distortion, row_distortion
 from fmq_theory.metrics.wasserstein import sample_to_codebook_w2_squared, w2_squared
 from fmq_theory.metrics.wasserstein_law import w2_squared_law
 from fmq_theory.metrics.wasserstein_pot import (
@@ -22,6 +22,7 @@ from fmq_theory.metrics.wasserstein_pot import (
 
 __all__ = [
     "Estimate",
+    "MeanDistortion",
     "RangeDesign",
     "RowDistortion",
     "cell_masses",
@@ -30,6 +31,7 @@ __all__ = [
     "expected_distortion",
     "fewest_for_median",
     "index_entropy",
+    "mean_distortion",
     "mean_estimate",
     "median_estimate",
     "median_intervals",

@@ -103,7 +103,7 @@ def w2_of_pair(pair: SortedPair) -> float:
 def codebook_pair(sample: Empirical, codebook: Codebook) -> SortedPair:
     """The data, and the levels with the mass of the data in each cell; empty cells are left out."""
     data = as_sorted_sample(sample)
-    starts = np.concatenate(([0], count_below(data.points, 0.0, 1.0, codebook.thresholds, False)))
+    starts = np.concatenate(([0], count_below(data.points, codebook.thresholds, False)))
     sizes = np.diff(starts, append=data.points.size)
     taken = np.flatnonzero(sizes)
     masses = np.add.reduceat(data.mass, starts[taken]) if data.mass.size > 0 else sizes[taken] + 0.0

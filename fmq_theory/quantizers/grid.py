@@ -10,7 +10,6 @@ from fmq_theory.brief import brief_repr
 from fmq_theory.codebook import Codebooks
 from fmq_theory.counts import checked_threads
 from fmq_theory.errors import SchemeError
-from fmq_theory.kernels.squared_error import mean_of, scaled_cell_errors
 from fmq_theory.quantizers.layout import Layout
 from fmq_theory.quantizers.registry import get_scheme
 from fmq_theory.quantizers.scheme import Scheme
@@ -27,24 +26,27 @@ __all__ = ["GridCell", "design_grid", "grid_of_rows"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GridCell:
-    """One scheme at one bit-width on a tensor.
+    """One scheme at one bit-width on a tensor: its codebooks, and which weights are in which cell.
+
+    What that costs is told by ``metrics.mean_distortion(cell.levels, cell.ends, cell.rows)``.
 
     Attributes:
         scheme: its name.
         bits: a codebook has at most 2**bits levels.
-        codebooks: one a channel, a group, or the tensor.
-        mse: mean of (weight - level)**2, as ``quantize`` has it: levels as they are stored, each weight in
-            the cell of its code; by the sums of each cell.
-        entropy_bits: mean index entropy of these codes: bits a weight under an ideal entropy coder of each
-            codebook's codes.
+        codebooks: one a channel, a group, or the tensor; R of them.
+        levels: of the codebooks as they are stored, in float64, shape ``[R, K]``.
+        ends: of each row the rank of the first weight of each cell, then the end, shape ``[R, K + 1]``. Each
+            weight is in the cell of its code, as ``quantize`` has it.
+        rows: the weights in order, shape ``[R, C]``.
         effective_bits: bits a weight with the numbers that the codebooks are rebuilt from.
     """
 
     scheme: str
     bits: int
     codebooks: Codebooks
-    mse: float
-    entropy_bits: float
+    levels: NDArray[np.float64]
+    ends: NDArray[np.int64]
+    rows: SortedRows
     effective_bits: float
 
     __repr__ = brief_repr
@@ -59,7 +61,7 @@ def design_grid(
     group_size: int | None = None,
     threads: int | None = None,
 ) -> Iterator[GridCell]:
-    """The codebooks, error and entropy of each scheme at each bit-width, without codes.
+    """The codebooks and cells of each scheme at each bit-width, without codes.
 
     The weights are sorted once, when the first cell is asked for; each cell then costs about as much as its
     codebooks. Pairs that do not exist (NF4 at other than 4 bits) are left out.
@@ -79,10 +81,12 @@ def design_grid(
 
     Examples:
         >>> import numpy as np
+        >>> from fmq_theory.metrics import mean_distortion
         >>> from fmq_theory.quantizers import design_grid
         >>> weights = np.random.default_rng(0).laplace(size=(8, 4096))
         >>> for cell in design_grid(weights, ["uniform", "lloyd_max"], [2, 4]):
-        ...     print(f"{cell.scheme:9} {cell.bits} bits: {cell.mse:.4f}")
+        ...     mse = mean_distortion(cell.levels, cell.ends, cell.rows).mse
+        ...     print(f"{cell.scheme:9} {cell.bits} bits: {mse:.4f}")
         uniform   2 bits: 3.6913
         uniform   4 bits: 0.1074
         lloyd_max 2 bits: 0.3506
@@ -121,28 +125,6 @@ def grid_of_rows(
                 continue
             dtype = codebook_type(weights)
             stored = scheme.stored_levels(books.levels, dtype).astype(np.float64)
-            yield _measured(scheme, b, books, stored, ends, rows, side_bits(scheme, books.used, dtype))
-
-
-def _measured(
-    scheme: Scheme,
-    bits: int,
-    books: Codebooks,
-    stored: NDArray[np.float64],
-    ends: NDArray[np.int64],
-    rows: SortedRows,
-    side: float,
-) -> GridCell:
-    num_rows, size = rows.shape
-    errors = scaled_cell_errors(rows.points, rows.blocks, stored, ends, rows.threads)
-    counts = np.diff(ends, axis=1)
-    shares = counts[counts > 0] / size
-    total = num_rows * size
-    return GridCell(
-        scheme=scheme.name,
-        bits=bits,
-        codebooks=books,
-        mse=mean_of(errors.total(), total),
-        entropy_bits=-float(np.sum(shares * np.log2(shares))) / num_rows,
-        effective_bits=bits + side / total,
-    )
+            num_rows, size = rows.shape
+            side = side_bits(scheme, books.used, dtype)
+            yield GridCell(scheme.name, b, books, stored, ends, rows, b + side / (num_rows * size))

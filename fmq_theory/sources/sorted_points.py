@@ -114,7 +114,7 @@ class SortedPoints:
 
     def rank(self, x: FloatArray, *, or_equal: bool = False) -> IndexArray:
         """How many points lie below each of ``x``, or not above it; the shape of ``x``."""
-        found = count_below(self.exact, 0.0, 1.0, x.ravel(), or_equal)
+        found = count_below(self.exact, x.ravel(), or_equal)
         return found.reshape(x.shape)
 
     def mass_below(self, index: NDArray[np.integer]) -> FloatArray:

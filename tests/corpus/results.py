@@ -138,17 +138,14 @@ def _grid(weights: Any, granularity: str) -> dict[str, Any]:
     group = {"group_size": 32} if granularity == "group" else {}
     names = [name for name in LONG_SCHEMES if name != "uniform_clipped"] + ["nf4", "fp4"]
     cells = quantizers.design_grid(weights, names, tuple(BITS), granularity, threads=2, **group)
-    return {
-        f"{cell.scheme} {cell.bits}": [
-            digest(cell.codebooks.levels),
-            digest(cell.codebooks.thresholds),
-            digest(cell.codebooks.lower_bound),
-            cell.mse,
-            cell.entropy_bits,
-            cell.effective_bits,
+    found: dict[str, Any] = {}
+    for cell in cells:
+        error = metrics.mean_distortion(cell.levels, cell.ends, cell.rows)
+        books = [
+            digest(a) for a in (cell.codebooks.levels, cell.codebooks.thresholds, cell.codebooks.lower_bound)
         ]
-        for cell in cells
-    }
+        found[f"{cell.scheme} {cell.bits}"] = [*books, error.mse, error.entropy_bits, cell.effective_bits]
+    return found
 
 
 def _blocks(weights: Any, scheme: str, bits: int) -> dict[str, Any]:

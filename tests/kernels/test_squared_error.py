@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fmq_theory.codebook import Codebook
-from fmq_theory.kernels.row_codebooks import cell_ends, squared_errors
+from fmq_theory.kernels.row_codebooks import cell_ends
 from fmq_theory.kernels.squared_error import (
     BLOCK,
     ScaledSums,
@@ -17,6 +17,7 @@ from fmq_theory.kernels.squared_error import (
     scaled_cell_errors,
     scaled_squared_errors,
     squared_error_rows,
+    squared_errors,
 )
 from fmq_theory.metrics import distortion
 from fmq_theory.sources import Empirical

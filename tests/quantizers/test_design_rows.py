@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from fmq_theory.errors import SchemeError
-from fmq_theory.kernels.row_codebooks import squared_errors
+from fmq_theory.kernels.squared_error import squared_errors
 from fmq_theory.metrics import distortion
 from fmq_theory.quantizers import SCHEMES, get_scheme
 from fmq_theory.sources import Empirical

@@ -11,6 +11,7 @@ from fmq_theory.errors import FmqError
 from fmq_theory.quantizers import SCHEMES, design_grid, quantize
 from fmq_theory.quantizers.block_scaled import quantize_blocks
 from tests.kernels.oracles import exact_mean_squared_error, nearest_float
+from tests.quantizers.measured import measured
 
 MAX, LEAST = float(np.finfo(np.float64).max), 5e-324
 NAMES = (
@@ -99,7 +100,7 @@ def test_a_grid_has_the_error_that_quantize_has(scheme: str) -> None:
         bits = 4 if scheme in ("nf4", "fp4") else 2
         q = quantize(given, scheme, bits)
         cell = next(design_grid(given, [scheme], [bits]))
-        assert cell.mse == pytest.approx(q.mse, rel=1e-9, abs=1e-320), (scheme, name)
+        assert measured(cell).mse == pytest.approx(q.mse, rel=1e-9, abs=1e-320), (scheme, name)
 
 
 def test_the_optimum_is_not_above_other_schemes() -> None:

@@ -14,6 +14,7 @@ from fmq_theory.kernels.codes.encode import counts_rows
 from fmq_theory.quantizers import SCHEMES, QuantizedTensor, design_grid, get_scheme
 from fmq_theory.quantizers.grid import GridCell
 from fmq_theory.sources import SortedRows
+from tests.quantizers.measured import measured
 
 NAMES = (
     *SCHEMES,
@@ -40,9 +41,9 @@ def agree(cell: GridCell, q: QuantizedTensor, weights: np.ndarray) -> None:
     # Two roads to the levels may round to neighbours in the type of the codebook.
     ulp = float(np.finfo(q.codebooks.dtype).eps) * math.sqrt(largest)
     slack = 1e-12 * error + 2.0 * ulp * math.sqrt(error) + ulp**2
-    assert cell.mse == pytest.approx(error, rel=0.0, abs=slack)
+    assert measured(cell).mse == pytest.approx(error, rel=0.0, abs=slack)
     assert q.mse == pytest.approx(error, rel=1e-9, abs=1e-300)
-    assert cell.entropy_bits == pytest.approx(entropy, rel=1e-9, abs=1e-12)
+    assert measured(cell).entropy_bits == pytest.approx(entropy, rel=1e-9, abs=1e-12)
     assert cell.effective_bits == q.effective_bits
 
 
@@ -85,7 +86,7 @@ def test_the_grid_has_the_numbers_of_quantize(
 def test_the_example_of_equal_mass() -> None:
     """Cells {0, 0, 0, 0} and {0, 1, 1, 1}: 3/4, where by value all eight weights are in the upper cell."""
     (cell,) = design_grid(TIED, ["equal_mass"], [1])
-    assert 8.0 * cell.mse == pytest.approx(0.75, rel=1e-15)
+    assert 8.0 * measured(cell).mse == pytest.approx(0.75, rel=1e-15)
     codebook = cell.codebooks.row(0)
     by_value = np.square(TIED - codebook.decode(codebook.encode(TIED))).sum()
     assert by_value == pytest.approx(3.0, rel=1e-15)  # what was reported; the control
@@ -98,7 +99,7 @@ def test_rounded_weights_are_reported_as_they_are_stored() -> None:
         agree(cell, quantize(weights, "equal_mass", cell.bits), weights)
         books = [cell.codebooks.row(index) for index in range(16)]
         values = [book.decode(book.encode(row)) for book, row in zip(books, weights, strict=True)]
-        ratios.append(float(np.mean(np.square(weights - np.array(values)))) / cell.mse)
+        ratios.append(float(np.mean(np.square(weights - np.array(values)))) / measured(cell).mse)
     # Control: codes by value, which were reported, are worse at each bit-width.
     assert min(ratios) > 1.02
     assert max(ratios) > 1.5

@@ -15,6 +15,7 @@ from fmq_theory.metrics import row_distortion
 from fmq_theory.quantizers import SCHEMES, design_grid, get_scheme, quantize
 from fmq_theory.quantizers.block_scaled import quantize_blocks
 from fmq_theory.sources.sorted_rows import SortedRows
+from tests.quantizers.measured import measured
 
 COUNTS = (1, 2, 3, 4, 5, 7, 8, 12, 14, 16)
 
@@ -45,8 +46,8 @@ def test_no_result_depends_on_the_number_of_threads(scheme: str, kind: str) -> N
                     q.mse.hex(),
                     q.optimality_gap,
                     hashlib.sha256(q.codes.tobytes() + q.codebooks.tobytes()).hexdigest(),
-                    cell.mse.hex(),
-                    cell.entropy_bits,
+                    measured(cell).mse.hex(),
+                    measured(cell).entropy_bits,
                 )
             )
         assert len(found) == 1

@@ -17,6 +17,7 @@ from fmq_theory.checkpoint.io.files import open_checkpoint
 from fmq_theory.checkpoint.io.naming import Entry
 from fmq_theory.checkpoint.io.tensors import SkippedTensor, as_numpy, nonfinite, weights_digest
 from fmq_theory.errors import CheckpointError, FmqError, WeightsError, argument
+from fmq_theory.metrics import mean_distortion
 from fmq_theory.quantizers.grid import grid_of_rows
 from fmq_theory.quantizers.layout import Layout
 from fmq_theory.sources.sorted_rows import SortedRows
@@ -151,8 +152,9 @@ def _measured(
         laws = HighRateRows(ordered)
         for cell in grid_of_rows(ordered, settings.schemes, settings.bits, array):
             total = sums.setdefault((cell.scheme, cell.bits), _Sums())
-            total.sse.append(cell.mse * part.size)
-            total.entropy.append(cell.entropy_bits * part.size)
+            found = mean_distortion(cell.levels, cell.ends, cell.rows)
+            total.sse.append(found.mse * part.size)
+            total.entropy.append(found.entropy_bits * part.size)
             total.bits.append(cell.effective_bits * part.size)
             law = laws.distortion(cell.scheme, 2**cell.bits)
             if law is None:

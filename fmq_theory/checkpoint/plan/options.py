@@ -13,6 +13,7 @@ from fmq_theory.checkpoint.io.reader import iter_tensors
 from fmq_theory.checkpoint.io.tensors import weights_digest
 from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.errors import FmqError, SchemeError, SourceError, WeightsError
+from fmq_theory.metrics import mean_distortion
 from fmq_theory.quantizers import get_scheme
 from fmq_theory.quantizers.block_scaled import BlockCell, BlockScheme, design_blocks
 from fmq_theory.quantizers.fixed_table import FixedTable
@@ -235,7 +236,7 @@ def _possible_options(
             )
             for cell in _until_ruled_out(cells, ruled_out):
                 cost = round(cell.effective_bits * weights.size)
-                sse = cell.mse * weights.size
+                sse = mean_distortion(cell.levels, cell.ends, cell.rows).mse * weights.size
                 yield Option(Choice(names[cell.scheme], cell.bits, granularity, size), cost, sse)
     for block in map(BlockScheme.of, search.block_schemes):
         scheme = get_scheme(block.scheme)

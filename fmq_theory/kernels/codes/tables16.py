@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fmq_theory.kernels.runtime.jit import kernel
 from fmq_theory.kernels.runtime.threads import run_blocks
 
-__all__ = ["BFLOAT16", "FLOAT16", "ExponentBits", "code_table", "encode16", "histogram16", "pattern_values"]
+__all__ = ["BFLOAT16", "FLOAT16", "ExponentBits", "encode16", "histogram16", "pattern_values"]
 
 Patterns = NDArray[np.uint16]
 ExponentBits = Literal[5, 8]
@@ -100,24 +100,12 @@ def histogram16(
     return values[taken], counts[taken].astype(np.float64), patterns.size - num_finite
 
 
-def code_table(thresholds: NDArray[np.float64], exponent_bits: ExponentBits) -> NDArray[np.uint8]:
-    """The code of each pattern: how many thresholds are not above its number; shape ``[65536]``.
-
-    Args:
-        thresholds: non-decreasing, at most 255.
-        exponent_bits: ``FLOAT16`` or ``BFLOAT16``.
-    """
-    with np.errstate(invalid="ignore"):  # a signalling nan; callers refuse the data that hold one
-        values = pattern_values(exponent_bits).astype(np.float64)
-    return np.searchsorted(thresholds, values, side="right").astype(np.uint8)
-
-
 def encode16(patterns: Patterns, table: NDArray[np.uint8], threads: int = 1) -> NDArray[np.uint8]:
     """The code of each number by ``table``, shape ``[n]``: one load a number, whatever the codebook.
 
     Args:
         patterns: one-dimensional.
-        table: from ``code_table``.
+        table: the code of each pattern, shape ``[65536]``.
         threads: each encodes a part.
     """
     codes = np.empty(patterns.size, dtype=np.uint8)

@@ -8,7 +8,7 @@ from fmq_theory.kernels.equal_mass.short_rows import equal_mass_short
 from fmq_theory.kernels.equal_mass.sorted_rows import equal_mass_sorted
 from fmq_theory.kernels.runtime.threads import run_blocks
 
-__all__ = ["EqualMass", "equal_mass", "equal_mass_rows"]
+__all__ = ["EqualMass", "equal_mass_rows"]
 
 FloatArray = NDArray[np.float64]
 EqualMass = tuple[NDArray[np.uint8], FloatArray, FloatArray, FloatArray]
@@ -18,12 +18,6 @@ LONG = 1 << 17
 # Below this, or with fewer numbers a cell, a sort of the row costs less: with few numbers a bin, most bins
 # hold a border. The two limits for float32, and for float64, which is slower to sort.
 SHORT, FEW_A_CELL = {4: 512, 8: 32}, {4: 12, 8: 4}
-
-
-def equal_mass(values: NDArray[np.floating], num_levels: int, threads: int = 1) -> EqualMass:
-    """``equal_mass_rows`` of one row, without the first axis of its results."""
-    codes, levels, left, right = equal_mass_rows(values[np.newaxis, :], num_levels, threads)
-    return codes[0], levels[0], left[0], right[0]
 
 
 def equal_mass_rows(rows: NDArray[np.floating], num_levels: int, threads: int = 1) -> EqualMass:

@@ -8,6 +8,7 @@ from fmq_theory.kernels.runtime.jit import kernel
 from fmq_theory.kernels.sums.cells import cell_cost
 from fmq_theory.kernels.sums.double_double import dd_add, dd_multiply, two_product, two_sum
 from fmq_theory.kernels.sums.prefix import BLOCK
+from fmq_theory.kernels.sums.ranks import just_above, rank
 
 __all__ = [
     "cut_blocks",
@@ -90,13 +91,7 @@ def rank_near(points: Points, value: float, guess: int) -> int:
         low = high + 1
         high = min(points.size, high + step)
         step *= 2
-    while low < high:
-        middle = (low + high) // 2
-        if points[middle] <= value:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+    return rank(points, just_above(value), low, high)
 
 
 @kernel

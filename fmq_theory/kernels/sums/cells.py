@@ -58,7 +58,7 @@ def cell_moments(
     """sum w (z - about)**p over points starts[k]..stops[k]-1, for p = 0, 1, 2.
 
     Args:
-        prefix: from ``prefix_moments``.
+        prefix: running sums at the places of the cells, shape ``[m + 1, 6]``; see ``prefix.py``.
         starts: first point of each cell, shape ``[k]``.
         stops: one past its last point, shape ``[k]``.
         about: shape ``[k]``.

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.kernels.runtime.jit import kernel
+from fmq_theory.kernels.runtime.simd import LANES
 from fmq_theory.kernels.sums.double_double import dd_add, dd_multiply, two_product, two_sum
 
 __all__ = [
@@ -17,7 +18,6 @@ __all__ = [
     "fill_block_prefix",
     "num_blocks",
     "prefix_from_moments",
-    "prefix_moments",
     "prefix_rows",
 ]
 
@@ -27,8 +27,6 @@ Points = NDArray[np.floating]
 
 # Points a block.
 BLOCK = 64
-# Sums in a block that do not wait for one another.
-LANES = 8
 
 # Columns: 0 mass, 1 first_hi, 2 first_lo, 3 second_hi, 4 second_lo, 5 mass_lo.
 # The low part of the mass is last: it is zero for counts, and only real weights need it.
@@ -147,24 +145,6 @@ def prefix_rows(points: Points, mass: FloatArray, blocks: FloatArray, index: Ind
         done = stop
         _copy(row, rows[j])
     return rows
-
-
-@kernel
-def prefix_moments(points: Points, mass: FloatArray) -> FloatArray:
-    """The sums over the first j points, for each j: for few points.
-
-    Args:
-        points: shape ``[m]``.
-        mass: shape ``[m]``, or ``[0]`` where all are 1.
-
-    Returns:
-        shape ``[m + 1, 6]``.
-    """
-    prefix = np.zeros((points.size + 1, 6))
-    for j in range(points.size):
-        _copy(prefix[j], prefix[j + 1])
-        _append_point(prefix[j + 1], np.float64(points[j]), mass[j] if mass.size > 0 else 1.0)
-    return prefix
 
 
 @kernel

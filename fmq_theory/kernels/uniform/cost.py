@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from fmq_theory.kernels.runtime.jit import kernel
 from fmq_theory.kernels.sums.prefix import BLOCK
+from fmq_theory.kernels.sums.ranks import rank
 
 __all__ = ["LEAST_SPREAD", "RankTable", "overload", "rank_table", "table_if_useful", "uniform_cost"]
 
@@ -21,19 +22,6 @@ LEAST_SPREAD = 1e-200
 POINTS_A_LOOK_UP = 4
 # So many points are compared with a border at once.
 NEAR = 8
-
-
-@kernel
-def _first_at_least(points: Points, value: float, start: int) -> int:
-    """Index of the first point >= value, not before ``start``."""
-    low, high = start, points.size
-    while low < high:
-        middle = (low + high) // 2
-        if np.float64(points[middle]) < value:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 @kernel
@@ -204,7 +192,7 @@ def uniform_cost(
     for k in range(num_levels):
         stop = points.size
         if k + 1 < num_levels:
-            stop = _first_at_least(points, low + (k + 0.5) * step, start)
+            stop = rank(points, low + (k + 0.5) * step, start, points.size)
         if stop > start:
             next_total, next_first, next_second = _sums_below(points, mass, blocks, stop)
             level = low + k * step
@@ -223,7 +211,8 @@ def uniform_cost(
 @kernel
 def overload(points: Points, mass: FloatArray, blocks: FloatArray, end: float, above: bool) -> float:
     """sum w (z - end)**2 over the points above ``end``, or below it."""
-    inner = _first_at_least(points, end, 0)
+    start = points.size - points.size  # no literal: numba would compile the callee once more for it
+    inner = rank(points, end, start, points.size)
     total, first, second = _sums_below(points, mass, blocks, inner)
     if above:
         last = blocks[blocks.shape[0] - 1]

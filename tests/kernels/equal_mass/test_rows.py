@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fmq_theory.kernels.equal_mass import long_rows
 from fmq_theory.kernels.equal_mass.rank_cells import encode_ranked, equal_cuts
-from fmq_theory.kernels.equal_mass.rows import EqualMass, equal_mass, equal_mass_rows
+from fmq_theory.kernels.equal_mass.rows import EqualMass, equal_mass_rows
 from fmq_theory.kernels.equal_mass.short_rows import equal_mass_short
 from fmq_theory.kernels.equal_mass.sorted_rows import equal_mass_sorted
 from tests.kernels.inputs import hard_rows
@@ -23,6 +23,12 @@ Method = Callable[[NDArray[np.floating], int], EqualMass]
 
 TYPES = (np.float32, np.float64)
 LEVELS = (1, 2, 3, 16, 256)
+
+
+def equal_mass(row: Row, num_levels: int, threads: int = 1) -> EqualMass:
+    """``equal_mass_rows`` of one row."""
+    codes, levels, left, right = equal_mass_rows(row[np.newaxis, :], num_levels, threads)
+    return codes[0], levels[0], left[0], right[0]
 
 
 def stable_codes(row: Row, num_levels: int) -> NDArray[np.uint8]:
