@@ -26,12 +26,12 @@ def test_an_axis_that_is_none(axis: object) -> None:
         quantize_blocks(X, group_size=4, axis=axis)  # pyright: ignore[reportArgumentType]
 
 
-@pytest.mark.parametrize("axis", [1, -1, np.int64(1), np.uint8(1), True])
+@pytest.mark.parametrize("axis", [1, -1, np.int64(1), np.uint8(1)])
 def test_control_whole_numbers_of_any_type_are_axes(axis: int) -> None:
     assert quantize(X, "uniform", 2, axis=axis).codebooks.shape == (8, 4)
 
 
-@pytest.mark.parametrize("threads", [1.5, "4", [2]])
+@pytest.mark.parametrize("threads", [1.5, "4", [2], 0, -3, True])
 def test_threads_that_are_none(threads: object) -> None:
     with pytest.raises(FmqError, match="threads"):
         quantize(X, threads=threads)  # pyright: ignore[reportArgumentType]
@@ -41,8 +41,8 @@ def test_threads_that_are_none(threads: object) -> None:
         list(design_grid(X, ["uniform"], [2], threads=threads))  # pyright: ignore[reportArgumentType]
 
 
-@pytest.mark.parametrize("threads", [0, -3, 10**6, 10**30, np.int64(3)])
-def test_any_whole_number_of_threads_will_do(threads: int) -> None:
+@pytest.mark.parametrize("threads", [2, 10**6, 10**30, np.int64(3)])
+def test_any_number_of_threads_will_do(threads: int) -> None:
     one = quantize(X, threads=1)
     assert quantize(X, threads=threads).mse == one.mse
     cell = next(design_grid(X, ["lloyd_max"], [4], threads=threads))
