@@ -138,6 +138,7 @@ def test_names_that_are_no_unicode(name: str) -> None:
     assert {path.name for path in Path().iterdir()} == {"m.pt"}
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("name", [n for n in HOSTILE.values() if "\x00" not in n and len(n) < 80])
 def test_names_of_files(name: str, model: Path) -> None:
     folder = Path(name.replace("/", ":"))

@@ -226,6 +226,7 @@ def model(tmp_path: Path) -> Path:
 AUDIT = "audit m.safetensors --bits 4 --schemes uniform,lloyd_max,equal_mass --json a.json --force"
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("more", "environment"),
     [
@@ -278,6 +279,7 @@ def test_help_of_every_command_ends_with_the_exit_codes() -> None:
     assert "Exit codes:" in CliRunner().invoke(bounds, ["--help"]).output
 
 
+@pytest.mark.deep
 def test_ctrl_c_among_worker_processes_leaves_no_traceback(tmp_path: Path) -> None:
     tensors = {f"w{i}": torch.randn(256, 512) for i in range(24)}
     save_file(tensors, tmp_path / "m.safetensors")

@@ -54,6 +54,7 @@ def test_file_is_small_and_says_where_it_comes_from() -> None:
     assert "MIT" in facts["licence"]
 
 
+@pytest.mark.deep
 def test_velocity_error_is_the_one_in_the_file() -> None:
     """On every fifth image, which it was not trained on; twelve times and another noise."""
     images, labels = _real()
@@ -78,6 +79,7 @@ def test_samples_are_the_digits_that_were_asked_for(digits: torch.Tensor) -> Non
     assert float(((images > -1.3) & (images < 1.3)).double().mean()) > 0.99
 
 
+@pytest.mark.deep
 def test_control_other_weights_draw_no_digits(digits: torch.Tensor) -> None:
     labels = torch.arange(10).repeat(ROWS)
     trained = load_digits().field(1, torch.Generator())
@@ -100,6 +102,7 @@ def test_samples_differ_from_one_another_and_from_the_data(digits: torch.Tensor)
     assert float((distance < 0.3).double().mean()) < 0.05
 
 
+@pytest.mark.deep
 def test_twenty_steps_of_heun_resolve_the_flow() -> None:
     model = load_digits()
     generator = torch.Generator().manual_seed(0)

@@ -66,6 +66,7 @@ def test_the_residual_certifies_an_eigenvalue_and_not_the_largest() -> None:
     assert float(found.largest_residual) == pytest.approx(0.0, abs=1e-12)
 
 
+@pytest.mark.deep
 def test_upper_bound_fails_as_rarely_as_it_says() -> None:
     """One eigenvalue far above 199 equal ones is the hardest case; 2000 random starts."""
     draw = Draw(2)

@@ -36,6 +36,7 @@ def test_on_a_point_the_factor_is_the_norm_of_the_step(sampler: str) -> None:
     torch.testing.assert_close(found.factors["g4"], exact, rtol=1e-9, atol=0)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("sampler", NAMES)
 @pytest.mark.parametrize("reach", [0.01, 0.3, 2.0])
 def test_proven_factors_bound_the_step_on_the_whole_segment(sampler: str, reach: float) -> None:
@@ -64,6 +65,7 @@ def test_more_pieces_are_sharper() -> None:
     assert float(fine.mean()) < float(coarse.mean())
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("sampler", NAMES)
 def test_products_and_whole_jacobians_agree(sampler: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same small network by both routes."""

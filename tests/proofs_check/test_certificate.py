@@ -86,6 +86,7 @@ SHIFTS: dict[str, Callable[[Certificate], Certificate]] = {
 }
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("what", SHIFTS)
 def test_control_every_certificate_of_every_lemma_can_fail(what: str, run: Callable[[str], Outcome]) -> None:
     checked = 0

@@ -17,10 +17,12 @@ def outcomes(run: Callable[[str], Outcome]) -> list[Outcome]:
     return [run(name) for name in LEMMAS]
 
 
+@pytest.mark.deep
 def test_the_committed_page_is_up_to_date(outcomes: list[Outcome]) -> None:
     assert DOCUMENT.read_text("utf-8") == markdown(outcomes), "run `python -m proofs_check` and commit"
 
 
+@pytest.mark.deep
 def test_control_a_change_of_any_part_shows(outcomes: list[Outcome]) -> None:
     """Negative control of the test above: statement, assumptions, constant, mutant, order."""
     page, (first, *rest) = markdown(outcomes), outcomes
@@ -39,12 +41,14 @@ def test_control_a_change_of_any_part_shows(outcomes: list[Outcome]) -> None:
         assert markdown(changed) != page
 
 
+@pytest.mark.deep
 def test_page_has_no_times(outcomes: list[Outcome]) -> None:
     later = [replace(outcome, seconds=outcome.seconds + 100) for outcome in outcomes]
     assert markdown(later) == markdown(outcomes)
     assert record(later) != record(outcomes)
 
 
+@pytest.mark.deep
 def test_every_certified_digit_on_the_page_is_enclosed(outcomes: list[Outcome]) -> None:
     """The printed decimal with its printed radius holds the whole enclosure."""
     constants = [constant for outcome in outcomes for constant in outcome.constants]
@@ -55,6 +59,7 @@ def test_every_certified_digit_on_the_page_is_enclosed(outcomes: list[Outcome]) 
         assert abs(Fraction(constant.decimal) - constant.enclosure.upper) <= error, constant.name
 
 
+@pytest.mark.deep
 def test_the_page_counts_what_is_derived_and_what_is_argued(outcomes: list[Outcome]) -> None:
     total = {what: sum(counts(outcome)[what] for outcome in outcomes) for what in COLUMNS}
     row = next(line for line in markdown(outcomes).splitlines() if line.startswith("| all |"))
@@ -63,5 +68,6 @@ def test_the_page_counts_what_is_derived_and_what_is_argued(outcomes: list[Outco
     assert total["argued"] == argued > 0
 
 
+@pytest.mark.deep
 def test_nothing_is_idle_or_empty_and_every_assumption_is_needed(outcomes: list[Outcome]) -> None:
     assert {outcome.lemma.id: outcome.faults for outcome in outcomes if outcome.faults} == {}

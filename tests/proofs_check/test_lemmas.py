@@ -16,6 +16,7 @@ def constants(run: Callable[[str], Outcome]) -> dict[str, mp.mpf]:
     return {c.name: c.value for d in derivations if d is not None for c in d.constants}
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("name", LEMMAS)
 def test_lemma_is_proved_and_its_mutants_are_refuted(name: str, run: Callable[[str], Outcome]) -> None:
     outcome = run(name)
@@ -33,6 +34,7 @@ def test_registry_keys_are_the_ids() -> None:
 
 
 # Section 2 of the theory, unit variance, to the printed digits.
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("constant", "printed"),
     [
@@ -51,6 +53,7 @@ def test_panter_dite_constants_print_as_published(
 
 
 # Section 9 of the theory, unit variance, to the printed digits.
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("num_levels", "printed"), [(2, "0.5"), (4, "0.259773"), (8, "0.132444"), (16, "0.0668698")]
 )
@@ -61,6 +64,7 @@ def test_laplace_equal_mass_prints_as_published(
     assert f"{float(constants[f'D_EM({num_levels})/variance laplace']):.{places}f}" == printed
 
 
+@pytest.mark.deep
 def test_constants_carry_their_digits(constants: dict[str, mp.mpf]) -> None:
     """The recorded value is the exact form, not a float that was rounded on the way."""
     with mp.workdps(45):

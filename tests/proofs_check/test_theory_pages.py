@@ -34,6 +34,7 @@ def _dangling(text: str, run: Callable[[str], Outcome]) -> list[tuple[str, str, 
 PAGES = sorted(f"theory/{path.name}" for path in THEORY.glob("*.md") if path.name != "index.md")
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("page", PAGES)
 def test_every_pointer_leads_to_a_step(page: str, run: Callable[[str], Outcome]) -> None:
     text = (THEORY.parent / page).read_text("utf-8")
@@ -52,6 +53,7 @@ def test_pages_point_often(page: str) -> None:
     assert len(re.findall(r"\((?:derived|computed|checked):", text)) == len(POINTER.findall(text))
 
 
+@pytest.mark.deep
 def test_control_a_wrong_pointer_is_found(run: Callable[[str], Outcome]) -> None:
     text = (
         "(derived:\nT1, `nested events: H = min(F, G)`, `no such\nstep`) (argued) "

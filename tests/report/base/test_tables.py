@@ -80,6 +80,7 @@ def _words(text: str) -> Counter[str]:
     return Counter(word for word in text.split() if re.search(r"\w", word))
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("command", COMMANDS)
 def test_nothing_is_cut_and_nothing_is_missing_at_any_width(
     command: str,
