@@ -12,7 +12,7 @@ import numpy as np
 
 from fmq_theory.metrics import distortion
 from fmq_theory.quantizers import get_scheme
-from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.style import figure_style
 from fmq_theory.sources import make
 
@@ -23,7 +23,7 @@ with figure_style():
     figure, panels = plt.subplots(2, 1, figsize=(6.4, 4.4), sharex=True)
     for panel, scheme in zip(panels, ("equal_mass", "lloyd_max"), strict=True):
         codebook = get_scheme(scheme).design(law, 8)
-        label, colour = look(scheme).label, look(scheme).colour
+        label, colour = style_of(scheme).label, style_of(scheme).colour
         panel.fill_between(x, law.pdf(x), color="0.88", linewidth=0)
         panel.vlines(codebook.thresholds, 0, law.pdf(codebook.thresholds), color="0.45", linewidth=0.8)
         panel.plot(codebook.levels, np.zeros(8), "o", color=colour, clip_on=False)

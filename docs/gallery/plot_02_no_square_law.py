@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 from fmq_theory.bounds import equal_mass_distortion
 from fmq_theory.metrics import distortion
 from fmq_theory.quantizers import get_scheme
-from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.style import figure_style
 from fmq_theory.sources import make
 
@@ -35,9 +35,9 @@ with figure_style():
             "lloyd_max": [4**b * distortion(optimum.design(unit, 2**b), unit) for b in bits],
         }
         for panel, (scheme, values) in zip((left, right), products.items(), strict=True):
-            panel.semilogy(bits, values, marker=look(scheme).marker, color=look(scheme).colour)
+            panel.semilogy(bits, values, marker=style_of(scheme).marker, color=style_of(scheme).colour)
             panel.annotate(name, (8.4, values[-1]), va="center", annotation_clip=False)
-            panel.set_title(look(scheme).label, loc="left", color=look(scheme).colour)
+            panel.set_title(style_of(scheme).label, loc="left", color=style_of(scheme).colour)
             panel.set(xlabel="bits b", xlim=(0.8, 11.2), xticks=bits)
     left.set_ylabel("K² D, variance 1")
     figure.tight_layout()

@@ -10,7 +10,7 @@ a constant, that of equal mass doubles with nearly every bit and passes 1 at :ma
 import matplotlib.pyplot as plt
 
 from fmq_theory.bounds import BAND, crossover_bits, rho_em, rho_w2_high_rate
-from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.style import figure_style
 from fmq_theory.sources import make
 
@@ -19,7 +19,7 @@ bits = list(range(2, 9))
 
 with figure_style():
     figure, panels = plt.subplots(1, 2, figsize=(7.4, 3.2), sharey=True)
-    em, w2 = look("equal_mass"), look("lloyd_max")
+    em, w2 = style_of("equal_mass"), style_of("lloyd_max")
     for panel, n in zip(panels, (1_000_000, 1_024), strict=True):
         ratio = [rho_em(law, 2**b, n) for b in bits]
         limit = rho_w2_high_rate(law, n)

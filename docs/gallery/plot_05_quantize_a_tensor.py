@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import fmq_theory
-from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.style import figure_style
 
 weights = np.random.default_rng(0).standard_normal((64, 1024)).astype(np.float32)
@@ -22,7 +22,11 @@ with figure_style():
         found = [fmq_theory.quantize(weights, scheme=scheme, bits=bits) for bits in range(2, 7)]
         rate, error = [q.effective_bits for q in found], [q.mse for q in found]
         panel.semilogy(
-            rate, error, marker=look(scheme).marker, color=look(scheme).colour, label=look(scheme).label
+            rate,
+            error,
+            marker=style_of(scheme).marker,
+            color=style_of(scheme).colour,
+            label=style_of(scheme).label,
         )
     panel.set(xlabel="effective bits a weight", ylabel="mean squared error")
     panel.legend()

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 from fmq_theory.bounds import BAND
 from fmq_theory.checkpoint.audit import audit
 from fmq_theory.flow.digits import DIGITS_FILE
-from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.style import figure_style
 from fmq_theory.report.comparison.figure import as_fraction
 
@@ -21,7 +21,7 @@ found = audit(DIGITS_FILE, schemes=("uniform", "equal_mass", "lloyd_max"), bits=
 with figure_style():
     figure, panel = plt.subplots(figsize=(6.4, 3.6))
     for name, scheme, shift in (("rho_em", "equal_mass", -0.1), ("rho_w2", "lloyd_max", 0.1)):
-        seen = look(scheme)
+        seen = style_of(scheme)
         for tensor in found.tensors:
             lossy = [one for one in tensor.ratios if one.bits < (tensor.lossless_bits or 9)]
             places = [one.bits + shift for one in lossy]

@@ -14,7 +14,7 @@ from fmq_theory.checkpoint.audit import audit
 from fmq_theory.checkpoint.plan.budget import plan_from_options
 from fmq_theory.checkpoint.plan.options import build_options
 from fmq_theory.flow.digits import DIGITS_FILE
-from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.style import figure_style
 
 options = build_options(DIGITS_FILE)
@@ -25,7 +25,7 @@ with figure_style():
     for granularity, face in (("channel", None), ("tensor", "white")):
         cells = audit(DIGITS_FILE, bits=range(2, 6), granularity=granularity).totals.cells
         for scheme in ("uniform", "uniform_clipped", "equal_mass", "lloyd_max"):
-            seen, own = look(scheme), [cell for cell in cells if cell.scheme == scheme]
+            seen, own = style_of(scheme), [cell for cell in cells if cell.scheme == scheme]
             panel.plot(
                 [cell.effective_bits for cell in own],
                 [cell.mse for cell in own],

@@ -11,7 +11,7 @@ import torch
 
 from fmq_theory.flow import load_digits, quantize_field, sample
 from fmq_theory.flow.fidelity import psnr
-from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.style import figure_style
 
 model, generator = load_digits(), torch.Generator().manual_seed(1)
@@ -22,7 +22,7 @@ rows = [("full precision", "black", own)]
 for scheme in ("uniform", "uniform_clipped", "equal_mass", "lloyd_max"):
     quantized = quantize_field(field, scheme, 3)
     end = sample(quantized.field, noise, 10, "midpoint").end
-    rows.append((look(scheme).label, look(scheme).colour, end))
+    rows.append((style_of(scheme).label, style_of(scheme).colour, end))
     similar = float(psnr(end, own, model.data_range).mean())
     print(f"{scheme:16} {quantized.effective_bits:.2f} effective bits, PSNR {similar:.1f} dB")
 

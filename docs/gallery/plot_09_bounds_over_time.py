@@ -14,7 +14,7 @@ import torch
 from fmq_theory.flow import quantize_field
 from fmq_theory.flow.closed_forms import GaussianField
 from fmq_theory.flow.ladder import Effort, ladder
-from fmq_theory.report.base.looks import RUNG_LOOKS
+from fmq_theory.report.base.scheme_styles import RUNG_STYLES
 from fmq_theory.report.base.style import figure_style
 
 generator = torch.Generator().manual_seed(0)
@@ -34,7 +34,7 @@ def rms(values: torch.Tensor) -> torch.Tensor:
 with figure_style():
     figure, panel = plt.subplots(figsize=(6.4, 3.6))
     for rung in ("g0", "g1", "g2", "g4"):
-        seen = RUNG_LOOKS[rung]
+        seen = RUNG_STYLES[rung]
         panel.plot(
             found.times[1:],
             rms(found.bounds[rung])[1:],

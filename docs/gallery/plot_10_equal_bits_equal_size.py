@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 
 from fmq_theory.checkpoint.audit import audit
 from fmq_theory.flow.digits import DIGITS_FILE
-from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.style import figure_style
 
 schemes = ("uniform", "uniform_clipped", "equal_mass", "lloyd_max")
@@ -26,7 +26,7 @@ with figure_style():
     figure, panel = plt.subplots(figsize=(7.0, 4.8), layout="constrained")
     for scheme in schemes:
         error = [100 * layer.cell(scheme, 4).relative_error for layer in layers]
-        label, colour, marker = look(scheme).label, look(scheme).colour, look(scheme).marker
+        label, colour, marker = style_of(scheme).label, style_of(scheme).colour, style_of(scheme).marker
         panel.plot(error, range(len(layers)), marker, color=colour, label=label)
     names = [f"{layer.name.removesuffix('.weight')} ({layer.weights:,})" for layer in layers]
     panel.set_yticks(range(len(layers)), names)
@@ -46,7 +46,7 @@ with figure_style():
     for scheme in schemes:
         cells = [cell for cell in found.totals.cells if cell.scheme == scheme]
         rate, error = [c.effective_bits for c in cells], [100 * c.relative_error for c in cells]
-        label, colour, marker = look(scheme).label, look(scheme).colour, look(scheme).marker
+        label, colour, marker = style_of(scheme).label, style_of(scheme).colour, style_of(scheme).marker
         panel.loglog(rate, error, marker=marker, color=colour, label=label)
     panel.set_xticks([2, 3, 4, 6, 8, 10, 14], [2, 3, 4, 6, 8, 10, 14], minor=False)
     panel.set_yticks([1, 3, 10, 30], [1, 3, 10, 30])

@@ -12,7 +12,7 @@ import numpy as np
 
 from fmq_theory.bounds import equal_mass_distortion, equal_mass_from_data, regular_tail_sum
 from fmq_theory.checkpoint.audit.tails import spread_of
-from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.style import figure_style
 from fmq_theory.sources import Empirical
 
@@ -37,7 +37,7 @@ light_tails = [equal_mass_from_data(source, 2**b).value for b in bits]
 
 with figure_style():
     figure, panel = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
-    seen = look("equal_mass")
+    seen = style_of("equal_mass")
     panel.semilogy(bits, measured, seen.marker, color=seen.colour, label=f"{seen.label}: measured")
     panel.semilogy(bits, power_tails, color="black", label="T5d, power tails")
     panel.semilogy(bits, light_tails, color="black", linestyle="--", label="T5c, light tails")

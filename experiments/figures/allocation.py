@@ -30,7 +30,7 @@ from fmq_theory.checkpoint.plan.options import build_options
 from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Planned, recipes_for
 from fmq_theory.metrics import mean_estimate
-from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.style import heading
 
 __all__ = ["EXPERIMENT", "best_constant"]
@@ -181,8 +181,9 @@ def _weights(axes: Axes, table: Table) -> None:
                 named_others = True
             else:
                 axes.plot(
-                    places, values, color=colour, marker=look(scheme).marker, markersize=3.5, linewidth=1.0,
-                    label=f"{look(scheme).label},\na codebook a {granularity}",
+                    places, values, color=colour, marker=style_of(scheme).marker, markersize=3.5,
+                    linewidth=1.0,
+                    label=f"{style_of(scheme).label},\na codebook a {granularity}",
                 )  # fmt: skip
     plan = table.where(kind="plan")
     axes.plot(

@@ -45,7 +45,7 @@ from fmq_theory.flow.shared_noise import run_samples
 from fmq_theory.flow.velocity_measure import network_outputs
 from fmq_theory.metrics import mean_estimate
 from fmq_theory.report.base.direct_labels import EndLabel, label_ends
-from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.style import PAGE_WIDTH, heading
 
 __all__ = ["EXPERIMENT", "STEPS"]
@@ -231,7 +231,7 @@ def _curves(axes: Axes, table: Table, key: str) -> list[EndLabel]:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ends: list[EndLabel] = []
     for scheme in table.values("scheme"):
-        part, seen = table.where(scheme=scheme), look(scheme)
+        part, seen = table.where(scheme=scheme), style_of(scheme)
         bits, values = part.numbers("bits"), part.numbers(key)
         spread = np.nan_to_num(
             [
@@ -260,7 +260,7 @@ def _leads(table: Table) -> Figure:
         for axes, bits in zip(line, _STEP_BITS, strict=True):
             ends = []
             for shift, rival in zip((-0.1, 0.0, 0.1), _RIVALS, strict=True):
-                part, seen = table.where(model=model, bits=bits, scheme=rival), look(rival)
+                part, seen = table.where(model=model, bits=bits, scheme=rival), style_of(rival)
                 places = [STEPS.index(step) + shift for step in part.column("step")]
                 values = part.numbers("lead_db")
                 spread = np.nan_to_num(

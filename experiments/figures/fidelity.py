@@ -21,7 +21,7 @@ from experiments.framework.flow_runs import flow_cells, flow_images, flow_report
 from experiments.framework.table import Row, Table
 from fmq_theory.flow.cell import decode_images
 from fmq_theory.report.base.direct_labels import EndLabel, label_ends
-from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.style import PAGE_WIDTH, heading
 
 __all__ = ["EXPERIMENT"]
@@ -149,7 +149,7 @@ def _measures(table: Table, over: str) -> Figure:
 def _curves(axes: Axes, table: Table, key: str, over: str) -> list[EndLabel]:
     ends: list[EndLabel] = []
     for scheme in table.values("scheme"):
-        part, seen = table.where(scheme=scheme), look(scheme)
+        part, seen = table.where(scheme=scheme), style_of(scheme)
         places, values = part.numbers(over), part.numbers(key)
         lows, highs = part.numbers(f"{key}_lo"), part.numbers(f"{key}_hi")
         known = [
@@ -190,7 +190,9 @@ def _samples(table: Table, model: str) -> Figure:
                 images = decode_images(row["images"], shape)[:_SHOWN_IMAGES]
                 strip = np.concatenate([np.pad(image[0], 1, constant_values=255) for image in images], axis=1)
                 axes.imshow(strip, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        text, colour = ("full precision", "black") if name == _FULL else (look(name).label, look(name).colour)
+        text, colour = (
+            ("full precision", "black") if name == _FULL else (style_of(name).label, style_of(name).colour)
+        )
         line[0].text(
             -0.03, 0.5, text, transform=line[0].transAxes, ha="right", va="center", fontsize=8, color=colour
         )

@@ -25,12 +25,12 @@ from fmq_theory.flow import quantize_field
 from fmq_theory.flow.closed_forms import GaussianField, MixtureField
 from fmq_theory.flow.ladder import Effort, ladder
 from fmq_theory.report.base.direct_labels import EndLabel, label_ends
-from fmq_theory.report.base.looks import RUNG_LOOKS
+from fmq_theory.report.base.scheme_styles import RUNG_STYLES
 from fmq_theory.report.base.style import PAGE_WIDTH, heading
 
 __all__ = ["EXPERIMENT"]
 
-_RUNGS = tuple(RUNG_LOOKS)
+_RUNGS = tuple(RUNG_STYLES)
 _CLOSED_FORMS = ("Gaussian", "mixture")
 _COMPONENTS, _FLOOR = 3, 0.05
 _HEIGHT = 1.75
@@ -190,7 +190,7 @@ def _over_t(axes: Axes, table: Table) -> list[EndLabel]:
     times = table.numbers("t")
     ends: list[EndLabel] = []
     error = table.numbers("error_rms")
-    for rung, seen in RUNG_LOOKS.items():
+    for rung, seen in RUNG_STYLES.items():
         values = table.numbers(rung)
         axes.plot(times, values, color=seen.colour, linestyle=(0, seen.dashes) if seen.dashes else "-")
         ends.append(EndLabel(seen.label, times[-1], values[-1], seen.colour))
@@ -207,11 +207,11 @@ def _over_t(axes: Axes, table: Table) -> list[EndLabel]:
 
 def _tightness(axes: Axes, table: Table) -> None:
     """The axis follows the bounds above the global one; where points lie beyond it, they are counted."""
-    known = {rung: [value for value in table.numbers(rung) if math.isfinite(value)] for rung in RUNG_LOOKS}
+    known = {rung: [value for value in table.numbers(rung) if math.isfinite(value)] for rung in RUNG_STYLES}
     medians = {rung: statistics.median(values) for rung, values in known.items() if values}
     top = 30.0 * max(value for rung, value in medians.items() if rung != "g0")
     axes.axhline(1.0, color="0.3", linewidth=0.8)
-    for place, (rung, seen) in enumerate(RUNG_LOOKS.items()):
+    for place, (rung, seen) in enumerate(RUNG_STYLES.items()):
         inside = sorted(value for value in known[rung] if value <= top)
         spread = [place + 0.5 * (index / max(1, len(inside) - 1) - 0.5) for index in range(len(inside))]
         axes.plot(spread, inside, linestyle="", marker="o", markersize=2.6, color=seen.colour)
@@ -226,9 +226,9 @@ def _tightness(axes: Axes, table: Table) -> None:
             axes.plot([place - 0.35, place + 0.35], [medians[rung]] * 2, color=seen.colour, linewidth=2.0)
     axes.set_yscale("log")
     axes.set_ylim(min(0.5, 0.7 * min(min(values) for values in known.values() if values)), 10.0 * top)
-    axes.set_xlim(-0.6, len(RUNG_LOOKS) - 0.4)
+    axes.set_xlim(-0.6, len(RUNG_STYLES) - 0.4)
     axes.yaxis.set_major_locator(LogLocator(numticks=6))
-    axes.set_xticks(range(len(RUNG_LOOKS)), list(RUNG_LOOKS), fontsize=8)
+    axes.set_xticks(range(len(RUNG_STYLES)), list(RUNG_STYLES), fontsize=8)
 
 
 EXPERIMENT = Experiment(

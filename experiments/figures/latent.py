@@ -18,7 +18,7 @@ from experiments.figures.fidelity import Config, cells, skipped
 from experiments.framework.experiment import Cell, Experiment
 from experiments.framework.flow_runs import flow_report, flow_run
 from experiments.framework.table import Row, Table
-from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.style import PAGE_WIDTH, heading
 
 __all__ = ["EXPERIMENT"]
@@ -80,7 +80,7 @@ def _curves(axes: Axes, table: Table, key: str) -> None:
     axes.axhspan(0.5, 2.0, color="0.93", linewidth=0, zorder=0)
     axes.axhline(1.0, color="0.3", linewidth=0.8)
     for scheme in table.values("scheme"):
-        part, seen = table.where(scheme=scheme), look(scheme)
+        part, seen = table.where(scheme=scheme), style_of(scheme)
         values = part.numbers(key)
         spread = [
             [max(0.0, min(value - low, 0.95 * value)) if math.isfinite(low) else 0.0

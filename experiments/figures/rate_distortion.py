@@ -23,7 +23,7 @@ from experiments.framework.table import Row, Table
 from fmq_theory.claims import Comparison, compare_law
 from fmq_theory.claims.comparison import RatioRow, crossing
 from fmq_theory.claims.comparison import Row as SchemeRow
-from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.comparison.figure import comparison_figure
 
 __all__ = ["EXPERIMENT", "MAIN_LAW", "README_SCHEMES", "comparison_of"]
@@ -147,7 +147,7 @@ def plot(table: Table) -> Mapping[str, Figure]:
 def _errors(axes: Axes, table: Table) -> None:
     ends: dict[str, tuple[float, float]] = {}
     for scheme in table.values("scheme"):
-        part, seen = table.where(scheme=scheme), look(scheme)
+        part, seen = table.where(scheme=scheme), style_of(scheme)
         bits = part.numbers("bits")
         scale = [4.0**b for b in bits]
         values, lows, highs, own, of_law = (
@@ -185,7 +185,7 @@ def _bounds(axes: Axes, table: Table) -> None:
     axes.axhline(1.0, color="0.3", linewidth=0.8)
     ends: dict[str, tuple[float, float]] = {}
     for scheme in table.values("scheme"):
-        part, seen = table.where(scheme=scheme), look(scheme)
+        part, seen = table.where(scheme=scheme), style_of(scheme)
         # Each bound over what it bounds: the law's codebook, or for min-max uniform that of n weights.
         whose = "law" if math.isfinite(part.numbers("law_upper")[0]) else "own"
         bits, exact = part.numbers("bits"), part.numbers(f"{whose}_exact")

@@ -23,7 +23,7 @@ from experiments.framework.table import Row, Table
 from fmq_theory.bounds import BAND
 from fmq_theory.checkpoint.audit import audit
 from fmq_theory.report.base.direct_labels import EndLabel, label_ends
-from fmq_theory.report.base.looks import Look, look
+from fmq_theory.report.base.scheme_styles import SchemeStyle, style_of
 from fmq_theory.report.base.style import heading
 from fmq_theory.report.comparison.figure import as_fraction
 
@@ -116,7 +116,7 @@ def plot(table: Table) -> Mapping[str, Figure]:
         for axes, granularity in zip(panels, _GRANULARITIES, strict=True):
             part = table.where(model=model, granularity=granularity)
             for name, scheme in _RATIOS.items():
-                _ratio(axes, part, name, look(scheme))
+                _ratio(axes, part, name, style_of(scheme))
             axes.axhspan(*BAND, color="#F0E442", alpha=0.35, linewidth=0)
             axes.axhline(1.0, color="0.3", linewidth=0.8)
             if model in made.first:
@@ -135,7 +135,7 @@ def plot(table: Table) -> Mapping[str, Figure]:
         part = table.where(model=made.labelled, granularity=granularity)
         whole = part.that(lambda row: row["tensor"] is None)
         ends = [
-            EndLabel(text, *_end(whole, name), look(_RATIOS[name]).colour)
+            EndLabel(text, *_end(whole, name), style_of(_RATIOS[name]).colour)
             for name, text in (("rho_em", "ρ_EM"), ("rho_w2", "ρ_W2"))
         ]
         band = EndLabel("0.25–0.40", max(table.numbers("bits")), math.sqrt(BAND[0] * BAND[1]), "0.3")
@@ -148,7 +148,7 @@ def plot(table: Table) -> Mapping[str, Figure]:
     return {"": made.figure}
 
 
-def _ratio(axes: Axes, table: Table, name: str, seen: Look) -> None:
+def _ratio(axes: Axes, table: Table, name: str, seen: SchemeStyle) -> None:
     for tensor in table.values("tensor"):
         layer = table.that(lambda row, tensor=tensor: row["tensor"] == tensor and not row["lossless"])
         axes.plot(

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from fmq_theory.report.base.direct_labels import EndLabel, label_ends
-from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.style import PAGE_WIDTH
 
 __all__ = ["Blocks", "blocks", "error_bars", "grid", "label_curves", "law_colours"]
@@ -120,11 +120,11 @@ def label_curves(axes: Axes, ends: Mapping[str, tuple[float, float]]) -> None:
     inside = [name for name, end in ends.items() if end[0] < last]
     for rank, name in enumerate(sorted(inside, key=lambda name: ends[name][1])):
         axes.annotate(
-            look(name).short, ends[name], xytext=(4, 5 if rank else -5), textcoords="offset points",
-            fontsize=6.5, color=look(name).colour, va="center",
+            style_of(name).short, ends[name], xytext=(4, 5 if rank else -5), textcoords="offset points",
+            fontsize=6.5, color=style_of(name).colour, va="center",
         )  # fmt: skip
     labels = [
-        EndLabel(look(name).short, *end, look(name).colour)
+        EndLabel(style_of(name).short, *end, style_of(name).colour)
         for name, end in ends.items()
         if name not in inside
     ]

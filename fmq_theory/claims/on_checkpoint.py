@@ -28,7 +28,7 @@ from fmq_theory.kernels.codes.encode import counts_rows
 from fmq_theory.kernels.squared_error import squared_error_rows
 from fmq_theory.metrics import row_distortion, rowwise_w2_squared_pot
 from fmq_theory.quantizers import Scheme, get_scheme
-from fmq_theory.quantizers.tensor import codebook_type, side_bits
+from fmq_theory.quantizers.tensor import codebook_type, overhead_bits
 from fmq_theory.sources import Empirical, SortedRows
 from fmq_theory.sources.weights import as_weights
 
@@ -54,7 +54,7 @@ class _Sums:
     high_rate: float | None = 0.0
     order: float | None = math.inf
     entropy: float = 0.0
-    side_bits: int = 0
+    overhead_bits: int = 0
     missing: str = ""
 
     def add(self, other: "_Sums") -> None:
@@ -64,7 +64,7 @@ class _Sums:
         self.exact += other.exact
         self.pot += other.pot
         self.entropy += other.entropy
-        self.side_bits += other.side_bits
+        self.overhead_bits += other.overhead_bits
         self.upper = _plus(self.upper, other.upper)
         self.high_rate = _plus(self.high_rate, other.high_rate)
         self.order = None if self.order is None or other.order is None else min(self.order, other.order)
@@ -202,7 +202,7 @@ def _one_design(
     dtype = codebook_type(channels)
     levels = scheme.stored_levels(books.levels, dtype).astype(np.float64)
     total.weights = channels.size
-    total.side_bits = side_bits(scheme, books.used, dtype)
+    total.overhead_bits = overhead_bits(scheme, books.used, dtype)
     # fsum: a tensor of large weights must not lose the error of its small ones.
     total.hat = math.fsum(squared_error_rows(channels, codes, levels, None, rows.threads))
     if sources is not None:
@@ -249,7 +249,7 @@ def _row(name: str, b: int, total: _Sums) -> Row:
         own_high_rate=None if total.high_rate is None else total.high_rate / n,
         order_predicted=total.order,
         entropy_bits=total.entropy / n,
-        effective_bits=b + total.side_bits / n,
+        effective_bits=b + total.overhead_bits / n,
     )
 
 

@@ -28,7 +28,7 @@ from fmq_theory.metrics import (
     shannon_lower_bound,
 )
 from fmq_theory.quantizers import LloydMax, RangeScheme, Scheme, get_scheme
-from fmq_theory.quantizers.tensor import side_bits
+from fmq_theory.quantizers.tensor import overhead_bits
 from fmq_theory.sources import Empirical, Source
 
 __all__ = ["compare_law"]
@@ -209,7 +209,7 @@ def _row(
     prediction = predict(name, source, num_levels, n)
     # The weights of a law stand for weights in float32, of which codebooks are too.
     used = np.array([m.num_levels for m in measured])
-    codebook_bits = side_bits(scheme, used, np.float32) / (n * len(measured))
+    codebook_bits = overhead_bits(scheme, used, np.float32) / (n * len(measured))
     own, fresh = _of_layers([m.own for m in measured]), _of_layers([m.fresh for m in measured])
     return Row(
         name,

@@ -207,7 +207,7 @@ def _prepared(
 
 def _effective_bits(block: BlockScheme, bits: int, used: int, work: BlockWork) -> float:
     unit_bits = 0 if block.scale_type == "float32" else 32
-    shared = unit_bits + 32 * get_scheme(block.scheme).side_numbers(used)
+    shared = unit_bits + 32 * get_scheme(block.scheme).codebook_overhead(used)
     groups, size = work.rows.shape
     return bits + SCALE_BITS[block.scale_type] / size + shared / (groups * size)
 

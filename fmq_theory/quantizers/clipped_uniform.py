@@ -111,7 +111,7 @@ class ClippedUniform(Scheme):
         ends = levels[:, [0, -1]].astype(dtype).astype(np.float64)
         return uniform_levels(ends[:, 0], ends[:, 1], levels.shape[1]).astype(dtype)
 
-    def side_numbers(self, num_levels: int) -> int:
+    def codebook_overhead(self, num_levels: int) -> int:
         """The two outer levels."""
         return min(2, num_levels)
 

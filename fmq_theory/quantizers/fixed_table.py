@@ -60,7 +60,7 @@ class FixedTable(Scheme, abc.ABC):
         nearest_levels(books.levels, books.thresholds, books.used)
         return books
 
-    def side_numbers(self, num_levels: int) -> int:  # noqa: ARG002
+    def codebook_overhead(self, num_levels: int) -> int:  # noqa: ARG002
         """The scale."""
         return 1
 

@@ -17,7 +17,7 @@ from fmq_theory.quantizers.tensor import (
     checked_bits,
     codebook_type,
     finite_weights,
-    side_bits,
+    overhead_bits,
 )
 from fmq_theory.sources.sorted_rows import SortedRows
 
@@ -126,5 +126,5 @@ def grid_of_rows(
             dtype = codebook_type(weights)
             stored = scheme.stored_levels(books.levels, dtype).astype(np.float64)
             num_rows, size = rows.shape
-            side = side_bits(scheme, books.used, dtype)
-            yield GridCell(scheme.name, b, books, stored, ends, rows, b + side / (num_rows * size))
+            overhead = overhead_bits(scheme, books.used, dtype)
+            yield GridCell(scheme.name, b, books, stored, ends, rows, b + overhead / (num_rows * size))

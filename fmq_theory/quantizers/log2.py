@@ -68,7 +68,7 @@ class Log2(Scheme):
         count = min(num_levels, rows.shape[1])
         return log2_codebooks(*ends, num_levels, of_both=count, of_one=count)
 
-    def side_numbers(self, num_levels: int) -> int:
+    def codebook_overhead(self, num_levels: int) -> int:
         """The two ends of each side."""
         return min(4, num_levels)
 

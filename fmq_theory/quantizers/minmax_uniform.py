@@ -127,7 +127,7 @@ class MinMaxUniform(Scheme):
             ends[other] = threshold_cells(books, rows)[other]
         return books, ends
 
-    def side_numbers(self, num_levels: int) -> int:
+    def codebook_overhead(self, num_levels: int) -> int:
         """The two ends."""
         return min(2, num_levels)
 

@@ -161,7 +161,7 @@ class Published(Scheme):
         """False: codes are made of rows by the rule, never of values by thresholds."""
         return False
 
-    def side_numbers(self, num_levels: int) -> int:
+    def codebook_overhead(self, num_levels: int) -> int:
         """The least level and the step for uniform, the four ends for log2, else the levels.
 
         A file of ``fmq quantize`` stores all levels of these schemes nevertheless: its rules round otherwise.

@@ -233,7 +233,7 @@ class Scheme(abc.ABC):
         """
         return codebook.encode(values)
 
-    def side_numbers(self, num_levels: int) -> int:
+    def codebook_overhead(self, num_levels: int) -> int:
         """Numbers a channel must store besides its codes for its ``num_levels`` levels to be rebuilt.
 
         The levels themselves, unless the scheme spaces them by a rule: two ends for uniform
@@ -245,7 +245,7 @@ class Scheme(abc.ABC):
         return num_levels
 
     def stored_levels(self, levels: NDArray[np.float64], dtype: type[np.floating]) -> NDArray[np.floating]:
-        """Levels in the type of stored numbers: what comes of the ``side_numbers`` once they are rounded.
+        """Levels in the type of what is stored: rebuilt from the overhead's rounded numbers.
 
         Args:
             levels: of each row, shape ``[R, K]``.

@@ -24,8 +24,8 @@ __all__ = [
     "checked_bits",
     "codebook_type",
     "finite_weights",
+    "overhead_bits",
     "quantize",
-    "side_bits",
 ]
 
 _FloatArray = NDArray[np.float64]
@@ -57,7 +57,7 @@ class QuantizedTensor:
             is accounted for. inf where the error is lost in the rounding of the sums of its row. None where
             the scheme proves nothing.
         effective_bits: bits per weight with all that must be stored: the codes, and for each
-            codebook the numbers it is rebuilt from (``Scheme.side_numbers``) in the codebook's type.
+            codebook the numbers it is rebuilt from (``Scheme.codebook_overhead``) in the codebook's type.
 
     Examples:
         >>> import fmq_theory
@@ -211,11 +211,11 @@ def _packed(
         layout=layout,
         mse=mean_of(error, total),
         optimality_gap=_gap(error, books),
-        effective_bits=bits + side_bits(scheme, books.used, codebooks.dtype.type) / codes.size,
+        effective_bits=bits + overhead_bits(scheme, books.used, codebooks.dtype.type) / codes.size,
     )
 
 
-def side_bits(scheme: Scheme, used: NDArray[np.integer], dtype: type[np.floating]) -> int:
+def overhead_bits(scheme: Scheme, used: NDArray[np.integer], dtype: type[np.floating]) -> int:
     """Bits of the numbers that codebooks are rebuilt from: what every report of effective bits counts.
 
     Args:
@@ -224,8 +224,8 @@ def side_bits(scheme: Scheme, used: NDArray[np.integer], dtype: type[np.floating
         dtype: of the stored numbers, see ``codebook_type``.
     """
     counts, times = np.unique(used, return_counts=True)
-    side_numbers = sum(scheme.side_numbers(int(n)) * int(t) for n, t in zip(counts, times, strict=True))
-    return side_numbers * np.dtype(dtype).itemsize * 8
+    numbers = sum(scheme.codebook_overhead(int(n)) * int(t) for n, t in zip(counts, times, strict=True))
+    return numbers * np.dtype(dtype).itemsize * 8
 
 
 def _gap(error: tuple[float, int], books: Codebooks) -> float | None:

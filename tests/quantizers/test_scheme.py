@@ -146,7 +146,7 @@ def test_uniform_of_a_law_has_its_typical_range() -> None:
     [("uniform", 2), ("uniform_clipped", 2), ("nf4", 1), ("log2", 4), ("equal_mass", 16)],
 )
 def test_side_numbers(name: str, expected: int) -> None:
-    assert SCHEMES[name].side_numbers(16) == expected
+    assert SCHEMES[name].codebook_overhead(16) == expected
 
 
 def test_a_scheme_without_side_numbers_of_its_own_stores_its_levels() -> None:
@@ -156,4 +156,4 @@ def test_a_scheme_without_side_numbers_of_its_own_stores_its_levels() -> None:
         def _design(self, source: object, num_levels: int) -> Codebook:
             return Codebook(np.array([0.0]), np.array([]))
 
-    assert OneLevel().side_numbers(1) == 1
+    assert OneLevel().codebook_overhead(1) == 1

@@ -50,7 +50,7 @@ def plan_for_budget(
 
     Args:
         path: of a checkpoint, or one that is open.
-        budget_bits: bits a weight over the tensors that are decided on; side numbers are included, and room
+        budget_bits: bits a weight over the tensors that are decided on; codebook overhead counts, and room
             is left for the header of the file, which the plan's ``effective_bits`` leave out.
         search: which options there are; None for the default.
         sensitivities: s_l >= 0 by tensor; 1 where there is none.

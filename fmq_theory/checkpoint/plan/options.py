@@ -49,7 +49,7 @@ class Option:
 
     Attributes:
         choice: the way.
-        cost: bits of the whole tensor, side numbers included.
+        cost: bits of the whole tensor, codebook overhead included.
         sse: sum of squared errors.
     """
 

@@ -39,7 +39,7 @@ class TensorPlan:
         name: of the tensor.
         choice: how.
         sse: sum of squared errors over the tensor, as measured for the plan.
-        effective_bits: bits a weight with all side numbers.
+        effective_bits: bits a weight with the overhead of codebooks and scales.
         weights: how many there are.
 
     Raises:

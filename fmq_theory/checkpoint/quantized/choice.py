@@ -104,7 +104,7 @@ class Choice:
             return True
         rows = shape[0] if self.granularity == "channel" else 1
         columns = self.group_size or math.prod(shape) // rows
-        numbers = min(get_scheme(self.scheme).side_numbers(2**self.bits), columns)
+        numbers = min(get_scheme(self.scheme).codebook_overhead(2**self.bits), columns)
         return (columns * self.bits + 7) // 8 + numbers * (8 if width == 8 else 4) < columns * width
 
     def quantize(self, tensor: torch.Tensor, threads: int | None = None) -> QuantizedTensor | BlockQuantized:

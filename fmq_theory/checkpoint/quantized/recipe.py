@@ -175,9 +175,9 @@ def smaller_codebooks(scheme: str, bits: int, granularity: str) -> list[str]:
         return ["choose larger groups"]
     larger = {"group": "larger groups or granularity channel", "channel": "granularity tensor"}
     ways = [f"choose {larger[granularity]}"] if granularity in larger else []
-    numbers = get_scheme(scheme).side_numbers(2**bits)
+    numbers = get_scheme(scheme).codebook_overhead(2**bits)
     few = [name for name in ("nf4", "uniform_clipped") if name != "nf4" or bits == _NF4_BITS]
-    few = [name for name in few if get_scheme(name).side_numbers(2**bits) < numbers]
+    few = [name for name in few if get_scheme(name).codebook_overhead(2**bits) < numbers]
     return ways + ([f"choose scheme {' or '.join(few)}"] if few else [])
 
 

@@ -18,8 +18,8 @@ from fmq_theory.report.audit.words import (
 )
 from fmq_theory.report.base.environment import environment
 from fmq_theory.report.base.files import write_text_atomically
-from fmq_theory.report.base.looks import look
 from fmq_theory.report.base.pages import filled_page
+from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.words import ABSENT, counted, percent
 from fmq_theory.shown import plain_values, shown
 
@@ -83,7 +83,7 @@ def _number(value: float | None, places: int = 2) -> str:
 
 
 def _label(scheme: str) -> str:
-    return look(scheme).label
+    return style_of(scheme).label
 
 
 def _breakable(name: str) -> Markup:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from fmq_theory.checkpoint.audit.result import Audit, AuditCell
 from fmq_theory.checkpoint.audit.tails import BINS_A_SIGMA
-from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.shown import shown
 
 __all__ = ["histogram_svg", "rate_distortion_svg"]
@@ -157,13 +157,13 @@ def _axis_words(below: str, left: str) -> Markup:
 
 def _told(cell: AuditCell) -> str:
     return (
-        f"{look(cell.scheme).label}, {cell.bits} bits: {cell.effective_bits:.2f} effective bits, "
+        f"{style_of(cell.scheme).label}, {cell.bits} bits: {cell.effective_bits:.2f} effective bits, "
         f"relative error {cell.relative_error or 0.0:.3%}"
     )
 
 
 def _line(scheme: str, points: Sequence[tuple[float, float]], told: Sequence[str]) -> Markup:
-    style = look(scheme)
+    style = style_of(scheme)
     path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
     marks = [
         Markup('<g class="mark"><title>{}</title>{}</g>').format(
@@ -214,7 +214,7 @@ _SHAPES: dict[str, Sequence[tuple[float, float]]] = {
 
 
 def _legend(scheme: str, row: int) -> Markup:
-    style, x, y = look(scheme), _WIDTH - _RIGHT + 22, _TOP + 14 + 20 * row
+    style, x, y = style_of(scheme), _WIDTH - _RIGHT + 22, _TOP + 14 + 20 * row
     return _mark(style.marker, style.colour, x, y) + _text(x + 12, y + 4, style.label, "start")
 
 

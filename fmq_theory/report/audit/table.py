@@ -9,7 +9,7 @@ from fmq_theory.report.audit.words import (
     crossover_words,
     skipped_by_reason,
 )
-from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.tables import Line, Section, Sheet, print_prose, print_sheet, terminal
 from fmq_theory.report.base.words import ABSENT, counted, percent
 
@@ -49,7 +49,7 @@ def _whole_model(totals: AuditTotals, bits: Sequence[int]) -> Sheet:
             ABSENT if cell is None else f"{percent(cell.relative_error)} ({cell.effective_bits:.1f})"
             for cell in cells
         ]
-        sections.append(Section(look(scheme).label, [Line(told)]))
+        sections.append(Section(style_of(scheme).label, [Line(told)]))
     ratios = {ratio.bits: ratio for ratio in totals.ratios}
     caption = ""
     if any(ratio.rho_w2 is not None for ratio in totals.ratios):
@@ -90,7 +90,7 @@ def _worst_layers(audit: Audit) -> Sheet:
         sections,
         ["shape", "weights", "of error", "of weights", "error", *star, "tail"],
         label="tensor",
-        title=f"Worst layers: {look(scheme).label} at {bits} bits",
+        title=f"Worst layers: {style_of(scheme).label} at {bits} bits",
         left=frozenset({"tail"}),
     )
 

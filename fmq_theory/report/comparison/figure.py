@@ -14,8 +14,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from fmq_theory.bounds import BAND
 from fmq_theory.claims.comparison import Comparison, RatioRow, Row
-from fmq_theory.report.base.looks import look
 from fmq_theory.report.base.names import in_figure
+from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.style import PAGE_WIDTH, figure_style, heading, save_figure
 
 __all__ = ["as_fraction", "comparison_figure", "write_comparison_figure"]
@@ -80,7 +80,7 @@ def _distortion_panel(axes: Axes, comparison: Comparison) -> None:
 
 
 def _draw_scheme(axes: Axes, scheme: str, rows: Sequence[Row]) -> None:
-    seen = look(scheme)
+    seen = style_of(scheme)
     bits = [row.bits for row in rows]
     # The interval is of the median layer, so the point is too; data are one layer, known exactly.
     values = [row.own_median or row.own_hat or math.nan for row in rows]
@@ -114,7 +114,9 @@ def _ratio_panel(axes: Axes, comparison: Comparison) -> None:
     _draw_ratio(axes, ratios, "rho_em", "equal_mass", "ρ_EM  equal mass / uniform")
     _draw_ratio(axes, ratios, "rho_w2", "lloyd_max", "ρ_W2  Lloyd–Max / uniform")
     if comparison.crossover_bits is not None:
-        axes.axvline(comparison.crossover_bits, color=look("equal_mass").colour, linewidth=0.8, linestyle=":")
+        axes.axvline(
+            comparison.crossover_bits, color=style_of("equal_mass").colour, linewidth=0.8, linestyle=":"
+        )
         # At the foot of its line, away from points and their bars.
         axes.annotate(
             f"b* = {comparison.crossover_bits:.2f}", (comparison.crossover_bits, 0.0), xytext=(4, 4),
@@ -134,7 +136,7 @@ def _ratio_panel(axes: Axes, comparison: Comparison) -> None:
 
 def _draw_ratio(axes: Axes, ratios: Sequence[RatioRow], key: str, scheme: str, label: str) -> None:
     known = [row for row in ratios if getattr(row, key)]
-    seen = look(scheme)
+    seen = style_of(scheme)
     values, lows, highs = ([getattr(row, key + end) for row in known] for end in ("", "_lo", "_hi"))
     axes.errorbar(
         [row.bits for row in known], values, yerr=_spread(values, lows, highs), marker=seen.marker,

@@ -8,8 +8,8 @@ from rich.text import Text
 from fmq_theory.claims.comparison import Comparison, Row
 from fmq_theory.claims.crossover import crossover_in_words, crossover_mark
 from fmq_theory.claims.verdict import place_in_band
-from fmq_theory.report.base.looks import look
 from fmq_theory.report.base.reasons import by_reason
+from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.tables import Line, Section, Sheet, print_prose, print_sheet, terminal
 
 __all__ = ["print_comparison"]
@@ -155,7 +155,7 @@ def _rows(comparison: Comparison) -> tuple[Sheet, list[str]]:
 def _by_scheme(rows: Sequence[Row]) -> dict[str, list[Row]]:
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        groups.setdefault(look(row.scheme).label, []).append(row)
+        groups.setdefault(style_of(row.scheme).label, []).append(row)
     return groups
 
 

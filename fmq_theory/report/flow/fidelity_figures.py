@@ -17,7 +17,7 @@ from fmq_theory.flow.cell import decode_images
 from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.flow.flow_rows import FlowRow, flow_rows
 from fmq_theory.report.base.direct_labels import EndLabel, label_ends
-from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.style import PAGE_WIDTH, heading
 
 __all__ = ["latent_figure", "samples_figure", "similarity_figure"]
@@ -113,10 +113,10 @@ def samples_figure(report: FlowReport) -> Figure | None:
             axes.set_axis_off()
             if text:
                 axes.imshow(_strip(report, text), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        label = "full\nprecision" if not scheme else look(scheme).label.replace(" (", "\n(")
+        label = "full\nprecision" if not scheme else style_of(scheme).label.replace(" (", "\n(")
         line[0].text(
             -0.04, 0.5, label, transform=line[0].transAxes, ha="right", va="center", fontsize=8,
-            color="black" if not scheme else look(scheme).colour,
+            color="black" if not scheme else style_of(scheme).colour,
         )  # fmt: skip
     for b, axes in zip(bits, panels[0], strict=True):
         axes.set_title(f"{b} bits", fontsize=9)
@@ -141,7 +141,7 @@ def _spread_of(bits: Sequence[int]) -> list[int]:
 def _over(axes: Axes, rows: Sequence[FlowRow], key: str, over: str) -> None:
     """A curve a scheme; bars are 95 % intervals over samples, or over seeds where there is no other."""
     for scheme in dict.fromkeys(row.scheme for row in rows):
-        seen = look(scheme)
+        seen = style_of(scheme)
         known = _known(rows, scheme, key)
         if not known:
             continue
@@ -181,7 +181,9 @@ def _ends(rows: Sequence[FlowRow], key: str, over: str) -> list[EndLabel]:
         if known:
             last = known[-1]
             found.append(
-                EndLabel(look(scheme).label, getattr(last, over), getattr(last, key), look(scheme).colour)
+                EndLabel(
+                    style_of(scheme).label, getattr(last, over), getattr(last, key), style_of(scheme).colour
+                )
             )
     return found
 

@@ -15,7 +15,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.flow.flow_rows import FlowRow, flow_rows
 from fmq_theory.report.base.direct_labels import EndLabel, label_ends
-from fmq_theory.report.base.looks import RUNG_LOOKS, look
+from fmq_theory.report.base.scheme_styles import RUNG_STYLES, style_of
 from fmq_theory.report.base.style import PAGE_WIDTH, heading
 
 __all__ = ["error_figure", "ladder_figure"]
@@ -67,13 +67,13 @@ def _one_of(report: FlowReport, bits: Sequence[int]) -> int:
 def _over_time(row: FlowRow) -> tuple[list[float], Curves]:
     curves = cast("dict[str, Any]", (row.ladder or {})["curves"])
     # All is 0 at t = 0, which a logarithm cannot show.
-    return curves["times"][1:], {key: curves[key][1:] for key in ("error", *RUNG_LOOKS)}
+    return curves["times"][1:], {key: curves[key][1:] for key in ("error", *RUNG_STYLES)}
 
 
 def _over_bits(rows: Sequence[FlowRow]) -> tuple[list[float], Curves]:
     curves: dict[str, list[float | None]] = {
         rung: [cast("dict[str, Any]", (row.ladder or {})["bounds"])[rung] for row in rows]
-        for rung in RUNG_LOOKS
+        for rung in RUNG_STYLES
     }
     curves["error"] = [(row.ladder or {})["error_rms"] for row in rows]
     return [float(row.bits) for row in rows], curves
@@ -99,7 +99,7 @@ def _panels(panels: Mapping[str, tuple[list[float], Curves]], title: str, below:
     for place, (scheme, (xs, curves)) in enumerate(panels.items()):
         axes = grid[place // columns, place % columns]
         _draw(axes, xs, curves)
-        axes.set_title(look(scheme).label, loc="left", color=look(scheme).colour)
+        axes.set_title(style_of(scheme).label, loc="left", color=style_of(scheme).colour)
         axes.set_yscale("log")
         axes.set_ylim(low, high)
         axes.yaxis.set_major_locator(LogLocator(numticks=8))
@@ -123,7 +123,7 @@ def _panels(panels: Mapping[str, tuple[list[float], Curves]], title: str, below:
 
 
 def _draw(axes: Axes, xs: Sequence[float], curves: Curves) -> None:
-    for rung, seen in RUNG_LOOKS.items():
+    for rung, seen in RUNG_STYLES.items():
         dashes = (0, seen.dashes) if seen.dashes else "-"
         axes.plot(xs, _gaps(curves[rung]), color=seen.colour, linestyle=dashes, linewidth=1.4)
     axes.plot(xs, _gaps(curves["error"]), color="black", linewidth=2.4, marker="o", markersize=3, zorder=5)
@@ -133,7 +133,7 @@ def _names(xs: Sequence[float], curves: Curves) -> list[EndLabel]:
     ends = [EndLabel("measured", xs[-1], _last(curves["error"]), "black")]
     return ends + [
         EndLabel(seen.label, xs[-1], _last(curves[rung]), seen.colour)
-        for rung, seen in RUNG_LOOKS.items()
+        for rung, seen in RUNG_STYLES.items()
         if rung != "g0"
     ]
 

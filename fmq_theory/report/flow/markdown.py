@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fmq_theory.claims.flow_verdict import flow_verdict
 from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.flow.flow_rows import FlowRow, flow_rows
-from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.flow.columns import LADDER_COLUMNS, Column, fidelity_columns, in_digits
 from fmq_theory.report.flow.tables import flow_notes
 from fmq_theory.shown import one_line, shown
@@ -46,7 +46,8 @@ def _table(rows: Sequence[FlowRow], columns: Sequence[Column]) -> list[str]:
     headings = ["scheme", "bits", *(heading for heading, _ in columns)]
     lines = [_line(headings), _line(["---", *["---:"] * (len(headings) - 1)])]
     return lines + [
-        _line([look(row.scheme).label, str(row.bits), *(cell(row) for _, cell in columns)]) for row in rows
+        _line([style_of(row.scheme).label, str(row.bits), *(cell(row) for _, cell in columns)])
+        for row in rows
     ]
 
 
@@ -57,7 +58,7 @@ def _line(cells: Sequence[str]) -> str:
 def _layers(report: FlowReport) -> list[str]:
     scheme, bits = report.layers_of or ("", 0)
     lines = [
-        f"## One tensor alone quantized: {look(scheme).label}, {bits} bits",
+        f"## One tensor alone quantized: {style_of(scheme).label}, {bits} bits",
         "",
         _line(["tensor", "‖Δθ‖", "rms ‖e‖", "first order"]),
         _line(["---", "---:", "---:", "---:"]),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fmq_theory.claims.flow_verdict import flow_verdict
 from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.flow.flow_rows import FEWEST_SCORES, SSIM_BITS, FlowRow, flow_rows
-from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.tables import Line, Section, Sheet, print_prose, print_sheet, terminal
 from fmq_theory.report.base.words import counted
 from fmq_theory.report.flow.columns import LADDER_COLUMNS, Column, fidelity_columns, in_digits
@@ -124,7 +124,7 @@ def _sheet(title: str, rows: Sequence[FlowRow], columns: Sequence[Column]) -> Sh
         absent = row.sample_error_rms is None and row.note
         cells = [] if absent else [cell(row) for _, cell in columns]
         line = Line(cells, str(row.bits), _why_absent(row) if absent else None)
-        groups.setdefault(look(row.scheme).label, []).append(line)
+        groups.setdefault(style_of(row.scheme).label, []).append(line)
     return Sheet(
         [Section(label, lines) for label, lines in groups.items()],
         [heading for heading, _ in columns],
@@ -152,6 +152,6 @@ def _layers(report: FlowReport) -> Sheet:
         ],
         ("|Δθ|", "|e| rms", "first order"),
         label="tensor",
-        title=f"|e| when one tensor alone is quantized: {look(scheme).label}, {bits} bits",
+        title=f"|e| when one tensor alone is quantized: {style_of(scheme).label}, {bits} bits",
         caption=f"and {more} more; JSON has them all" if more > 0 else "",
     )

@@ -11,7 +11,7 @@ from matplotlib.container import ErrorbarContainer
 from fmq_theory.claims import Comparison, Row, TensorRow
 from fmq_theory.claims.comparison import ratio_row
 from fmq_theory.claims.verdict import paper_verdict
-from fmq_theory.report import SCHEME_LOOKS, look, print_comparison
+from fmq_theory.report import SCHEME_STYLES, print_comparison, style_of
 from fmq_theory.report.comparison.figure import comparison_figure, write_comparison_figure
 
 
@@ -41,7 +41,7 @@ def test_figure_shows_every_scheme_the_limit_the_band_and_the_crossover() -> Non
     figure = comparison_figure(_comparison())
     left, right = figure.axes
     labels = left.get_legend_handles_labels()[1]
-    assert {look(s).label for s in ("uniform", "equal_mass", "lloyd_max")} < set(labels)
+    assert {style_of(s).label for s in ("uniform", "equal_mass", "lloyd_max")} < set(labels)
     assert "Shannon bound" in labels
     assert left.get_yscale() == right.get_yscale() == "log"
     assert any("b* = 3.90" in text.get_text() for text in right.texts)
@@ -70,7 +70,7 @@ def test_figure_files_are_the_same_twice(tmp_path: Path, suffix: str) -> None:
 
 
 def test_no_two_schemes_look_the_same() -> None:
-    looks = list(SCHEME_LOOKS.values())
+    looks = list(SCHEME_STYLES.values())
     for part in ("label", "colour", "marker"):
         assert len({getattr(item, part) for item in looks}) == len(looks)
 

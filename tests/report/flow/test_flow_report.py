@@ -13,7 +13,7 @@ from fmq_theory.claims.claim import Inputs, Verdict
 from fmq_theory.claims.judge import examine
 from fmq_theory.claims.register import REGISTER
 from fmq_theory.flow.cell import Cell
-from fmq_theory.report.base.looks import look
+from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.flow import figures as flow_figures
 from fmq_theory.report.flow.fidelity_figures import latent_figure, samples_figure, similarity_figure
 from fmq_theory.report.flow.files import flow_as_json, write_flow_csv, write_flow_json
@@ -97,7 +97,7 @@ def test_tables_print_every_scheme_the_ladder_the_verdict_and_the_notes(
     print_flow(made_report(cells))
     text = capsys.readouterr().out
     for scheme in SCHEMES:
-        assert look(scheme).label in text
+        assert style_of(scheme).label in text
     for expected in (
         "15.00 ±",
         "40",
@@ -117,7 +117,7 @@ def test_page_has_the_command_the_verdict_and_every_row() -> None:
     assert "`fmq flow net.pt`" in text
     assert "![similarity](similarity.svg)" in text
     assert "lloyd_max wins at 2-4, 8 bits" in text
-    rows = [line for line in text.splitlines() if line.startswith(f"| {look('uniform').label} |")]
+    rows = [line for line in text.splitlines() if line.startswith(f"| {style_of('uniform').label} |")]
     assert len(rows) == 2 * len(BITS)  # fidelity and ladder
     assert rows[0].split("|")[6].strip().startswith("15.00 ± ")
     assert "(± " in rows[0]
@@ -131,10 +131,10 @@ def test_similarity_figure_shows_measured_points_over_both_kinds_of_bits() -> No
     assert len(figure.axes) == 4
     left, right = figure.axes[:2]
     for axes, expected in ((left, [2, 3, 4, 8]), (right, [2.25, 3.25, 4.25, 8.25])):
-        uniform = next(c for c in axes.containers if c.get_label() == look("uniform").label)
+        uniform = next(c for c in axes.containers if c.get_label() == style_of("uniform").label)
         assert np.asarray(uniform[0].get_xdata()) == pytest.approx(expected)  # type: ignore[index, union-attr]
         assert np.asarray(uniform[0].get_ydata()) == pytest.approx([15.0, 21.0, 27.0, 51.0])  # type: ignore[index, union-attr]
-    assert {text.get_text() for text in right.texts} == {look(scheme).label for scheme in SCHEMES}
+    assert {text.get_text() for text in right.texts} == {style_of(scheme).label for scheme in SCHEMES}
 
 
 def test_similarity_figure_of_vectors_has_one_row() -> None:
@@ -148,7 +148,7 @@ def test_ladder_figure_has_a_panel_a_scheme_and_says_where_g0_goes() -> None:
     figure = ladder_figure(made_report())
     assert figure is not None
     panels = [axes for axes in figure.axes if axes.get_visible()]
-    assert [axes.get_title(loc="left") for axes in panels] == [look(scheme).label for scheme in SCHEMES]
+    assert [axes.get_title(loc="left") for axes in panels] == [style_of(scheme).label for scheme in SCHEMES]
     assert all(any("g0 up to" in text.get_text() for text in axes.texts) for axes in panels)
     assert {"measured", "g3 linear response"} <= {text.get_text() for text in panels[-1].texts}
     assert "3 bits" in figure.get_suptitle()
