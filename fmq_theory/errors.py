@@ -27,6 +27,7 @@ __all__ = [
     "WeightsError",
     "Words",
     "argument",
+    "is_lack_of_memory",
 ]
 
 
@@ -115,6 +116,23 @@ class FmqError(Exception):
         """
         _, cause, remedy = self._parts
         return type(self)(thing, cause, remedy)
+
+
+# What libraries say in their own words where the system has no memory left.
+_NO_MEMORY = (
+    "not enough memory", "can't allocate memory", "cannot allocate memory", "out of memory",
+    "start new thread",
+)  # fmt: skip
+
+
+def is_lack_of_memory(error: BaseException) -> bool:
+    """Whether an error, of Python or of a library with words of its own, is about memory that is missing.
+
+    Args:
+        error: of any kind.
+    """
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in text for words in _NO_MEMORY)
 
 
 class SourceError(FmqError, ValueError):

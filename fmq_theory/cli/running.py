@@ -18,7 +18,7 @@ import click
 from fmq_theory.cli.errors import in_options
 from fmq_theory.cli.streams import open_streams, trouble_of_output
 from fmq_theory.counts import check_environment
-from fmq_theory.errors import FmqError
+from fmq_theory.errors import FmqError, is_lack_of_memory
 from fmq_theory.shown import escaped, one_line
 
 __all__ = ["DONE", "EXIT_CODES", "FAULT", "INTERRUPTED", "UNUSABLE", "FmqCommand", "FmqGroup"]
@@ -32,8 +32,6 @@ EXIT_CODES = (
     "input, or a place, memory or a right that is missing; 70 a fault of fmq_theory itself; 130 stopped by "
     "Ctrl-C (128 + n: by signal n). A reader that leaves early, as head does, changes none of them."
 )
-# What libraries say in their own words where the system has no memory left.
-_NO_MEMORY = ("not enough memory", "can't allocate memory", "cannot allocate memory", "start new thread")
 # What the linker says of a library where there is no memory for it, or where its disk is mounted noexec.
 _NOT_MAPPED = re.compile(r"([\w.+-]+): failed to map segment")
 
@@ -193,7 +191,7 @@ def _show(error: click.ClickException) -> None:
 def _of_the_system(error: Exception) -> str | None:
     """One line about what the machine lacks; None if the error is about something else."""
     text = str(error)
-    if isinstance(error, MemoryError) or any(words in text.lower() for words in _NO_MEMORY):
+    if is_lack_of_memory(error):
         return "memory: there is not enough of it for this; close other programs, or ask for less at a time"
     if isinstance(error, ImportError) and (library := _NOT_MAPPED.search(text)) is not None:
         return (

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from torch import nn
 
-from fmq_theory.errors import FlowError, FmqError
+from fmq_theory.errors import FlowError, FmqError, is_lack_of_memory
 
 __all__ = ["check_forward", "foreign_code", "required_arguments"]
 
@@ -25,7 +25,9 @@ class _Translated:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         # Our own errors say enough; a lack of memory and Ctrl-C are not the code's fault.
-        if error is None or isinstance(error, (FmqError, MemoryError, KeyboardInterrupt, GeneratorExit)):
+        if error is None or isinstance(error, (FmqError, KeyboardInterrupt, GeneratorExit)):
+            return
+        if is_lack_of_memory(error):
             return
         if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > _SIGNAL:
             return  # a signal ends the program, whatever it was doing
@@ -36,7 +38,7 @@ class _Translated:
 
 @contextmanager
 def foreign_code(thing: str, doing: str, remedy: str) -> Generator[None]:
-    """While it lasts, every error but our own, MemoryError and Ctrl-C becomes a FlowError.
+    """While it lasts, every error but our own, a lack of memory and Ctrl-C becomes a FlowError.
 
     Args:
         thing: what the code belongs to, as the user named it.

@@ -174,7 +174,14 @@ def test_what_is_no_model_is_refused_when_it_is_made() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [MemoryError(), KeyboardInterrupt(), SystemExit(143), FlowError("a", "b", "c")]
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+        KeyboardInterrupt(),
+        SystemExit(143),
+        FlowError("a", "b", "c"),
+    ],
 )
 def test_control_what_is_not_the_code_s_fault_passes(error: BaseException) -> None:
     with pytest.raises(type(error)) as caught, foreign_code("a model", "it", "mend it"):
