@@ -145,11 +145,11 @@ def test_uniform_of_a_law_has_its_typical_range() -> None:
     ("name", "expected"),
     [("uniform", 2), ("uniform_clipped", 2), ("nf4", 1), ("log2", 4), ("equal_mass", 16)],
 )
-def test_side_numbers(name: str, expected: int) -> None:
+def test_codebook_overhead(name: str, expected: int) -> None:
     assert SCHEMES[name].codebook_overhead(16) == expected
 
 
-def test_a_scheme_without_side_numbers_of_its_own_stores_its_levels() -> None:
+def test_a_scheme_without_an_overhead_of_its_own_stores_its_levels() -> None:
     class OneLevel(Scheme):
         name = "one"
 

@@ -25,6 +25,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from fmq_theory.sources.units import FOURTH_POWERS, unit_exponent
+
 __all__ = ["BINS_A_SIGMA", "Spread", "TailFit", "fit_tail", "spread_of"]
 
 FloatArray = NDArray[np.float64]
@@ -37,7 +39,6 @@ _EXPONENT, _MOST_SHARE, _FEWEST = 0.6, 0.1, 30
 _Z = 1.959963984540054
 _MISFIT, _CHANCE = 0.05, 1.36
 _CHUNK = 2**20
-_SAFE_EXPONENT = 200  # fourth powers stay inside float64
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,7 @@ def spread_of(weights: NDArray[np.floating]) -> Spread:
         weights: not empty.
     """
     low, high = float(weights.min()), float(weights.max())
-    exponent = math.frexp(max(-low, high))[1]
-    exponent = 0 if abs(exponent) <= _SAFE_EXPONENT else exponent
+    exponent = unit_exponent(max(-low, high), FOURTH_POWERS)
     mean, variance = _mean_and_variance(weights, exponent)
     if low == high or not variance > 0.0:
         nothing = TailFit(0, None, None, None, "unknown", False, "all weights are equal")

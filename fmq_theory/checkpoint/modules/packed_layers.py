@@ -28,7 +28,7 @@ from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Planned
 from fmq_theory.errors import CheckpointError, FmqError, WeightsError
 
-__all__ = ["PACKED", "load_packed", "quantize_module", "resident_bytes"]
+__all__ = ["PACKED", "load_packed", "quantize_module"]
 
 
 class _Packed(nn.Module):
@@ -258,12 +258,6 @@ def load_packed(module: nn.Module, path: Path | str, strict: bool = True) -> nn.
             else:
                 own[ours].copy_(file.dequantize(name))
     return _with_packed(module, {name: layers[name] for name in found}, found)
-
-
-def resident_bytes(module: nn.Module) -> int:
-    """Bytes of all parameters and buffers, each counted once."""
-    tensors = {id(t): t for t in (*module.parameters(), *module.buffers())}
-    return sum(tensor.nbytes for tensor in tensors.values())
 
 
 def _quantized(

@@ -294,7 +294,9 @@ def _search(items: Sequence[_Item], budget: int, most_states: int) -> tuple[list
         cost, error = cost[index], error[index]
         if index.size == 0:
             break
-    return _told(items, steps.relaxation(items, best.depth), stages, best), min(best.error, unseen)
+    return _chosen_positions(items, steps.relaxation(items, best.depth), stages, best), min(
+        best.error, unseen
+    )
 
 
 def _worth_a_look(
@@ -327,7 +329,9 @@ def _undominated(cost: IndexArray, error: FloatArray) -> IndexArray:
     return order[np.concatenate(([True], error[order][1:] < least[:-1]))] if order.size else order
 
 
-def _told(items: Sequence[_Item], ahead: _Relaxation, stages: Sequence[_Stage], best: _Best) -> list[int]:
+def _chosen_positions(
+    items: Sequence[_Item], ahead: _Relaxation, stages: Sequence[_Stage], best: _Best
+) -> list[int]:
     """The positions of the best choice."""
     choice = [0] * len(items)
     for step in range(best.knot):

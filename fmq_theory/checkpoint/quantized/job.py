@@ -30,7 +30,7 @@ from fmq_theory.checkpoint.io.tensors import as_numpy, nonfinite
 from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import MIN_NDIM, KeptTensor
 from fmq_theory.checkpoint.quantized.tied import tied_axes
-from fmq_theory.checkpoint.quantized.work_folder import Part, WorkFolder, digest
+from fmq_theory.checkpoint.quantized.work_folder import FinishedTensor, WorkFolder, digest
 from fmq_theory.errors import CheckpointError, FmqError, WeightsError, argument
 
 __all__ = ["Job", "OnNonfinite", "Progress"]
@@ -91,11 +91,11 @@ class Job:
             if entry.name not in self.choices:
                 entry.stored.file_type(entry.name)
 
-    def quantize_all(self, work: WorkFolder) -> dict[str, Part]:
+    def quantize_all(self, work: WorkFolder) -> dict[str, FinishedTensor]:
         """Every tensor of the plan, in the order of the file."""
         names = [name for name in self.entries if name in self.choices]
         total = sum(math.prod(self.entries[name].stored.shape) for name in names)
-        done, parts, began = 0, dict[str, Part](), time.monotonic()
+        done, parts, began = 0, dict[str, FinishedTensor](), time.monotonic()
         for name in names:
             rate = done / max(time.monotonic() - began, 1e-3) / 1e6
             self.progress(_QUANTIZING * done / total, f"{name} ({rate:.1f} million weights/s)")
@@ -108,7 +108,7 @@ class Job:
             )
         return parts
 
-    def _quantize(self, name: str, work: WorkFolder) -> Part | None:
+    def _quantize(self, name: str, work: WorkFolder) -> FinishedTensor | None:
         tensor = self.entries[name].stored.load().detach()
         choice = self.choices[name]
         dtype = safetensors_type(name, tensor.dtype)
@@ -161,7 +161,7 @@ class Job:
             found |= {"coding": CODING, "effective_bits": packed.effective_bits - saved}
         return found
 
-    def _settle_kept(self, parts: dict[str, Part]) -> None:
+    def _settle_kept(self, parts: dict[str, FinishedTensor]) -> None:
         """Which tensors stay as they are, and why."""
         for name, entry in self.entries.items():
             if name not in parts:
@@ -183,7 +183,7 @@ class Job:
                 ties[entry.name] = {"of": first.name, "axes": list(axes)}
         return ties
 
-    def assemble(self, parts: dict[str, Part], path: Path) -> dict[str, Any]:
+    def assemble(self, parts: dict[str, FinishedTensor], path: Path) -> dict[str, Any]:
         """Puts the file together; the quantization_config of it."""
         self._settle_kept(parts)
         ties = self._ties()

@@ -25,7 +25,7 @@ from fmq_theory.checkpoint.io.packed.table import PackedRow
 from fmq_theory.errors import CheckpointError, OutputError, argument
 from fmq_theory.storage import OwnFolder, Place
 
-__all__ = ["WORK_NAME", "Part", "WorkFolder", "digest"]
+__all__ = ["WORK_NAME", "FinishedTensor", "WorkFolder", "digest"]
 
 Bytes = NDArray[np.uint8]
 
@@ -59,7 +59,7 @@ def _seal(key: str, config: str, specs: Mapping[str, Spec], arrays: Mapping[str,
     return found.hexdigest()
 
 
-class Part:
+class FinishedTensor:
     """A finished tensor on disk, and its row of the table.
 
     Args:
@@ -145,12 +145,12 @@ class WorkFolder:
         """Removes the finished tensors: the file that they went into is about to get its name."""
         self._folder.clear(self._parts())
 
-    def get(self, key: str) -> Part | None:
+    def get(self, key: str) -> FinishedTensor | None:
         """A finished tensor; None if there is none, or if it is damaged or another's."""
         if not self._folder.is_file(f"{key}.safetensors"):
             return None
         try:
-            return Part(self.path / f"{key}.safetensors", key)
+            return FinishedTensor(self.path / f"{key}.safetensors", key)
         except CheckpointError:
             return None
 
@@ -158,7 +158,9 @@ class WorkFolder:
         """Whether a finished tensor is not of this run."""
         return key not in self._made
 
-    def put(self, key: str, arrays: Mapping[str, tuple[str, tuple[int, ...], Bytes]], config: Any) -> Part:
+    def put(
+        self, key: str, arrays: Mapping[str, tuple[str, tuple[int, ...], Bytes]], config: Any
+    ) -> FinishedTensor:
         """Keeps a tensor: type, shape and bytes of each of its arrays, and what else there is to know.
 
         Raises:
@@ -178,7 +180,7 @@ class WorkFolder:
         )
         temporary.replace(path)
         self._made.add(key)
-        return Part(path, key)
+        return FinishedTensor(path, key)
 
     def temporary(self, name: str) -> Path:
         """A name in the folder that the next run clears away: "model" or "folder"."""

@@ -56,7 +56,7 @@ def rate_distortion_svg(audit: Audit) -> Markup:
         groups.setdefault(cell.scheme, []).append(cell)
     for row, (scheme, group) in enumerate(groups.items()):
         points = [(x.at(cell.effective_bits), y.at(cell.relative_error or 1.0)) for cell in group]
-        parts.append(_line(scheme, points, [_told(cell) for cell in group]))
+        parts.append(_line(scheme, points, [_tooltip(cell) for cell in group]))
         parts.append(_legend(scheme, row))
     beyond = len(cells) - len(shown)
     note = f"{beyond} choices of more than {most:.1f} effective bits are not shown. " if beyond else ""
@@ -155,7 +155,7 @@ def _axis_words(below: str, left: str) -> Markup:
     return _text(middle, _HEIGHT - 8, below) + _text(14, (_HEIGHT - _BOTTOM) / 2, left, more=turn)
 
 
-def _told(cell: AuditCell) -> str:
+def _tooltip(cell: AuditCell) -> str:
     return (
         f"{style_of(cell.scheme).label}, {cell.bits} bits: {cell.effective_bits:.2f} effective bits, "
         f"relative error {cell.relative_error or 0.0:.3%}"

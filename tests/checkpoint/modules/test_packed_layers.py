@@ -22,7 +22,7 @@ from fmq_theory.checkpoint import (
     write_quantized,
 )
 from fmq_theory.checkpoint.io.packed.tensor import pack
-from fmq_theory.checkpoint.modules.packed_layers import PACKED, PackedEmbedding, PackedLinear, resident_bytes
+from fmq_theory.checkpoint.modules.packed_layers import PACKED, PackedEmbedding, PackedLinear
 from fmq_theory.checkpoint.modules.packed_weight import PackedWeight, decode_on_device
 from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Recipe, recipes_for
@@ -50,6 +50,12 @@ RECIPES = [
     ("block:lloyd_max:float8_e4m3", 3, "group", 6),
     ("block:lloyd_max", 4, "group", 3),
 ]
+
+
+def resident_bytes(module: nn.Module) -> int:
+    """Bytes of all parameters and buffers, each counted once."""
+    tensors = {id(t): t for t in (*module.parameters(), *module.buffers())}
+    return sum(tensor.nbytes for tensor in tensors.values())
 
 
 def _net(seed: int = 0) -> nn.Module:
