@@ -1,8 +1,12 @@
 """The names a user meets first."""
 
+import ast
+import importlib
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,3 +51,34 @@ def test_first_steps() -> None:
     assert issubclass(fmq_theory.quantizers.get_scheme("ecq").__class__, fmq_theory.quantizers.Scheme)
     with pytest.raises(fmq_theory.FmqError):
         fmq_theory.quantize(weights, bits=9)
+
+
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+def _imports_of_examples() -> set[tuple[str, str]]:
+    """Module and name of all that the README, the guides and the gallery import from the package."""
+    pages = [_ROOT / "README.md", *(_ROOT / "docs").glob("*.md"), *(_ROOT / "docs" / "guide").glob("*.md")]
+    code = [
+        block
+        for page in pages
+        for block in re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    ]
+    code += [path.read_text("utf-8") for path in (_ROOT / "docs" / "gallery").glob("plot_*.py")]
+    return {
+        (node.module, alias.name)
+        for text in code
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("fmq_theory")
+        for alias in node.names
+    }
+
+
+def test_what_the_examples_import_is_public() -> None:
+    found = _imports_of_examples()
+    assert len(found) > 25
+    assert ("fmq_theory.metrics", "distortion") in found
+    private = {
+        (module, name) for module, name in found if name not in importlib.import_module(module).__all__
+    }
+    assert private == set()
