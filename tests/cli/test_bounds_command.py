@@ -146,6 +146,7 @@ def test_group_has_the_command_and_teaches() -> None:
         assert expected in result.output
 
 
+@pytest.mark.deep
 def test_module_and_command_are_the_same_program() -> None:
     arguments = [sys.executable, "-m", "fmq_theory.bounds", "--tail", "gaussian", *SMALL, "--no-plot"]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)

@@ -115,6 +115,7 @@ def test_only_layers_with_fewer_levels_than_weights_are_drawn() -> None:
     assert [points[:, 0].tolist() for points in layer] == [[2.0]]
 
 
+@pytest.mark.deep
 def test_every_experiments_figure_fits_the_page_so_that_its_words_are_not_shrunk() -> None:
     for name in EXPERIMENTS:
         table = read_table(ROOT / "docs" / "results", name)

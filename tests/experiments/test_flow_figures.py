@@ -16,6 +16,7 @@ from fmq_theory.flow.cell import encode_images
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("model", ["Gaussian", "mixture"])
 def test_proven_rungs_hold_and_are_in_order(model: str) -> None:
     config = ladder.Config.quick()

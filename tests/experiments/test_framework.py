@@ -140,6 +140,7 @@ def test_a_store_that_is_none(tmp_path: Path) -> None:
         CellStore(tmp_path / "s.sqlite")
 
 
+@pytest.mark.deep
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_distortion.Config, "quick", classmethod(lambda _: SMALL))
     call = CliRunner().invoke
@@ -193,6 +194,7 @@ runner.run_experiment(slow, SMALL, store, runner.Workers(), is_quick=False)
 """
 
 
+@pytest.mark.deep
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     store = tmp_path / "a.sqlite"
     arguments = [sys.executable, "-c", _SLOW_RUN, str(store)]

@@ -55,6 +55,7 @@ def test_stated_velocity_error(model: FlowModel, pictures: LabelledImages) -> No
     assert found == pytest.approx(BY_THIRDS, abs=0.02)
 
 
+@pytest.mark.deep
 def test_velocity_error_of_fewer_images(model: FlowModel, pictures: LabelledImages) -> None:
     assert _by_thirds(model.module, pictures, 60) == pytest.approx(BY_THIRDS, abs=0.04)
 

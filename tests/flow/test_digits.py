@@ -71,6 +71,7 @@ def test_velocity_error_is_the_one_in_the_file() -> None:
     assert zero > 4 * sum(stated) / 3
 
 
+@pytest.mark.deep
 def test_samples_are_the_digits_that_were_asked_for(digits: torch.Tensor) -> None:
     labels = torch.arange(10).repeat(ROWS)
     images = digits

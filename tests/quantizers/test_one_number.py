@@ -66,6 +66,7 @@ def tensors(draw: st.DrawFn) -> np.ndarray:
     return x.astype(draw(st.sampled_from([np.float64, np.float32, np.float16])))
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("name", NAMES)
 @given(
     weights=tensors(),

@@ -33,6 +33,7 @@ def assert_rows_are_exact(
         assert abs(Fraction(row[3]) + Fraction(row[4]) - second) <= second * Fraction(2) ** -98
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("size", [0, 1, 63, 64, 65, 200])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("weighted", [False, True])

@@ -258,6 +258,7 @@ def test_prints_without_controls_and_with_everything_open(page: Any) -> None:
     assert page.locator("details:not([open])").count() == 0
 
 
+@pytest.mark.deep
 def test_control_an_error_of_the_page_would_be_seen(page: Any) -> None:
     page.evaluate("console.error('broken')")
     assert page.told == ["error: broken"]
