@@ -24,7 +24,7 @@ from fmq_theory.kernels.runtime.simd import LANES
 from fmq_theory.kernels.sums.cells import cell_cost
 from fmq_theory.kernels.sums.double_double import UNIT_ROUNDING
 
-__all__ = ["Frame", "Walk", "advance"]
+__all__ = ["Walk", "Window", "advance"]
 
 FloatArray = NDArray[np.float64]
 
@@ -51,14 +51,14 @@ class Walk(NamedTuple):
     is_reversed: bool
 
 
-class Frame(NamedTuple):
-    """Running sums in float64 of a stretch of steps, about an origin amid it.
+class Window(NamedTuple):
+    """A centred window: running sums in float64 of a stretch of steps, about an origin amid it.
 
     Attributes:
         mass: the first is that of step ``begin``; eight numbers more than there are steps.
         first: sums of w (z - origin), like ``mass``.
         second: sums of w (z - origin)**2, like ``mass``.
-        charge: how far a cell of the frame may come out above its true cost.
+        charge: how far a cell of the window may come out above its true cost.
         is_count: whether all masses are counts.
         is_precise: whether to use these sums; if not, cells are computed in double-double.
         begin: its first step.
@@ -102,29 +102,29 @@ def best_wide_starts(
 
 
 @kernel
-def advance(walk: Walk, frame: Frame, step: int, low: int, size: int) -> tuple[int, int]:
-    """Finds V from ``step`` to the end of a frame, batch by batch.
+def advance(walk: Walk, window: Window, step: int, low: int, size: int) -> tuple[int, int]:
+    """Finds V from ``step`` to the end of a window, batch by batch.
 
     Args:
         walk: known before ``step``.
-        frame: begins before ``step``.
+        window: begins before ``step``.
         step: the first to find.
-        low: the leftmost best start of all steps to come is not before it; not before the frame.
+        low: the leftmost best start of all steps to come is not before it; not before the window.
         size: a guess of the length of a batch.
 
     Returns:
-        low and size for the steps behind the frame.
+        low and size for the steps behind the window.
     """
     value, parent, slack, penalty = walk.value, walk.parent, walk.slack, walk.penalty
-    mass, first, second = frame.mass, frame.first, frame.second
-    offset, frame_end, charge = frame.begin, frame.end, frame.charge
+    mass, first, second = window.mass, window.first, window.second
+    offset, window_end, charge = window.begin, window.end, window.charge
     zero = step - step  # no literal: numba would compile the callees once more for it
     s = step
-    out, found = np.empty((4, frame_end - s + LANES)), np.empty((4, LANES))
+    out, found = np.empty((4, window_end - s + LANES)), np.empty((4, LANES))
     picked_mass, picked_first, picked_second = np.empty(LANES), np.empty(LANES), np.empty(LANES)
-    while s < frame_end:
+    while s < window_end:
         tolerance = 64.0 * charge + 16.0 * UNIT_ROUNDING * (value[s - 1] + 2.0 * penalty)
-        e = min(frame_end, s + size)
+        e = min(window_end, s + size)
         stride = 1
         while LANES * stride < e - s:
             stride *= LANES
@@ -136,7 +136,7 @@ def advance(walk: Walk, frame: Frame, step: int, low: int, size: int) -> tuple[i
                 end = min(begin + LANES * stride, e)
                 right = s if is_top else int(out[3, end - 1 - s]) + 1
                 target, column = (out, begin - s) if stride == 1 else (found, zero)
-                if not frame.is_precise:
+                if not window.is_precise:
                     row = begin + stride - 1
                     best_wide_starts(walk, left, right, row, stride, e, target, column)
                 elif stride == 1 and not is_top:
@@ -153,7 +153,7 @@ def advance(walk: Walk, frame: Frame, step: int, low: int, size: int) -> tuple[i
                         first,
                         second,
                         begin - offset,
-                        frame.is_count,
+                        window.is_count,
                         out,
                         column,
                     )
@@ -173,7 +173,7 @@ def advance(walk: Walk, frame: Frame, step: int, low: int, size: int) -> tuple[i
                         picked_first,
                         picked_second,
                         zero,
-                        frame.is_count,
+                        window.is_count,
                         tolerance,
                         target,
                         column,

@@ -1,7 +1,7 @@
 """The exact optimum of sorted rows of few points, such as the channels of a tensor.
 
 All points are nodes. One kernel call solves the rows for which float64 sums are precise enough, which are
-most of those without masses; the others are solved one by one, in frames as they are needed.
+most of those without masses; the others are solved one by one, in centred windows as they are needed.
 """
 
 import numpy as np

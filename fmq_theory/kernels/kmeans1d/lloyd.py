@@ -9,7 +9,7 @@ from fmq_theory.kernels.kmeans1d.problem import Row
 from fmq_theory.kernels.runtime.jit import kernel
 from fmq_theory.kernels.sums.cells import cell_means
 
-__all__ = ["polished"]
+__all__ = ["refined"]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
@@ -19,7 +19,7 @@ SWEEPS = 12
 
 
 @kernel
-def polished(row: Row, boundaries: IndexArray, enough: float) -> tuple[IndexArray, float]:
+def refined(row: Row, boundaries: IndexArray, enough: float) -> tuple[IndexArray, float]:
     """A partition of lower cost: each boundary goes to the middle between the means beside it.
 
     Args:

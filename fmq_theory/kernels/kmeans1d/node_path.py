@@ -4,39 +4,39 @@ V(0) = 0 and V(j) = min over nodes i < j of V(i) + c(i, j) + penalty - slack(j),
 points between two nodes about their mean. Many rows j are found at once; see ``batches.py``.
 
 Rounding. Cells come from sums s0, s1, s2 of w, w (z - o), w (z - o)**2 about an origin o amid the nodes at
-hand (a frame), rounded from double-double to float64. Let u = 2**-53, R the greatest distance of a point
-of the frame from o, and S0, S1, S2 the greatest magnitudes of the sums. Each sum of a cell is a difference
-of two, and off by at most 3 u S. As s1**2 / w >= 2 m s1 - m**2 w for all m and w > 0, also for the true
-mean m, a cell s2 - s1**2 / w comes out above its true cost by at most 3 u (S2 + 2 R S1 + R**2 S0), and
-3 u S2 for the square, the quotient and the difference. The same holds about the origin 0 for the
+hand (a centred window), rounded from double-double to float64. Let u = 2**-53, R the greatest distance of a
+point of the window from o, and S0, S1, S2 the greatest magnitudes of the sums. Each sum of a cell is a
+difference of two, and off by at most 3 u S. As s1**2 / w >= 2 m s1 - m**2 w for all m and w > 0, also for
+the true mean m, a cell s2 - s1**2 / w comes out above its true cost by at most 3 u (S2 + 2 R S1 + R**2 S0),
+and 3 u S2 for the square, the quotient and the difference. The same holds about the origin 0 for the
 double-double sums, whose rounding two rows share up to the first of them. Both are subtracted, and so is
-the rounding of V: each V(j) returned is a true lower bound of the V(j) defined above. Where a frame would
+the rounding of V: each V(j) returned is a true lower bound of the V(j) defined above. Where a window would
 be too wide for such errors, cells are computed in double-double.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.kernels.kmeans1d.batches import Frame, Walk, advance
+from fmq_theory.kernels.kmeans1d.batches import Walk, Window, advance
 from fmq_theory.kernels.kmeans1d.problem import Nodes
 from fmq_theory.kernels.runtime.jit import fused_multiply_add, kernel
 from fmq_theory.kernels.runtime.simd import LANES
 from fmq_theory.kernels.sums.double_double import UNIT_ROUNDING, two_sum
 
-__all__ = ["fill_frame", "relaxed_values"]
+__all__ = ["fill_window", "relaxed_values"]
 
 FloatArray = NDArray[np.float64]
 
-# Of a frame, in penalties; see ``frame_of``. A cell of the optimum has W R**2 of about 2, four have 100.
-WIDEST_FRAME = 128.0
+# Of a window, in penalties; see ``window_of``. A cell of the optimum has W R**2 of about 2, four have 100.
+WIDEST_WINDOW = 128.0
 # So few nodes take no time in double-double either, and then have no rounding to speak of.
 FEW_NODES = 64
-# Rows in double-double between two attempts at a frame.
+# Rows in double-double between two attempts at a window.
 WIDE_ROWS = 64
 
 
 @kernel
-def fill_frame(
+def fill_window(
     rows: FloatArray,
     begin: int,
     end: int,
@@ -83,13 +83,13 @@ def fill_frame(
 
 
 @kernel
-def frame_of(
+def window_of(
     nodes: Nodes, is_reversed: bool, low: int, step: int, wanted: int, most: float
 ) -> tuple[int, float, float, bool]:
-    """End, origin and R of a frame of the steps low .. end-1, step < end <= wanted, and whether it will do.
+    """End, origin and R of a window of the steps low .. end-1, step < end <= wanted, and whether it will do.
 
     The origin is the mean, so that S1 is small where R is great. It will do where S2 + R (W S2)**(1/2),
-    which is W R**2 at most and estimated here, is <= most. The longest of a few such frames; the shortest,
+    which is W R**2 at most and estimated here, is <= most. The longest of a few such windows; the shortest,
     up to ``step``, where none will do.
     """
     rows, edges = nodes.rows, nodes.edges
@@ -165,21 +165,21 @@ def relaxed_values(
     value[0] = 0.0
     while s < num_nodes:
         wanted = min(num_nodes, s + max(WIDE_ROWS, 3 * (s - low)))
-        most = WIDEST_FRAME * penalty if num_nodes > FEW_NODES else 0.0
-        end, origin, radius, is_precise = frame_of(nodes, is_reversed, low, s, wanted, most)
+        most = WIDEST_WINDOW * penalty if num_nodes > FEW_NODES else 0.0
+        end, origin, radius, is_precise = window_of(nodes, is_reversed, low, s, wanted, most)
         if not is_precise:
             end = min(num_nodes, s + WIDE_ROWS)
         if end - low > capacity:
             capacity = max(1024, 2 * (end - low))
-            # Zeros, for lanes beyond the frame are computed too, and not used.
+            # Zeros, for lanes beyond the window are computed too, and not used.
             mass, first = np.zeros(capacity + LANES), np.zeros(capacity + LANES)
             second = np.zeros(capacity + LANES)
         charge = rounding_of_sums(nodes, is_reversed, low, end, is_count)
         if is_precise:
-            largest = fill_frame(rows, low, end, origin, is_reversed, mass, first, second)
+            largest = fill_window(rows, low, end, origin, is_reversed, mass, first, second)
             weight = 0.0 if is_count else mass[end - 1 - low]
             spread = 2.0 * second[end - 1 - low] + radius * (2.0 * largest + radius * weight)
             charge += 3.0 * UNIT_ROUNDING * 1.001 * spread
-        frame = Frame(mass, first, second, charge, is_count, is_precise, low, end)
-        low, size = advance(walk, frame, s, low, size)
+        window = Window(mass, first, second, charge, is_count, is_precise, low, end)
+        low, size = advance(walk, window, s, low, size)
         s = end

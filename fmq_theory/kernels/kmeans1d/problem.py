@@ -27,7 +27,7 @@ class Row(NamedTuple):
 
 
 class Nodes(NamedTuple):
-    """Places among the points of a row where cells may begin, the first 0 and the last m.
+    """Candidate breakpoints: places among the points of a row where cells may begin, the first 0, the last m.
 
     Attributes:
         places: how many points lie before each; ascending; they split no run of ties; shape ``[N]``.

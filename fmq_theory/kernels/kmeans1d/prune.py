@@ -18,7 +18,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.kernels.kmeans1d.lloyd import polished
+from fmq_theory.kernels.kmeans1d.lloyd import refined
 from fmq_theory.kernels.kmeans1d.node_path import relaxed_values
 from fmq_theory.kernels.kmeans1d.nodes import cut_blocks, nodes_at
 from fmq_theory.kernels.kmeans1d.paths import partition_cost, path_to, splice
@@ -69,7 +69,7 @@ def prune(
     """
     num_cells = boundaries.size - 1
     rounding = sums_rounding(row, num_cells)
-    boundaries, cost = polished(row, boundaries, 0.0)
+    boundaries, cost = refined(row, boundaries, 0.0)
     lower = 0.0
     blocks = Blocks(*least_and_greatest_means(nodes, penalty), np.ones(nodes.places.size - 1, dtype=np.bool_))
     upper = cost + penalty * num_cells
@@ -91,7 +91,7 @@ def prune(
             path = path_to(parent, num_nodes - 1)
             found = path.size - 1
             if found == num_cells:
-                candidate, candidate_cost = polished(row, places[path], 0.02 * (cost - lower))
+                candidate, candidate_cost = refined(row, places[path], 0.02 * (cost - lower))
                 if candidate_cost < cost:
                     boundaries, cost = candidate, candidate_cost
             else:

@@ -255,7 +255,8 @@ def best_uniform_ends(
     first, last = np.float64(points[0]), np.float64(points[points.size - 1])
     everything = blocks[blocks.shape[0] - 1]
     mean = min(max(everything[1] / everything[0], first), last)
-    deviation = np.sqrt(cell_cost(blocks, 0, blocks.shape[0] - 1) / everything[0])
+    start = points.size - points.size  # no literal: numba would compile the callee once more for it
+    deviation = np.sqrt(cell_cost(blocks, start, blocks.shape[0] - 1) / everything[0])
     table = table_if_useful(points, mass, blocks, num_levels)
     count = FINE_SIDE if num_levels >= MANY_LEVELS else SIDE
     lows, highs = _ends(mean, first, deviation, count), _ends(mean, last, deviation, count)

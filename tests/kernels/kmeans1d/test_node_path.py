@@ -141,7 +141,7 @@ def test_against_rational_arithmetic(penalty: float, weighted: bool, is_reversed
 @pytest.mark.parametrize("penalty", [0.02, 1.0, 300.0])
 @pytest.mark.parametrize("kind", ["normal", "t2", "far_clusters", "even"])
 def test_equals_the_queue_on_many_nodes(kind: str, penalty: float, step: int) -> None:
-    """Batches, frames and cells in double-double against one queue of starts."""
+    """Batches, windows and cells in double-double against one queue of starts."""
     rng = np.random.default_rng(step)
     points = np.sort(
         {

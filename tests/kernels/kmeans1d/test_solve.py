@@ -73,8 +73,8 @@ def test_a_gap_is_kept() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("num_cells", [2, 16, 64])
-def test_float64_sums_find_what_frames_find(dtype: type, num_cells: int) -> None:
-    """The kernel for all rows against the search in frames and double-double, row by row."""
+def test_float64_sums_find_what_windows_find(dtype: type, num_cells: int) -> None:
+    """The kernel for all rows against the search in windows and double-double, row by row."""
     rng = np.random.default_rng(num_cells)
     rows = [rng.standard_normal(900), rng.standard_t(3, 900), 1e3 + rng.random(900), rng.laplace(size=900)]
     rows.append(np.round(64.0 * rng.standard_normal(900)))
