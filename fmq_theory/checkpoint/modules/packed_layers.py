@@ -209,10 +209,8 @@ def load_packed(module: nn.Module, path: Path | str, strict: bool = True) -> nn.
         >>> import torch
         >>> from safetensors.torch import save_file
         >>> from fmq_theory import checkpoint
-        >>> from fmq_theory.checkpoint.quantized.choice import Choice
-        >>> from fmq_theory.checkpoint.quantized.recipe import Recipe
         >>> weight = torch.linspace(0, 1, 4096).reshape(4, 1024)
-        >>> recipe = Recipe("weight", Choice("lloyd_max", 4, "channel"))
+        >>> recipe = checkpoint.Recipe("weight", checkpoint.Choice("lloyd_max", bits=4))
         >>> with torch.device("meta"):
         ...     module = torch.nn.Linear(1024, 4, bias=False)
         >>> with tempfile.TemporaryDirectory() as folder:

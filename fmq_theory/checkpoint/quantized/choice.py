@@ -33,8 +33,8 @@ class Choice:
             size or a type that there is not, or that do not go together.
 
     Examples:
-        >>> from fmq_theory.checkpoint.quantized.choice import Choice
-        >>> str(Choice("nf4", 4, "group", 64))
+        >>> from fmq_theory import checkpoint
+        >>> str(checkpoint.Choice("nf4", 4, "group", 64))
         'nf4, 4 bits, group 64'
     """
 

@@ -277,10 +277,8 @@ def load(path: Path | str) -> dict[str, Tensor]:
         >>> import torch
         >>> from safetensors.torch import save_file
         >>> from fmq_theory import checkpoint
-        >>> from fmq_theory.checkpoint.quantized.choice import Choice
-        >>> from fmq_theory.checkpoint.quantized.recipe import Recipe
         >>> weight = torch.linspace(0, 1, 4096).reshape(4, 1024)
-        >>> recipe = Recipe("weight", Choice("lloyd_max", 4, "channel"))
+        >>> recipe = checkpoint.Recipe("weight", checkpoint.Choice("lloyd_max", bits=4))
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path, small = Path(folder) / "model.safetensors", Path(folder) / "small.safetensors"
         ...     save_file({"weight": weight}, path)
