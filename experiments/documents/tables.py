@@ -56,30 +56,36 @@ def coverage_table(table: Table) -> str:
         "|---|---:|---:|---:|---|",
     ]
     for n in table.values("n"):
-        for count in table.where(n=n).values("repeats"):
-            part = table.where(n=n, repeats=count)
-            if part.rows[0]["interval"] == "seeds":
-                continue
-            printed = part.where(printed=True).numbers("coverage")
-            worst = min(part.where(interval="mean", printed=False), key=lambda row: row["coverage"])
+        part = table.where(n=n, interval="mean")
+        for count in part.values("repeats"):
             what = f"layers of {n:,} weights" if n else "samples of the bundled model"
+            kind = "median" if n else "mean"
+            worst = min(part.where(repeats=count, printed=False), key=lambda row: row["coverage"])
             whose = f"{law_label(worst['law'])}, " if n else ""
             name = _QUANTITIES.get(worst["quantity"], worst["quantity"])
-            of = f"{whose}{name}, {worst['bits']} bits"
-            covers = f"{_percent(min(printed))} to {_percent(max(printed))}" if printed else "none printed"
-            lines.append(
-                f"| {what} | {count} | {len(printed)} | {covers} "
-                f"| {_percent(worst['coverage'])} at worst ({of}) |"
-            )
-    for samples in table.where(interval="seeds").values("samples"):
-        part = table.where(interval="seeds", samples=samples)
-        printed = part.where(printed=True).numbers("coverage")
-        lines.append(
-            f"| seeds of {samples} samples | {part.rows[0]['repeats']} | {len(printed)} "
-            f"| {_percent(min(printed))} to {_percent(max(printed))} | – |"
-        )
+            of = f"{_percent(worst['coverage'])} at worst ({whose}{name}, {worst['bits']} bits)"
+            lines.append(_covers(what, count, table.where(n=n, repeats=count, interval=kind), of))
+    seeds = table.where(interval="seeds")
+    for samples in seeds.values("samples"):
+        part = seeds.where(samples=samples)
+        lines += [
+            _covers(f"draws of {samples} samples", count, part.where(repeats=count), "–")
+            for count in sorted(part.values("repeats"))
+        ]
+    leads = table.where(interval="lead")
+    lines += [
+        _covers("leads, over pairs of samples", count, leads.where(repeats=count), "–")
+        for count in leads.values("repeats")
+    ]
     trials = min(table.values("trials"))
     return "\n".join([*lines, "", f"Nominal 95 %; {trials:,} trials each."])
+
+
+def _covers(what: str, count: int, part: Table, otherwise: str) -> str:
+    """A line: how many intervals are printed, and between which shares they cover."""
+    printed = part.where(printed=True).numbers("coverage")
+    covers = f"{_percent(min(printed))} to {_percent(max(printed))}" if printed else "none printed"
+    return f"| {what} | {count} | {len(printed)} | {covers} | {otherwise} |"
 
 
 def _percent(share: float) -> str:

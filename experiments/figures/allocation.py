@@ -8,7 +8,6 @@ granularity (channel or tensor) for all tensors. Sizes count codebooks and scale
 # matplotlib types its keyword arguments as unknown.
 # pyright: reportUnknownMemberType=false
 
-import math
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -121,13 +120,12 @@ def best_constant(constants: Sequence[Row], budget: float) -> Row | None:
     return min(within, key=lambda row: row["mse"], default=None)
 
 
-def _similar(sampled: Sampled, run: FlowRun, recipes: Iterable[Planned]) -> dict[str, float | None]:
-    """PSNR of the samples of the quantized file, written and read back, with its 95 % interval."""
+def _similar(sampled: Sampled, run: FlowRun, recipes: Iterable[Planned]) -> dict[str, float]:
+    """Mean PSNR of the samples of the quantized file, written and read back; too few for an interval."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "quantized.safetensors"
         write_quantized(run.path, path, recipes)
-        found = mean_estimate(sampled.psnr(load(path)))
-    return {"psnr_db": found.value, "psnr_lo": found.low, "psnr_hi": found.high}
+        return {"psnr_db": mean_estimate(sampled.psnr(load(path))).value}
 
 
 def skipped(config: Config) -> Sequence[str]:
@@ -197,16 +195,9 @@ def _samples(axes: Axes, table: Table) -> None:
     kinds = (("best constant", "#6B4FA0", "s", 0.03), ("plan", _PLAN_COLOUR, "o", 0.13))
     for kind, colour, marker, place in kinds:
         part = table.where(kind=kind)
-        values = part.numbers("psnr_db")
-        spread = [
-            [max(0.0, value - low) if math.isfinite(low) else 0.0
-             for value, low in zip(values, part.numbers("psnr_lo"), strict=True)],
-            [max(0.0, high - value) if math.isfinite(high) else 0.0
-             for value, high in zip(values, part.numbers("psnr_hi"), strict=True)],
-        ]  # fmt: skip
-        axes.errorbar(
-            part.numbers("effective_bits"), values, yerr=spread, color=colour, marker=marker, markersize=3.5,
-            capsize=2, elinewidth=0.7, linewidth=1.2,
+        axes.plot(
+            part.numbers("effective_bits"), part.numbers("psnr_db"), color=colour, marker=marker,
+            markersize=3.5, linewidth=1.2,
         )  # fmt: skip
         axes.text(
             0.98, place, kind, transform=axes.transAxes, ha="right", va="bottom", fontsize=8, color=colour

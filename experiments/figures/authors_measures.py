@@ -8,10 +8,10 @@ flow is integrated.
 Two protocols: "published" is theirs (every floating point tensor, what is left out differs by scheme, and
 codebooks are float32), "weights" is like for like (tensors of two and more dimensions, alike for all).
 
-Rows of kind "output" are of a scheme at a bit-width: means over disjoint batches with 95 % intervals over
-them, and what the first batch alone shows, which is what a script prints. Rows of kind "step" go from the
-scripts' measure to samples by one change after another, each keeping those before it, by the lead of OT in
-PSNR:
+Rows of kind "output" are of a scheme at a bit-width: means over disjoint batches, and what the first batch
+alone shows, which is what a script prints. Rows of kind "step" go from the scripts' measure to samples by one
+change after another, each keeping those before it, by the lead of OT in PSNR: its mean over batches, and in
+how many of them OT leads. Neither has an interval:
 
 * "script": images in [0, 1] at t = 0, published protocol;
 * "own space": images in [-1, 1], the space that the network was trained in;
@@ -27,7 +27,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -119,9 +118,8 @@ def _run(config: Config, model: str, protocol: str) -> FlowRun:
 def _output(row: Row) -> Row:
     found = {key: row[key] for key in ("scheme", "bits", "effective_bits", "mse", "latent_whole_ratio")}
     for key in _MEASURES:
-        ends = (row["intervals"].get(key) or {}).get("seeds") or (None, None)
         batches = row["by_batch"].get(key) or [None]
-        found |= {key: row[key], f"{key}_lo": ends[0], f"{key}_hi": ends[1], f"{key}_first": batches[0]}
+        found |= {key: row[key], f"{key}_first": batches[0]}
     return found
 
 
@@ -155,7 +153,7 @@ def _steps(config: Config, run: FlowRun) -> Sequence[Row]:
                 ]
             for scheme, values in scores.items():
                 mean = mean_estimate(values)
-                lead = mean_estimate([ot - value for ot, value in zip(scores[_OT], values, strict=True)])
+                leads = [ot - value for ot, value in zip(scores[_OT], values, strict=True)]
                 found.append(
                     {
                         "kind": "step",
@@ -164,9 +162,8 @@ def _steps(config: Config, run: FlowRun) -> Sequence[Row]:
                         "scheme": scheme,
                         "bits": bits,
                         "psnr_db": mean.value,
-                        "lead_db": lead.value,
-                        "lead_db_lo": lead.low,
-                        "lead_db_hi": lead.high,
+                        "lead_db": mean_estimate(leads).value,
+                        "batches_ahead": sum(lead > 0.0 for lead in leads),
                     }
                 )
     return found
@@ -218,8 +215,8 @@ def _measures(table: Table, protocol: str) -> Figure:
     words = "every tensor, as the scripts do" if protocol == "published" else "weights alone, like for like"
     heading(
         figure,
-        f"One network output at t = 0 on real data against full precision's; {words}. Bars: 95 % over "
-        f"batches. PSNR cut at {_LEAST['psnr_db']:g} and {_MOST['psnr_db']:g} dB",
+        f"One network output at t = 0 on real data against full precision's; {words}. Means "
+        f"over batches. PSNR cut at {_LEAST['psnr_db']:g} and {_MOST['psnr_db']:g} dB",
     )
     return figure
 
@@ -233,16 +230,7 @@ def _curves(axes: Axes, table: Table, key: str) -> list[EndLabel]:
     for scheme in table.values("scheme"):
         part, seen = table.where(scheme=scheme), style_of(scheme)
         bits, values = part.numbers("bits"), part.numbers(key)
-        spread = np.nan_to_num(
-            [
-                [max(0.0, y - low) for y, low in zip(values, part.numbers(f"{key}_lo"), strict=True)],
-                [max(0.0, high - y) for y, high in zip(values, part.numbers(f"{key}_hi"), strict=True)],
-            ]
-        )
-        axes.errorbar(
-            bits, values, yerr=spread, marker=seen.marker, markersize=3.2, linewidth=1.0,
-            color=seen.colour, capsize=1.5, elinewidth=0.7,
-        )  # fmt: skip
+        axes.plot(bits, values, marker=seen.marker, markersize=3.2, linewidth=1.0, color=seen.colour)
         ends.append(EndLabel(seen.short, bits[-1], values[-1], seen.colour))
     low, high = axes.get_ylim()
     axes.set_ylim(max(low, _LEAST[key]), min(high, _MOST[key]))
@@ -263,16 +251,7 @@ def _leads(table: Table) -> Figure:
                 part, seen = table.where(model=model, bits=bits, scheme=rival), style_of(rival)
                 places = [STEPS.index(step) + shift for step in part.column("step")]
                 values = part.numbers("lead_db")
-                spread = np.nan_to_num(
-                    [
-                        [y - low for y, low in zip(values, part.numbers("lead_db_lo"), strict=True)],
-                        [high - y for y, high in zip(values, part.numbers("lead_db_hi"), strict=True)],
-                    ]
-                )
-                axes.errorbar(
-                    places, values, yerr=spread, marker=seen.marker, markersize=4, linewidth=1.0,
-                    color=seen.colour, capsize=2, elinewidth=0.7,
-                )  # fmt: skip
+                axes.plot(places, values, marker=seen.marker, markersize=4, linewidth=1.0, color=seen.colour)
                 ends.append(EndLabel(f"over {seen.short}", places[-1], values[-1], seen.colour))
             axes.axhline(0.0, color="0.3", linewidth=0.8)
             axes.set_title(f"{model}, {bits} bits", loc="left", fontsize=9)
@@ -284,7 +263,7 @@ def _leads(table: Table) -> Figure:
     heading(
         figure,
         "From the scripts' measure to samples of the flow, one change after another: PSNR of OT (equal "
-        "mass) less the rival's; above 0, OT is better",
+        "mass) less the rival's, mean over batches; above 0, OT is better",
     )
     return figure
 

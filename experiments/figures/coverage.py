@@ -3,7 +3,9 @@
 A pool of layers is drawn from a law, each is quantized in every way, and trials draw 8 or 20 layers from the
 pool, one by one. What an interval must hold is the pool's own median (or mean), so the truth has no error of
 its own: the pool stands for a law. The samples of the bundled flow model are a pool too, for the intervals
-of their scores: over samples, and over seeds of so many samples each.
+of their scores: over samples, over seeds of so many samples each, and of one scheme's lead over another.
+
+Every kind of ``INTERVAL_KINDS`` is counted here; what no such kind names is not printed.
 """
 
 # matplotlib types its keyword arguments as unknown.
@@ -13,7 +15,6 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,22 +22,21 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy import special
 
+from experiments.figures.coverage_pools import layer_errors, layer_rates, sample_leads, sample_scores
 from experiments.framework.experiment import Cell, Experiment, rng_of
 from experiments.framework.laws import law, law_label
 from experiments.framework.table import Row, Table
-from fmq_theory.flow.flow_rows import FEWEST_A_SEED, FEWEST_SCORES, SSIM_BITS
-from fmq_theory.metrics import distortion, median_intervals
-from fmq_theory.quantizers import get_scheme
+from fmq_theory.metrics import INTERVAL_KINDS, median_intervals
 from fmq_theory.report.base.style import PAGE_WIDTH, heading
-from fmq_theory.sources import Empirical
 
-__all__ = ["BAND", "EXPERIMENT", "coverage_rows"]
+__all__ = ["BAND", "EXPERIMENT", "coverage_rows", "is_printed"]
 
 BAND = (0.93, 0.97)
 """What an interval at nominal 95 % has to cover to be printed."""
 _CONFIDENCE = 0.95
-_RATIOS = {"rho_em": "equal_mass", "rho_w2": "lloyd_max"}
 _FLOW = "digits"
+_FEWEST_A_CELL = 4
+"""Weights for each level of a fitted order."""
 _LARGE = 10_000
 _MEANS = 100_000
 
@@ -58,8 +58,16 @@ class Config:
     repeats: tuple[int, ...] = (8, 20)
     flow_bits: tuple[int, ...] = (2, 3, 4, 5, 6, 8)
     flow_pool: int = 256
-    flow_samples: tuple[int, ...] = (64, FEWEST_SCORES)
-    flow_seeds: tuple[tuple[int, int], ...] = ((3, FEWEST_A_SEED), (3, 64))
+    flow_samples: tuple[int, ...] = (64, 192)
+    flow_seeds: tuple[tuple[int, int], ...] = ((3, 16), (3, 64))
+    lead_schemes: tuple[str, ...] = ("uniform", "equal_mass")
+    lead_bits: tuple[int, ...] = (2, 4)
+    lead_pool: int = 128
+    lead_pairs: tuple[int, ...] = (64, 192)
+    lead_seeds: tuple[tuple[int, int], ...] = ((2, 16), (8, 16), (16, 64))
+    rate_pool: int = 300
+    star_bits: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8)
+    order_bits: tuple[int, ...] = (4, 5, 6, 7, 8, 9, 10)
     trials: int = 20_000
     seed: int = 0
 
@@ -73,31 +81,80 @@ class Config:
 
 
 def cells(config: Config) -> Sequence[Cell]:
-    """One a law and size, the largest layers last, and one for the samples of the flow model."""
+    """Two a law and size, and two for the samples of the flow model."""
     pairs = zip(config.sizes, config.pools, strict=True)
     drawn = [{"law": name, "n": n, "pool": pool} for (n, pool), name in itertools.product(pairs, config.laws)]
-    return [*drawn, {"law": _FLOW, "n": 0, "pool": config.flow_pool}]
+    rates = [
+        {"law": name, "n": n, "pool": config.rate_pool, "of": "rates"}
+        for n, name in itertools.product(config.sizes, config.laws)
+    ]
+    samples = [
+        {"law": _FLOW, "n": 0, "pool": config.flow_pool},
+        {"law": _FLOW, "n": 0, "pool": config.lead_pool, "of": "leads"},
+    ]
+    return [*drawn, *rates, *samples]
 
 
 def rows(config: Config, cell: Cell) -> Sequence[Row]:
     """One a quantity, bit-width, number of repeats and kind of interval."""
     rng = rng_of(config, cell)
-    made: list[Row] = []
     if cell["law"] == _FLOW:
-        for (scheme, name, bits), values in _scores(config).items():
-            about = {**cell, "quantity": name, "scheme": scheme, "bits": bits}
-            for count in config.flow_samples:
-                made += coverage_rows(values, count, config.trials, ("mean",), about, rng)
-            for seeds, samples in config.flow_seeds:
-                # The mean of a seed is what is drawn: a pool of such means, so large that it is their law.
-                means = values[rng.integers(values.size, size=(_MEANS, samples))].mean(axis=1)
-                about_seeds = {**about, "samples": samples}
-                made += coverage_rows(means, seeds, config.trials, ("seeds",), about_seeds, rng)
-        return made
-    for (name, bits), values in _errors(config, cell, rng).items():
-        about = {**cell, "quantity": name, "bits": bits}
+        return (_of_leads if cell.get("of") == "leads" else _of_samples)(config, rng)
+    source, n, size = law(cell["law"]), int(cell["n"]), int(cell["pool"])
+    kinds: tuple[str, ...] = ("median", "mean")
+    if cell.get("of") == "rates":
+        order_bits = config.order_bits if n >= _FEWEST_A_CELL * 2 ** max(config.order_bits) else ()
+        pools = layer_rates(source, n, size, config.star_bits, order_bits, config.bits, rng)
+        kinds = ("median",)
+    else:
+        schemes = config.schemes if n <= _LARGE else config.schemes_of_large
+        pools = layer_errors(source, n, size, schemes, config.bits, rng)
+    made: list[Row] = []
+    for (name, bits), values in pools.items():
+        about = {"law": cell["law"], "n": n, "pool": size, "quantity": name, "bits": bits or None}
         for count in config.repeats:
-            made += coverage_rows(values, count, config.trials, tuple(_KINDS), about, rng)
+            made += coverage_rows(values, count, config.trials, kinds, about, rng)
+    return made
+
+
+def _of_samples(config: Config, rng: np.random.Generator) -> list[Row]:
+    """Scores over samples and over seeds."""
+    made: list[Row] = []
+    scores = sample_scores(config.schemes, config.flow_bits, config.flow_pool, config.seed)
+    for (scheme, name, bits), values in scores.items():
+        about = _about_flow(config.flow_pool, name, scheme, bits)
+        for count in config.flow_samples:
+            made += coverage_rows(values, count, config.trials, ("mean",), about, rng)
+        made += _over_seeds(values, config.flow_seeds, config.trials, about, rng)
+    return made
+
+
+def _of_leads(config: Config, rng: np.random.Generator) -> list[Row]:
+    """Leads over pairs of samples, and scores over other numbers of seeds."""
+    made: list[Row] = []
+    scores = sample_scores(config.lead_schemes, config.lead_bits, config.lead_pool, config.seed)
+    for (schemes, name, bits), values in sample_leads(scores).items():
+        about = _about_flow(config.lead_pool, name, schemes, bits)
+        for count in config.lead_pairs:
+            made += coverage_rows(values, count, config.trials, ("lead",), about, rng)
+    for (scheme, name, bits), values in scores.items():
+        about = _about_flow(config.lead_pool, name, scheme, bits)
+        made += _over_seeds(values, config.lead_seeds, config.trials, about, rng)
+    return made
+
+
+def _about_flow(pool: int, quantity: str, scheme: str, bits: int) -> Row:
+    return {"law": _FLOW, "n": 0, "pool": pool, "quantity": quantity, "scheme": scheme, "bits": bits}
+
+
+def _over_seeds(
+    values: Floats, seeds: Sequence[tuple[int, int]], trials: int, about: Row, rng: np.random.Generator
+) -> list[Row]:
+    """What is drawn is the mean of a seed: of a pool of such means, so large that it is their law."""
+    made: list[Row] = []
+    for count, samples in seeds:
+        means = values[rng.integers(values.size, size=(_MEANS, samples))].mean(axis=1)
+        made += coverage_rows(means, count, trials, ("seeds",), {**about, "samples": samples}, rng)
     return made
 
 
@@ -128,13 +185,13 @@ def coverage_rows(
     drawn = pool[rng.integers(pool.size, size=(trials, count))]
     made: list[Row] = []
     for kind in kinds:
-        truth, (low, high) = _KINDS[kind](pool, drawn)
+        truth, (low, high) = _METHODS[kind](pool, drawn)
         below, above = float(np.mean(high < truth)), float(np.mean(low > truth))
         made.append(
             {
                 **about, "repeats": count, "interval": kind, "confidence": _CONFIDENCE, "trials": trials,
                 "coverage": 1.0 - below - above, "below": below, "above": above,
-                "printed": _is_printed(kind, str(about["quantity"]), int(str(about["bits"])), count),
+                "printed": is_printed(kind, str(about["quantity"]), about.get("bits"), count),
             }
         )  # fmt: skip
     return made
@@ -145,6 +202,11 @@ def _median(pool: Floats, drawn: Floats) -> tuple[float, tuple[Floats, Floats]]:
     return float(np.median(pool)), median_intervals(drawn, confidence=_CONFIDENCE)
 
 
+def _lead(pool: Floats, drawn: Floats) -> tuple[float, tuple[Floats, Floats]]:
+    """The same, from one order statistic to another: that of a verdict."""
+    return float(np.median(pool)), median_intervals(drawn, confidence=_CONFIDENCE, interpolated=False)
+
+
 def _mean(pool: Floats, drawn: Floats) -> tuple[float, tuple[Floats, Floats]]:
     """The pool's mean, and Student's interval of each trial's: that of ``mean_estimate``."""
     count = drawn.shape[1]
@@ -153,55 +215,21 @@ def _mean(pool: Floats, drawn: Floats) -> tuple[float, tuple[Floats, Floats]]:
     return float(pool.mean()), (middle - half, middle + half)
 
 
-_KINDS: Mapping[str, Callable[[Floats, Floats], tuple[float, tuple[Floats, Floats]]]] = {
+_METHODS: Mapping[str, Callable[[Floats, Floats], tuple[float, tuple[Floats, Floats]]]] = {
     "median": _median,
     "mean": _mean,
     "seeds": _mean,
+    "lead": _lead,
 }
 
 
-def _is_printed(kind: str, quantity: str, bits: int, count: int) -> bool:
-    """Whether the tool prints this interval of this quantity, of so many numbers."""
-    if quantity in ("psnr", "ssim", "squared error"):
-        enough = kind == "seeds" or count >= FEWEST_SCORES
-        return enough and (quantity == "psnr" or (quantity == "ssim" and bits <= SSIM_BITS))
-    return kind == "median"
-
-
-def _errors(config: Config, cell: Cell, rng: np.random.Generator) -> Mapping[tuple[str, int], Floats]:
-    """Squared error and both ratios of each layer of the pool."""
-    source, n, size = law(cell["law"]), int(cell["n"]), int(cell["pool"])
-    schemes = config.schemes if n <= _LARGE else config.schemes_of_large
-    designs = {name: get_scheme(name) for name in schemes}
-    found = {(name, b): np.empty(size) for name in schemes for b in config.bits}
-    for layer in range(size):
-        sample = Empirical(source.sample(n, rng=rng))
-        for (name, b), values in found.items():
-            values[layer] = distortion(designs[name].design(sample, 2**b), sample)
-    ratios = {
-        (ratio, b): found[scheme, b] / found["uniform", b]
-        for ratio, scheme in _RATIOS.items()
-        for b in config.bits
-    }
-    return found | ratios
-
-
-def _scores(config: Config) -> Mapping[tuple[str, str, int], Floats]:
-    """PSNR, SSIM and squared error of each sample of the bundled model, by scheme and bits."""
-    from fmq_theory.checkpoint import load_flow
-    from fmq_theory.flow.digits import DIGITS_FILE
-    from fmq_theory.flow.experiment import run_experiment
-    from fmq_theory.flow.settings import FlowSettings
-
-    model = load_flow(Path(str(DIGITS_FILE)), "fmq_theory.flow.digits:build")
-    settings = FlowSettings(samples=config.flow_pool, seeds=1, ladder_samples=0, seed=config.seed)
-    report = run_experiment(model, _FLOW, config.schemes, config.flow_bits, settings)
-    found: dict[tuple[str, str, int], Floats] = {}
-    for cell in report.cells:
-        found[cell.scheme, "psnr", cell.bits] = np.array(cell.psnr[0])
-        found[cell.scheme, "ssim", cell.bits] = np.array(cell.ssim[0])
-        found[cell.scheme, "squared error", cell.bits] = np.square(cell.error[0])
-    return found
+def is_printed(kind: str, quantity: str, bits: object, count: int) -> bool:
+    """Whether the tool prints this interval of this quantity, of so many numbers: ``INTERVAL_KINDS``."""
+    known = INTERVAL_KINDS.get(kind)
+    scores = {"psnr": "psnr_db", "ssim": "ssim", "squared error": "sample_error_rms"}
+    if kind == "mean" and quantity not in scores:
+        return False
+    return known is not None and known.has(scores.get(quantity, quantity), bits, count)
 
 
 def plot(table: Table) -> Mapping[str, Figure]:

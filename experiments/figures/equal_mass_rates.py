@@ -27,8 +27,9 @@ from experiments.framework.laws import LAWS, law, law_label
 from experiments.framework.panels import law_colours
 from experiments.framework.table import Row, Table
 from fmq_theory.bounds import equal_mass_distortion, equal_mass_high_rate
-from fmq_theory.metrics import median_estimate
+from fmq_theory.metrics import median_estimate, printed_interval
 from fmq_theory.report.base.direct_labels import EndLabel, label_ends
+from fmq_theory.report.base.interval_bars import interval_bars
 from fmq_theory.report.base.style import PAGE_WIDTH
 from fmq_theory.sources.empirical import Empirical
 
@@ -78,11 +79,12 @@ def rows(config: Config, cell: Cell) -> Sequence[Row]:
     made: list[Row] = []
     for b in all_bits:
         at_b = median_estimate([found[b - low] for found in measured]) if low <= b <= high else None
+        ends = (at_b and printed_interval(at_b, "median")) or (None, None)
         made.append(
             {
                 "law": cell["law"], "kind": "value", "bits": b,
                 "exact": exact[b], "high_rate": predicted[b].value, "measured": at_b and at_b.value,
-                "measured_lo": at_b and at_b.low, "measured_hi": at_b and at_b.high,
+                "measured_lo": ends[0], "measured_hi": ends[1],
             }
         )  # fmt: skip
     order = predicted[config.most_bits].order
@@ -92,14 +94,15 @@ def rows(config: Config, cell: Cell) -> Sequence[Row]:
         {
             "law": cell["law"], "kind": "order", "of": "law", "from": first, "to": last, "predicted": order,
             "order": fitted_order(range(first, last + 1), [exact[b] for b in range(first, last + 1)]),
-            "order_lo": min(slopes), "order_hi": max(slopes),
+            "slope_least": min(slopes), "slope_most": max(slopes),
         }
     )  # fmt: skip
     fits = median_estimate([fitted_order(range(low, high + 1), found) for found in measured])
+    ends = printed_interval(fits, "median") or (None, None)
     made.append(
         {
             "law": cell["law"], "kind": "order", "of": "samples", "from": low, "to": high, "predicted": order,
-            "order": fits.value, "order_lo": fits.low, "order_hi": fits.high,
+            "order": fits.value, "order_lo": ends[0], "order_hi": ends[1],
             "order_of_law": fitted_order(range(low, high + 1), [exact[b] for b in range(low, high + 1)]),
             "n": config.n, "repeats": config.repeats,
         }
@@ -153,13 +156,15 @@ def _orders_panel(axes: Axes, table: Table, colours: Mapping[str, str]) -> None:
             [order_of_formula(table.where(law=name), of_law)], [place + 0.14], marker="D", markersize=7.0,
             markerfacecolor="none", markeredgecolor="0.2", markeredgewidth=0.8, linestyle="",
         )  # fmt: skip
-        for part, offset, marker in ((of_law, 0.14, "s"), (of_samples, -0.14, "o")):
-            order, low, high = (part.numbers(column)[0] for column in ("order", "order_lo", "order_hi"))
-            spread = [[max(0.0, order - low)], [max(0.0, high - order)]]
-            axes.errorbar(
-                [order], [place + offset], xerr=spread, marker=marker, markersize=4.0, color=colours[name],
-                capsize=2, elinewidth=1.0, markerfacecolor=colours[name] if marker == "s" else "white",
-            )  # fmt: skip
+        slopes = [of_law.numbers(column)[0] for column in ("slope_least", "slope_most")]
+        axes.plot(slopes, [place + 0.14] * 2, color=colours[name], linewidth=1.0)
+        axes.plot(of_law.numbers("order"), [place + 0.14], marker="s", markersize=4.0, color=colours[name])
+        order = of_samples.numbers("order")
+        bars = interval_bars("median", order, of_samples.numbers("order_lo"), of_samples.numbers("order_hi"))
+        axes.errorbar(
+            order, [place - 0.14], xerr=bars, marker="o", markersize=4.0, color=colours[name],
+            capsize=2, elinewidth=1.0, markerfacecolor="white",
+        )  # fmt: skip
     axes.axvline(2.0, color="#D55E00", linewidth=0.9, linestyle=(0, (4, 2)))
     axes.annotate(
         "paper's order", (2.0, 0.55), xytext=(-4, 0), textcoords="offset points", fontsize=8, color="#D55E00",
@@ -171,14 +176,14 @@ def _orders_panel(axes: Axes, table: Table, colours: Mapping[str, str]) -> None:
         linestyle="", label="T5's formula, fitted as the law",
     )  # fmt: skip
     kinds = (
-        ("law", "s", "0.3", "least to greatest slope"),
-        ("samples", "o", "white", "median, 95 %"),
+        ("law", "s", "0.3", "line: least to greatest slope"),
+        ("samples", "o", "white", "bar: 95 % of the median"),
     )
     for of, marker, face, bar in kinds:
         fit = table.where(of=of).rows[0]
         axes.plot(
             [], [], linestyle="", marker=marker, color="0.3", markerfacecolor=face,
-            label=f"{of}, b = {fit['from']}–{fit['to']}\n(bar: {bar})",
+            label=f"{of}, b = {fit['from']}–{fit['to']}\n({bar})",
         )  # fmt: skip
     axes.set_yticks(range(len(names)), [law_label(name) for name in names])
     axes.set_xlim(left=0.0)

@@ -21,6 +21,7 @@ from experiments.framework.flow_runs import flow_cells, flow_images, flow_report
 from experiments.framework.table import Row, Table
 from fmq_theory.flow.cell import decode_images
 from fmq_theory.report.base.direct_labels import EndLabel, label_ends
+from fmq_theory.report.base.interval_bars import interval_bars
 from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.style import PAGE_WIDTH, heading
 
@@ -140,8 +141,9 @@ def _measures(table: Table, over: str) -> Figure:
             axes.set_xlabel("bits of a code" if over == "bits" else "effective bits")
     heading(
         figure,
-        "Samples of the quantized model against full precision, from the same noise. A curve ends at 8 "
-        "bits of a code, or where beyond it nothing is lost: no channel has more weights than levels",
+        "Samples of the quantized model against full precision, from the same noise; bars: 95 % of the mean. "
+        "A curve ends at 8 bits of a code, or where beyond it nothing is lost: no channel has more weights "
+        "than levels",
     )
     return figure
 
@@ -153,15 +155,15 @@ def _curves(axes: Axes, table: Table, key: str, over: str) -> list[EndLabel]:
         places, values = part.numbers(over), part.numbers(key)
         lows, highs = part.numbers(f"{key}_lo"), part.numbers(f"{key}_hi")
         known = [
-            (x, y, max(0.0, y - low), max(0.0, high - y))
-            for x, y, low, high in zip(places, values, lows, highs, strict=True)
-            if math.isfinite(y) and (key != "frechet" or y > 0.0)
+            point
+            for point in zip(places, values, lows, highs, strict=True)
+            if math.isfinite(point[1]) and (key != "frechet" or point[1] > 0.0)
         ]
         if not known:
             continue
-        x, y, below, above = (list(column) for column in zip(*known, strict=True))
+        x, y, low, high = (list(column) for column in zip(*known, strict=True))
         axes.errorbar(
-            x, y, yerr=np.nan_to_num([below, above]), marker=seen.marker, markersize=3.2, linewidth=1.0,
+            x, y, yerr=interval_bars("mean", y, low, high), marker=seen.marker, markersize=3.2, linewidth=1.0,
             color=seen.colour, capsize=1.5, elinewidth=0.7,
         )  # fmt: skip
         ends.append(EndLabel(seen.label, x[-1], y[-1], seen.colour))

@@ -7,7 +7,6 @@ the samples; shown is the standard deviation of these variances over dimensions,
 # matplotlib types its keyword arguments as unknown.
 # pyright: reportUnknownMemberType=false
 
-import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
@@ -27,7 +26,7 @@ _RATIOS = ("latent_std_ratio", "latent_mean_ratio")
 
 
 def rows(config: Config, cell: Cell) -> Sequence[Row]:
-    """One a scheme and bit-width; intervals are over the seeds."""
+    """One a scheme and bit-width: means over draws of the noise, too few for an interval."""
     run = flow_run(cell)
     report = flow_report(run, quick=config.is_quick)
     full = report["full_precision"]
@@ -38,11 +37,6 @@ def rows(config: Config, cell: Cell) -> Sequence[Row]:
             "bits": row["bits"],
             "latent_std": row["latent_std"],
             **{key: row[key] for key in _RATIOS},
-            **{
-                f"{key}_{end}": ((row["intervals"].get(key) or {}).get("seeds") or (None, None))[place]
-                for key in _RATIOS
-                for place, end in enumerate(("lo", "hi"))
-            },
             "collapsed": row["latent_collapsed"],
             "full_precision_std": full["latent_std"],
             "dimensions": full["latent_dimensions"],
@@ -65,8 +59,8 @@ def plot(table: Table) -> Mapping[str, Figure]:
         line[0].set_title(f"{model}, {part.values('dimensions')[0]} dimensions", loc="left", fontsize=9)
     heading(
         figure,
-        "Variance of the latent over samples: its standard deviation and mean over dimensions, "
-        "relative to full precision; grey: within a factor of two",
+        "Variance of the latent over samples: its standard deviation and mean over dimensions, relative to "
+        "full precision; mean over draws of the noise; grey: within a factor of two",
     )
     for axes in panels[-1]:
         axes.set_xlabel("bits of a code")
@@ -81,16 +75,9 @@ def _curves(axes: Axes, table: Table, key: str) -> None:
     axes.axhline(1.0, color="0.3", linewidth=0.8)
     for scheme in table.values("scheme"):
         part, seen = table.where(scheme=scheme), style_of(scheme)
-        values = part.numbers(key)
-        spread = [
-            [max(0.0, min(value - low, 0.95 * value)) if math.isfinite(low) else 0.0
-             for value, low in zip(values, part.numbers(f"{key}_lo"), strict=True)],
-            [max(0.0, high - value) if math.isfinite(high) else 0.0
-             for value, high in zip(values, part.numbers(f"{key}_hi"), strict=True)],
-        ]  # fmt: skip
-        axes.errorbar(
-            part.numbers("bits"), values, yerr=spread, marker=seen.marker, markersize=3.5, linewidth=1.0,
-            color=seen.colour, capsize=1.5, elinewidth=0.7, label=seen.label,
+        axes.plot(
+            part.numbers("bits"), part.numbers(key), marker=seen.marker, markersize=3.5, linewidth=1.0,
+            color=seen.colour, label=seen.label,
         )  # fmt: skip
     axes.set_yscale("log", base=2)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

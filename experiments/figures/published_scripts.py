@@ -24,7 +24,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -180,7 +179,7 @@ def _sum(channels: Channels, chosen: np.ndarray) -> float:
 def _psnr(
     sampled: Sampled, tensors: Mapping[str, np.ndarray], bits: int, step: str
 ) -> dict[str, float | None]:
-    """Mean PSNR of both, and of OT less uniform with its 95 % interval over samples."""
+    """Mean PSNR of both, and of OT less uniform; the samples are too few for an interval."""
     found: dict[str, list[float]] = {}
     for scheme in (_UNIFORM, _OT):
         changed: dict[str, torch.Tensor] = {}
@@ -191,13 +190,11 @@ def _psnr(
                 continue
             changed[name] = torch.from_numpy(np.array(quantize(array, scheme, bits).dequantize()))
         found[scheme] = sampled.psnr(changed)
-    lead = mean_estimate([ot - u for u, ot in zip(found[_UNIFORM], found[_OT], strict=True)])
+    leads = [ot - u for u, ot in zip(found[_UNIFORM], found[_OT], strict=True)]
     return {
         "psnr_uniform": mean_estimate(found[_UNIFORM]).value,
         "psnr_ot": mean_estimate(found[_OT]).value,
-        "psnr_lead": lead.value,
-        "psnr_lead_lo": lead.low,
-        "psnr_lead_hi": lead.high,
+        "psnr_lead": mean_estimate(leads).value,
     }
 
 
@@ -218,7 +215,10 @@ def plot(table: Table) -> Mapping[str, Figure]:
                 markersize=3.5, linewidth=1.0, label=words,
             )  # fmt: skip
             if step in _SAMPLED_STEPS:
-                _lead(below, part, colour, marker)
+                below.plot(
+                    part.numbers("bits"), part.numbers("psnr_lead"), color=colour, marker=marker,
+                    markersize=3.5, linewidth=1.0,
+                )  # fmt: skip
         for axes in (above, below):
             axes.axhline(0.0, color="0.3", linewidth=0.8)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -240,20 +240,6 @@ def plot(table: Table) -> Mapping[str, Figure]:
         "Samples: PSNR of OT less uniform's, for the first three steps",
     )
     return {"": made.figure}
-
-
-def _lead(axes: Axes, table: Table, colour: str, marker: str) -> None:
-    values, lows, highs = (table.numbers(f"psnr_lead{end}") for end in ("", "_lo", "_hi"))
-    spread = np.nan_to_num(
-        [
-            [max(0.0, value - low) for value, low in zip(values, lows, strict=True)],
-            [max(0.0, high - value) for value, high in zip(values, highs, strict=True)],
-        ]
-    )
-    axes.errorbar(
-        table.numbers("bits"), values, yerr=spread, color=colour, marker=marker, markersize=3.5, capsize=2,
-        linewidth=1.0, elinewidth=0.7,
-    )  # fmt: skip
 
 
 EXPERIMENT = Experiment(

@@ -18,11 +18,12 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from experiments.framework.experiment import Cell, Experiment
 from experiments.framework.laws import LAWS, law, law_label
-from experiments.framework.panels import error_bars, grid, label_curves
+from experiments.framework.panels import grid, label_curves
 from experiments.framework.table import Row, Table
 from fmq_theory.claims import Comparison, compare_law
 from fmq_theory.claims.comparison import RatioRow, crossing
 from fmq_theory.claims.comparison import Row as SchemeRow
+from fmq_theory.report.base.interval_bars import interval_bars
 from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.comparison.figure import comparison_figure
 
@@ -156,8 +157,8 @@ def _errors(axes: Axes, table: Table) -> None:
         )
         exact = [one if math.isfinite(one) else other for one, other in zip(own, of_law, strict=True)]
         axes.errorbar(
-            bits, values, yerr=error_bars(values, lows, highs), fmt=seen.marker, color=seen.colour,
-            markersize=3.5, elinewidth=0.9, capsize=1.5, zorder=3,
+            bits, values, yerr=interval_bars("median", values, lows, highs, log=True), fmt=seen.marker,
+            color=seen.colour, markersize=3.5, elinewidth=0.9, capsize=1.5, zorder=3,
         )  # fmt: skip
         axes.plot(bits, exact, color=seen.colour, linewidth=0.9)
         ends[scheme] = (bits[-1], exact[-1])

@@ -19,7 +19,7 @@ from matplotlib.patches import Rectangle
 
 from experiments.framework.experiment import Cell, Experiment, rng_of
 from experiments.framework.laws import law, law_label
-from experiments.framework.panels import error_bars, law_colours
+from experiments.framework.panels import law_colours
 from experiments.framework.table import Row, Table
 from fmq_theory.bounds import BAND, predicted_crossover_bits, rho_em, rho_w2_high_rate
 from fmq_theory.claims import compare_law
@@ -81,13 +81,14 @@ def rows(config: Config, cell: Cell) -> Sequence[Row]:
             }
         )
     star = found.crossover
+    stars = star.ordered if star else (None,)
     made.append(
         {
             **cell,
             "kind": "crossover",
-            "crossover": star and star.value,
-            "crossover_lo": star and star.low,
-            "crossover_hi": star and star.high,
+            "crossover": found.crossover_bits,
+            "crossover_least": stars[0],
+            "crossover_most": stars[-1],
             "crossover_predicted": predicted_crossover_bits(source, n),
         }
     )
@@ -184,6 +185,8 @@ def _crossovers(table: Table) -> Figure:
     axes = figure.subplots()
     ends: list[EndLabel] = []
     names, largest = table.values("law"), max(table.values("n"))
+    bits = table.config["bits"]
+    within = (min(bits), max(bits))  # some layers cross beyond them
     for place, (name, colour) in enumerate(law_colours(names).items()):
         part = table.that(lambda row, name=name: row["law"] == name and row["crossover"] is not None)
         rows = sorted(part, key=lambda row: row["n"])
@@ -193,11 +196,18 @@ def _crossovers(table: Table) -> Figure:
         sizes, stars = part.numbers("n"), part.numbers("crossover")
         # A bit to the left or right, so that bars of different laws are told apart.
         shifted = [n * 1.06 ** (place - len(names) / 2) for n in sizes]
-        bars = error_bars(stars, part.numbers("crossover_lo"), part.numbers("crossover_hi"))
-        axes.errorbar(
-            shifted, stars, yerr=np.nan_to_num(bars), color=colour, marker="o", markersize=3.5, linewidth=0.9,
-            elinewidth=0.9, capsize=1.5,
-        )  # fmt: skip
+        for x, least, most in zip(
+            shifted, part.numbers("crossover_least"), part.numbers("crossover_most"), strict=True
+        ):
+            axes.plot(
+                [x, x],
+                np.clip([least, most], *within),
+                color=colour,
+                linewidth=0.9,
+                marker="_",
+                markersize=4.0,
+            )
+        axes.plot(shifted, stars, color=colour, marker="o", markersize=3.5, linewidth=0.9)
         if sizes[-1] == largest:
             ends.append(EndLabel(law_label(name), shifted[-1], stars[-1], colour))
         else:  # in larger layers there is no b* at these bits
@@ -210,7 +220,11 @@ def _crossovers(table: Table) -> Figure:
     axes.minorticks_off()
     axes.set_xlabel("weights that share a codebook, n")
     axes.set_ylabel("crossover b* (bits per weight)")
-    axes.set_title("Above b* equal mass is worse than min–max uniform (median layer, 95 %)", loc="left")
+    heading(
+        figure,
+        "Above b* equal mass is worse than min–max uniform: median of the drawn layers; bar: from the "
+        "smallest to the largest of them",
+    )
     label_ends(axes, ends, height=3.4, size=8.0)
     return figure
 

@@ -1,4 +1,4 @@
-"""Pieces that several figures are made of: grids of panels with names at their right, bars, fractions."""
+"""Pieces that several figures are made of: grids of panels with names at their right, fractions."""
 
 # matplotlib types its keyword arguments as unknown.
 # pyright: reportUnknownMemberType=false
@@ -17,7 +17,7 @@ from fmq_theory.report.base.direct_labels import EndLabel, label_ends
 from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.style import PAGE_WIDTH
 
-__all__ = ["Blocks", "blocks", "error_bars", "grid", "label_curves", "law_colours"]
+__all__ = ["Blocks", "blocks", "grid", "label_curves", "law_colours"]
 
 _COLUMNS = 3
 _HEIGHT = 1.95
@@ -129,14 +129,6 @@ def label_curves(axes: Axes, ends: Mapping[str, tuple[float, float]]) -> None:
         if name not in inside
     ]
     label_ends(axes, labels, height=_HEIGHT, size=6.5)
-
-
-def error_bars(values: Sequence[float], lows: Sequence[float], highs: Sequence[float]) -> list[list[float]]:
-    """Lengths down and up for a log axis: an interval that reaches zero stops at a hundredth of the value."""
-    return [
-        [max(0.0, min(value - low, 0.99 * value)) for value, low in zip(values, lows, strict=True)],
-        [max(0.0, high - value) for value, high in zip(values, highs, strict=True)],
-    ]
 
 
 def law_colours(laws: Sequence[str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from fmq_theory.claims.words import runs_in_words
 from fmq_theory.flow.cell import BySeed, Cell
 from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.flow.flow_rows import RUNGS, FlowRow, flow_rows
-from fmq_theory.metrics import median_estimate
+from fmq_theory.metrics import median_estimate, order_statistics_confidence, printed_interval
 
 __all__ = ["MEASURES", "Winner", "flow_verdict", "winners_at_bits", "winners_within_budget"]
 
@@ -40,6 +40,8 @@ class Winner:
         lead_low: end of the median's 95 % interval, from one order statistic to another, which covers with
             95 % or more whatever the law of the differences; None if it has none.
         lead_high: other end.
+        lead_confidence: with which these ends cover the median of a law without atoms, exactly; of one with
+            atoms they cover as often or more often. None without an interval.
     """
 
     measure: str
@@ -52,6 +54,7 @@ class Winner:
     lead: float | None
     lead_low: float | None
     lead_high: float | None
+    lead_confidence: float | None
 
     @property
     def decided(self) -> bool:
@@ -131,13 +134,14 @@ def _mean(cell: Cell, measure: str) -> float:
 def _winner(measure: str, place: int, cells: Sequence[Cell]) -> Winner:
     ordered = sorted(cells, key=lambda cell: _mean(cell, measure), reverse=True)
     first = ordered[0]
-    lead: tuple[float | None, float | None, float | None] = (None, None, None)
+    lead: tuple[float | None, float | None, float | None, float | None] = (None, None, None, None)
     if len(ordered) > 1:
         pairs = zip(_pooled(first, measure), _pooled(ordered[1], measure), strict=True)
         # Both infinite: no sample changed under either, which is a tie of that pair.
         # A verdict rests on it, so its ends are not interpolated (see ``policy``).
         found = median_estimate([0.0 if a == b else a - b for a, b in pairs], interpolated=False)
-        lead = (found.value, found.low, found.high)
+        low, high = printed_interval(found, "lead") or (None, None)
+        lead = (found.value, low, high, None if low is None else order_statistics_confidence(found.count))
     return Winner(
         measure,
         place,

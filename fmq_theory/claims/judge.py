@@ -194,10 +194,24 @@ def _sentence(claim: Claim, result: CaseResult) -> str:
         f"{result.case}: {claim.measured} {in_words(result.measured)} {sign} "
         f"{claim.predicted} {in_words(result.predicted)}"
     )
-    left, right = middle(result.measured), middle(result.predicted)
-    if result.holds is False and right > 0 and claim.relation.symbol in ("≤", "<") and math.isfinite(right):
-        text += f" (× {left / right:.3g})"
+    if result.holds is False and claim.relation.symbol in ("≤", "<"):
+        text += _how_far(result)
     return text
+
+
+def _how_far(result: CaseResult) -> str:
+    """By what factor a bound is exceeded: by that at least, rounded down, where either side is enclosed.
+
+    The middles of two enclosures have a quotient that nothing proves; the least over the greatest is proven.
+    """
+    left, right = interval(result.measured), interval(result.predicted)
+    if left is None or right is None or right[1] <= 0:
+        return ""
+    factor = left[0] / right[1]
+    if in_words(result.measured).startswith("[") or in_words(result.predicted).startswith("["):
+        digits = 2 - math.floor(math.log10(factor))
+        return f" (at least × {math.floor(float(factor) * 10**digits) / 10**digits:g})"
+    return f" (× {float(factor):.3g})"
 
 
 def in_words(quantity: Quantity) -> str:

@@ -24,6 +24,7 @@ from fmq_theory.metrics import (
     fewest_for_median,
     index_entropy,
     median_estimate,
+    printed_interval,
     sample_to_codebook_w2_squared_pot,
     shannon_lower_bound,
 )
@@ -236,8 +237,9 @@ def _row(
 def _of_layers(errors: Sequence[float]) -> dict[str, float | None]:
     """Mean, median and the median's interval, by the ends of their names."""
     middle = median_estimate(errors)
+    low, high = printed_interval(middle, "median") or (None, None)
     mean = math.fsum(errors) / len(errors)
-    return {"_hat": mean, "_median": middle.value, "_lo": middle.low, "_hi": middle.high}
+    return {"_hat": mean, "_median": middle.value, "_lo": low, "_hi": high}
 
 
 def _value(bound: Bound | None) -> float | None:

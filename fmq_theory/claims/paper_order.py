@@ -99,7 +99,8 @@ CLAIMS = (
         _least,
         AT_MOST,
         None,
-        "true of the seven laws and false of two others: a gap in the support, or a peak that takes no "
+        "true of the seven laws and false of two others (T3d derives D_LM = 201/1200 of the blocks, 89.3 "
+        "times the constant): a gap in the support, or a peak that takes no "
         "part in the constant, costs levels. Where f^(-1/3) is convex it is a theorem (C21), for every "
         "law of finite third moment a larger constant is (C23), and C_PD is the limit (C22). Where a "
         "density is not log-concave the optimum is enclosed from Shannon's bound, or from the bounds of "

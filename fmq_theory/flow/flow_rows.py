@@ -1,19 +1,17 @@
 """The cells of an experiment as rows: means with intervals, ready for a table or JSON."""
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from fmq_theory.flow.cell import BySeed, Cell
 from fmq_theory.flow.flow_report import FlowReport
-from fmq_theory.metrics import Estimate, mean_estimate
+from fmq_theory.metrics import INTERVAL_KINDS, mean_estimate, printed_interval
 
 __all__ = [
-    "FEWEST_A_SEED",
-    "FEWEST_SCORES",
     "RUNGS",
-    "SSIM_BITS",
     "FlowRow",
     "Spread",
     "flow_rows",
@@ -21,12 +19,6 @@ __all__ = [
 ]
 
 RUNGS = ("g0", "g1", "g2", "g3", "g4")
-SSIM_BITS = 4
-"""Up to here Student's interval of a mean SSIM covers 93 to 97 %; from 6 bits on it may cover below 80 %."""
-FEWEST_SCORES = 192
-"""From so many scores of samples on Student's interval of their mean was seen to cover 93 to 97 %."""
-FEWEST_A_SEED = 16
-"""From so many scores a seed on their means are near enough to normal for an interval over seeds."""
 
 Bounds = dict[str, float | None]
 
@@ -37,10 +29,9 @@ class Spread:
 
     Attributes:
         value: the mean.
-        samples: Student's interval over all samples, which are independent; None if a value is infinite, or
-            for fewer samples than ``FEWEST_SCORES``.
-        seeds: Student's interval over the seeds' means; None for one seed, or for seeds of fewer samples than
-            ``FEWEST_A_SEED``.
+        samples: over all samples, which are independent: the kind "mean" of ``INTERVAL_KINDS``. None where
+            that kind has none, or a value is infinite.
+        seeds: over the seeds' means: the kind "seeds".
     """
 
     value: float
@@ -73,14 +64,15 @@ class FlowRow:
         frechet_to_data: distance from the data.
         bounds: rms over the ladder's samples at t = 1; g3 is a prediction.
         tightness: median over them of bound / error.
-        intervals: of means, by name of the attribute, {"samples": [low, high], "seeds": [low, high]}. Where
-            Student's interval is known not to cover there is none: of the error's mean square, which a few
-            samples make, and of SSIM from 5 bits on, where it crowds below 1 (``experiments`` coverage); ends
-            are None where there are too few samples for one (see ``spread_of``).
+        intervals: of mean PSNR and SSIM, by name of the attribute, {"samples": [low, high], "seeds": [low,
+            high]}; ends are None where there are too few samples for one. Only what ``INTERVAL_KINDS`` has:
+            none of the error's mean square, which a few samples make; none of SSIM from 5 bits on, where it
+            crowds below 1; none of the latent and none of outputs on real data, whose draws and batches are
+            in ``by_batch`` one by one.
         ladder: what is known of the bounds besides.
         lossless_share: of the weights in channels that some codebook holds without loss.
-        by_batch: ``psnr_db``, ``ssim`` and ``latent_std_ratio`` of each draw of the noise, or of each batch
-            of real data, in an order that is the same under every scheme.
+        by_batch: ``psnr_db``, ``ssim``, ``latent_std_ratio`` and ``latent_mean_ratio`` of each draw of the
+            noise, or of each batch of real data, in an order that is the same under every scheme.
         note: why a number is missing.
         failed: whether the note is an error.
     """
@@ -117,40 +109,32 @@ def flow_rows(report: FlowReport) -> tuple[FlowRow, ...]:
     return tuple(_row(report, cell) for cell in report.cells)
 
 
-def spread_of(values: BySeed) -> Spread | None:
-    """Mean and intervals of a number a sample, seed by seed; None for none.
+def spread_of(values: BySeed, name: str, bits: int) -> Spread | None:
+    """Mean and intervals of a score of samples, seed by seed; None for none.
 
     An interval is made only where it was seen to cover (experiment ``coverage``): scores are skewed, and the
-    mean of few of them with it. Seeds of one number each are batches, whose number is an average already.
+    mean of few of them with it.
+
+    Args:
+        values: of each sample of each seed.
+        name: "psnr_db" or "ssim".
+        bits: of the code.
     """
     if not values:
         return None
     pooled = mean_estimate([value for seed in values for value in seed])
     seeds = mean_estimate([mean_estimate(seed).value for seed in values])
-    fewest = min(map(len, values))
+    enough = min(map(len, values)) >= INTERVAL_KINDS["seeds"].fewest_each
     return Spread(
         pooled.value,
-        _ends(pooled) if pooled.count >= FEWEST_SCORES or fewest == 1 else None,
-        _ends(seeds) if fewest == 1 or fewest >= FEWEST_A_SEED else None,
+        printed_interval(pooled, "mean", name, bits),
+        printed_interval(seeds, "seeds", name, bits) if enough else None,
     )
-
-
-def _ends(estimate: Estimate) -> tuple[float, float] | None:
-    return None if estimate.low is None or estimate.high is None else (estimate.low, estimate.high)
 
 
 def _row(report: FlowReport, cell: Cell) -> FlowRow:
     squares = [value * value for seed in cell.error for value in seed]
-    error = Spread(math.sqrt(mean_estimate(squares).value), None, None) if squares else None
-    spreads = {
-        "sample_error_rms": error,
-        "psnr_db": spread_of(cell.psnr),
-        "ssim": spread_of(cell.ssim),
-        "latent_std": _over_seeds(cell.latent.std if cell.latent else ()),
-        "latent_std_ratio": _latent_ratio(report, cell, lambda values: values.std),
-        "latent_mean_ratio": _latent_ratio(report, cell, lambda values: values.mean),
-    }
-    uncovered = ("sample_error_rms", *(() if cell.bits <= SSIM_BITS else ("ssim",)))
+    spreads = {name: spread_of(values, name, cell.bits) for name, values in _scores(cell).items()}
     ladder = dict(cell.ladder) if cell.ladder else None
     frechet = cell.frechet
     return FlowRow(
@@ -159,7 +143,11 @@ def _row(report: FlowReport, cell: Cell) -> FlowRow:
         effective_bits=cell.effective_bits,
         mse=cell.mse,
         weight_error_norm=cell.weight_error_norm,
-        **{name: None if spread is None else spread.value for name, spread in spreads.items()},  # pyright: ignore[reportArgumentType]
+        sample_error_rms=math.sqrt(mean_estimate(squares).value) if squares else None,
+        **{name: None if spread is None else spread.value for name, spread in spreads.items()},
+        latent_std=_mean(cell.latent.std if cell.latent else ()),
+        latent_std_ratio=_mean(_ratios(report, cell, lambda values: values.std)),
+        latent_mean_ratio=_mean(_ratios(report, cell, lambda values: values.mean)),
         latent_whole_ratio=_whole_ratio(report, cell),
         latent_collapsed=max(cell.latent.collapsed) if cell.latent else None,
         frechet=frechet.distance if frechet else None,
@@ -171,7 +159,7 @@ def _row(report: FlowReport, cell: Cell) -> FlowRow:
         intervals={
             name: {"samples": spread.samples, "seeds": spread.seeds}
             for name, spread in spreads.items()
-            if spread is not None and name not in uncovered
+            if spread is not None and _has_interval(report, name, cell.bits)
         },
         ladder=ladder,
         lossless_share=cell.lossless_share,
@@ -181,16 +169,17 @@ def _row(report: FlowReport, cell: Cell) -> FlowRow:
     )
 
 
-def _over_seeds(values: Sequence[float]) -> Spread | None:
-    if not values:
-        return None
-    found = mean_estimate(values)
-    return Spread(found.value, None, _ends(found))
+def _scores(cell: Cell) -> dict[str, BySeed]:
+    return {"psnr_db": cell.psnr, "ssim": cell.ssim}
 
 
-def _latent_ratio(report: FlowReport, cell: Cell, part: Callable[[Any], tuple[float, ...]]) -> Spread | None:
-    ratios = _ratios(report, cell, part)
-    return _over_seeds(ratios) if ratios else None
+def _has_interval(report: FlowReport, name: str, bits: int) -> bool:
+    """Whether enough samples would have one; outputs on real data never have."""
+    return report.measure == "samples" and INTERVAL_KINDS["mean"].has(name, bits, sys.maxsize)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return mean_estimate(values).value if values else None
 
 
 def _ratios(report: FlowReport, cell: Cell, part: Callable[[Any], tuple[float, ...]]) -> list[float]:
@@ -209,9 +198,9 @@ def _whole_ratio(report: FlowReport, cell: Cell) -> float | None:
 
 def _by_batch(report: FlowReport, cell: Cell) -> dict[str, list[float]]:
     found = {
-        "psnr_db": [mean_estimate(batch).value for batch in cell.psnr],
-        "ssim": [mean_estimate(batch).value for batch in cell.ssim],
+        **{name: [mean_estimate(batch).value for batch in values] for name, values in _scores(cell).items()},
         "latent_std_ratio": _ratios(report, cell, lambda values: values.std),
+        "latent_mean_ratio": _ratios(report, cell, lambda values: values.mean),
     }
     return {name: values for name, values in found.items() if values}
 

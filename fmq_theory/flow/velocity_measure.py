@@ -5,8 +5,8 @@ with the full-precision network's: PSNR with peak 1 over the whole batch, SSIM w
 script takes the middle layer's answer at t = 0 to real images, turns it onto 20 principal components found
 for each model by itself, and reports the standard deviation of the variances along them.
 
-Here the same is done batch by batch, on disjoint batches of real images, so that what one batch happens to
-show has an interval; one batch is the script. At t = 0 a flow has *noise*, which is what a network was
+Here the same is done batch by batch, on disjoint batches of real images, so that one sees what a batch
+happens to show; one batch is the script. At t = 0 a flow has *noise*, which is what a network was
 trained on there: the measure tells how far two networks' functions are apart on these inputs, not how far
 their samples are.
 

@@ -2,6 +2,7 @@
 
 from fmq_theory.metrics.distortion import distortion
 from fmq_theory.metrics.expected import RangeDesign, expected_distortion
+from fmq_theory.metrics.interval_kinds import INTERVAL_KINDS, IntervalKind, printed_interval
 from fmq_theory.metrics.intervals import (
     Estimate,
     exact_estimate,
@@ -9,6 +10,7 @@ from fmq_theory.metrics.intervals import (
     mean_estimate,
     median_estimate,
     median_intervals,
+    order_statistics_confidence,
 )
 from fmq_theory.metrics.rate import cell_masses, index_entropy, shannon_lower_bound
 from fmq_theory.metrics.row_distortion import MeanDistortion, RowDistortion, mean_distortion, row_distortion
@@ -21,7 +23,9 @@ from fmq_theory.metrics.wasserstein_pot import (
 )
 
 __all__ = [
+    "INTERVAL_KINDS",
     "Estimate",
+    "IntervalKind",
     "MeanDistortion",
     "RangeDesign",
     "RowDistortion",
@@ -35,6 +39,8 @@ __all__ = [
     "mean_estimate",
     "median_estimate",
     "median_intervals",
+    "order_statistics_confidence",
+    "printed_interval",
     "row_distortion",
     "rowwise_w2_squared_pot",
     "sample_to_codebook_w2_squared",

@@ -32,6 +32,7 @@ __all__ = [
     "mean_estimate",
     "median_estimate",
     "median_intervals",
+    "order_statistics_confidence",
 ]
 
 
@@ -150,7 +151,7 @@ def median_intervals(
     """Both ends of ``median_estimate`` for many sets of repeats at once.
 
     Args:
-        repeats: finite numbers, ``[sets, m]``.
+        repeats: ``[sets, m]``; infinite ones make infinite ends.
         confidence: in (0, 1).
         interpolated: whether ends lie between order statistics, for the nominal confidence on smooth laws;
             or on them, for at least that confidence on every law.
@@ -164,18 +165,14 @@ def median_intervals(
     _checked(confidence)
     place = _place(repeats.shape[1], confidence)
     if place is None:
-        raise WeightsError(
-            f"{repeats.shape[1]} repeats",
-            f"they have no interval of {100 * confidence:g} %",
-            f"make {fewest_for_median(confidence)}",
-        )
+        raise _too_few(repeats.shape[1], confidence)
     k, weight = place
     ordered = np.sort(repeats, axis=1)
     if not interpolated:
         return ordered[:, k - 1], ordered[:, -k]
     return (
-        (1.0 - weight) * ordered[:, k - 1] + weight * ordered[:, k],
-        (1.0 - weight) * ordered[:, -k] + weight * ordered[:, -k - 1],
+        _all_between(ordered[:, k - 1], ordered[:, k], weight),
+        _all_between(ordered[:, -k], ordered[:, -k - 1], weight),
     )
 
 
@@ -201,6 +198,31 @@ def fewest_for_median(confidence: float = 0.95) -> int:
     """
     _checked(confidence)
     return math.ceil(1.0 - math.log2(1.0 - confidence))
+
+
+def order_statistics_confidence(count: int, confidence: float = 0.95) -> float:
+    """1 - 2 P(Bin(m, 1/2) <= k - 1) with the largest k at which it is ``confidence`` or more.
+
+    With this probability X_(k) .. X_(m+1-k), the ends that are not interpolated, hold the median of a law
+    without atoms, exactly.
+
+    Args:
+        count: m, repeats.
+        confidence: in (0, 1), that was asked for.
+
+    Raises:
+        WeightsError: m repeats do not reach the confidence, or it lies outside (0, 1).
+
+    Examples:
+        >>> from fmq_theory.metrics import order_statistics_confidence
+        >>> order_statistics_confidence(6), round(order_statistics_confidence(192), 4)  # 1 - 2/64
+        (0.96875, 0.9639)
+    """
+    _checked(confidence)
+    place = _place(count, confidence)
+    if place is None:
+        raise _too_few(count, confidence)
+    return 1.0 - 2.0 * float(special.bdtr(place[0] - 1, count, 0.5))
 
 
 def mean_estimate(samples: Iterable[float], *, confidence: float = 0.95) -> Estimate:
@@ -263,6 +285,14 @@ def _checked(confidence: float) -> None:
         )
 
 
+def _too_few(count: int, confidence: float) -> WeightsError:
+    return WeightsError(
+        f"{count} repeats",
+        f"they have no interval of {100 * confidence:g} %",
+        f"make {fewest_for_median(confidence)}",
+    )
+
+
 def _student(count: int, confidence: float) -> float:
     return float(special.stdtrit(count - 1, 0.5 + 0.5 * confidence))
 
@@ -286,8 +316,22 @@ def _place(count: int, confidence: float) -> tuple[int, float] | None:
     return k, (count - k) * share / (k + (count - 2 * k) * share)
 
 
+def _all_between(
+    outer: NDArray[np.float64], inner: NDArray[np.float64], weight: float
+) -> NDArray[np.float64]:
+    """``_between`` element by element."""
+    if weight == 0.0:
+        return outer
+    with np.errstate(invalid="ignore"):
+        found = (1.0 - weight) * outer + weight * inner
+    return np.where(np.isnan(found) | (outer == inner), outer, found)
+
+
 def _between(outer: float, inner: float, weight: float) -> float:
-    """(1 - w) outer + w inner, also where one of them is infinite and its weight is 0."""
+    """(1 - w) outer + w inner; the outer one where the sum has no value, as between -inf and inf."""
     if outer == inner or weight == 0.0:
         return outer
-    return inner if weight == 1.0 else (1.0 - weight) * outer + weight * inner
+    if weight == 1.0:
+        return inner
+    found = (1.0 - weight) * outer + weight * inner
+    return outer if math.isnan(found) else found

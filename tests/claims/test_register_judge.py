@@ -53,6 +53,14 @@ def test_one_failure_among_proofs_refutes_and_is_named() -> None:
     assert "law, b = 4: m 7 > p 2 (× 3.5)" in finding.evidence
 
 
+def test_of_an_enclosed_quantity_the_least_factor_is_told() -> None:
+    """165/2 is proven; the quotient of the middles, 83.1, is not."""
+    measured = {"a": Enclosure(Fraction(165), Fraction(1675, 10))}
+    finding = examine(claim({"a": enclosure(2)}, measured))
+    assert "m [165, 167.5] > p 2 (at least × 82.5)" in finding.evidence
+    assert "83.1" not in finding.evidence
+
+
 def test_a_doubt_among_proofs_is_inconclusive() -> None:
     predicted = {"a": enclosure(2), "b": enclosure(1, 3)}
     finding = examine(claim(predicted, {"a": enclosure(1), "b": enclosure(2)}))

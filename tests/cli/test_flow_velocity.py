@@ -55,7 +55,7 @@ def test_the_velocity_measure_writes_what_the_samples_do() -> None:
     assert data["full_precision"]["converged"] is None
     row = data["rows"][0]
     assert {name: len(values) for name, values in row["by_batch"].items()} == {
-        "psnr_db": 3, "ssim": 3, "latent_std_ratio": 3,
+        "psnr_db": 3, "ssim": 3, "latent_std_ratio": 3, "latent_mean_ratio": 3,
     }  # fmt: skip
     assert row["psnr_db"] == pytest.approx(sum(row["by_batch"]["psnr_db"]) / 3, rel=1e-6)
     kept = velocity("--out", "out", "--resume")

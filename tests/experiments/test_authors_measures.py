@@ -15,13 +15,13 @@ from experiments.framework.table import Table
 def _output(scheme: str, bits: int, **changes: object) -> dict[str, object]:
     row: dict[str, object] = {"kind": "output", "model": "m", "scheme": scheme, "bits": bits}
     for key, value in {"psnr_db": 5.0 * bits, "ssim": 0.1 * bits, "latent_std_ratio": 0.9}.items():
-        row |= {key: value, f"{key}_lo": 0.9 * value, f"{key}_hi": 1.1 * value}
+        row |= {key: value, f"{key}_first": 0.9 * value}
     return row | {"protocol": "published"} | changes
 
 
 def _step(step: str, scheme: str, bits: int, lead: float) -> dict[str, object]:
-    ends = {"lead_db": lead, "lead_db_lo": lead - 0.5, "lead_db_hi": lead + 0.5}
-    return {"kind": "step", "model": "m", "step": step, "scheme": scheme, "bits": bits, **ends}
+    leads = {"lead_db": lead, "batches_ahead": 4 if lead > 0.0 else 0}
+    return {"kind": "step", "model": "m", "step": step, "scheme": scheme, "bits": bits, **leads}
 
 
 def _table() -> Table:
@@ -65,8 +65,8 @@ def test_figures_show_both_protocols_and_the_steps() -> None:
 
 
 def test_what_has_lost_everything_does_not_hide_the_others() -> None:
-    rows = [_output("uniform", bits, psnr_db=20.0, psnr_db_lo=19.0, psnr_db_hi=21.0) for bits in (2, 3)]
-    rows.append(_output("log2", 2, psnr_db=-400.0, psnr_db_lo=-401.0, psnr_db_hi=-399.0))
+    rows = [_output("uniform", bits, psnr_db=20.0) for bits in (2, 3)]
+    rows.append(_output("log2", 2, psnr_db=-400.0))
     low, high = authors_measures.plot(Table(tuple(rows), {}))[""].axes[0].get_ylim()
     assert -20.0 < low < 0.0
     assert 20.0 < high < 80.0
@@ -81,6 +81,8 @@ def test_the_bundled_model_from_the_script_to_samples(
     steps = authors_measures.rows(config, {"model": "digits", "protocol": "steps"})
     assert [row["step"] for row in steps[::8]] == list(STEPS)
     assert all(row["lead_db"] == 0.0 for row in steps if row["scheme"] == "equal_mass")
+    assert all(0 <= row["batches_ahead"] <= config.batches for row in steps)
+    assert all(row["lead_db"] > 0.0 for row in steps if row["batches_ahead"] == config.batches)
     outputs = authors_measures.rows(config, {"model": "digits", "protocol": "published"})
     # The first step is the measure of the outputs, on the same images.
     of_outputs = {(row["scheme"], row["bits"]): row["psnr_db"] for row in outputs}

@@ -8,9 +8,9 @@ import pytest
 
 from experiments.figures.coverage import BAND, EXPERIMENT, Config, coverage_rows, rows
 from experiments.framework.table import Table, read_table
-from fmq_theory.flow.flow_rows import FEWEST_SCORES
-from fmq_theory.metrics import mean_estimate, median_estimate
+from fmq_theory.metrics import INTERVAL_KINDS, mean_estimate, median_estimate
 
+FEWEST_SCORES = INTERVAL_KINDS["mean"].fewest
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = Config(
     laws=("t(3)",), sizes=(64,), pools=(600,), schemes=("uniform", "equal_mass", "lloyd_max"), bits=(2,),
@@ -81,8 +81,8 @@ def test_every_printed_interval_of_the_published_table_covers(published: Table) 
                 assert BAND[0] <= min(part.numbers("coverage")), (name, n, count)
                 assert max(part.numbers("coverage")) <= BAND[1], (name, n, count)
     scores = published.where(law="digits", printed=True)
-    assert {"psnr", "ssim"} == set(scores.values("quantity"))
-    assert {"mean", "seeds"} == set(scores.values("interval"))
+    assert {"psnr", "ssim", "lead in psnr", "lead in ssim"} == set(scores.values("quantity"))
+    assert {"mean", "seeds", "lead"} == set(scores.values("interval"))
     assert BAND[0] <= min(scores.numbers("coverage"))
     assert max(scores.numbers("coverage")) <= BAND[1]
     # Control: of 64 samples some of the same means are not covered, so those have no interval.

@@ -32,7 +32,7 @@ def test_fitted_orders_are_those_of_t5(name: str, order: float) -> None:
     (fit,) = [row for row in equal_mass_rates.rows(config, {"law": name}) if row.get("of") == "law"]
     assert fit["predicted"] == pytest.approx(order)
     assert fit["order"] == pytest.approx(order, abs=0.01)
-    assert fit["order_lo"] - 1e-12 <= fit["order"] <= fit["order_hi"] + 1e-12
+    assert fit["slope_least"] - 1e-12 <= fit["order"] <= fit["slope_most"] + 1e-12
 
 
 def test_the_formula_of_t5_has_the_order_of_a_gaussian_before_its_limit() -> None:
@@ -66,7 +66,7 @@ def test_measured_ratios_are_those_of_the_theory_on_a_gaussian_layer() -> None:
         assert found[b]["rho_em"] == pytest.approx(found[b]["rho_em_predicted"], rel=0.15)
         assert found[b]["rho_w2"] == pytest.approx(found[b]["rho_w2_predicted"], rel=0.15)
     (star,) = [row for row in rows if row["kind"] == "crossover"]
-    assert star["crossover_lo"] <= star["crossover"] <= star["crossover_hi"]
+    assert star["crossover_least"] < star["crossover"] < star["crossover_most"]
     assert star["crossover"] == pytest.approx(star["crossover_predicted"], abs=0.3)
 
 
@@ -149,8 +149,8 @@ def test_ratios_are_written_short(value: float, text: str) -> None:
 
 def test_a_law_without_a_crossover_in_large_layers_is_named_where_it_ends() -> None:
     rows: list[dict[str, Any]] = [
-        {"law": name, "n": n, "kind": "crossover", "crossover": star, "crossover_lo": low,
-         "crossover_hi": None}
+        {"law": name, "n": n, "kind": "crossover", "crossover": star, "crossover_least": low,
+         "crossover_most": None}
         for name, n, star, low in (
             ("uniform", 1024, 4.9, 4.8), ("uniform", 4096, None, None),
             ("gaussian", 1024, 3.4, 3.3), ("gaussian", 4096, 3.8, 3.7),
@@ -161,7 +161,7 @@ def test_a_law_without_a_crossover_in_large_layers_is_named_where_it_ends() -> N
          "rho_w2": 0.2, "rho_w2_band": "below"}
         for name in ("uniform", "gaussian") for n in (1024, 4096) for b in (2, 3)
     ]  # fmt: skip
-    figures = ratio_map.plot(Table(tuple(rows), {}))
+    figures = ratio_map.plot(Table(tuple(rows), {"config": {"bits": [2, 3]}}))
     (axes,) = figures["crossover"].axes
     places = {text.get_text(): text.xycoords for text in axes.texts if isinstance(text, Annotation)}
     assert places == {"uniform": "data", "Gaussian": "axes fraction"}

@@ -93,7 +93,9 @@ def test_ladder_and_layers(report: FlowReport) -> None:
 def test_intervals_hold_the_mean_and_seeds_have_their_own(report: FlowReport) -> None:
     row = flow_rows(report)[0]
     assert "sample_error_rms" not in row.intervals  # a few samples make a mean square
-    assert row.intervals["latent_std_ratio"]["samples"] is None
+    assert set(row.intervals) == {"psnr_db", "ssim"}  # draws of the latent are points, one by one
+    assert len(row.by_batch["latent_mean_ratio"]) == len(row.by_batch["latent_std_ratio"]) == 2
+    assert row.latent_mean_ratio == pytest.approx(float(np.mean(row.by_batch["latent_mean_ratio"])))
     for name in ("psnr_db", "ssim"):  # six samples a seed are too few
         assert row.intervals[name] == {"samples": None, "seeds": None}
 
@@ -109,7 +111,8 @@ def test_intervals_hold_the_mean_and_seeds_have_their_own(report: FlowReport) ->
         (2, 15, ()),
         (1, 192, ("samples",)),
         (1, 191, ()),
-        (12, 1, ("samples", "seeds")),  # batches: each number is an average
+        (192, 1, ("samples",)),
+        (12, 1, ()),
     ],
 )
 def test_intervals_are_made_where_they_were_seen_to_cover(
@@ -117,7 +120,11 @@ def test_intervals_are_made_where_they_were_seen_to_cover(
 ) -> None:
     """From 192 scores on over samples; over seeds where each has 16."""
     values = np.random.default_rng(0).normal(20.0, 2.0, (seeds, samples))
-    found = spread_of(tuple(tuple(seed) for seed in values.tolist()))
+    scores = tuple(tuple(seed) for seed in values.tolist())
+    found = spread_of(scores, "ssim", 4)
+    beyond = spread_of(scores, "ssim", 5)
+    assert beyond is not None
+    assert (beyond.samples, beyond.seeds) == (None, None)
     assert found is not None
     assert tuple(over for over in ("samples", "seeds") if getattr(found, over) is not None) == expected
     assert found.value == pytest.approx(values.mean(), rel=1e-12)
@@ -308,14 +315,14 @@ def test_digest_sees_every_weight() -> None:
 
 
 def test_spread_by_hand() -> None:
-    found = spread_of(((1.0, 3.0) * 8, (2.0, 4.0) * 8))
+    found = spread_of(((1.0, 3.0) * 8, (2.0, 4.0) * 8), "psnr_db", 8)
     assert found is not None
     assert found.value == 2.5
     assert found.seeds is not None
     # seeds' means 2 and 3: 2.5 -+ t(1 df) * (1/sqrt 2)/sqrt 2
     assert found.seeds[1] - found.value == pytest.approx(12.7062 * 0.5, rel=1e-4)
-    assert spread_of(()) is None
-    infinite = spread_of(((1.0, math.inf),))
+    assert spread_of((), "psnr_db", 2) is None
+    infinite = spread_of(((1.0, math.inf) * 96,), "psnr_db", 2)
     assert infinite is not None
     assert infinite.value == math.inf
     assert infinite.samples is None

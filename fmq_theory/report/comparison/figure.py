@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from fmq_theory.bounds import BAND
 from fmq_theory.claims.comparison import Comparison, RatioRow, Row
+from fmq_theory.report.base.interval_bars import interval_bars
 from fmq_theory.report.base.names import in_figure
 from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.style import PAGE_WIDTH, figure_style, heading, save_figure
@@ -84,7 +85,8 @@ def _draw_scheme(axes: Axes, scheme: str, rows: Sequence[Row]) -> None:
     bits = [row.bits for row in rows]
     # The interval is of the median layer, so the point is too; data are one layer, known exactly.
     values = [row.own_median or row.own_hat or math.nan for row in rows]
-    spread = _spread(values, [row.own_lo for row in rows], [row.own_hi for row in rows])
+    ends = [row.own_lo for row in rows], [row.own_hi for row in rows]
+    spread = interval_bars("median", values, *ends, log=True)
     axes.errorbar(
         bits, values, yerr=spread, fmt=seen.marker, color=seen.colour, capsize=2, elinewidth=1,
         label=seen.label, zorder=3,
@@ -139,22 +141,9 @@ def _draw_ratio(axes: Axes, ratios: Sequence[RatioRow], key: str, scheme: str, l
     seen = style_of(scheme)
     values, lows, highs = ([getattr(row, key + end) for row in known] for end in ("", "_lo", "_hi"))
     axes.errorbar(
-        [row.bits for row in known], values, yerr=_spread(values, lows, highs), marker=seen.marker,
-        color=seen.colour, capsize=2, elinewidth=1, label=label,
+        [row.bits for row in known], values, yerr=interval_bars("median", values, lows, highs, log=True),
+        marker=seen.marker, color=seen.colour, capsize=2, elinewidth=1, label=label,
     )  # fmt: skip
-
-
-def _spread(
-    values: Sequence[float], lows: Sequence[float | None], highs: Sequence[float | None]
-) -> list[list[float]]:
-    """Lengths of the error bars, none where there is no interval."""
-    # An interval that reaches zero has no end on a log axis: stop at a hundredth of the value.
-    down = [
-        0.0 if low is None else min(value - low, 0.99 * value)
-        for value, low in zip(values, lows, strict=True)
-    ]
-    up = [0.0 if high is None else high - value for value, high in zip(values, highs, strict=True)]
-    return [[max(0.0, length) for length in lengths] for lengths in (down, up)]
 
 
 def as_fraction(value: float, _place: float) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fmq_theory.claims.comparison import Comparison, Row
+from fmq_theory.metrics import INTERVAL_KINDS
 from fmq_theory.report.base.environment import environment
 from fmq_theory.report.base.files import write_rows, write_text_atomically
 from fmq_theory.shown import csv_text, json_text, plain_values
@@ -18,14 +19,15 @@ def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
     Args:
         comparison: what ``compare_law`` or ``fmq bounds --checkpoint`` found.
     """
+    stars = (None,) if comparison.crossover is None else comparison.crossover.ordered
     report: dict[str, Any] = {
         "subject": comparison.subject,
         "config": comparison.config,
         "rows": [dataclasses.asdict(row) for row in comparison.rows],
         "ratios": [dataclasses.asdict(row) for row in comparison.ratios],
         "crossover_bits": comparison.crossover_bits,
-        "crossover_bits_lo": None if comparison.crossover is None else comparison.crossover.low,
-        "crossover_bits_hi": None if comparison.crossover is None else comparison.crossover.high,
+        "crossover_bits_least": stars[0],
+        "crossover_bits_most": stars[-1],
         "intervals": _intervals(comparison),
         "verdict": comparison.verdict,
         "shannon": [{"bits": bits, "distortion": value} for bits, value in comparison.shannon],
@@ -38,10 +40,10 @@ def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def _intervals(comparison: Comparison) -> dict[str, Any]:
-    """What the ``_lo`` and ``_hi`` of rows, ratios and b* are ends of."""
+    """What the ``_lo`` and ``_hi`` of rows and ratios are ends of."""
     if not comparison.layer_ratios:
         return {"of": "value", "confidence": 1.0, "method": "data are known exactly"}
-    return {"of": "median", "confidence": 0.95, "method": "interpolated order statistics of the drawn layers"}
+    return {"of": "median", "confidence": 0.95, "method": INTERVAL_KINDS["median"].method}
 
 
 def write_json(comparison: Comparison, path: Path) -> None:

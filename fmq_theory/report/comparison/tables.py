@@ -191,11 +191,15 @@ def _ratios(comparison: Comparison) -> Sheet:
 
 
 def _ends(comparison: Comparison) -> str:
-    """The interval of b*; empty where there is none."""
+    """Between which b* the drawn layers are; empty where there is one layer, or none."""
     found = comparison.crossover
-    if found is None or found.low is None or found.high is None:
+    if found is None or found.count < 2:
         return ""
-    return f" (95 %: [{found.low:.2f}, {found.high:.2f}])"
+    bits = comparison.config["bits"]
+    low, high = found.ordered[0], found.ordered[-1]
+    least = f"{low:.2f}" if math.isfinite(low) else f"below {min(bits)}"
+    most = f"{high:.2f}" if math.isfinite(high) else f"beyond {max(bits)}"
+    return f" (smallest to largest of {found.count} samples: {least} to {most})"
 
 
 def _tensors(comparison: Comparison) -> Sheet:

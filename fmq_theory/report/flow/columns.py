@@ -20,24 +20,27 @@ def in_digits(value: float | None, places: str = ".3g") -> str:
     return "inf" if math.isinf(value) else f"{value:{places}}"
 
 
-def fidelity_columns(report: FlowReport, rows: Sequence[FlowRow], *, seeds: bool = False) -> list[Column]:
+def fidelity_columns(report: FlowReport, rows: Sequence[FlowRow], *, page: bool = False) -> list[Column]:
     """Samples against full precision; only what was measured has a column.
 
     Args:
         report: what was measured.
         rows: of the report.
-        seeds: whether the interval over seeds follows the one over samples.
+        page: whether there is room for the interval over seeds behind the one over samples, and for what the
+            draws of the latent's ratio are between.
     """
+    score = _with_range if report.measure == "velocity" else _with_both_intervals if page else _with_interval
     columns: list[Column] = [
         ("eff. bits", lambda row: in_digits(row.effective_bits, ".2f")),
         ("weights mse", lambda row: in_digits(row.mse)),
         ("|e| rms", lambda row: in_digits(row.sample_error_rms, ".4g")),
-        ("PSNR dB", _with_intervals("psnr_db", ".2f", seeds=seeds)),
+        ("PSNR dB", score("psnr_db", ".2f")),
     ]
     if report.ssim_window is not None:
-        columns.append(("SSIM", _with_intervals("ssim", ".3f", seeds=seeds)))
+        columns.append(("SSIM", score("ssim", ".3f")))
     if report.full.latent is not None:
-        columns.append(("latent std ratio", lambda row: in_digits(row.latent_std_ratio, ".3f")))
+        ratio = _with_range if page else _alone
+        columns.append(("latent std ratio", ratio("latent_std_ratio", ".3f")))
         columns.append(("collapsed", lambda row: in_digits(row.latent_collapsed, "d")))
     if report.features is not None:
         columns.append(("Fréchet", lambda row: in_digits(row.frechet, ".4g")))
@@ -46,20 +49,37 @@ def fidelity_columns(report: FlowReport, rows: Sequence[FlowRow], *, seeds: bool
     return columns
 
 
-def _with_intervals(name: str, places: str, *, seeds: bool) -> Callable[[FlowRow], str]:
-    """``17.26 ± 0.22``, or ``17.26 ± 0.22 (± 0.41)`` with the interval over seeds."""
+def _alone(name: str, places: str) -> Callable[[FlowRow], str]:
+    return lambda row: in_digits(getattr(row, name), places)
 
-    def half(row: FlowRow, over: str) -> str:
-        ends = row.intervals.get(name, {}).get(over)
-        return "" if ends is None else f"± {0.5 * (ends[1] - ends[0]):{places}}"
+
+def _with_range(name: str, places: str) -> Callable[[FlowRow], str]:
+    """``17.26 (16.90 to 17.71)``: the mean, the smallest and the largest of its draws or batches."""
 
     def cell(row: FlowRow) -> str:
-        parts = [in_digits(getattr(row, name), places), half(row, "samples")]
-        if seeds and (over_seeds := half(row, "seeds")):
-            parts.append(f"({over_seeds})")
-        return " ".join(part for part in parts if part)
+        each = row.by_batch.get(name, [])
+        ends = f" ({min(each):{places}} to {max(each):{places}})" if len(each) > 1 else ""
+        return f"{in_digits(getattr(row, name), places)}{ends}"
 
     return cell
+
+
+def _with_interval(name: str, places: str) -> Callable[[FlowRow], str]:
+    """``17.26 ± 0.22``, half the interval over samples."""
+    return lambda row: (
+        f"{in_digits(getattr(row, name), places)}{_half(row, name, 'samples', ' ± {}', places)}"
+    )
+
+
+def _with_both_intervals(name: str, places: str) -> Callable[[FlowRow], str]:
+    """``17.26 ± 0.22 (± 0.41)``, with half the interval over seeds."""
+    alone = _with_interval(name, places)
+    return lambda row: f"{alone(row)}{_half(row, name, 'seeds', ' (± {})', places)}"
+
+
+def _half(row: FlowRow, name: str, over: str, words: str, places: str) -> str:
+    ends = row.intervals.get(name, {}).get(over)
+    return "" if ends is None else words.format(f"{0.5 * (ends[1] - ends[0]):{places}}")
 
 
 def _tightness(rung: str) -> Callable[[FlowRow], str]:

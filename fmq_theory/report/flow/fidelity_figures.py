@@ -17,6 +17,7 @@ from fmq_theory.flow.cell import decode_images
 from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.flow.flow_rows import FlowRow, flow_rows
 from fmq_theory.report.base.direct_labels import EndLabel, label_ends
+from fmq_theory.report.base.interval_bars import interval_bars
 from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.style import PAGE_WIDTH, heading
 
@@ -45,7 +46,8 @@ def similarity_figure(report: FlowReport) -> Figure | None:
         label_ends(right, _ends(rows, key, "effective_bits"), height=_HEIGHT - 0.6)
     for axes, words in zip(panels[-1], ("bits of a code", "effective bits (codebooks counted)"), strict=True):
         axes.set_xlabel(words)
-    heading(figure, f"{report.compared}: {report.title}", size=11)
+    marks = _marks(report, rows, [key for key, _ in known])
+    heading(figure, f"{report.compared}: {report.title}{marks}", size=11)
     return figure
 
 
@@ -67,9 +69,7 @@ def latent_figure(report: FlowReport) -> Figure | None:
         axes.set_yscale("log", base=2)
         axes.yaxis.set_major_formatter(FuncFormatter(_plainly))
         values = [value for row in rows if (value := getattr(row, key)) and value > 0]
-        values += [
-            high for row in rows if (ends := row.intervals.get(key, {}).get("seeds")) and (high := ends[1])
-        ]
+        values += [value for row in rows for value in row.by_batch.get(key, []) if value > 0]
         axes.set_ylim(min(0.4, 0.8 * min(values)), max(2.5, 1.25 * max(values)))
         axes.set_title(title, loc="left")
         axes.set_xlabel("bits of a code")
@@ -81,7 +81,8 @@ def latent_figure(report: FlowReport) -> Figure | None:
     label_ends(right, _ends(rows, "latent_mean_ratio", "bits"), height=_HEIGHT - 0.7)
     heading(
         figure,
-        f"Variance of the latent ({_latent_words(report, report.full.latent.dimensions)}): {report.title}",
+        f"Variance of the latent ({_latent_words(report, report.full.latent.dimensions)}): {report.title}"
+        + _marks(report, rows, ["latent_std_ratio", "latent_mean_ratio"]),
         size=11,
     )
     return figure
@@ -139,18 +140,31 @@ def _spread_of(bits: Sequence[int]) -> list[int]:
 
 
 def _over(axes: Axes, rows: Sequence[FlowRow], key: str, over: str) -> None:
-    """A curve a scheme; bars are 95 % intervals over samples, or over seeds where there is no other."""
+    """A curve a scheme; bars are 95 % intervals over samples, or over seeds where there is no other.
+
+    What has no interval has its draws of the noise, or its batches of real data, as points.
+    """
     for scheme in dict.fromkeys(row.scheme for row in rows):
         seen = style_of(scheme)
         known = _known(rows, scheme, key)
         if not known:
             continue
         values = [float(getattr(row, key)) for row in known]
-        bars = [_bar(row, key, value) for row, value in zip(known, values, strict=True)]
-        axes.errorbar(
-            [getattr(row, over) for row in known], values, yerr=np.transpose(bars), marker=seen.marker,
-            color=seen.colour, capsize=2, elinewidth=0.8, label=seen.label,
-        )  # fmt: skip
+        places = [float(getattr(row, over)) for row in known]
+        ends = [_printed(row, key) for row in known]
+        axes.plot(places, values, marker=seen.marker, color=seen.colour, label=seen.label)
+        for kind in {one[0] for one in ends} - {""}:
+            lows, highs = zip(*(one[1:] if one[0] == kind else (None, None) for one in ends), strict=True)
+            axes.errorbar(
+                places, values, yerr=interval_bars(kind, values, lows, highs), fmt="none",
+                ecolor=seen.colour, capsize=2, elinewidth=0.8,
+            )  # fmt: skip
+        if not any(one[0] for one in ends):
+            each = [(x, value) for x, row in zip(places, known, strict=True) for value in _draws(row, key)]
+            axes.plot(
+                [x for x, _ in each], [value for _, value in each], linestyle="", marker="_", markersize=6.0,
+                markeredgewidth=0.7, color=seen.colour,
+            )  # fmt: skip
     if over == "bits":
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         return
@@ -168,10 +182,27 @@ def _finite(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def _bar(row: FlowRow, key: str, value: float) -> tuple[float, float]:
+def _printed(row: FlowRow, key: str) -> tuple[str, float | None, float | None]:
+    """The kind of the interval and its ends; "" for none."""
     intervals = row.intervals.get(key, {})
-    low, high = intervals.get("samples") or intervals.get("seeds") or (value, value)
-    return max(0.0, value - low), max(0.0, high - value)
+    for kind, over in (("mean", "samples"), ("seeds", "seeds")):
+        if ends := intervals.get(over):
+            return kind, *ends
+    return "", None, None
+
+
+def _marks(report: FlowReport, rows: Sequence[FlowRow], keys: Sequence[str]) -> str:
+    """What stands beside the points of a curve; empty where nothing does."""
+    if any(_printed(row, key)[0] for row in rows for key in keys):
+        return ". Bars: 95 % of the mean"
+    if any(_draws(row, key) for row in rows for key in keys):
+        return f". Dashes: {'batches' if report.measure == 'velocity' else 'draws of the noise'} one by one"
+    return ""
+
+
+def _draws(row: FlowRow, key: str) -> list[float]:
+    each = row.by_batch.get(key, [])
+    return [value for value in each if math.isfinite(value)] if len(each) > 1 else []
 
 
 def _ends(rows: Sequence[FlowRow], key: str, over: str) -> list[EndLabel]:

@@ -52,8 +52,8 @@ def flow_as_json(report: FlowReport) -> dict[str, Any]:
                 "frechet_to_data": full.frechet_to_data,
                 "images": full.images or None,
             },
-            "intervals_of": "means, Student's at 95 %; of a lead: the median of pairs, by order statistics, "
-            "interpolated",
+            "intervals_of": "mean PSNR and SSIM of samples, Student's at 95 %; of a lead: the median of "
+            "pairs, from one order statistic to another, at lead_confidence",
             "rungs": _rungs(rows),
             "rows": [_without_words(dataclasses.asdict(row)) for row in rows],
             "layers_of": report.layers_of,

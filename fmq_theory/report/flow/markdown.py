@@ -29,7 +29,7 @@ def flow_markdown(report: FlowReport, command: str, figures: Sequence[str] = ())
     lines = [f"# {title}", "", f"Written by `{one_line(command)}`.", "", "## Verdict", ""]
     lines += [f"- {one_line(sentence)}" for sentence in flow_verdict(report)]
     lines += ["", f"## {report.compared}", ""]
-    lines += _table(rows, fidelity_columns(report, rows, seeds=True))
+    lines += _table(rows, fidelity_columns(report, rows, page=True))
     if any(row.ladder for row in rows):
         lines += ["", "## The ladder: bound / error at t = 1, median over samples", ""]
         lines += _table(rows, LADDER_COLUMNS)

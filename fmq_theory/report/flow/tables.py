@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from fmq_theory.claims.flow_verdict import flow_verdict
 from fmq_theory.flow.flow_report import FlowReport
-from fmq_theory.flow.flow_rows import FEWEST_SCORES, SSIM_BITS, FlowRow, flow_rows
+from fmq_theory.flow.flow_rows import FlowRow, flow_rows
+from fmq_theory.metrics import INTERVAL_KINDS
 from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.tables import Line, Section, Sheet, print_prose, print_sheet, terminal
 from fmq_theory.report.base.words import counted
@@ -58,14 +59,12 @@ def _of_outputs(report: FlowReport) -> list[str]:
     config, latent = report.config, report.full.latent
     batches = config["batches"]
     spread = (
-        "± is half the 95 % interval over batches (SSIM: over images)"
-        if batches > 1
-        else "one batch has no interval"
+        "in brackets the smallest and the largest of the batches, no interval" if batches > 1 else "one batch"
     )
     notes = [
         f"{batches} batch{'es' if batches > 1 else ''} of {config['batch']} real samples, one evaluation at "
         "t = 0, no flow integrated; "
-        f"PSNR of a whole batch with peak {config['peak']:g}; {spread}",
+        f"PSNR of a whole batch with peak {config['peak']:g}; {spread}; JSON has every batch",
         f"the protocol '{config['protocol']}' quantizes "
         + (
             "every floating point tensor and leaves those that the scripts leave"
@@ -86,11 +85,12 @@ def _of_outputs(report: FlowReport) -> list[str]:
 
 
 def _of_samples(report: FlowReport) -> list[str]:
-    config = report.config
+    config, kind = report.config, INTERVAL_KINDS["mean"]
     notes = [
         f"{counted(config['seeds'], 'seed')} of {config['samples']} samples, {config['sampler']} with "
         f"{config['steps']} steps; ± is half the 95 % interval of the mean over all samples (from "
-        f"{FEWEST_SCORES} samples on; SSIM: up to {SSIM_BITS} bits); JSON has it over seeds as well",
+        f"{kind.fewest} samples on; SSIM: up to {kind.most_bits['ssim']} bits); JSON has it over seeds as "
+        "well",
         "|e| is the Euclidean error of a sample, rms over samples",
     ]
     if config["ladder_samples"]:
@@ -112,7 +112,8 @@ def _of_samples(report: FlowReport) -> list[str]:
         )
     if report.full.latent is not None:
         notes.append(
-            f"latent: {report.full.latent.dimensions} answers of the middle layer at the step nearest t = 1/2"
+            f"latent: {report.full.latent.dimensions} answers of the middle layer at the step nearest "
+            "t = 1/2; the ratio is a mean over draws of the noise, without an interval; JSON has every draw"
         )
     return notes
 

@@ -3,16 +3,20 @@
 import csv
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from fmq_theory.claims.claim import Inputs, Verdict
 from fmq_theory.claims.judge import examine
 from fmq_theory.claims.register import REGISTER
 from fmq_theory.flow.cell import Cell
+from fmq_theory.flow.flow_report import FlowReport
+from fmq_theory.flow.flow_rows import flow_rows
 from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.flow import figures as flow_figures
 from fmq_theory.report.flow.fidelity_figures import latent_figure, samples_figure, similarity_figure
@@ -131,10 +135,30 @@ def test_similarity_figure_shows_measured_points_over_both_kinds_of_bits() -> No
     assert len(figure.axes) == 4
     left, right = figure.axes[:2]
     for axes, expected in ((left, [2, 3, 4, 8]), (right, [2.25, 3.25, 4.25, 8.25])):
-        uniform = next(c for c in axes.containers if c.get_label() == style_of("uniform").label)
-        assert np.asarray(uniform[0].get_xdata()) == pytest.approx(expected)  # type: ignore[index, union-attr]
-        assert np.asarray(uniform[0].get_ydata()) == pytest.approx([15.0, 21.0, 27.0, 51.0])  # type: ignore[index, union-attr]
+        uniform = next(line for line in axes.get_lines() if line.get_label() == style_of("uniform").label)
+        assert np.asarray(uniform.get_xdata()) == pytest.approx(expected)
+        assert np.asarray(uniform.get_ydata()) == pytest.approx([15.0, 21.0, 27.0, 51.0])
+        assert len(axes.containers) == len(SCHEMES)  # bars: 192 scores have an interval
+    assert "Bars: 95 %" in figure.get_suptitle()
     assert {text.get_text() for text in right.texts} == {style_of(scheme).label for scheme in SCHEMES}
+
+
+@pytest.mark.parametrize(
+    ("draw", "key"), [(similarity_figure, "psnr_db"), (latent_figure, "latent_std_ratio")]
+)
+def test_what_has_no_interval_has_its_batches_one_by_one(
+    draw: Callable[[FlowReport], Figure | None], key: str
+) -> None:
+    """Of outputs and of the latent there are no bars; a dash for each batch stands beside the mean."""
+    report = made_report(measure="velocity")
+    figure = draw(report)
+    assert figure is not None
+    assert not any(axes.containers for axes in figure.axes)
+    dashes = next(line for line in figure.axes[0].get_lines() if line.get_marker() == "_")
+    rows = [row for row in flow_rows(report) if row.scheme == SCHEMES[0]]
+    assert np.asarray(dashes.get_ydata()) == pytest.approx([x for row in rows for x in row.by_batch[key]])
+    assert np.asarray(dashes.get_xdata()).size == 2 * len(BITS)
+    assert "Dashes: batches one by one" in figure.get_suptitle()
 
 
 def test_similarity_figure_of_vectors_has_one_row() -> None:
