@@ -71,7 +71,6 @@ _COMMANDS: dict[str, tuple[str, ...]] = {
     "audit --json": ("audit", "IN", "--schemes", "uniform", "--bits", "2", "--json", "OUT"),
     "audit --csv": ("audit", "IN", "--schemes", "uniform", "--bits", "2", "--csv", "OUT"),
     "audit --html": ("audit", "IN", "--schemes", "uniform", "--bits", "2", "--html", "OUT"),
-    "audit --resume": ("audit", "IN", "--schemes", "uniform", "--bits", "2", "--resume", "OUT"),
     "quantize": ("quantize", "IN", "--scheme", "uniform", "--bits", "2", "-o", "OUT"),
     "quantize --json": (
         "quantize", "IN", "--scheme", "uniform", "--bits", "2", "-o", "ELSEWHERE", "--json", "OUT",
@@ -139,7 +138,7 @@ def _written(folder: Path, packed: Path, command: str, name: str, work: str, for
     before = _state(folder)
     places = {"IN": folder / _INPUT, "OUT": out, "ELSEWHERE": folder / _ELSEWHERE}
     words = [str(places.get(word, word)) for word in _COMMANDS[command]]
-    if force and "--resume" not in words:
+    if force:
         words.append("--force")
     result = CliRunner().invoke(main, words)
     after = _state(folder)
@@ -153,7 +152,7 @@ def _written(folder: Path, packed: Path, command: str, name: str, work: str, for
     if changed := sorted(set(lost) - asked_for):
         raise WrongAnswerError(f"{changed} is no longer what it was")
     new = after.keys() - before.keys() - ({_ELSEWHERE} if name == "/dev/full" else set())
-    if result.exit_code == 2 and new and command != "audit --resume":
+    if result.exit_code == 2 and new:
         raise WrongAnswerError(f"a refusal leaves {sorted(new)}")
     for device in ("/dev/null", "/dev/full"):
         if not stat.S_ISCHR(Path(device).stat().st_mode):

@@ -32,8 +32,9 @@ EXIT_CODES = (
     "input, or a place, memory or a right that is missing; 70 a fault of fmq_theory itself; 130 stopped by "
     "Ctrl-C (128 + n: by signal n). A reader that leaves early, as head does, changes none of them."
 )
-# What the linker says of a library where there is no memory for it, or where its disk is mounted noexec.
-_NOT_MAPPED = re.compile(r"([\w.+-]+): failed to map segment")
+# What the linker, and llvmlite after it, say of a library where there is no memory for it, or where its disk
+# is mounted noexec.
+_NOT_LOADED = re.compile(r"([\w.+-]+): failed to map segment|find/load shared object file '([\w.+-]+)'")
 
 
 class _Guarded(click.Command):
@@ -193,10 +194,10 @@ def _of_the_system(error: Exception) -> str | None:
     text = str(error)
     if is_lack_of_memory(error):
         return "memory: there is not enough of it for this; close other programs, or ask for less at a time"
-    if isinstance(error, ImportError) and (library := _NOT_MAPPED.search(text)) is not None:
+    if isinstance(error, (ImportError, OSError)) and (found := _NOT_LOADED.search(text)) is not None:
         return (
-            f"library {library[1]}: it cannot be loaded; close other programs, for there may not be enough "
-            "memory for it, or see that its file system allows programs"
+            f"library {found[1] or found[2]}: it cannot be loaded; close other programs, for there may not "
+            "be enough memory for it, or see that it is installed and its file system allows programs"
         )
     if not isinstance(error, OSError) or error.errno is None:
         return None

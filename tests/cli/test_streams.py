@@ -35,6 +35,8 @@ def main(lines, how):
         raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes")
     if how == "library":
         raise ImportError("numpy:\\n libopenblas-a.so: failed to map segment from shared object")
+    if how == "llvmlite":
+        raise OSError("Could not find/load shared object file 'libllvmlite.so' from resource location")
     if how == "other library":
         raise ImportError("libopenblas-a.so: undefined symbol: free")
     if how == "system":
@@ -147,6 +149,7 @@ def test_closed_descriptors(tmp_path: Path) -> None:
         ("memory", 2, b"Error: memory: there is not enough"),
         ("torch", 2, b"Error: memory: there is not enough"),
         ("library", 2, b"Error: library libopenblas-a.so: it cannot be loaded; close other programs"),
+        ("llvmlite", 2, b"Error: library libllvmlite.so: it cannot be loaded; close other programs"),
         ("'other library'", 70, b"Error: this is a fault of fmq_theory"),
         ("system", 2, b"Error: /root/x\\ny: Permission denied"),
         ("ours", 2, b"Error: output a.json: it exists already"),
