@@ -9,6 +9,7 @@ from torch import Tensor
 from fmq_theory.brief import brief_repr
 from fmq_theory.errors import FlowError
 from fmq_theory.flow.field import VelocityField
+from fmq_theory.flow.linear_algebra import root_mean_square
 from fmq_theory.flow.samplers import Sampler, Trajectory, get_sampler, sample
 
 __all__ = ["Convergence", "check_convergence", "local_errors"]
@@ -114,13 +115,11 @@ def check_convergence(
     """
     method = get_sampler(sampler)
     fine = sample(field, noise, 2 * steps, method).end.double()
-    scale = _rms(fine)
+    scale = root_mean_square(fine)
     try:
         coarse = sample(field, noise, steps, method).end.double()
     except FlowError:  # the fine run did not raise, so the steps are to blame
         return Convergence(method.name, steps, math.inf, scale, tolerance)
-    return Convergence(method.name, steps, _rms(coarse - fine) / (1.0 - 2.0**-method.order), scale, tolerance)
-
-
-def _rms(values: Tensor) -> float:
-    return float(values.square().mean().sqrt())
+    return Convergence(
+        method.name, steps, root_mean_square(coarse - fine) / (1.0 - 2.0**-method.order), scale, tolerance
+    )

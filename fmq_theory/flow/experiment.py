@@ -15,6 +15,7 @@ from fmq_theory.flow.fidelity.frechet import FeatureSet, frechet_distance
 from fmq_theory.flow.fidelity.similarity import check_torchmetrics, ssim_window
 from fmq_theory.flow.flow_report import FlowReport, FullPrecision, Progress, cell_words
 from fmq_theory.flow.layers import LayerShare, layer_shares
+from fmq_theory.flow.linear_algebra import root_mean_square
 from fmq_theory.flow.measure_cell import Reference, latent_values, measure_cell
 from fmq_theory.flow.model import FlowModel
 from fmq_theory.flow.quantized_field import quantize_field
@@ -134,7 +135,7 @@ def _full_precision(reference: Reference, settings: FlowSettings) -> FullPrecisi
         to_data = frechet_distance(FeatureSet.of(reference.features), reference.data)
     is_image = len(reference.model.sample_shape) == 3
     return FullPrecision(
-        sample_rms=float(end.double().square().mean().sqrt()),
+        sample_rms=root_mean_square(end.double()),
         convergence=check_convergence(
             shared.field.select(index), shared.noise[: len(index)], settings.steps, settings.sampler
         ),

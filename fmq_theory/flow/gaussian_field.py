@@ -11,7 +11,7 @@ from fmq_theory.errors import SourceError
 from fmq_theory.flow.jacobian_ball import JacobianBall
 from fmq_theory.flow.linear_algebra import eigensystem, eigenvalues, solve, symmetric, transposed
 from fmq_theory.flow.mixture_bounds import theta_lipschitz
-from fmq_theory.flow.mixture_field import SMALLEST_FLOOR, MixtureField, checked_parameters, factor_of
+from fmq_theory.flow.mixture_field import MixtureField, checked_parameters, factor_of, require_floor
 
 __all__ = ["GaussianField"]
 
@@ -60,12 +60,7 @@ class GaussianField:
                 f"mean {tuple(self.mean.shape)} and factor {tuple(self.factor.shape)} do not fit",
                 "pass [d] and [d, d]",
             )
-        if not SMALLEST_FLOOR <= self.floor < float("inf"):
-            raise SourceError(
-                f"floor = {self.floor}",
-                "the covariance needs a positive lower bound, or the field is infinite at t = 1",
-                f"pass at least {SMALLEST_FLOOR:g}",
-            )
+        require_floor(self.floor)
 
     @classmethod
     def of(cls, mean: Tensor, covariance: Tensor, floor: float = 1e-3) -> "GaussianField":

@@ -8,6 +8,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from fmq_theory.flow.linear_algebra import root_mean_square
+
 __all__ = ["ASSUMPTIONS", "BOUNDS", "BrokenCase", "Ladder"]
 
 BOUNDS = ("g0", "g1", "g2", "g4", "secant")
@@ -127,18 +129,18 @@ class Ladder:
     @property
     def response_error(self) -> float:
         """rms ||y - e|| / rms ||e|| at t = 1: how far the response is from the error, with its sign."""
-        return _ratio(_rms(self.response_gap[-1]), _rms(self.error[-1]))
+        return _ratio(root_mean_square(self.response_gap[-1]), root_mean_square(self.error[-1]))
 
     @property
     def response_rms_ratio(self) -> float:
         """rms ||y|| / rms ||e|| at t = 1."""
-        return _ratio(_rms(self.response[-1]), _rms(self.error[-1]))
+        return _ratio(root_mean_square(self.response[-1]), root_mean_square(self.error[-1]))
 
     @property
     def gain_over_g0(self) -> float:
         """g0 over the sharpest of g1, g2 and g4 at t = 1, all as root mean squares."""
-        sharpest = min(_rms(self.bounds[rung][-1]) for rung in ("g1", "g2", "g4"))
-        return _ratio(_rms(self.bounds["g0"][-1]), sharpest)
+        sharpest = min(root_mean_square(self.bounds[rung][-1]) for rung in ("g1", "g2", "g4"))
+        return _ratio(root_mean_square(self.bounds["g0"][-1]), sharpest)
 
     def summary(self) -> dict[str, Any]:
         """What a table needs, ready for JSON: numbers at t = 1, infinities and nans as None."""
@@ -149,9 +151,9 @@ class Ladder:
             "steps": len(self.times) - 1,
             "batch": self.error.shape[1],
             "certified": self.certified,
-            "error_rms": _plain(_rms(self.error[-1])),
+            "error_rms": _plain(root_mean_square(self.error[-1])),
             "bounds": {
-                rung: _plain(_rms(self.response[-1] if rung == "g3" else self.bounds[rung][-1]))
+                rung: _plain(root_mean_square(self.response[-1] if rung == "g3" else self.bounds[rung][-1]))
                 for rung in rungs
             },
             "tightness": {rung: _plain(_median(self.tightness(rung)[-1])) for rung in rungs},
@@ -180,10 +182,6 @@ class Ladder:
             ],
             "broken_count": {rung: sum(case.rung == rung for case in broken) for rung in BOUNDS},
         }
-
-
-def _rms(values: Tensor) -> float:
-    return float(values.square().mean().sqrt())
 
 
 def _ratio(above: float, below: float) -> float:

@@ -11,6 +11,7 @@ __all__ = [
     "eigenvalues",
     "inverse",
     "lengths",
+    "root_mean_square",
     "singular_values",
     "solve",
     "spectral_norms",
@@ -71,3 +72,8 @@ def lengths(rows: Tensor, lead: int = 1) -> Tensor:
     """Euclidean norms over all but the first ``lead`` dimensions, in float64, on the CPU."""
     flat = rows.double().reshape(*rows.shape[:lead], -1)
     return (flat * flat).sum(dim=lead).sqrt().cpu()
+
+
+def root_mean_square(values: Tensor) -> float:
+    """sqrt(mean of x^2) over all numbers of a tensor, in its type."""
+    return float(values.square().mean().sqrt())

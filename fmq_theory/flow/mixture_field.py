@@ -14,7 +14,7 @@ from fmq_theory.flow.jacobian_ball import JacobianBall
 from fmq_theory.flow.linear_algebra import cholesky, eigenvalues, inverse, symmetric, transposed
 from fmq_theory.flow.mixture_parts import Components
 
-__all__ = ["MixtureField", "checked_parameters", "factor_of"]
+__all__ = ["MixtureField", "checked_parameters", "factor_of", "require_floor"]
 
 SMALLEST_FLOOR = 1e-12
 
@@ -59,12 +59,7 @@ class MixtureField:
                 f"{tuple(self.factors.shape)} do not fit",
                 "pass [K], [K, d] and [K, d, d]",
             )
-        if not SMALLEST_FLOOR <= self.floor < float("inf"):
-            raise SourceError(
-                f"floor = {self.floor}",
-                "covariances need a positive lower bound, or the field is infinite at t = 1",
-                f"pass at least {SMALLEST_FLOOR:g}",
-            )
+        require_floor(self.floor)
 
     @classmethod
     def of(cls, weights: Tensor, means: Tensor, covariances: Tensor, floor: float = 1e-3) -> "MixtureField":
@@ -171,6 +166,20 @@ def checked_parameters(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -
                 "keep the shape",
             )
     return dict(given)
+
+
+def require_floor(floor: float) -> None:
+    """Refuses a lower bound of covariances that is not positive.
+
+    Raises:
+        SourceError: with the least one.
+    """
+    if not SMALLEST_FLOOR <= floor < float("inf"):
+        raise SourceError(
+            f"floor = {floor}",
+            "covariances need a positive lower bound, or the field is infinite at t = 1",
+            f"pass at least {SMALLEST_FLOOR:g}",
+        )
 
 
 def factor_of(covariance: Tensor, floor: float) -> Tensor:
