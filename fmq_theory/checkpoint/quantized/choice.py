@@ -86,6 +86,9 @@ class Choice:
     def check(self, shape: tuple[int, ...]) -> None:
         """Whether a tensor of that shape can be quantized so.
 
+        Args:
+            shape: sizes of the tensor; axis 0 are its channels.
+
         Raises:
             WeightsError: groups do not divide its channels.
         """
@@ -112,7 +115,7 @@ class Choice:
 
         Args:
             tensor: of real numbers.
-            threads: see ``quantizers.quantize``.
+            threads: at most so many at once; None for FMQ_THREADS, or all CPUs. No result depends on it.
 
         Raises:
             FmqError: see ``quantizers.quantize`` and ``quantize_blocks``.
