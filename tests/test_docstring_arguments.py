@@ -5,12 +5,14 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import fmq_theory
 
 # Modules that stand beside the rooms.
 SINGLE_FILES = ("fmq_theory.codebook", "fmq_theory.errors", "fmq_theory.shown")
+_LIKEWISE = re.compile(r"\blikewise\b", re.IGNORECASE)
 # Words that send the reader elsewhere instead of saying what an argument is.
 _NO_WORDS = re.compile(r"likewise|ditto|(see|as in|as for|as there|like|same as|the same as) \S+\.?")
 
@@ -35,7 +37,7 @@ def _violations(thing: Callable[..., Any], docstring: str) -> Iterator[str]:
             yield f"{name} is explained elsewhere: {documented[name]!r}"
     if inspect.isfunction(thing):
         yield from (f"{name} is no parameter" for name in documented if name not in parameters)
-    if re.search(r"\blikewise\b", docstring, re.IGNORECASE):
+    if _LIKEWISE.search(docstring):
         yield "likewise: say it in words of its own"
 
 
@@ -77,6 +79,13 @@ def test_every_exported_argument_is_explained() -> None:
     assert len(seen) > 400  # an empty list would pass
     wrong = {name: found for name, thing, text in seen if (found := list(_violations(thing, text)))}
     assert wrong == {}
+
+
+def test_nothing_in_the_package_is_explained_by_likewise() -> None:
+    """Of no function, exported or not: a reader of one argument need not have read the one before."""
+    files = sorted(Path(fmq_theory.__path__[0]).rglob("*.py"))
+    assert len(files) > 300
+    assert [str(path) for path in files if _LIKEWISE.search(path.read_text("utf-8"))] == []
 
 
 def _example(first: float, *, second: float = 0.0) -> float:

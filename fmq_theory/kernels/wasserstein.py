@@ -106,9 +106,9 @@ def w2_squared_sorted(x: Points, wx: FloatArray, y: Points, wy: FloatArray, scal
 
     Args:
         x: sorted, shape ``[n]``, float32 or float64.
-        wx: positive, shape ``[n]``; shape ``[0]`` where all are 1.
+        wx: masses of ``x``, positive, shape ``[n]``; shape ``[0]`` where all are 1.
         y: sorted, shape ``[m]``.
-        wy: likewise.
+        wy: masses of ``y``, positive, shape ``[m]``; shape ``[0]`` where all are 1.
         scale: see ``w2_squared_equal_sizes``.
 
     Returns:

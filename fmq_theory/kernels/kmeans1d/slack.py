@@ -27,7 +27,7 @@ of the node, if it is not an end) is at most F.
 v - u is not known, but bounded: no cell (i, j) of P may be split at k for more than the penalty,
 c(i, j) - c(i, k) - c(k, j) = w_1 w_2 / (w_1 + w_2) (difference of means)**2 <= penalty; and by the
 quadrangle inequality this gain grows with the cell. So a cell that ends in block t begins after every
-node i with gain(i, t) > penalty, and u is at least the mean of the points from there to n_t; likewise v.
+node i with gain(i, t) > penalty, and u is at least the mean of the points from there to n_t; v is bounded so.
 By 1 also v - u = 2 (mu - u) = 2 (v - mu).
 """
 
