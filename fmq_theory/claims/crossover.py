@@ -6,7 +6,7 @@ about where the two schemes cross, and above it no scheme beats equal mass.
 
 from collections.abc import Sequence
 
-from fmq_theory.claims.words import runs_in_words
+from fmq_theory.claims.words import bits_in_words
 
 __all__ = ["crossover_in_words", "crossover_mark"]
 
@@ -57,11 +57,11 @@ def crossover_in_words(
     worse = [b for b, rho in positive if rho > 1]
     head = "" if star is None else f"crossover b* = {star:.2f} bits{interval}: "
     if worse:
-        text = f"{head}uniform beats equal mass at {runs_in_words(worse)} bits"
+        text = f"{head}uniform beats equal mass at {bits_in_words(worse)}"
     elif positive:
-        text = f"{head}uniform does not beat equal mass at {runs_in_words(b for b, _ in positive)} bits"
+        text = f"{head}uniform does not beat equal mass at {bits_in_words([b for b, _ in positive])}"
     else:
         text = "no crossover"
     if zero:
-        text += f"; at {runs_in_words(zero)} bits equal mass has a level for every weight (ratio 0)"
+        text += f"; at {bits_in_words(zero)} equal mass has a level for every weight (ratio 0)"
     return text

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from fmq_theory.claims.words import runs_in_words
+from fmq_theory.claims.words import bits_in_words
 from fmq_theory.flow.cell import BySeed, Cell
 from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.flow.flow_rows import RUNGS, FlowRow, flow_rows
@@ -103,11 +103,11 @@ def flow_verdict(report: FlowReport) -> tuple[str, ...]:
     for measure, name in MEASURES.items():
         at_bits, within = winners_at_bits(report, measure), winners_within_budget(report, measure)
         if at_bits:
-            sentences.append(f"At equal bits, by {name}: {_grouped(at_bits, 'at', 'bits')}.")
+            sentences.append(f"At equal bits, by {name}: {_grouped(at_bits, 'at')}.")
         if within:
             sentences.append(
                 f"At equal effective bits (codebooks counted), by {name}: "
-                f"{_grouped(within, 'within', 'effective bits')}."
+                f"{_grouped(within, 'within', 'effective')}."
             )
     sentences += _latent(rows) + _frechet(report, rows) + _ladder(report, rows)
     if report.full.convergence is not None:
@@ -154,7 +154,7 @@ def _winner(measure: str, place: int, cells: Sequence[Cell]) -> Winner:
     )
 
 
-def _grouped(winners: Sequence[Winner], preposition: str, unit: str) -> str:
+def _grouped(winners: Sequence[Winner], preposition: str, kind: str = "") -> str:
     """``lloyd_max wins at 2-4 bits (0.9 to 2.1 dB ahead); undecided at 5 bits (...)``."""
     groups: dict[str, list[Winner]] = {}
     for winner in winners:
@@ -162,7 +162,7 @@ def _grouped(winners: Sequence[Winner], preposition: str, unit: str) -> str:
         groups.setdefault(words, []).append(winner)
     parts: list[str] = []
     for words, group in groups.items():
-        where = f"{preposition} {runs_in_words([winner.place for winner in group])} {unit}"
+        where = f"{preposition} {bits_in_words([winner.place for winner in group], kind)}"
         parts.append(f"{words} {where}{_leads(group)}")
     return "; ".join(parts)
 
@@ -234,7 +234,7 @@ def _ladder(report: FlowReport, rows: Sequence[FlowRow]) -> list[str]:
     graded = "certified" if all((row.ladder or {})["certified"] for row in climbed) else "estimated constants"
     sentences = [f"Bound over error at t = 1, median ({graded}): {', '.join(parts)}."]
     broken = [
-        f"{rung} {row.scheme} {row.bits} bits"
+        f"{rung} {row.scheme} {bits_in_words([row.bits])}"
         for row in climbed
         for rung, count in cast("dict[str, Any]", (row.ladder or {})["broken_count"]).items()
         if count
@@ -279,7 +279,7 @@ def _response(report: FlowReport, climbed: Sequence[FlowRow]) -> list[str]:
     sizes = [float(ladder["response_rms_ratio"]) for _, ladder in near]
     gaps = [100.0 * float(ladder["response_error"]) for _, ladder in near]
     far = [
-        f"{row.scheme} {row.bits} bits {size:.2f}, whose {ladder['batch']} samples are at "
+        f"{row.scheme} {bits_in_words([row.bits])} {size:.2f}, whose {ladder['batch']} samples are at "
         f"{_decibels(report, float(ladder['error_rms'])):.0f} dB"
         for (row, ladder), size in zip(near, sizes, strict=True)
         if abs(size - 1.0) > _NEAR

@@ -6,7 +6,7 @@ from typing import Literal
 
 from fmq_theory.bounds import BAND
 from fmq_theory.claims.comparison import RatioRow
-from fmq_theory.claims.words import runs_in_words
+from fmq_theory.claims.words import bits_in_words
 
 __all__ = ["Place", "paper_verdict", "place_in_band"]
 
@@ -25,11 +25,11 @@ class _Placed:
     def words(self) -> str:
         """``below it at 2-3 bits, above it at 6 bits (4-5 bits undecided)``."""
         places = (("below it", self.below), ("inside it", self.inside), ("above it", self.above))
-        parts = [f"{place} at {_bits_in_words(bits)}" for place, bits in places if bits]
+        parts = [f"{place} at {bits_in_words(bits)}" for place, bits in places if bits]
         if not parts:
-            return f"not placed by these samples ({_bits_in_words(self.undecided)} undecided)"
+            return f"not placed by these samples ({bits_in_words(self.undecided)} undecided)"
         text = ", ".join(parts)
-        return f"{text} ({_bits_in_words(self.undecided)} undecided)" if self.undecided else text
+        return f"{text} ({bits_in_words(self.undecided)} undecided)" if self.undecided else text
 
 
 def paper_verdict(subject: str, ratios: Sequence[RatioRow], crossover: float | None) -> str:
@@ -96,9 +96,4 @@ def _against_uniform(rows: Sequence[RatioRow], crossover: float | None) -> str:
     if not worse:
         return "is not shown to be worse than uniform"
     star = "" if crossover is None else f" (b* = {crossover:.2f})"
-    return f"is worse than uniform at {_bits_in_words(worse)}{star}"
-
-
-def _bits_in_words(bits: Sequence[int]) -> str:
-    """``[2, 3, 4, 6]`` -> ``2-4, 6 bits``."""
-    return f"{runs_in_words(bits)} {'bit' if list(bits) == [1] else 'bits'}"
+    return f"is worse than uniform at {bits_in_words(worse)}{star}"

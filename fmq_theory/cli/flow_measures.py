@@ -37,7 +37,7 @@ def velocity_options(command: Command) -> Command:
         click.option(
             "--batches",
             type=click.IntRange(1, 10_000),
-            help="velocity: disjoint batches of --samples images, an interval over them; 1 is the published "
+            help="velocity: disjoint batches of --samples images, shown one by one; 1 is the published "
             "measure.  [default: as many as the images fill, at most 16]",
         ),
         click.option(

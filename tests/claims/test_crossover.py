@@ -31,5 +31,8 @@ def test_uniform_is_not_said_to_win_where_equal_mass_is_exact() -> None:
     assert "does not beat" in crossover_in_words([2, 3], [0.4, 0.6], None)
     assert "no ratio" in crossover_in_words([2, 3], [None, None], None)
     assert crossover_in_words([2, 3], [0.0, 0.0], None).startswith("no crossover; at 2-3 bits")
+    assert crossover_in_words([1, 2], [1.2, 0.0], None).startswith(
+        "uniform beats equal mass at 1 bit; at 2 bits"
+    )
     both = crossover_in_words([2, 3], [0.5, 2.0], 2.5, " (95 %: 2.4 … 2.6)")
     assert both.startswith("crossover b* = 2.50 bits (95 %: 2.4 … 2.6): ")

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from fmq_theory.checkpoint.audit.result import Audit, AuditCell
 from fmq_theory.checkpoint.audit.tails import BINS_A_SIGMA
 from fmq_theory.report.base.scheme_styles import style_of
+from fmq_theory.report.base.words import counted
 from fmq_theory.shown import shown
 
 __all__ = ["histogram_svg", "rate_distortion_svg"]
@@ -157,8 +158,8 @@ def _axis_words(below: str, left: str) -> Markup:
 
 def _tooltip(cell: AuditCell) -> str:
     return (
-        f"{style_of(cell.scheme).label}, {cell.bits} bits: {cell.effective_bits:.2f} effective bits, "
-        f"relative error {cell.relative_error or 0.0:.3%}"
+        f"{style_of(cell.scheme).label}, {counted(cell.bits, 'bit')}: {cell.effective_bits:.2f} effective "
+        f"bits, relative error {cell.relative_error or 0.0:.3%}"
     )
 
 

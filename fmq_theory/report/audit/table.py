@@ -61,7 +61,7 @@ def _whole_model(totals: AuditTotals, bits: Sequence[int]) -> Sheet:
         caption = f"* in the paper's band 0.25–0.40; {crossover_words(totals)}"
     return Sheet(
         sections,
-        [f"{b} bits" for b in bits],
+        [counted(b, "bit") for b in bits],
         label="whole model",
         title="Relative error ‖W − Q‖ / ‖W‖ (effective bits a weight)",
         caption=caption,
@@ -90,7 +90,7 @@ def _worst_layers(audit: Audit) -> Sheet:
         sections,
         ["shape", "weights", "of error", "of weights", "error", *star, "tail"],
         label="tensor",
-        title=f"Worst layers: {style_of(scheme).label} at {bits} bits",
+        title=f"Worst layers: {style_of(scheme).label} at {counted(bits, 'bit')}",
         left=frozenset({"tail"}),
     )
 

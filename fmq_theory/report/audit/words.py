@@ -29,8 +29,9 @@ def crossover_words(totals: AuditTotals) -> str:
     if cell is None:
         return f"crossover b* = {star:.2f} bits: above it uniform beats equal mass"
     return (
-        f"crossover b* = {star:.2f} bits: above it uniform beats equal mass, up to {cell.bits - 1} bits; at "
-        f"{cell.bits} bits the codebooks of equal mass hold so many of the weights one by one, at "
+        f"crossover b* = {star:.2f} bits: above it uniform beats equal mass, up to "
+        f"{counted(cell.bits - 1, 'bit')}; at {cell.bits} bits the codebooks of equal mass hold "
+        "so many of the weights one by one, at "
         f"{cell.effective_bits:.1f} effective bits, that it is better again"
     )
 
@@ -41,8 +42,12 @@ def _without_crossover(ratios: Sequence[AuditRatio]) -> str:
     exact = [ratio.bits for ratio in ratios if ratio.rho_em == 0.0]
     if not known:
         return "no b*: equal mass loses nothing at these bits" if exact else "no b*: there is no ratio"
-    bits = f"from {known[0].bits} to {known[-1].bits} bits" if len(known) > 1 else f"at {known[0].bits} bits"
-    then = f"; at {exact[0]} bits equal mass loses nothing" if exact else ""
+    bits = (
+        f"from {known[0].bits} to {known[-1].bits} bits"
+        if len(known) > 1
+        else f"at {counted(known[0].bits, 'bit')}"
+    )
+    then = f"; at {counted(exact[0], 'bit')} equal mass loses nothing" if exact else ""
     if all((ratio.rho_em or 0.0) < 1.0 for ratio in known):
         return f"no b*: equal mass has the smaller error {bits}{then}"
     if all((ratio.rho_em or 0.0) >= 1.0 for ratio in known):

@@ -20,6 +20,7 @@ from fmq_theory.report.base.direct_labels import EndLabel, label_ends
 from fmq_theory.report.base.interval_bars import interval_bars
 from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.style import PAGE_WIDTH, heading
+from fmq_theory.report.base.words import counted
 
 __all__ = ["latent_figure", "samples_figure", "similarity_figure"]
 
@@ -120,7 +121,7 @@ def samples_figure(report: FlowReport) -> Figure | None:
             color="black" if not scheme else style_of(scheme).colour,
         )  # fmt: skip
     for b, axes in zip(bits, panels[0], strict=True):
-        axes.set_title(f"{b} bits", fontsize=9)
+        axes.set_title(counted(b, "bit"), fontsize=9)
     heading(figure, f"Samples from the same noise: {report.title}", size=11)
     return figure
 

@@ -17,6 +17,7 @@ from fmq_theory.flow.flow_rows import FlowRow, flow_rows
 from fmq_theory.report.base.direct_labels import EndLabel, label_ends
 from fmq_theory.report.base.scheme_styles import RUNG_STYLES, style_of
 from fmq_theory.report.base.style import PAGE_WIDTH, heading
+from fmq_theory.report.base.words import counted
 
 __all__ = ["error_figure", "ladder_figure"]
 
@@ -38,7 +39,7 @@ def ladder_figure(report: FlowReport) -> Figure | None:
     panels = {row.scheme: _over_time(row) for row in rows if row.bits == bits}
     return _panels(
         panels,
-        f"Error of the samples over t, {bits} bits: {report.title}",
+        f"Error of the samples over t, {counted(bits, 'bit')}: {report.title}",
         "t (0: noise, 1: data)",
         _samples_in_words(rows[0]),
     )

@@ -6,6 +6,7 @@ from fmq_theory.claims.flow_verdict import flow_verdict
 from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.flow.flow_rows import FlowRow, flow_rows
 from fmq_theory.report.base.scheme_styles import style_of
+from fmq_theory.report.base.words import counted
 from fmq_theory.report.flow.columns import LADDER_COLUMNS, Column, fidelity_columns, in_digits
 from fmq_theory.report.flow.tables import flow_notes
 from fmq_theory.shown import one_line, shown
@@ -58,7 +59,7 @@ def _line(cells: Sequence[str]) -> str:
 def _layers(report: FlowReport) -> list[str]:
     scheme, bits = report.layers_of or ("", 0)
     lines = [
-        f"## One tensor alone quantized: {style_of(scheme).label}, {bits} bits",
+        f"## One tensor alone quantized: {style_of(scheme).label}, {counted(bits, 'bit')}",
         "",
         _line(["tensor", "‖Δθ‖", "rms ‖e‖", "first order"]),
         _line(["---", "---:", "---:", "---:"]),

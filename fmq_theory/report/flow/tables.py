@@ -51,7 +51,7 @@ def flow_notes(report: FlowReport) -> tuple[str, ...]:
             f"up to {100 * most:.0f} % of the weights lie in channels with no more weights than levels, "
             "which a fitted codebook holds without loss"
         )
-    notes += [f"{cell.scheme} {cell.bits} bits: {cell.note}" for cell in report.cells if cell.note]
+    notes += [f"{cell.scheme} {counted(cell.bits, 'bit')}: {cell.note}" for cell in report.cells if cell.note]
     return tuple(notes)
 
 
@@ -153,6 +153,6 @@ def _layers(report: FlowReport) -> Sheet:
         ],
         ("|Δθ|", "|e| rms", "first order"),
         label="tensor",
-        title=f"|e| when one tensor alone is quantized: {style_of(scheme).label}, {bits} bits",
+        title=f"|e| when one tensor alone is quantized: {style_of(scheme).label}, {counted(bits, 'bit')}",
         caption=f"and {more} more; JSON has them all" if more > 0 else "",
     )
