@@ -86,7 +86,7 @@ def test_control_a_broken_link_is_found() -> None:
 def test_readme_gives_the_two_commands() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     assert readme.count("\npip install -e . && python -m fmq_theory.bounds --tail student-t\n") == 1
-    assert readme.count("\npip install -e '.[test]' && pytest\n") == 1
+    assert readme.count("\npip install -e '.[test]' && pytest -n auto --dist worksteal\n") == 1
 
 
 def test_readme_example_runs() -> None:

@@ -50,7 +50,7 @@ def test_a_stopped_run_goes_on_and_takes_over_only_what_is_the_same(tmp_path: Pa
     assert not (tmp_path / "out").exists()
     work = WorkFolder(tmp_path / "out")
     assert len(work) == 4
-    first = quantize(state["w0"], bits=plan[0].bits).codebooks
+    first = quantize(state["w0"], bits=plan[0].choice.bits).codebooks
     parts = {file: open_container(file).bytes_of(CODEBOOK).tobytes() for file in work.path.iterdir()
              if file.suffix == ".safetensors"}  # fmt: skip
     (damaged,) = (file for file, codebook in parts.items() if codebook == first.astype("f4").tobytes())
