@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.kernels.kmeans1d.link_path import cheapest_path
-from fmq_theory.kernels.kmeans1d.nodes import last_within, root_sum
+from fmq_theory.kernels.kmeans1d.nodes import places_apart, root_sum
 from fmq_theory.kernels.kmeans1d.paths import partition_cost
 from fmq_theory.kernels.kmeans1d.penalty import Cheapest, search
 from fmq_theory.kernels.kmeans1d.problem import Partition
@@ -71,7 +71,8 @@ def _first_penalty(prefix: FloatArray, num_cells: int) -> float:
     num_nodes = max(LEAST_NODES, NODES_PER_CELL * num_cells)
     if prefix.shape[0] <= 4 * num_nodes:
         return penalty
-    nodes = _coarse_nodes(prefix, num_nodes)
+    # About so many, between which the cost is nearly the same.
+    nodes = places_apart(prefix, (root_sum(prefix, num_nodes) / num_nodes) ** 3)
     if nodes.size <= 2 * num_cells:
         return penalty
     coarse = prefix[nodes]
@@ -83,14 +84,3 @@ def _first_penalty(prefix: FloatArray, num_cells: int) -> float:
         path, _, penalty = _search(coarse, cells, penalty)
         costs.append(partition_cost(coarse, path))
     return 0.5 * (costs[0] - costs[2])
-
-
-def _coarse_nodes(prefix: FloatArray, num_nodes: int) -> IndexArray:
-    """About ``num_nodes`` places 0 < ... < m between which the cost is nearly the same; see ``nodes.py``."""
-    largest = (root_sum(prefix, num_nodes) / num_nodes) ** 3
-    nodes, stride = [0], 1
-    while nodes[-1] < prefix.shape[0] - 1:
-        stop = max(last_within(prefix, nodes[-1], stride, largest), nodes[-1] + 1)
-        stride = stop - nodes[-1]
-        nodes.append(stop)
-    return np.array(nodes, dtype=np.int64)

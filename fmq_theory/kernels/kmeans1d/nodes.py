@@ -16,6 +16,7 @@ __all__ = [
     "last_within",
     "nodes_at",
     "place_within",
+    "places_apart",
     "rank_near",
     "root_sum",
     "tie_ends",
@@ -214,6 +215,23 @@ def last_within(rows: FloatArray, start: int, stride: int, largest: float) -> in
         else:
             outside = probe
     return inside
+
+
+@kernel
+def places_apart(rows: FloatArray, largest: float) -> IndexArray:
+    """Places 0 < ... < N - 1 of running sums, as far apart as a cost of ``largest`` allows."""
+    last = rows.shape[0] - 1
+    places = np.empty(rows.shape[0], dtype=np.int64)
+    places[0] = 0
+    place = last - last  # no literal zero: numba would compile the callee once more for it
+    count, stride = place + 1, place + 1
+    while place < last:
+        stop = max(last_within(rows, place, stride, largest), place + 1)
+        stride = stop - place
+        place = stop
+        places[count] = place
+        count += 1
+    return places[:count].copy()
 
 
 @kernel

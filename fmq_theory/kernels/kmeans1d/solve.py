@@ -58,7 +58,8 @@ def optimum(row: Row, num_cells: int, gap: float) -> Partition:
         num_cells: K >= 1.
         gap: the relative distance of cost and lower bound at which to stop; 0 for the optimum.
     """
-    found = _of_ties(row, num_cells, gap) if _is_mostly_tied(row) else _of_points(row, num_cells, gap)
+    is_tied = row.mass.size == 0 and _is_mostly_tied(row.points)
+    found = _of_ties(row, num_cells, gap) if is_tied else _of_points(row, num_cells, gap)
     if not is_proven(num_cells, found.cost, found.lower_bound, float(row.blocks[-1, 3]), gap):
         # Clusters far narrower than their distance: the search that visits every point resolves them.
         places = tie_ends(row.points)
@@ -83,8 +84,7 @@ def optimum_rows(
         their lower bounds ``[R]``.
     """
     num_rows, num_points = points.shape
-    rows = [Row(points[r], _NO_MASS, blocks[r]) for r in range(num_rows)]
-    if _are_few(num_points, num_cells) and not any(map(_is_mostly_tied, rows)):
+    if _are_few(num_points, num_cells) and not any(map(_is_mostly_tied, points)):
         boundaries, cost, lower = _of_short_rows(points, blocks, num_cells)
         is_done = is_proven(num_cells, cost, lower, blocks[:, -1, 3], gap)
     else:
@@ -92,7 +92,7 @@ def optimum_rows(
         cost, lower = np.empty(num_rows), np.empty(num_rows)
         is_done = np.zeros(num_rows, dtype=np.bool_)
     for r in np.flatnonzero(~is_done):
-        found, cost[r], lower[r] = optimum(rows[r], num_cells, gap)
+        found, cost[r], lower[r] = optimum(Row(points[r], _NO_MASS, blocks[r]), num_cells, gap)
         boundaries[r] = num_points
         boundaries[r, : found.size] = found
     return boundaries, cost, lower
@@ -129,10 +129,9 @@ def _are_few(num_points: int, num_cells: int) -> bool:
     return num_points <= FEW_POINTS * (NODES + NODES_PER_CELL * num_cells)
 
 
-def _is_mostly_tied(row: Row) -> bool:
-    """Whether a row without masses is long and nearly all neighbours in it are ties, by a sample of them."""
-    points = row.points
-    if row.mass.size > 0 or points.size < LONG:
+def _is_mostly_tied(points: Points) -> bool:
+    """Whether a sorted row is long and nearly all neighbours in it are ties, by a sample of them."""
+    if points.size < LONG:
         return False
     places = np.linspace(0, points.size - 2, LOOKED_AT).astype(np.int64)
     return bool((points[places] == points[places + 1]).mean() > MOST)

@@ -130,7 +130,7 @@ def test_which_rows_are_of_ties() -> None:
     rng = np.random.default_rng(0)
 
     def is_tied(points: np.ndarray) -> bool:
-        return solve._is_mostly_tied(row_of(np.sort(points)))
+        return solve._is_mostly_tied(np.sort(points))
 
     assert is_tied(rng.integers(0, 50, LONG).astype(np.float32))
     assert is_tied(np.zeros(LONG))
