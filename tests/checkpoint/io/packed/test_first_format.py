@@ -56,6 +56,9 @@ def test_a_file_of_the_first_format_is_read_with_a_word() -> None:
         "no config",
         "zero shape",
         "-Infinity",
+        "a misspelt tied",
+        "misspelt axes",
+        "a scale unit that is no power of two",
     ],
 )
 def test_old_files_that_cannot_be(tmp_path: Path, fault: str) -> None:
@@ -77,6 +80,13 @@ def test_old_files_that_cannot_be(tmp_path: Path, fault: str) -> None:
         metadata["quantization_config"] = None
     elif fault == "zero shape":
         config["tensors"]["a.weight"]["shape"] = [0, 40]
+    elif fault == "a misspelt tied":
+        config["tiee"] = config.pop("tied")
+    elif fault == "misspelt axes":
+        tie = config["tied"]["tied.weight"]
+        tie["axer"] = tie.pop("axes")
+    elif fault == "a scale unit that is no power of two":
+        config["tensors"]["b.weight"]["scale_unit"] = 0.0078124
     else:
         config["tensors"]["a.weight"]["mse"] = float("-inf")
     changed = with_metadata(path, **metadata)
