@@ -232,6 +232,7 @@ def test_every_way_to_write_a_level_is_the_same_level() -> None:
         ('{"lower": "one", "upper": "two"}', "decimal strings"),
         ('"1/0"', "not a number"),
         ('"1/x"', "not a number"),
+        ('"1_0"', "not a number"),
     ],
 )
 def test_bad_levels_are_named(level: str, message: str) -> None:
@@ -254,6 +255,7 @@ def test_bad_levels_are_named(level: str, message: str) -> None:
         ('"nf4"', "neither a list"),
         ('{"values": [1, 2]}', "levels"),
         ('{"levels": 3}', "not a list"),
+        ('{"levels": [0, 1], "levels": [0, 2]}', "stands twice"),
         ("[]", "at least two"),
         ("[1.0]", "at least two"),
         ("[1, 0]", "level 1 (0) is below"),
