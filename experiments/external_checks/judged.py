@@ -56,7 +56,7 @@ class Verdict:
     certified: bool
 
 
-def told(path: Path) -> dict[str, Any]:
+def read_reference(path: Path) -> dict[str, Any]:
     """A reference file: its name, its source, its numbers."""
     return json.loads(path.read_text("utf-8"))
 
@@ -117,11 +117,11 @@ def printed(num_levels: int, text: str) -> Printed:
 
 def max_1960() -> list[Printed]:
     """Max's table I, the entries of the reference file."""
-    table = told(REFERENCE / "max1960.json")
+    table = read_reference(REFERENCE / "max1960.json")
     return [printed(n, text) for n, text in zip(table["levels"], table["mean_squared_error"], strict=True)]
 
 
 def turboquant() -> list[Printed]:
     """TurboQuant's four numbers against the optimum of N(0, 1)."""
-    table = told(REFERENCE / "turboquant.json")
+    table = read_reference(REFERENCE / "turboquant.json")
     return [printed(2**b, text) for b, text in zip(table["bits"], table["mean_squared_error"], strict=True)]

@@ -16,7 +16,7 @@ from experiments.external_checks.judged import (
     at_best_scale,
     least,
     max_1960,
-    told,
+    read_reference,
     turboquant,
 )
 from experiments.external_checks.plane import planar_distortion
@@ -67,7 +67,7 @@ def _formats() -> str:
         for law in laws:
             found = at_best_scale(path, law)
             cells += [_digits(found.scale, 6), _digits(found.distortion, 6), _percent(found.excess)]
-        lines.append(f"| {told(path)['name']} | {len(table.levels)} | " + " | ".join(cells) + " |")
+        lines.append(f"| {read_reference(path)['name']} | {len(table.levels)} | " + " | ".join(cells) + " |")
     count = sum(found.certified for found in verdicts)
     lines += ["", f"{count} of {len(verdicts)} entries are certified, scale, error and optimum alike."]
     return "\n".join(lines)
@@ -116,7 +116,7 @@ def _grids() -> str:
 
 
 def _planar() -> str:
-    data = told(REFERENCE / "higgs_2d_16.json")
+    data = read_reference(REFERENCE / "higgs_2d_16.json")
     points = np.array(data["points"], dtype=np.float64)
     value = planar_distortion(points, 7201)
     scalar = float(least("N(0, 1)", 4).value)
@@ -193,7 +193,8 @@ def _sources() -> str:
         *GRIDS,
         *(REFERENCE / f"{name}.json" for name in ("higgs_2d_16", "max1960", "turboquant")),
     ]
-    lines = [f"* {told(path).get('name', 'Max 1960')}: {told(path)['source']}." for path in files]
+    found = [read_reference(path) for path in files]
+    lines = [f"* {table.get('name', 'Max 1960')}: {table['source']}." for table in found]
     return "\n".join(["## Sources", "", *lines])
 
 

@@ -67,7 +67,7 @@ def test_the_error_in_the_plane_of_a_product_grid_is_that_of_the_line() -> None:
 
 
 def test_the_error_of_the_plane_grid_by_sampling() -> None:
-    points = np.array(judged.told(REFERENCE / "higgs_2d_16.json")["points"])
+    points = np.array(judged.read_reference(REFERENCE / "higgs_2d_16.json")["points"])
     drawn = np.random.default_rng(12).standard_normal((200_000, 2))
     squares = np.min(np.sum((drawn[:, None] - points) ** 2, axis=2), axis=1) / 2
     value = planar_distortion(points, 901)
@@ -79,7 +79,7 @@ def test_the_error_of_the_plane_grid_by_sampling() -> None:
 
 def test_every_table_says_where_it_was_read() -> None:
     for path in REFERENCE.glob("*.json"):
-        found = judged.told(path)
+        found = judged.read_reference(path)
         assert len(found["source"]) > 30, path.name
 
 

@@ -134,17 +134,17 @@ def _heat(ratio: AuditRatio, tensor: TensorAudit) -> dict[str, str]:
     """Words and background of a ratio: the further from 1, the stronger."""
     rho = ratio.rho_em
     if rho is None:
-        return {"words": ABSENT, "colour": "", "told": "no ratio", "kind": "none"}
+        return {"words": ABSENT, "colour": "", "title": "no ratio", "kind": "none"}
     if tensor.weights_per_codebook <= 2**ratio.bits:
-        return {"words": "exact", "colour": "", "told": "a level for every weight", "kind": "exact"}
+        return {"words": "exact", "colour": "", "title": "a level for every weight", "kind": "exact"}
     strength = 1.0 if rho == 0.0 else min(1.0, abs(math.log2(rho)) / _FULL_COLOUR)
     end = _COOL if rho <= 1.0 else _WARM
     colour = "#" + "".join(f"{round(255 + strength * (channel - 255)):02x}" for channel in end)
-    kind, told = ("below", "equal mass better") if rho < 1.0 else ("above", "uniform better")
+    kind, title = ("below", "equal mass better") if rho < 1.0 else ("above", "uniform better")
     return {
         "words": f"{rho:.2f}" if rho < 100 else f"{rho:.0f}",
         "colour": colour,
-        "told": told,
+        "title": title,
         "kind": kind,
     }
 

@@ -36,9 +36,9 @@ def weights_progress(title: str) -> Generator[Callable[[int, int, str], None]]:
 
     What was done before the first call counts for the bar, not for the rate.
     """
-    with stages(title, "reading the names of tensors", _Rate(), period=_WINDOW) as told:
+    with stages(title, "reading the names of tensors", _Rate(), period=_WINDOW) as shown_stages:
 
         def advance(done: int, total: int, what: str) -> None:
-            told.advance(done, what or "reading", total)
+            shown_stages.advance(done, what or "reading", total)
 
         yield advance

@@ -45,19 +45,19 @@ def _whole_model(totals: AuditTotals, bits: Sequence[int]) -> Sheet:
     sections: list[Section] = []
     for scheme in dict.fromkeys(cell.scheme for cell in totals.cells):
         cells = [totals.cell(scheme, b) for b in bits]
-        told = [
+        line = [
             ABSENT if cell is None else f"{percent(cell.relative_error)} ({cell.effective_bits:.1f})"
             for cell in cells
         ]
-        sections.append(Section(style_of(scheme).label, [Line(told)]))
+        sections.append(Section(style_of(scheme).label, [Line(line)]))
     ratios = {ratio.bits: ratio for ratio in totals.ratios}
     caption = ""
     if any(ratio.rho_w2 is not None for ratio in totals.ratios):
-        told = [_ratio(ratios[b].rho_w2, inside=ratios[b].rho_w2_in_band) for b in bits]
-        sections.append(Section("ρ_W2: Lloyd–Max / uniform", [Line(told)]))
+        line = [_ratio(ratios[b].rho_w2, inside=ratios[b].rho_w2_in_band) for b in bits]
+        sections.append(Section("ρ_W2: Lloyd–Max / uniform", [Line(line)]))
     if any(ratio.rho_em is not None for ratio in totals.ratios):
-        told = [_ratio(ratios[b].rho_em, inside=ratios[b].rho_em_in_band) for b in bits]
-        sections.append(Section("ρ_EM: equal mass / uniform", [Line(told)]))
+        line = [_ratio(ratios[b].rho_em, inside=ratios[b].rho_em_in_band) for b in bits]
+        sections.append(Section("ρ_EM: equal mass / uniform", [Line(line)]))
         caption = f"* in the paper's band 0.25–0.40; {crossover_words(totals)}"
     return Sheet(
         sections,

@@ -78,7 +78,7 @@ def stages(title: str, begin: str, *columns: ProgressColumn, period: float = 30.
 
     Args:
         title: of the whole run.
-        begin: what is done before anything is told.
+        begin: what is done before a first stage is named.
         columns: beside the bar.
         period: seconds over which the rate is taken.
     """
@@ -98,10 +98,10 @@ def stages(title: str, begin: str, *columns: ProgressColumn, period: float = 30.
     if bars.disable:
         yield Stages(bars, bars.add_task(escape(shown(title, 60)), total=None), title, 1.0)
         return
-    told = Stages(bars, bars.add_task("", total=None), title, 1.0)
-    told.advance(0.0, begin)  # the first picture has its words
-    with bars, watched_compilation(told.compiling):
-        yield told
+    shown_stages = Stages(bars, bars.add_task("", total=None), title, 1.0)
+    shown_stages.advance(0.0, begin)  # the first picture has its words
+    with bars, watched_compilation(shown_stages.compiling):
+        yield shown_stages
 
 
 @contextmanager
@@ -112,5 +112,5 @@ def progress_bar(title: str, begin: str = "starting") -> Generator[Callable[[flo
         title: of the whole run.
         begin: what is done before the function is called.
     """
-    with stages(title, begin) as told:
-        yield told.advance
+    with stages(title, begin) as shown_stages:
+        yield shown_stages.advance

@@ -80,8 +80,8 @@ def terminal(*, pipe_width: int = _PIPE_WIDTH) -> Console:
     ``pipe_width``, unless the variable COLUMNS says otherwise.
     """
     console = Console(highlight=False)
-    told = os.environ.get("COLUMNS", "")
-    if console.is_terminal or (told.isascii() and told.isdigit() and int(told) > 0):
+    width = os.environ.get("COLUMNS", "")
+    if console.is_terminal or (width.isascii() and width.isdigit() and int(width) > 0):
         return console if console.width >= _NARROWEST else Console(highlight=False, width=_NARROWEST)
     return Console(highlight=False, width=pipe_width)
 
@@ -109,10 +109,10 @@ def print_prose(
     start = Text("") if before is None else before
     whole = one_line(f"{head} {text}" if head else text, _MOST_OF_PROSE)
     for line in _wrapped(whole, max(console.width - indent, _NARROWEST)):
-        told = start.append(" " * (indent - start.cell_len)).append(line, style=style or None)
+        whole = start.append(" " * (indent - start.cell_len)).append(line, style=style or None)
         if bold:
-            told.stylize("bold", indent, indent + bold)
-        _put(console, told)
+            whole.stylize("bold", indent, indent + bold)
+        _put(console, whole)
         bold, start = 0, Text("")
 
 

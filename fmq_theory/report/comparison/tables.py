@@ -173,15 +173,15 @@ def _ratios(comparison: Comparison) -> Sheet:
     for name, heading in (("rho_w2", "ρ_W2\nLloyd–Max"), ("rho_em", "ρ_EM\nequal mass")):
         # Data are the whole population: an interval of no width says nothing.
         columns += [heading, "median's\n95 %", "in band"] if of_samples else [heading, "in band"]
-        for row, told in zip(rows, cells, strict=True):
+        for row, line in zip(rows, cells, strict=True):
             value: float | None = getattr(row, name)
             low, high = getattr(row, f"{name}_lo"), getattr(row, f"{name}_hi")
             interval = [_interval(low, high)] if of_samples else []
-            told += [_ratio(value), *interval, _in_band(value, low, high)]
+            line += [_ratio(value), *interval, _in_band(value, low, high)]
     bits, em = [row.bits for row in rows], [row.rho_em for row in rows]
     caption = crossover_in_words(bits, em, comparison.crossover_bits, _ends(comparison))
     return Sheet(
-        [Section("", [Line(told, str(row.bits)) for row, told in zip(rows, cells, strict=True)])],
+        [Section("", [Line(line, str(row.bits)) for row, line in zip(rows, cells, strict=True)])],
         columns,
         key="bits",
         title="Ratio to min–max uniform (the paper's band is 0.25–0.40)",
