@@ -21,6 +21,7 @@ from experiments.training.images import DATA_SETS, LabelledImages, load
 from experiments.training.judge import draw_samples, held_out_error, write_grid
 from experiments.training.networks import NETWORKS, make_network
 from experiments.training.trainer import Config, Trainer
+from fmq_theory.cli.errors import in_options
 from fmq_theory.errors import FmqError
 from fmq_theory.report.base.files import check_writable, write_atomically, write_text_atomically
 
@@ -147,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         train(trainer, state, save_every=save_every)
         facts = finish(trainer, data, out)
     except FmqError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {in_options(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
