@@ -80,7 +80,8 @@ def _latent_ratio(run: SampledRun, row: SampledRow) -> Estimate | None:
     if ratios := row.by_batch.get("latent_std_ratio"):
         return median_estimate(ratios)
     if (ratio := row.values.get("latent_std_ratio")) is not None:
-        return ratio if ratio.confidence == 1.0 else replace(ratio, low=None, high=None, of="median")
+        # A file without the draws one by one counts as one draw beside a file that has them.
+        return ratio if ratio.confidence == 1.0 else replace(ratio, low=None, high=None, of="median", count=1)
     own = row.values.get("latent_std")
     return exact_estimate(own.value / run.latent_std) if own is not None and run.latent_std else None
 
