@@ -207,3 +207,15 @@ def test_bad_files_are_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(WeightsError, match=r"bad\.json"):
         examine(REGISTER["P7"], Inputs(fidelity=(path,)))
+
+
+def test_a_file_with_the_draws_one_by_one_is_taken_before_one_without(tmp_path: Path) -> None:
+    """However many samples the other has: without its draws it cannot decide P8."""
+    without = {"intervals": {"latent_std_ratio": {"samples": None, "seeds": None}}, "by_batch": {}}
+    files = (
+        _file(tmp_path, _all_rows(**without), "whole", subject="net"),
+        _file(tmp_path, _all_rows(), "draws", subject="net"),
+    )
+    both = Inputs(fidelity=tuple(path for given in files for path in given.fidelity))
+    assert _judged("P8", files[0]).verdict is Verdict.INCONCLUSIVE
+    assert _judged("P8", both).verdict is _judged("P8", files[1]).verdict is Verdict.SUPPORTED
