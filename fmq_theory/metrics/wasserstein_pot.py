@@ -107,7 +107,7 @@ def _by_pot(pair: SortedPair, method: PotMethod) -> float:
         )
     ot = _pot()
     # Writable float64 copies: its C code asks for them, and in float32 POT sums in float32.
-    x, y = (np.ldexp(np.float64(sample.points), -pair.exponent) for sample in (pair.x, pair.y))
+    x, y = (np.ldexp(np.array(sample.points, np.float64), -pair.exponent) for sample in (pair.x, pair.y))
     p, q = pair.x.masses, pair.y.masses
     if method == "emd_1d_sorted":
         # Unnormalised: counts are whole numbers, which its running differences then keep exact.
