@@ -10,8 +10,8 @@ pytest.importorskip("docutils")
 pytest.importorskip("myst_parser")
 sys.path.append(str(Path(__file__).parents[1] / "docs" / "extensions"))
 
-from fmq_theory.claims.register import REGISTER
-from fmq_theory.claims.titles import TITLES
+from fmq_theory.claims.register.register import REGISTER
+from fmq_theory.claims.register.titles import TITLES
 
 pieces = importlib.import_module("plain_formulas").pieces
 slug = importlib.import_module("verdicts").slug

@@ -14,7 +14,7 @@ from experiments.documents.numbers import DocumentError, number
 from experiments.documents.places import RESULTS
 from experiments.documents.tables import TABLES
 from experiments.documents.verdicts import verdict
-from fmq_theory.claims.claim import Verdict
+from fmq_theory.claims.engine.claim import Verdict
 
 __all__ = ["CITED", "PASSAGE", "filled", "names_in"]
 

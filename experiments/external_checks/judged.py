@@ -13,8 +13,8 @@ from typing import Any
 from experiments.documents.places import ROOT
 from fmq_theory.certify import Enclosure, best_multiple
 from fmq_theory.certify.scaled import ScaledLaw
-from fmq_theory.claims.oracle import Optimum, optimum_of, scaled_law
-from fmq_theory.claims.table_file import Table, read_table
+from fmq_theory.claims.oracle.design import Optimum, optimum_of, scaled_law
+from fmq_theory.claims.oracle.table_file import Table, read_table
 
 REFERENCE = ROOT / "tests" / "reference"
 DATA = ROOT / "fmq_theory" / "data"

@@ -21,7 +21,7 @@ from experiments.external_checks.judged import (
 )
 from experiments.external_checks.plane import planar_distortion
 from fmq_theory.certify import Enclosure, optimal_equal_steps
-from fmq_theory.claims.table_file import read_table
+from fmq_theory.claims.oracle.table_file import read_table
 
 __all__ = ["page"]
 

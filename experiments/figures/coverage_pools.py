@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.figures.equal_mass_rates import fitted_order
-from fmq_theory.claims.comparison import crossing_of_layer
+from fmq_theory.claims.comparison.rows import crossing_of_layer
 from fmq_theory.metrics import distortion
 from fmq_theory.quantizers import get_scheme
 from fmq_theory.sources import Empirical, Source

@@ -21,8 +21,8 @@ from experiments.framework.laws import LAWS, law, law_label
 from experiments.framework.panels import grid, label_curves
 from experiments.framework.table import Row, Table
 from fmq_theory.claims import Comparison, compare_law
-from fmq_theory.claims.comparison import RatioRow, crossing
-from fmq_theory.claims.comparison import Row as SchemeRow
+from fmq_theory.claims.comparison.rows import RatioRow, crossing
+from fmq_theory.claims.comparison.rows import Row as SchemeRow
 from fmq_theory.report.base.interval_bars import interval_bars
 from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.comparison.figure import comparison_figure

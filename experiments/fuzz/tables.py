@@ -13,7 +13,7 @@ import numpy as np
 from experiments.fuzz.documents import edits
 from experiments.fuzz.trial import Campaign, Trial, WrongAnswerError
 from fmq_theory.checkpoint.plan.sensitivities import read_sensitivities
-from fmq_theory.claims.table_file import read_table
+from fmq_theory.claims.oracle.table_file import read_table
 
 __all__ = ["CODEBOOK_TABLES", "SENSITIVITIES"]
 

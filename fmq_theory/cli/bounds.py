@@ -204,7 +204,7 @@ def _on_checkpoint(
     schemes: tuple[str, ...],
 ) -> "Comparison":
     outputs.check(f"fmq-bounds-{path.stem}-{granularity}")
-    from fmq_theory.claims.on_checkpoint import compare_checkpoint
+    from fmq_theory.claims.comparison.on_checkpoint import compare_checkpoint
     from fmq_theory.report import progress_bar
 
     with progress_bar(f"measuring {path.name}", "reading the checkpoint") as progress:

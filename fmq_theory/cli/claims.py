@@ -13,7 +13,7 @@ from fmq_theory.cli.start import leave_torch_out_of_pot, let_idle_threads_sleep
 from fmq_theory.shown import escaped, json_text
 
 if TYPE_CHECKING:
-    from fmq_theory.claims.claim import Finding
+    from fmq_theory.claims.engine.claim import Finding
 
 __all__ = ["claims"]
 
@@ -79,8 +79,8 @@ def claims(
         leave_torch_out_of_pot()
     let_idle_threads_sleep()
     with reported_errors(), reading_checkpoint(checkpoint, *fidelity):
-        from fmq_theory.claims.claim import Inputs
-        from fmq_theory.claims.register import run_register
+        from fmq_theory.claims.engine.claim import Inputs
+        from fmq_theory.claims.register.register import run_register
         from fmq_theory.report import progress_bar
         from fmq_theory.report.claims.files import claims_as_json
         from fmq_theory.report.claims.table import print_claims

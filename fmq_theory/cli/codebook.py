@@ -102,9 +102,9 @@ def codebook(
     if tolerance is not None and not (math.isfinite(tolerance) and tolerance >= 0):
         raise click.UsageError(f"--tolerance {tolerance}: give a share of the least error, such as 0.01")
     with reported_errors(), reading_checkpoint(None, table):
-        from fmq_theory.claims.oracle import design, scaled_law
-        from fmq_theory.claims.table_check import check_table
-        from fmq_theory.claims.table_file import read_table
+        from fmq_theory.claims.oracle.design import design, scaled_law
+        from fmq_theory.claims.oracle.table_check import check_table
+        from fmq_theory.claims.oracle.table_file import read_table
         from fmq_theory.report import check_writable
         from fmq_theory.report.codebook.files import codebook_as_json, table_as_json
         from fmq_theory.report.codebook.words import codebook_text, table_text

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from fmq_theory.claims import register
-from fmq_theory.claims.claim import Claim, Inputs, Values
-from fmq_theory.claims.register import REGISTER
+from fmq_theory.claims.engine.claim import Claim, Inputs, Values
+from fmq_theory.claims.register import register
+from fmq_theory.claims.register.register import REGISTER
 from fmq_theory.cli.claims import claims
 from fmq_theory.cli.main import main
 

@@ -10,9 +10,9 @@ import pytest
 from scipy.optimize import brentq
 
 from fmq_theory.certify import Enclosure
-from fmq_theory.claims.oracle import CRITERIA as KNOWN_CRITERIA
-from fmq_theory.claims.oracle import design, scaled_law
-from fmq_theory.claims.table_file import SHIPPED, read_table
+from fmq_theory.claims.oracle.design import CRITERIA as KNOWN_CRITERIA
+from fmq_theory.claims.oracle.design import design, scaled_law
+from fmq_theory.claims.oracle.table_file import SHIPPED, read_table
 from fmq_theory.codebook import Codebook
 from fmq_theory.metrics import distortion
 from fmq_theory.quantizers import FP4, NF4

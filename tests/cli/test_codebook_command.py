@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from fmq_theory.certify import Enclosure
-from fmq_theory.claims.oracle import CRITERIA as KNOWN_CRITERIA
-from fmq_theory.claims.oracle import SHAPES
+from fmq_theory.claims.oracle.design import CRITERIA as KNOWN_CRITERIA
+from fmq_theory.claims.oracle.design import SHAPES
 from fmq_theory.cli.codebook import CRITERIA, SOURCES
 from fmq_theory.cli.main import main
 from fmq_theory.codebook import Codebook

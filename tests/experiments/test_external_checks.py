@@ -10,7 +10,7 @@ import pytest
 from experiments.external_checks import judged
 from experiments.external_checks.command import main
 from experiments.external_checks.plane import planar_distortion
-from fmq_theory.claims.table_file import read_table
+from fmq_theory.claims.oracle.table_file import read_table
 
 REFERENCE = Path(__file__).resolve().parents[1] / "reference"
 

@@ -6,8 +6,8 @@ same bytes.
 
 from collections.abc import Sequence
 
-from fmq_theory.claims.claim import Finding, Verdict
-from fmq_theory.claims.policy import POLICY
+from fmq_theory.claims.engine.claim import Finding, Verdict
+from fmq_theory.claims.engine.policy import POLICY
 from fmq_theory.report.claims.words import claim_rows, count_verdicts, headed, labelled
 
 __all__ = ["claims_markdown"]

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from fmq_theory.certify import Enclosure
-from fmq_theory.claims.claim import CaseResult, Finding, Quantity, Resolution
-from fmq_theory.claims.policy import POLICY
-from fmq_theory.claims.ranges import interval
+from fmq_theory.claims.engine.claim import CaseResult, Finding, Quantity, Resolution
+from fmq_theory.claims.engine.policy import POLICY
+from fmq_theory.claims.engine.ranges import interval
 from fmq_theory.report.base.files import write_text_atomically
 from fmq_theory.shown import json_text
 

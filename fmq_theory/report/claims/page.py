@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fmq_theory.claims.claim import Finding
+from fmq_theory.claims.engine.claim import Finding
 from fmq_theory.report.base.files import write_text_atomically
 from fmq_theory.report.base.pages import filled_page
 from fmq_theory.report.claims.words import claim_rows, count_verdicts, headed, labelled

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from fmq_theory.claims.claim import Finding
+from fmq_theory.claims.engine.claim import Finding
 from fmq_theory.report.base.tables import print_prose, terminal
 from fmq_theory.report.claims.words import CLAIM_COLOURS, claim_rows, count_verdicts
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fmq_theory.claims.claim import Finding, Kind, Verdict
-from fmq_theory.claims.judge import in_words
-from fmq_theory.claims.resolution import sentences
-from fmq_theory.claims.titles import TITLES
+from fmq_theory.claims.engine.claim import Finding, Kind, Verdict
+from fmq_theory.claims.engine.judge import in_words
+from fmq_theory.claims.engine.resolution import sentences
+from fmq_theory.claims.register.titles import TITLES
 
 __all__ = ["CLAIM_COLOURS", "ClaimRow", "claim_rows", "count_verdicts", "headed", "labelled"]
 

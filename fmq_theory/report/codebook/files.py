@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from fmq_theory.certify import Enclosure
-from fmq_theory.claims.oracle import CodebookReport
-from fmq_theory.claims.table_check import Mending, TableReport
+from fmq_theory.claims.oracle.design import CodebookReport
+from fmq_theory.claims.oracle.table_check import Mending, TableReport
 from fmq_theory.report.base.files import write_text_atomically
 from fmq_theory.report.codebook.words import judgement
 from fmq_theory.shown import json_text

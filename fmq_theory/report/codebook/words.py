@@ -5,8 +5,8 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 
 from fmq_theory.certify import Enclosure
-from fmq_theory.claims.oracle import CodebookReport
-from fmq_theory.claims.table_check import Mending, TableReport
+from fmq_theory.claims.oracle.design import CodebookReport
+from fmq_theory.claims.oracle.table_check import Mending, TableReport
 from fmq_theory.shown import one_line
 
 __all__ = ["codebook_text", "judgement", "table_text"]

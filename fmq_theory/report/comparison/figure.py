@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from fmq_theory.bounds import BAND
-from fmq_theory.claims.comparison import Comparison, RatioRow, Row
+from fmq_theory.claims.comparison.rows import Comparison, RatioRow, Row
 from fmq_theory.report.base.interval_bars import interval_bars
 from fmq_theory.report.base.names import in_figure
 from fmq_theory.report.base.scheme_styles import style_of

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from fmq_theory.claims.comparison import Comparison, Row
+from fmq_theory.claims.comparison.rows import Comparison, Row
 from fmq_theory.metrics import INTERVAL_KINDS
 from fmq_theory.report.base.environment import environment
 from fmq_theory.report.base.files import write_rows, write_text_atomically

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 
 from rich.text import Text
 
-from fmq_theory.claims.comparison import Comparison, Row
-from fmq_theory.claims.crossover import crossover_in_words, crossover_mark
-from fmq_theory.claims.verdict import place_in_band
+from fmq_theory.claims.comparison.crossover import crossover_in_words, crossover_mark
+from fmq_theory.claims.comparison.rows import Comparison, Row
+from fmq_theory.claims.comparison.verdict import place_in_band
 from fmq_theory.report.base.reasons import by_reason
 from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.tables import Line, Section, Sheet, print_prose, print_sheet, terminal

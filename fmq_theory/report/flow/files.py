@@ -7,7 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from fmq_theory.claims.flow_verdict import MEASURES, flow_verdict, winners_at_bits, winners_within_budget
+from fmq_theory.claims.comparison.flow_verdict import (
+    MEASURES,
+    flow_verdict,
+    winners_at_bits,
+    winners_within_budget,
+)
 from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.flow.flow_rows import RUNGS, FlowRow, flow_rows
 from fmq_theory.metrics import mean_estimate

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from fmq_theory.claims.flow_verdict import flow_verdict
+from fmq_theory.claims.comparison.flow_verdict import flow_verdict
 from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.flow.flow_rows import FlowRow, flow_rows
 from fmq_theory.metrics import INTERVAL_KINDS

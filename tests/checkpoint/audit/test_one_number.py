@@ -12,7 +12,7 @@ from fmq_theory.checkpoint.audit import audit
 from fmq_theory.checkpoint.plan.measured import measured_plan
 from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Recipe
-from fmq_theory.claims.on_checkpoint import compare_checkpoint
+from fmq_theory.claims.comparison.on_checkpoint import compare_checkpoint
 from fmq_theory.quantizers.layout import Layout
 
 SCHEMES = ("uniform", "uniform_clipped", "equal_mass", "pwl", "log2", "panter_dite", "lloyd_max")

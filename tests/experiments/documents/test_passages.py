@@ -15,7 +15,7 @@ from experiments.documents.tables import TABLES, ratio_table
 from experiments.documents.verdicts import verdict
 from experiments.framework.table import read_table, write_table
 from fmq_theory.bounds import BAND
-from fmq_theory.claims.claim import Verdict
+from fmq_theory.claims.engine.claim import Verdict
 
 # What may be written by hand: the paper's number and its band (asserted below), and Python's version.
 BY_HAND = {"2511.11418", "0.25", "0.40", "3.11"}

@@ -15,9 +15,9 @@ from safetensors.numpy import save_file
 
 from fmq_theory.checkpoint.audit import audit
 from fmq_theory.claims import compare_law
-from fmq_theory.claims.claim import Inputs
-from fmq_theory.claims.on_checkpoint import compare_checkpoint
-from fmq_theory.claims.register import run_register
+from fmq_theory.claims.comparison.on_checkpoint import compare_checkpoint
+from fmq_theory.claims.engine.claim import Inputs
+from fmq_theory.claims.register.register import run_register
 from fmq_theory.report.audit.table import print_audit
 from fmq_theory.report.base.tables import Line, Section, Sheet, print_prose, print_sheet, terminal
 from fmq_theory.report.claims.table import print_claims
@@ -25,7 +25,7 @@ from fmq_theory.report.comparison.tables import print_comparison
 from fmq_theory.report.flow.tables import print_flow
 from fmq_theory.report.health_table import print_health
 from fmq_theory.sources import make
-from tests.claims.made_flow_report import made_cell, made_report
+from tests.claims.comparison.made_flow_report import made_cell, made_report
 
 WIDTHS = (60, 80, 100, 120, 140, 160)
 LONG = "model.diffusion_model.input_blocks.11.1.transformer_blocks.0.attn2.to_out.0.weight"

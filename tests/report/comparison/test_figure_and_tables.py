@@ -9,8 +9,8 @@ import pytest
 from matplotlib.container import ErrorbarContainer
 
 from fmq_theory.claims import Comparison, Row, TensorRow
-from fmq_theory.claims.comparison import ratio_row
-from fmq_theory.claims.verdict import paper_verdict
+from fmq_theory.claims.comparison.rows import ratio_row
+from fmq_theory.claims.comparison.verdict import paper_verdict
 from fmq_theory.report import SCHEME_STYLES, print_comparison, style_of
 from fmq_theory.report.comparison.figure import comparison_figure, write_comparison_figure
 

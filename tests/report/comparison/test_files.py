@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fmq_theory.claims import Comparison, Row, compare_law
-from fmq_theory.claims.comparison import ratio_row
+from fmq_theory.claims.comparison.rows import ratio_row
 from fmq_theory.errors import OutputError
 from fmq_theory.report import check_writable, comparison_as_json, write_atomically, write_csv, write_json
 from fmq_theory.sources import Gaussian

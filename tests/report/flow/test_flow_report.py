@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from fmq_theory.claims.claim import Inputs, Verdict
-from fmq_theory.claims.judge import examine
-from fmq_theory.claims.register import REGISTER
+from fmq_theory.claims.engine.claim import Inputs, Verdict
+from fmq_theory.claims.engine.judge import examine
+from fmq_theory.claims.register.register import REGISTER
 from fmq_theory.flow.cell import Cell
 from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.flow.flow_rows import flow_rows
@@ -24,7 +24,7 @@ from fmq_theory.report.flow.files import flow_as_json, write_flow_csv, write_flo
 from fmq_theory.report.flow.ladder_figures import error_figure, ladder_figure
 from fmq_theory.report.flow.markdown import flow_markdown
 from fmq_theory.report.flow.tables import print_flow
-from tests.claims.made_flow_report import BITS, MANY, SCHEMES, made_cell, made_report
+from tests.claims.comparison.made_flow_report import BITS, MANY, SCHEMES, made_cell, made_report
 
 ISSUE_KEYS = {
     "scheme", "bits", "effective_bits", "mse", "weight_error_norm", "sample_error_rms", "psnr_db", "ssim",
