@@ -1,8 +1,9 @@
 """How Sphinx builds the site: ``sphinx-build -W --keep-going -b html docs docs/_build/html``."""
 
 import sys
-import tomllib
 from pathlib import Path
+
+import fmq_theory
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE / "extensions")]
@@ -10,7 +11,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE / "extensions")]
 project = "fmq_theory"
 author = "fmq_theory contributors"
 copyright = author  # noqa: A001 (Sphinx's name)
-release = version = tomllib.loads((HERE.parent / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+release = version = fmq_theory.__version__
 
 extensions = [
     "myst_parser",
