@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -73,7 +73,7 @@ def _stores(rng: np.random.Generator, folder: Path) -> Iterator[Trial]:
         yield Trial(f"first line: {what}", partial(run, made + b"\n" + rest, None))
 
 
-def _text(lines: list[object]) -> bytes:
+def _text(lines: Sequence[object]) -> bytes:
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
@@ -94,12 +94,12 @@ def _parts(rng: np.random.Generator, folder: Path) -> Iterator[Trial]:
     _write(ours, out)
     right = out.read_bytes()
     out.unlink()
-    left = [_left_by(path, out) for path in (ours, others)]
+    left, other = (_left_by(path, out) for path in (ours, others))
     run = partial(_finished, ours, out, right)
-    yield Trial("as left", partial(run, left[0], reused=len(_of_ours(left[0]))))
+    yield Trial("as left", partial(run, left, reused=len(_of_ours(left))))
     while True:
         for what, make in _CHANGES.items():
-            yield Trial(what, partial(run, make(*left, rng)))
+            yield Trial(what, partial(run, make(left, other, rng)))
 
 
 def _write(path: Path, out: Path, *, stop: bool = False) -> int:

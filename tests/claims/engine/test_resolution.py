@@ -178,13 +178,13 @@ def test_the_size_printed_is_refuted_and_the_one_before_is_not(
 ) -> None:
     near = times(2) if by_factor else plus(1)
     judged = claim({"a": point(predicted)}, {"a": point(measured)}, relation, near)
-    resolutions = [one for one in examine(judged).resolutions if one.size is not None]
-    assume(resolutions)
-    for resolution in resolutions:
-        spacing = Fraction(10) ** (math.floor(math.log10(resolution.size)) - 1)
-        before = resolution.size - (spacing / 10 if resolution.size == 10 * spacing else spacing)
-        for size, refuted in ((resolution.size, True), (before, False)):
-            wrong = resolution.mutation.change("a", point(predicted), size)
+    sizes = [(one.mutation, one.size) for one in examine(judged).resolutions if one.size is not None]
+    assume(sizes)
+    for mutation, printed in sizes:
+        spacing = Fraction(10) ** (math.floor(math.log10(printed)) - 1)
+        before = printed - (spacing / 10 if printed == 10 * spacing else spacing)
+        for size, refuted in ((printed, True), (before, False)):
+            wrong = mutation.change("a", point(predicted), size)
             assert wrong is not None
             assert (relation.holds(point(measured), wrong) is False) == refuted
 
