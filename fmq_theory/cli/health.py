@@ -236,7 +236,7 @@ def _threads() -> HealthCheck:
 def _known_numbers(progress: Callable[[float, str], None]) -> Iterator[HealthCheck]:
     names = list(SELF_TESTS)
     left = names
-    progress(0.0, "known numbers (where no kernels are kept they are compiled first: about a minute)")
+    progress(0.0, "known numbers; kernels are compiled first")
     while left:
         results, failure = _run(left)
         for name, value, seconds in results:

@@ -89,6 +89,13 @@ class FmqGroup(_Guarded, click.Group):
         options.setdefault("epilog", EXIT_CODES)
         super().__init__(*args, **options)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the commands, each with its whole first sentence: click would end it where a line ends."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [(name, command.get_short_help_str(limit=1000)) for name, command in commands if command]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
 
 def _ended(words: Sequence[str], call: Callable[[], Any]) -> int:
     """The exit code of a command, once all that is to be said of it has been said."""

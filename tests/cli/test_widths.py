@@ -1,4 +1,4 @@
-"""Commands that print no table of rich's print every label and number whole, however wide the terminal is."""
+"""What commands print without a table of rich's, help included, is whole, however wide the terminal is."""
 
 from pathlib import Path
 
@@ -49,3 +49,10 @@ def test_nothing_is_cut_at_any_width(model: str, arguments: str) -> None:
     assert not any("…" in word for found in words.values() for word in found)
     # The same words at every width: none is cut, and no number has fewer digits.
     assert all(found == words[160] for found in words.values())
+
+
+def test_help_lists_each_command_with_its_whole_first_sentence() -> None:
+    printed = " ".join(_printed(80, "--help").split())
+    for name, command in main.commands.items():
+        sentence = " ".join((command.help or "").split("\n\n")[0].split())
+        assert f"{name} {sentence}" in printed

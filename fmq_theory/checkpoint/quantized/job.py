@@ -97,8 +97,8 @@ class Job:
         total = sum(math.prod(self.entries[name].stored.shape) for name in names)
         done, parts, began = 0, dict[str, FinishedTensor](), time.monotonic()
         for name in names:
-            rate = done / max(time.monotonic() - began, 1e-3) / 1e6
-            self.progress(_QUANTIZING * done / total, f"{name} ({rate:.1f} million weights/s)")
+            rate = done / max(time.monotonic() - began, 1e-3) / 1e3
+            self.progress(_QUANTIZING * done / total, f"{name} ({rate:,.0f} thousand weights/s)")
             if (part := self._quantize(name, work)) is not None:
                 parts[name] = part
             done += math.prod(self.entries[name].stored.shape)

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from rich.progress import ProgressColumn as Column
-from rich.progress import Task
+from rich.progress import ProgressColumn, Task
+from rich.table import Column
 from rich.text import Text
 
 from fmq_theory.report.base.progress import stages
@@ -15,11 +15,11 @@ _WINDOW = 600.0  # seconds; a part of a large tensor may take half a minute
 _UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
-class _Rate(Column):
-    """Weights a second, over the last minutes."""
+class _Rate(ProgressColumn):
+    """Weights a second, over the last minutes; nothing while kernels are compiled, when none are measured."""
 
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
+        speed = None if task.fields.get("compiling") else task.finished_speed or task.speed
         return Text("" if speed is None else f"{_short(speed)} weights/s")
 
 
@@ -36,7 +36,8 @@ def weights_progress(title: str) -> Generator[Callable[[int, int, str], None]]:
 
     What was done before the first call counts for the bar, not for the rate.
     """
-    with stages(title, "reading the names of tensors", _Rate(), period=_WINDOW) as shown_stages:
+    rate = _Rate(table_column=Column(no_wrap=True))
+    with stages(title, "reading the names of tensors", rate, period=_WINDOW) as shown_stages:
 
         def advance(done: int, total: int, what: str) -> None:
             shown_stages.advance(done, what or "reading", total)

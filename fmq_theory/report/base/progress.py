@@ -3,18 +3,21 @@
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     Progress,
     ProgressColumn,
+    Task,
     TaskID,
-    TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
+from rich.text import Text
 
 from fmq_theory.shown import shown
 
@@ -23,6 +26,35 @@ __all__ = ["Stages", "progress_bar", "stages"]
 COMPILING = 20
 """Seconds that a first run takes longer, about: 15 of a processor and 21 by the clock were measured for
 ``fmq bounds`` on two cores."""
+
+_LEAST_BAR, _TIME = 8, 7  # characters; that of 0:00:00, kept free where no time is known
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """Words on one line: where it is too short they lose their middle, for names differ at both ends."""
+
+    words: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        missing = len(self.words) - options.max_width
+        if missing <= 0:
+            yield Text(self.words, no_wrap=True)
+            return
+        kept = max(options.max_width - 2, 0)  # two dots
+        head = self.words[: kept // 2]
+        yield Text(f"{head}..{self.words[len(self.words) - (kept - kept // 2) :]}", no_wrap=True)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        width = min(len(self.words), options.max_width)
+        return Measurement(min(8, width), width)
+
+
+class _Description(ProgressColumn):
+    """What is being done; the only column that gives way."""
+
+    def render(self, task: Task) -> Any:
+        return _Words(task.description)
 
 
 @dataclass(slots=True)
@@ -66,10 +98,11 @@ class Stages:
 
         once = "once" if cache_directory() else "at every run, because their cache cannot be written"
         words = f"compiling kernels, {once} (about {COMPILING} s; {count} done)"
-        self.bars.update(self.task, description=self._described(words if begins else self._words))
+        described = self._described(words if begins else self._words)
+        self.bars.update(self.task, description=described, compiling=begins)
 
     def _described(self, what: str) -> str:
-        return escape(f"{shown(self.title, 60)}: {shown(what, 100)}" if what else shown(self.title, 60))
+        return f"{shown(self.title, 60)}: {shown(what, 100)}" if what else shown(self.title, 60)
 
 
 @contextmanager
@@ -79,24 +112,27 @@ def stages(title: str, begin: str, *columns: ProgressColumn, period: float = 30.
     Args:
         title: of the whole run.
         begin: what is done before a first stage is named.
-        columns: beside the bar.
+        columns: beside the bar; none of them wraps. While kernels are compiled the task's field
+            ``compiling`` is true.
         period: seconds over which the rate is taken.
     """
     from fmq_theory.kernels.runtime.compilation import watched_compilation
 
     console = Console(stderr=True)
-    shown_columns = (
-        TextColumn("{task.description}"), BarColumn(), *columns, TimeElapsedColumn(), TimeRemainingColumn()
-    )  # fmt: skip
     bars = Progress(
-        *shown_columns,
+        _Description(table_column=Column()),
+        BarColumn(bar_width=None, table_column=Column(width=_LEAST_BAR, ratio=1, no_wrap=True)),
+        *columns,
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(table_column=Column(min_width=_TIME, no_wrap=True)),
         console=console,
+        expand=True,
         transient=True,
         disable=not console.is_terminal,
         speed_estimate_period=period,
     )
     if bars.disable:
-        yield Stages(bars, bars.add_task(escape(shown(title, 60)), total=None), title, 1.0)
+        yield Stages(bars, bars.add_task(shown(title, 60), total=None), title, 1.0)
         return
     shown_stages = Stages(bars, bars.add_task("", total=None), title, 1.0)
     shown_stages.advance(0.0, begin)  # the first picture has its words

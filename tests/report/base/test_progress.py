@@ -5,12 +5,14 @@ import io
 import numba  # pyright: ignore[reportMissingTypeStubs]
 import pytest
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, ProgressColumn, Task
+from rich.table import Column
+from rich.text import Text
 
 from fmq_theory.claims import compare_law
 from fmq_theory.kernels.runtime.compilation import watched_compilation
 from fmq_theory.report.audit.progress import weights_progress
-from fmq_theory.report.base.progress import COMPILING, Stages, progress_bar
+from fmq_theory.report.base.progress import COMPILING, Stages, progress_bar, stages
 from fmq_theory.sources import make
 
 
@@ -107,3 +109,36 @@ def test_a_terminal_sees_the_stage(
     drawn = capsys.readouterr().err
     assert "audit: reading the names of tensors" in drawn
     assert "0%" not in drawn
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100])
+@pytest.mark.parametrize("compiles", [False, True])
+def test_a_long_name_loses_its_middle_and_no_number_beside_it(
+    columns: int, compiles: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    with stages("audit", "begin", _Fixed()) as bar:
+        bar.advance(1.0, "decoders.1.res_blocks.0.time_adapter.0.weight" + "x" * 40, 2.0)
+        if compiles:
+            bar.compiling(True, 17)
+        bar.bars.refresh()
+        lines = bar.bars.console.render_lines(bar.bars.get_renderable(), pad=False)
+    (line,) = ["".join(piece.text for piece in drawn) for drawn in lines]
+    assert len(line) <= columns
+    assert "…" not in line
+    assert "12.7 k weights/s 0:00:00" in line
+    assert line.startswith("audit: c" if compiles else "audit: d")
+    assert ("17 done)" if compiles else "xxxx") in line
+    capsys.readouterr()
+
+
+class _Fixed(ProgressColumn):
+    """Columns of a rate that is known."""
+
+    def __init__(self) -> None:
+        super().__init__(table_column=Column(no_wrap=True))
+
+    def render(self, task: Task) -> Text:
+        return Text("12.7 k weights/s")
