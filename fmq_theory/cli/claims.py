@@ -164,10 +164,12 @@ def _is_stale(findings: "tuple[Finding, ...]") -> bool:
 
 
 def _failed(findings: "tuple[Finding, ...]") -> bool:
+    from fmq_theory.claims.engine.claim import Origin, Verdict
+
     passed = [finding for finding in findings if finding.control is not None and not finding.control.caught]
     refuted = [
         finding
         for finding in findings
-        if finding.claim.id.startswith("C") and finding.verdict.name == "REFUTED"
+        if finding.claim.origin is Origin.OURS and finding.verdict is Verdict.REFUTED
     ]
     return bool(passed or refuted)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from fmq_theory.claims.engine.claim import Claim, Inputs, Values
+from fmq_theory.claims.engine.claim import Claim, Inputs, Origin, Values
 from fmq_theory.claims.register import register
 from fmq_theory.claims.register.register import REGISTER
 from fmq_theory.cli.claims import claims
@@ -102,8 +102,8 @@ def test_a_refuted_claim_of_ours_fails_the_command_and_one_of_the_paper_does_not
         return {case: value * Fraction(9, 10) for case, value in REGISTER["C16"].predict(inputs).items()}  # type: ignore[union-attr,operator]
 
     wrong = replace(REGISTER["C16"], predict=lower)
-    for key, code in (("C16", 1), ("P9", 0)):
-        _replaced(monkeypatch, replace(wrong, id=key))
+    for origin, code in ((Origin.OURS, 1), (Origin.PAPER, 0)):
+        _replaced(monkeypatch, replace(wrong, origin=origin))
         result = run()
         assert "REFUTED" in result.output
         assert result.exit_code == code

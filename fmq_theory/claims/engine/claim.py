@@ -25,6 +25,7 @@ __all__ = [
     "Mutation",
     "Near",
     "NegativeControl",
+    "Origin",
     "Quantity",
     "Relation",
     "Resolution",
@@ -45,6 +46,13 @@ class Verdict(Enum):
     INCONCLUSIVE = "an input is missing, or an interval cannot tell"
     REFUTED = "fails in at least one case"
     VACUOUS = "the prediction is infinite, so there is nothing to fail"
+
+
+class Origin(Enum):
+    """Whose statement a claim is; the value is the meaning. That one of the paper is refuted is a result."""
+
+    PAPER = "the paper's, as reconstructed"
+    OURS = "ours, in place of what is not so: it must hold"
 
 
 class Kind(Enum):
@@ -147,12 +155,14 @@ class NegativeControl:
     fails_at: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """One statement of the register.
 
     Attributes:
-        id: P1...: the paper's, as reconstructed; C1...: ours.
+        id: its name in documents and options, and its reading if it has several: ``C12``, ``P4-W2``.
+        origin: whose statement it is.
+        title: what it is about, in a few words: for headings and tables of contents.
         statement: the precise statement that is tested.
         domain: where it is tested.
         predicted: the predicted quantity in words.
@@ -169,6 +179,8 @@ class Claim:
     """
 
     id: str
+    origin: Origin
+    title: str
     statement: str
     domain: str
     predicted: str

@@ -11,7 +11,7 @@ from fmq_theory.bounds import (
     sample_size_at_rho_w2,
 )
 from fmq_theory.certify import Enclosure
-from fmq_theory.claims.engine.claim import Claim, Inputs, NegativeControl, Values
+from fmq_theory.claims.engine.claim import Claim, Inputs, NegativeControl, Origin, Values
 from fmq_theory.claims.engine.mutations import plus
 from fmq_theory.claims.engine.relations import AT_MOST, EQUAL, INSIDE, band
 from fmq_theory.claims.evidence.bound_cases import (
@@ -114,101 +114,134 @@ def _half_widths(_inputs: Inputs) -> Values:
 
 CLAIMS = (
     Claim(
-        "C21",
-        "for every density with f^(-1/3) convex on one interval (every log-concave one; Student-t from nu = "
-        "2 on) and every K >= 1 the W2 optimum has D_LM <= C_PD/K^2: theorem T3b; checked on six laws of "
-        "this class",
-        f"{', '.join(CLASS)}, b = 1..8",
-        "C_PD 2^(-2b) =",
-        "D_LM =",
-        _values(_IN_CLASS, constant_over_square),
-        _values(_IN_CLASS, least_error),
-        AT_MOST,
-        None,
-        "equality for the uniform law alone; student-t(4) is not log-concave: there the optimum is enclosed "
-        "from Shannon's bound up to the distortion of a proven codebook, which is all an upper bound needs",
+        id="C21",
+        origin=Origin.OURS,
+        title="where the constant is a bound",
+        statement=(
+            "for every density with f^(-1/3) convex on one interval (every log-concave one; Student-t from "
+            "nu = 2 on) and every K >= 1 the W2 optimum has D_LM <= C_PD/K^2: theorem T3b; checked on six "
+            "laws of this class"
+        ),
+        domain=f"{', '.join(CLASS)}, b = 1..8",
+        predicted="C_PD 2^(-2b) =",
+        measured="D_LM =",
+        predict=_values(_IN_CLASS, constant_over_square),
+        measure=_values(_IN_CLASS, least_error),
+        relation=AT_MOST,
+        remark=(
+            "equality for the uniform law alone; student-t(4) is not log-concave: there the optimum is "
+            "enclosed from Shannon's bound up to the distortion of a proven codebook, which is all an upper "
+            "bound needs"
+        ),
     ),
     Claim(
-        "C22",
-        "C_PD is the limit of K^2 D_LM also where it is no bound (Bucklew and Wise, if E|X|^(2+d) is finite "
-        "for some d > 0): on a flat law with a narrow peak, outside the class of C21, C_PD < K^2 D_LM <= (1 "
-        "+ 5/K^2) C_PD",
-        f"{NARROW_PEAK}, K = 2 to 64 by powers of two",
-        "range",
-        "D_LM",
-        _values(_PEAK, _above_the_constant),
-        _values(_PEAK, least_error),
-        INSIDE,
-        NegativeControl(
+        id="C22",
+        origin=Origin.OURS,
+        title="where it is a limit and no bound",
+        statement=(
+            "C_PD is the limit of K^2 D_LM also where it is no bound (Bucklew and Wise, if E|X|^(2+d) is "
+            "finite for some d > 0): on a flat law with a narrow peak, outside the class of C21, C_PD < K^2 "
+            "D_LM <= (1 + 5/K^2) C_PD"
+        ),
+        domain=f"{NARROW_PEAK}, K = 2 to 64 by powers of two",
+        predicted="range",
+        measured="D_LM",
+        predict=_values(_PEAK, _above_the_constant),
+        measure=_values(_PEAK, least_error),
+        relation=INSIDE,
+        negative_control=NegativeControl(
             "(1 - 5/K^2) C_PD to C_PD, as if the constant were a bound",
             "one level stays at the peak, so the two sides share an odd number of levels",
             _values(_PEAK, _below_the_constant),
             "b = 4",
         ),
-        "the limit itself is the cited theorem; no number of K proves a limit. On log-concave laws C1 has "
-        "the approach from below",
+        remark=(
+            "the limit itself is the cited theorem; no number of K proves a limit. On log-concave laws C1 "
+            "has the approach from below"
+        ),
     ),
     Claim(
-        "C23",
-        "for every law with E|X|^3 finite and every K >= 1 D_LM <= 108 (E|X|^3)^(2/3) min(1/K^2, 1/(3 (K - "
-        "1)^2)): theorem T3c of Pierce's type at d = 1; checked on nine laws, two of which exceed C_PD/K^2",
-        "the seven laws, b = 1..8; three blocks, b = 1; a narrow peak, b = 1..6",
-        "bound",
-        "D_LM",
-        _values(_EVERYWHERE, pierce),
-        _values(_EVERYWHERE, least_error),
-        AT_MOST,
-        None,
-        "a theorem whose constant is generous; other moments give other constants, and "
-        "bounds.pierce_upper_bound takes the best of some",
+        id="C23",
+        origin=Origin.OURS,
+        title="a bound for every law, of Pierce's type",
+        statement=(
+            "for every law with E|X|^3 finite and every K >= 1 D_LM <= 108 (E|X|^3)^(2/3) min(1/K^2, 1/(3 (K "
+            "- 1)^2)): theorem T3c of Pierce's type at d = 1; checked on nine laws, two of which exceed "
+            "C_PD/K^2"
+        ),
+        domain="the seven laws, b = 1..8; three blocks, b = 1; a narrow peak, b = 1..6",
+        predicted="bound",
+        measured="D_LM",
+        predict=_values(_EVERYWHERE, pierce),
+        measure=_values(_EVERYWHERE, least_error),
+        relation=AT_MOST,
+        remark=(
+            "a theorem whose constant is generous; other moments give other constants, and "
+            "bounds.pierce_upper_bound takes the best of some"
+        ),
     ),
     Claim(
-        "C24",
-        "the W2 optimum's constant is below uniform's, 3 C_PD < E R^2 with R the half-range of n weights, "
-        "from this n on: 270 (Gaussian), 187 (Laplace), 438 (Student-t, nu = 4)",
-        "n weights of the law, min-max uniform; E R^2 grows with n",
-        "n =",
-        "smallest n with 3 C_PD < E R² =",
-        _predicted_sizes,
-        _measured_sizes,
-        EQUAL,
-        None,
-        "shorter channels are outside of Theorem 6's comparison. Both sides are floats, by two quadratures "
-        "that share no code",
+        id="C24",
+        origin=Origin.OURS,
+        title="the sizes from which the constant is smaller",
+        statement=(
+            "the W2 optimum's constant is below uniform's, 3 C_PD < E R^2 with R the half-range of n "
+            "weights, from this n on: 270 (Gaussian), 187 (Laplace), 438 (Student-t, nu = 4)"
+        ),
+        domain="n weights of the law, min-max uniform; E R^2 grows with n",
+        predicted="n =",
+        measured="smallest n with 3 C_PD < E R² =",
+        predict=_predicted_sizes,
+        measure=_measured_sizes,
+        relation=EQUAL,
+        remark=(
+            "shorter channels are outside of Theorem 6's comparison. Both sides are floats, by two "
+            "quadratures that share no code"
+        ),
         near=plus(1, "weights", whole=True),
     ),
     Claim(
-        "C25",
-        "the second order on four log-concave laws at 3 to 8 bits: with each unbounded end counted as "
-        "kappa(q) further levels, q the local exponent of f^(1/3), C_PD/(K + sum of kappa)^2 is within "
-        "0.08/K of D_LM",
-        f"{', '.join(_UNBOUNDED)}, b = 3..8",
-        "range",
-        "D_LM",
-        _second_order,
-        _values(_ENDS, least_error),
-        INSIDE,
-        NegativeControl(
+        id="C25",
+        origin=Origin.OURS,
+        title="the second order of the W2 optimum",
+        statement=(
+            "the second order on four log-concave laws at 3 to 8 bits: with each unbounded end counted as "
+            "kappa(q) further levels, q the local exponent of f^(1/3), C_PD/(K + sum of kappa)^2 is within "
+            "0.08/K of D_LM"
+        ),
+        domain=f"{', '.join(_UNBOUNDED)}, b = 3..8",
+        predicted="range",
+        measured="D_LM",
+        predict=_second_order,
+        measure=_values(_ENDS, least_error),
+        relation=INSIDE,
+        negative_control=NegativeControl(
             "C_PD/K^2, the first order, within 0.08/K",
             "it is off by some 2/K",
             _first_order,
             "gaussian, b = 4",
         ),
-        "kappa(1) = 0.5663 for an exponential tail, so c = 4 kappa = 2.265 in K^2 D_LM = C_PD (1 - c/K + "
-        "...) for the Laplace and logistic laws, and in the limit for all light tails (the Gaussian comes "
-        "there like 1/ln K); power tails have an order 1/K as well, c = 5.796 at nu = 4. Floats: supported",
+        remark=(
+            "kappa(1) = 0.5663 for an exponential tail, so c = 4 kappa = 2.265 in K^2 D_LM = C_PD (1 - c/K + "
+            "...) for the Laplace and logistic laws, and in the limit for all light tails (the Gaussian "
+            "comes there like 1/ln K); power tails have an order 1/K as well, c = 5.796 at nu = 4. Floats: "
+            "supported"
+        ),
     ),
     Claim(
-        "C26",
-        "the optimum of the unit Laplace law for K = 2 to 256, powers of two, is a^2, a the (K/2)-th "
-        "half-width of the recursion a_1 = 1, a_(n+1) = w - a_n, w - 1 + w/(e^w - 1) = a_n",
-        "laplace, b = 1..8, to 12 digits",
-        "a²",
-        "D_LM",
-        _half_widths,
-        lambda _inputs: {f"laplace, b = {b}": least_error("laplace", b) for b in range(1, 9)},
-        INSIDE,
-        None,
-        "Sullivan's recursion (1996) against the certified optimum. Floats: supported",
+        id="C26",
+        origin=Origin.OURS,
+        title="the optimum of the Laplace law in closed form",
+        statement=(
+            "the optimum of the unit Laplace law for K = 2 to 256, powers of two, is a^2, a the (K/2)-th "
+            "half-width of the recursion a_1 = 1, a_(n+1) = w - a_n, w - 1 + w/(e^w - 1) = a_n"
+        ),
+        domain="laplace, b = 1..8, to 12 digits",
+        predicted="a²",
+        measured="D_LM",
+        predict=_half_widths,
+        measure=lambda _inputs: {f"laplace, b = {b}": least_error("laplace", b) for b in range(1, 9)},
+        relation=INSIDE,
+        remark="Sullivan's recursion (1996) against the certified optimum. Floats: supported",
     ),
 )

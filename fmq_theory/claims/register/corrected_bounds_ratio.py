@@ -11,7 +11,7 @@ import numpy as np
 from fmq_theory.bounds import BAND, panter_dite_constant, sample_size_of_median
 from fmq_theory.certify import Enclosure
 from fmq_theory.certify.elementary import square_root
-from fmq_theory.claims.engine.claim import Claim, Inputs, Values
+from fmq_theory.claims.engine.claim import Claim, Inputs, Origin, Values
 from fmq_theory.claims.engine.mutations import times
 from fmq_theory.claims.engine.relations import INSIDE
 from fmq_theory.claims.evidence.certified_values import LAWS, UNBOUNDED, constant, variance
@@ -87,32 +87,40 @@ def _of_draws(name: str, n: int) -> Estimate:
 
 CLAIMS = (
     Claim(
-        "C27",
-        "the ratio of the bounds, C_PD 2^(-2b) over (R 2^(-b))^2, lies in [0.25, 0.40] at every "
+        id="C27",
+        origin=Origin.OURS,
+        title="the half-ranges of the paper's band, bounds",
+        statement="the ratio of the bounds, C_PD 2^(-2b) over (R 2^(-b))^2, lies in [0.25, 0.40] at every "
         "bit-width iff the half-range R does so: on a Gaussian layer 2.61 σ <= R <= 3.30 σ; "
         + "; ".join(f"{name} {low} to {high}" for name, (low, high) in list(_PRINTED.items())[1:]),
-        "seven laws, both edges",
-        "two decimals",
-        "R/σ =",
-        _as_printed,
-        _half_ranges,
-        INSIDE,
+        domain="seven laws, both edges",
+        predicted="two decimals",
+        measured="R/σ =",
+        predict=_as_printed,
+        measure=_half_ranges,
+        relation=INSIDE,
         remark="the uniform law's own half-range is 1.73 σ: its layers of any size have the ratio 1/3",
         near=times("1.01"),
     ),
     Claim(
-        "C28",
-        "so the band belongs to channels: for the median half-range of n drawn weights C_PD/R² is 0.40 "
-        "at the smaller and 0.25 at the larger n of each law here, to 8 %",
-        f"six unbounded laws, {_DRAWS} drawn channels of each size; n by quadrature over the range",
-        "range",
-        "C_PD/R²",
-        _edges,
-        _drawn,
-        INSIDE,
-        remark="for the mean of R² in place of the median the sizes are 127 to 1,184 (Gaussian), 118 to 422 "
-        "(Laplace), 138 to 607 (logistic), 312 to 755 (Student-t(4)), 124 to 708 (generalized "
-        "Gaussian 3/2), 91 to 242 (gamma 1/2)",
+        id="C28",
+        origin=Origin.OURS,
+        title="the channel sizes of the paper's band, bounds",
+        statement=(
+            "so the band belongs to channels: for the median half-range of n drawn weights C_PD/R² is 0.40 "
+            "at the smaller and 0.25 at the larger n of each law here, to 8 %"
+        ),
+        domain=f"six unbounded laws, {_DRAWS} drawn channels of each size; n by quadrature over the range",
+        predicted="range",
+        measured="C_PD/R²",
+        predict=_edges,
+        measure=_drawn,
+        relation=INSIDE,
+        remark=(
+            "for the mean of R² in place of the median the sizes are 127 to 1,184 (Gaussian), 118 to 422 "
+            "(Laplace), 138 to 607 (logistic), 312 to 755 (Student-t(4)), 124 to 708 (generalized Gaussian "
+            "3/2), 91 to 242 (gamma 1/2)"
+        ),
         near=times("1.25"),
     ),
 )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
-from fmq_theory.claims.engine.claim import Claim, Inputs, Missing, NegativeControl, Values
+from fmq_theory.claims.engine.claim import Claim, Inputs, Missing, NegativeControl, Origin, Values
 from fmq_theory.claims.engine.relations import AT_MOST
 from fmq_theory.claims.register.paper_networks import from_ladder
 from fmq_theory.metrics import exact_estimate
@@ -64,35 +64,47 @@ def _plus(bound: float | None, rounding: float) -> float | None:
 
 CLAIMS = (
     Claim(
-        "C19",
-        "each rung bounds |e_1| of a sampled path: g0 with global constants, g1 with the Lipschitz constant "
-        "of each step, g2 with its logarithmic norm, g4 with the sampler's amplification, all of the "
-        "quantized field on the segment between the paths",
-        f"{_MIXTURES} drawn mixtures of 3 Gaussians in the plane, {', '.join(_SCHEMES)}, {_BITS[0]} and "
-        f"{_BITS[1]} bits, Heun with 8 steps, proven constants, float64; the worst sample of 4",
-        "bound",
-        "|e_1|",
-        _of_mixtures(lambda run: run.bound),
-        _of_mixtures(lambda run: run.error),
-        AT_MOST,
-        NegativeControl(
+        id="C19",
+        origin=Origin.OURS,
+        title="the ladder of bounds on closed forms",
+        statement=(
+            "each rung bounds |e_1| of a sampled path: g0 with global constants, g1 with the Lipschitz "
+            "constant of each step, g2 with its logarithmic norm, g4 with the sampler's amplification, all "
+            "of the quantized field on the segment between the paths"
+        ),
+        domain=(
+            f"{_MIXTURES} drawn mixtures of 3 Gaussians in the plane, {', '.join(_SCHEMES)}, {_BITS[0]} and "
+            f"{_BITS[1]} bits, Heun with 8 steps, proven constants, float64; the worst sample of 4"
+        ),
+        predicted="bound",
+        measured="|e_1|",
+        predict=_of_mixtures(lambda run: run.bound),
+        measure=_of_mixtures(lambda run: run.error),
+        relation=AT_MOST,
+        negative_control=NegativeControl(
             "no amplification: the errors of the steps added up",
             "where components part, the field drives paths apart",
             _of_mixtures(lambda run: run.unamplified),
             "mixture",
         ),
-        "constants are exact up to rounding and the paths are sampled in float64: no proof by enclosures",
+        remark=(
+            "constants are exact up to rounding and the paths are sampled in float64: no proof by enclosures"
+        ),
     ),
     Claim(
-        "C20",
-        "on trained networks, with constants estimated on the segment between the paths, g4 bounds rms|e_1| "
-        "up to rounding; so do g1 and g2, which are no smaller",
-        "the samples in the files given, every scheme and bit-width",
-        "bound",
-        "rms|e_1|",
-        _sharpest,
-        _error,
-        AT_MOST,
+        id="C20",
+        origin=Origin.OURS,
+        title="the ladder of bounds on trained networks",
+        statement=(
+            "on trained networks, with constants estimated on the segment between the paths, g4 bounds "
+            "rms|e_1| up to rounding; so do g1 and g2, which are no smaller"
+        ),
+        domain="the samples in the files given, every scheme and bit-width",
+        predicted="bound",
+        measured="rms|e_1|",
+        predict=_sharpest,
+        measure=_error,
+        relation=AT_MOST,
         remark="an estimated constant proves nothing: one broken rung refutes this claim",
     ),
 )

@@ -11,7 +11,7 @@ from fmq_theory.certify import (
     optimal_symmetric_codebook,
     stationary_codebook,
 )
-from fmq_theory.claims.engine.claim import Claim, Inputs, Kind, Values
+from fmq_theory.claims.engine.claim import Claim, Inputs, Kind, Origin, Values
 from fmq_theory.claims.engine.mutations import times
 from fmq_theory.claims.engine.relations import BELOW, INSIDE
 from fmq_theory.metrics import Estimate, distortion, exact_estimate, w2_squared
@@ -78,37 +78,49 @@ def _measured_distances(_inputs: Inputs) -> Values:
 
 CLAIMS = (
     Claim(
-        "C16",
-        "a symmetric law need not have a symmetric optimal codebook (Kabal 1984): on the two-sided Gamma "
-        "law the optimum is below the best symmetric codebook of the same even K",
-        "two-sided gamma with shape 1/2, certified global search",
-        "best symmetric D =",
-        "optimal D =",
-        lambda _inputs: {f"K = {k}": _symmetric(k) for k in _KABAL},
-        lambda _inputs: {f"K = {k}": _free(k) for k in _KABAL},
-        BELOW,
+        id="C16",
+        origin=Origin.OURS,
+        title="a symmetric law whose optimum is not symmetric",
+        statement=(
+            "a symmetric law need not have a symmetric optimal codebook (Kabal 1984): on the two-sided Gamma "
+            "law the optimum is below the best symmetric codebook of the same even K"
+        ),
+        domain="two-sided gamma with shape 1/2, certified global search",
+        predicted="best symmetric D =",
+        measured="optimal D =",
+        predict=lambda _inputs: {f"K = {k}": _symmetric(k) for k in _KABAL},
+        measure=lambda _inputs: {f"K = {k}": _free(k) for k in _KABAL},
+        relation=BELOW,
     ),
     Claim(
-        "C17",
-        "a codebook can satisfy both Lloyd-Max conditions and not be optimal: -E|X|, +E|X| on "
-        "exp(-|x|^(1/2)) is stationary and a saddle",
-        "generalized Gaussian with beta = 1/2, K = 2",
-        "D of the stationary codebook =",
-        "optimal D =",
-        lambda _inputs: {_SADDLE: _stationary()},
-        lambda _inputs: {_SADDLE: _better()},
-        BELOW,
+        id="C17",
+        origin=Origin.OURS,
+        title="a stationary codebook that is a saddle",
+        statement=(
+            "a codebook can satisfy both Lloyd-Max conditions and not be optimal: -E|X|, +E|X| on "
+            "exp(-|x|^(1/2)) is stationary and a saddle"
+        ),
+        domain="generalized Gaussian with beta = 1/2, K = 2",
+        predicted="D of the stationary codebook =",
+        measured="optimal D =",
+        predict=lambda _inputs: {_SADDLE: _stationary()},
+        measure=lambda _inputs: {_SADDLE: _better()},
+        relation=BELOW,
     ),
     Claim(
-        "C18",
-        "a non-decreasing quantizer is its own optimal coupling (T1): W2² between weights and quantized "
-        "weights is the mean squared error",
-        "5000 drawn weights (gaussian, student-t(3)), 4 bits, to 10 digits",
-        "mean squared error",
-        "W2²",
-        _distances,
-        _measured_distances,
-        INSIDE,
+        id="C18",
+        origin=Origin.OURS,
+        title="a quantizer is its own optimal coupling",
+        statement=(
+            "a non-decreasing quantizer is its own optimal coupling (T1): W2² between weights and quantized "
+            "weights is the mean squared error"
+        ),
+        domain="5000 drawn weights (gaussian, student-t(3)), 4 bits, to 10 digits",
+        predicted="mean squared error",
+        measured="W2²",
+        predict=_distances,
+        measure=_measured_distances,
+        relation=INSIDE,
         remark="T1 proves it; what is compared here are two programs, in floats",
         near=times("1.000001"),
         kind=Kind.THEOREM,

@@ -15,7 +15,7 @@ from fmq_theory.bounds import (
 )
 from fmq_theory.certify import Enclosure
 from fmq_theory.certify.elementary import square_root
-from fmq_theory.claims.engine.claim import Claim, Inputs, Values
+from fmq_theory.claims.engine.claim import Claim, Inputs, Origin, Values
 from fmq_theory.claims.engine.mutations import plus, times
 from fmq_theory.claims.engine.relations import INSIDE, band
 from fmq_theory.claims.evidence.certified_values import constant
@@ -120,55 +120,75 @@ def _stars(_inputs: Inputs) -> Values:
 
 CLAIMS = (
     Claim(
-        "C12",
-        "for the W2 optimum the paper's band is a range of half-ranges: on a Gaussian layer 3 C_PD/R² "
-        "lies in [0.25, 0.40] iff 4.52 σ <= R <= 5.71 σ",
-        "the Gaussian law, high rate",
-        "two decimals",
-        "R/σ =",
-        lambda _inputs: _printed("4.52", "5.71"),
-        _half_ranges,
-        INSIDE,
+        id="C12",
+        origin=Origin.OURS,
+        title="the half-ranges of the paper's band, constants of FID",
+        statement=(
+            "for the W2 optimum the paper's band is a range of half-ranges: on a Gaussian layer 3 C_PD/R² "
+            "lies in [0.25, 0.40] iff 4.52 σ <= R <= 5.71 σ"
+        ),
+        domain="the Gaussian law, high rate",
+        predicted="two decimals",
+        measured="R/σ =",
+        predict=lambda _inputs: _printed("4.52", "5.71"),
+        measure=_half_ranges,
+        relation=INSIDE,
         remark="by the mean of R² over the law of the range these are layers of about 1.8e5 to 1.0e8 weights",
         near=times("1.01"),
     ),
     Claim(
-        "C13",
-        "from 6 bits to 8 the error of a law's own W2 optimum is 3 C_PD/E R² (1 - 4/K) times the mean "
-        "error of min-max uniform on n weights, to half a per cent: it hardly depends on the bits",
-        "four laws, n = 10^5 weights; numerator: the law's codebook on the law; denominator: the mean "
-        "over the law of the range of n weights; quadrature in floats",
-        "range",
-        "ρ_W2",
-        _limits,
-        lambda _inputs: _exact_ratios(),
-        INSIDE,
+        id="C13",
+        origin=Origin.OURS,
+        title="the ratio of the W2 optimum from 6 bits on",
+        statement=(
+            "from 6 bits to 8 the error of a law's own W2 optimum is 3 C_PD/E R² (1 - 4/K) times the mean "
+            "error of min-max uniform on n weights, to half a per cent: it hardly depends on the bits"
+        ),
+        domain=(
+            "four laws, n = 10^5 weights; numerator: the law's codebook on the law; denominator: the mean "
+            "over the law of the range of n weights; quadrature in floats"
+        ),
+        predicted="range",
+        measured="ρ_W2",
+        predict=_limits,
+        measure=lambda _inputs: _exact_ratios(),
+        relation=INSIDE,
         remark="a sample's own optimum lies below the law's, the more so the fewer weights a level has",
         near=times("1.1"),
     ),
     Claim(
-        "C14",
-        "on nine drawn layers equal mass becomes worse than min-max uniform at the bit-width b* that the "
-        "law, the number of weights and their median half-range predict, to half a bit",
-        "the drawn layers of P6, the median layer's b*",
-        "predicted b*",
-        "measured b*",
-        _stars,
-        lambda _inputs: dict(crossovers()),
-        INSIDE,
+        id="C14",
+        origin=Origin.OURS,
+        title="the bit-width where equal mass becomes worse",
+        statement=(
+            "on nine drawn layers equal mass becomes worse than min-max uniform at the bit-width b* that the "
+            "law, the number of weights and their median half-range predict, to half a bit"
+        ),
+        domain="the drawn layers of P6, the median layer's b*",
+        predicted="predicted b*",
+        measured="measured b*",
+        predict=_stars,
+        measure=lambda _inputs: dict(crossovers()),
+        relation=INSIDE,
         near=plus("1/2", "bits"),
     ),
     Claim(
-        "C15",
-        "the layer sizes whose ρ_W2 lies in the paper's band differ from law to law, as 3 C_PD/E R² "
-        "predicts: in the middle of each predicted range of sizes ρ_W2 lies in the band at 6 bits",
-        "the four laws of C13, exact means over the law of the range",
-        "band",
-        "ρ_W2",
-        lambda _inputs: {case: band(str(BAND[0]), str(BAND[1])) for case in _regions()},
-        lambda _inputs: dict(_in_the_middle()),
-        INSIDE,
-        remark="quadrature in floats: supported, not certified; a sample's own optimum is lower than its "
-        "law's, by 20 % for 64 levels on 10^4 Laplace weights",
+        id="C15",
+        origin=Origin.OURS,
+        title="the layer sizes of the paper's band",
+        statement=(
+            "the layer sizes whose ρ_W2 lies in the paper's band differ from law to law, as 3 C_PD/E R² "
+            "predicts: in the middle of each predicted range of sizes ρ_W2 lies in the band at 6 bits"
+        ),
+        domain="the four laws of C13, exact means over the law of the range",
+        predicted="band",
+        measured="ρ_W2",
+        predict=lambda _inputs: {case: band(str(BAND[0]), str(BAND[1])) for case in _regions()},
+        measure=lambda _inputs: dict(_in_the_middle()),
+        relation=INSIDE,
+        remark=(
+            "quadrature in floats: supported, not certified; a sample's own optimum is lower than its law's, "
+            "by 20 % for 64 levels on 10^4 Laplace weights"
+        ),
     ),
 )

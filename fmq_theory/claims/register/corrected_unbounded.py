@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from fmq_theory.certify import Enclosure, equal_mass_distortion
 from fmq_theory.certify.unbounded import NearlyUniform, thin_tail_distortion
-from fmq_theory.claims.engine.claim import Claim, Inputs, Values
+from fmq_theory.claims.engine.claim import Claim, Inputs, Origin, Values
 from fmq_theory.claims.engine.mutations import times
 from fmq_theory.claims.engine.relations import INSIDE, band
 from fmq_theory.claims.evidence.certified_values import BITS, DIGITS
@@ -52,31 +52,41 @@ def _times_square(bits: int) -> Enclosure:
 
 CLAIMS = (
     Claim(
-        "C29",
-        "an unbounded support alone does not make 4^b D_EM tend to infinity: on P(X >= i) = 2^(-3^i), i "
-        "= 1, 2, ..., it is 2^(b-2) at b = 3^j - 1 and 2^(-b) at b = 3^j, here to 1 in 10^4 for j = 2, "
-        "3, 4",
-        "one law on the whole numbers, enclosed with the mass that is cut off",
-        "range",
-        "4^b D_EM =",
-        _up_and_down,
-        _thin,
-        INSIDE,
-        remark="so T4(v), sup over b of 4^b D_EM = infinity, is all that holds for every unbounded support; "
-        "where f > 0 almost everywhere on the line 4^b D_EM does tend to infinity (T4, iv)",
+        id="C29",
+        origin=Origin.OURS,
+        title="an unbounded law on which equal mass keeps 2^(-2b) at some bits",
+        statement=(
+            "an unbounded support alone does not make 4^b D_EM tend to infinity: on P(X >= i) = 2^(-3^i), i "
+            "= 1, 2, ..., it is 2^(b-2) at b = 3^j - 1 and 2^(-b) at b = 3^j, here to 1 in 10^4 for j = 2, "
+            "3, 4"
+        ),
+        domain="one law on the whole numbers, enclosed with the mass that is cut off",
+        predicted="range",
+        measured="4^b D_EM =",
+        predict=_up_and_down,
+        measure=_thin,
+        relation=INSIDE,
+        remark=(
+            "so T4(v), sup over b of 4^b D_EM = infinity, is all that holds for every unbounded support; "
+            "where f > 0 almost everywhere on the line 4^b D_EM does tend to infinity (T4, iv)"
+        ),
         near=times("1.001"),
     ),
     Claim(
-        "C30",
-        "up to 8 bits a law of unbounded support can look as if equal mass had order 2^(-2b) on it: on "
-        "0.999999 U(-1, 1) + 0.000001 N(0, 1) 4^b D_EM stays between 1/3, the uniform law's, and 0.344, "
-        "though it tends to infinity (T4, iv)",
-        "one mixture, whose support is the line",
-        "range",
-        "4^b D_EM =",
-        _nearly_constant,
-        _contaminated,
-        INSIDE,
+        id="C30",
+        origin=Origin.OURS,
+        title="an unbounded law on which 8 bits show nothing",
+        statement=(
+            "up to 8 bits a law of unbounded support can look as if equal mass had order 2^(-2b) on it: on "
+            "0.999999 U(-1, 1) + 0.000001 N(0, 1) 4^b D_EM stays between 1/3, the uniform law's, and 0.344, "
+            "though it tends to infinity (T4, iv)"
+        ),
+        domain="one mixture, whose support is the line",
+        predicted="range",
+        measured="4^b D_EM =",
+        predict=_nearly_constant,
+        measure=_contaminated,
+        relation=INSIDE,
         remark="with a smaller share of the Gaussian the same is so for as many bits as one likes",
         near=times("1.1"),
     ),

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 
 from fmq_theory import bounds
-from fmq_theory.claims.engine.claim import Claim, Inputs, Values
+from fmq_theory.claims.engine.claim import Claim, Inputs, Origin, Values
 from fmq_theory.claims.engine.mutations import times
 from fmq_theory.claims.engine.relations import INSIDE, band
 from fmq_theory.metrics import distortion, exact_estimate
@@ -53,17 +53,23 @@ def _factor(rho: str, bits: int) -> float:
 
 CLAIMS = (
     Claim(
-        "C35",
-        "where one factor X of a product with a correlated Gaussian number Z is quantized, the codebook that "
-        "is best for X alone errs more than the one for the weight E(Z² | X) by the factor of T3e, (integral "
-        "f^(1/3))² integral w f^(1/3) over (integral (w f)^(1/3))³, here to 0.5 %",
-        "standard Gaussian pairs with correlation 1/2, 4/5 and 9/10 at 4, 6 and 8 bits; the density on "
-        "60,001 points",
-        "factor",
-        "measured factor =",
-        _constants,
-        _measured,
-        INSIDE,
+        id="C35",
+        origin=Origin.OURS,
+        title="the codebook for one factor of a product",
+        statement=(
+            "where one factor X of a product with a correlated Gaussian number Z is quantized, the codebook "
+            "that is best for X alone errs more than the one for the weight E(Z² | X) by the factor of T3e, "
+            "(integral f^(1/3))² integral w f^(1/3) over (integral (w f)^(1/3))³, here to 0.5 %"
+        ),
+        domain=(
+            "standard Gaussian pairs with correlation 1/2, 4/5 and 9/10 at 4, 6 and 8 bits; the density on "
+            "60,001 points"
+        ),
+        predicted="factor",
+        measured="measured factor =",
+        predict=_constants,
+        measure=_measured,
+        relation=INSIDE,
         remark="1.119, 1.414 and 1.585; the optimal point density has two peaks beyond |rho| = 1/sqrt 3",
         near=times("1.02"),
     ),

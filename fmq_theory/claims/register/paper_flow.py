@@ -23,7 +23,7 @@ from fmq_theory.certify.affine_flow import (
     theta_lipschitz,
 )
 from fmq_theory.certify.frechet import Point, frechet_distance, root_mean_square
-from fmq_theory.claims.engine.claim import Claim, Inputs, NegativeControl, Values
+from fmq_theory.claims.engine.claim import Claim, Inputs, NegativeControl, Origin, Values
 from fmq_theory.claims.engine.mutations import steeper
 from fmq_theory.claims.engine.relations import AT_MOST
 from fmq_theory.claims.evidence.certified_values import BITS
@@ -190,53 +190,72 @@ def _uniform_error(weights: Sequence[Fraction], num_levels: int) -> Fraction:
 
 CLAIMS = (
     Claim(
-        "P1",
-        "as reconstructed: from one noise, |e_1| <= L_theta |theta_q - theta| (e^L - 1)/L, L a Lipschitz "
-        "constant of the quantized field, L_theta one in theta along the full-precision path",
-        "affine fields of the plane with drawn parameters: contracting, rotating, expanding; 20 of each",
-        "bound",
-        "|e_1|",
-        _groenwall,
-        _path_errors,
-        AT_MOST,
-        NegativeControl(
+        id="P1",
+        origin=Origin.PAPER,
+        title="Lemma 1, a Grönwall bound on the error of a sample",
+        statement=(
+            "as reconstructed: from one noise, |e_1| <= L_theta |theta_q - theta| (e^L - 1)/L, L a Lipschitz "
+            "constant of the quantized field, L_theta one in theta along the full-precision path"
+        ),
+        domain=(
+            "affine fields of the plane with drawn parameters: contracting, rotating, expanding; 20 of each"
+        ),
+        predicted="bound",
+        measured="|e_1|",
+        predict=_groenwall,
+        measure=_path_errors,
+        relation=AT_MOST,
+        negative_control=NegativeControl(
             "no growth factor (e^L - 1)/L",
             "an expanding field carries an early error away from the path",
             _without_growth,
             "expanding field",
         ),
-        "closed-form fields need no estimate of a Lipschitz constant; on a trained network L is an estimate "
-        "and the bound is not a certificate",
+        remark=(
+            "closed-form fields need no estimate of a Lipschitz constant; on a trained network L is an "
+            "estimate and the bound is not a certificate"
+        ),
     ),
     Claim(
-        "P2",
-        "as reconstructed: a feature map with Lipschitz constant L_phi gives sqrt(FID) <= L_phi rms|e_1| "
-        "for samples paired by their noise, with 1/n covariances",
-        "20 sets of 12 pairs in the plane, features 3/2 (|x|, |y|)",
-        "bound",
-        "√FID",
-        _feature_bound,
-        _frechet,
-        AT_MOST,
-        NegativeControl(
+        id="P2",
+        origin=Origin.PAPER,
+        title="Lemma 2, from that error to FID",
+        statement=(
+            "as reconstructed: a feature map with Lipschitz constant L_phi gives sqrt(FID) <= L_phi rms|e_1| "
+            "for samples paired by their noise, with 1/n covariances"
+        ),
+        domain="20 sets of 12 pairs in the plane, features 3/2 (|x|, |y|)",
+        predicted="bound",
+        measured="√FID",
+        predict=_feature_bound,
+        measure=_frechet,
+        relation=AT_MOST,
+        negative_control=NegativeControl(
             "no Lipschitz constant",
             "errors along the samples reach the features multiplied by 3/2",
             _unscaled,
             "errors along the samples",
         ),
-        "FID here is the Frechet distance in those features, not in Inception's",
+        remark="FID here is the Frechet distance in those features, not in Inception's",
     ),
     Claim(
-        "P3",
-        "as reconstructed: uniform quantization on the weights' own range costs O(2^(-2b)) in FID, "
-        "constant from the half-range R; tested on the field v = theta, where FID = n D: "
-        "FID/n <= (R/(2^b - 1))^2",
-        "layers of 400 drawn weights (gaussian, laplace, student-t(3)), b = 1..8, exact rational arithmetic",
-        "bound",
-        "FID/n",
-        _range_bound,
-        _uniform_errors,
-        AT_MOST,
+        id="P3",
+        origin=Origin.PAPER,
+        title="Theorem 3, uniform costs O(2^(-2b)) in FID",
+        statement=(
+            "as reconstructed: uniform quantization on the weights' own range costs O(2^(-2b)) in FID, "
+            "constant from the half-range R; tested on the field v = theta, where FID = n D: FID/n <= "
+            "(R/(2^b - 1))^2"
+        ),
+        domain=(
+            "layers of 400 drawn weights (gaussian, laplace, student-t(3)), b = 1..8, exact rational "
+            "arithmetic"
+        ),
+        predicted="bound",
+        measured="FID/n",
+        predict=_range_bound,
+        measure=_uniform_errors,
+        relation=AT_MOST,
         remark="R is the layer's own: it grows with the number of weights, without bound on unbounded tails. "
         + FID_MEANS,
         mutations=(steeper("1/4"),),

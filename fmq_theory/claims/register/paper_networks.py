@@ -12,7 +12,7 @@ Constants on a network are estimates and distances are statistics: nothing here 
 import math
 from collections.abc import Callable, Sequence
 
-from fmq_theory.claims.engine.claim import Claim, Inputs, Kind, Missing, Values
+from fmq_theory.claims.engine.claim import Claim, Inputs, Kind, Missing, Origin, Values
 from fmq_theory.claims.engine.mutations import plus
 from fmq_theory.claims.engine.relations import AT_LEAST, AT_MOST
 from fmq_theory.claims.evidence.sampled_runs import NEEDED, SampledRow, read_runs
@@ -149,71 +149,96 @@ def _constant(inputs: Inputs, scheme: str, order: float) -> Values | Missing:
     return measured if isinstance(measured, Missing) else {case: exact_estimate(order) for case in measured}
 
 
-def _order_claim(key: str, scheme: str, words: str, remark: str) -> Claim:
+def _order_claim(*, key: str, title: str, scheme: str, words: str, remark: str) -> Claim:
     return Claim(
-        key,
-        f"as reconstructed: {words} costs O(2^(-2b)) in FID; here: on a trained network the Fréchet "
-        "distance F from full precision falls at order 2 to within a quarter from a bit-width b0 of 2, 3 or "
-        "4 to the highest, max over b0 of log2(F(b0)/F(top))/(top - b0) >= 1.75, in the median over draws of "
-        "the noise",
-        f"networks in the files given with the distances of {_FEWEST_DRAWS} draws or more, {scheme}; top: "
-        "the highest bit-width at which codebooks of its size hold at most half of the weights without loss",
-        "order",
-        "order measured",
-        lambda inputs: _constant(inputs, scheme, _ORDER),
-        lambda inputs: _orders(inputs, scheme),
-        AT_LEAST,
-        None,
-        remark,
+        id=key,
+        origin=Origin.PAPER,
+        title=title,
+        statement=(
+            f"as reconstructed: {words} costs O(2^(-2b)) in FID; here: on a trained network the Fréchet "
+            "distance F from full precision falls at order 2 to within a quarter from a bit-width b0 of 2, 3 "
+            "or 4 to the highest, max over b0 of log2(F(b0)/F(top))/(top - b0) >= 1.75, in the median over "
+            "draws of the noise"
+        ),
+        domain=(
+            f"networks in the files given with the distances of {_FEWEST_DRAWS} draws or more, {scheme}; "
+            "top: the highest bit-width at which codebooks of its size hold at most half of the weights "
+            "without loss"
+        ),
+        predicted="order",
+        measured="order measured",
+        predict=lambda inputs: _constant(inputs, scheme, _ORDER),
+        measure=lambda inputs: _orders(inputs, scheme),
+        relation=AT_LEAST,
+        remark=remark,
         near=plus("1/4"),
     )
 
 
 CLAIMS = (
     Claim(
-        "P1-NET",
-        "as reconstructed, on trained networks: rms|e_1| <= L_theta |theta_q - theta| (e^L - 1)/L, with L "
-        "the largest norm found of the quantized field's Jacobian on the segments between the two paths, and "
-        "L_theta the largest found of dv/dtheta on the full-precision path, for 2 samples at 5 times, with "
-        "the weights theta and theta_q",
-        "the samples in the files given, every scheme and bit-width",
-        "bound",
-        "rms|e_1|",
-        _global_bound,
-        _ladder_errors,
-        AT_MOST,
-        None,
-        "nearly empty: with constants like these the bound exceeds the error by many orders of magnitude, so "
-        "that it holds says little. The lemma needs L_theta for all weights between theta and theta_q and L "
-        "everywhere on the segments; both are estimates from points, so that this is no certificate",
+        id="P1-NET",
+        origin=Origin.PAPER,
+        title="Lemma 1 on trained networks",
+        statement=(
+            "as reconstructed, on trained networks: rms|e_1| <= L_theta |theta_q - theta| (e^L - 1)/L, with "
+            "L the largest norm found of the quantized field's Jacobian on the segments between the two "
+            "paths, and L_theta the largest found of dv/dtheta on the full-precision path, for 2 samples at "
+            "5 times, with the weights theta and theta_q"
+        ),
+        domain="the samples in the files given, every scheme and bit-width",
+        predicted="bound",
+        measured="rms|e_1|",
+        predict=_global_bound,
+        measure=_ladder_errors,
+        relation=AT_MOST,
+        remark=(
+            "nearly empty: with constants like these the bound exceeds the error by many orders of "
+            "magnitude, so that it holds says little. The lemma needs L_theta for all weights between theta "
+            "and theta_q and L everywhere on the segments; both are estimates from points, so that this is "
+            "no certificate"
+        ),
     ),
     Claim(
-        "P2-NET",
-        "on trained networks, without any constant: sqrt(FID) <= rms|phi(xhat) - phi(x)| for samples paired "
-        "by their noise, with 1/n covariances",
-        "the samples in the files given, every scheme and bit-width, their feature map",
-        "bound",
-        "√FID",
-        _feature_error,
-        _root_frechet,
-        AT_MOST,
-        None,
-        "a theorem (Gelbrich's bound for the coupling by the noise), of these samples alone, whatever the "
-        "features: it needs no statistics. FID here is the Frechet distance in the features that the file "
-        "names, not in Inception's",
+        id="P2-NET",
+        origin=Origin.PAPER,
+        title="Lemma 2 on trained networks",
+        statement=(
+            "on trained networks, without any constant: sqrt(FID) <= rms|phi(xhat) - phi(x)| for samples "
+            "paired by their noise, with 1/n covariances"
+        ),
+        domain="the samples in the files given, every scheme and bit-width, their feature map",
+        predicted="bound",
+        measured="√FID",
+        predict=_feature_error,
+        measure=_root_frechet,
+        relation=AT_MOST,
+        remark=(
+            "a theorem (Gelbrich's bound for the coupling by the noise), of these samples alone, whatever "
+            "the features: it needs no statistics. FID here is the Frechet distance in the features that the "
+            "file names, not in Inception's"
+        ),
         kind=Kind.THEOREM,
     ),
-    _order_claim("P3-NET", "uniform", "uniform quantization on the weights' own range", FID_MEANS),
     _order_claim(
-        "P5-W2-NET",
-        "lloyd_max",
-        "the W2 optimum (Lloyd-Max)",
-        _BATCHES,
+        key="P3-NET",
+        title="Theorem 3 on trained networks",
+        scheme="uniform",
+        words="uniform quantization on the weights' own range",
+        remark=FID_MEANS,
     ),
     _order_claim(
-        "P5-EM-NET",
-        "equal_mass",
-        "equal mass, the paper's algorithm,",
-        _BATCHES,
+        key="P5-W2-NET",
+        title="Theorem 6 on trained networks, W2 optimum",
+        scheme="lloyd_max",
+        words="the W2 optimum (Lloyd-Max)",
+        remark=_BATCHES,
+    ),
+    _order_claim(
+        key="P5-EM-NET",
+        title="Theorem 6 on trained networks, equal mass",
+        scheme="equal_mass",
+        words="equal mass, the paper's algorithm,",
+        remark=_BATCHES,
     ),
 )

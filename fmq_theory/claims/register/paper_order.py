@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from fmq_theory.certify import Enclosure
 from fmq_theory.certify.scaled import ScaledLaw
-from fmq_theory.claims.engine.claim import Claim, Inputs, NegativeControl, Values
+from fmq_theory.claims.engine.claim import Claim, Inputs, NegativeControl, Origin, Values
 from fmq_theory.claims.engine.relations import AT_MOST
 from fmq_theory.claims.evidence.bound_cases import (
     NARROW_PEAK,
@@ -98,72 +98,85 @@ _WITH_OTHERS = f"{_ALL}; {THREE_BLOCKS}, b = 1; {NARROW_PEAK}, b = 1..6"
 
 CLAIMS = (
     Claim(
-        "P4-W2",
-        _P4.format("the W2 optimum with free masses (Lloyd-Max)"),
-        _WITH_OTHERS,
-        "C_PD 2^(-2b) =",
-        "D_LM =",
-        _bounds,
-        _least,
-        AT_MOST,
-        None,
-        "true of the seven laws and false of two others (T3d derives D_LM = 201/1200 of the blocks, 89.3 "
-        "times the constant): a gap in the support, or a peak that takes no "
-        "part in the constant, costs levels. Where f^(-1/3) is convex it is a theorem (C21), for every "
-        "law of finite third moment a larger constant is (C23), and C_PD is the limit (C22). Where a "
-        "density is not log-concave the optimum is enclosed from Shannon's bound, or from the bounds of "
-        "T3d, up to the distortion of a proven codebook",
+        id="P4-W2",
+        origin=Origin.PAPER,
+        title="Lemmas 4 and 5 for the W2 optimum and every law",
+        statement=_P4.format("the W2 optimum with free masses (Lloyd-Max)"),
+        domain=_WITH_OTHERS,
+        predicted="C_PD 2^(-2b) =",
+        measured="D_LM =",
+        predict=_bounds,
+        measure=_least,
+        relation=AT_MOST,
+        remark=(
+            "true of the seven laws and false of two others (T3d derives D_LM = 201/1200 of the blocks, 89.3 "
+            "times the constant): a gap in the support, or a peak that takes no part in the constant, costs "
+            "levels. Where f^(-1/3) is convex it is a theorem (C21), for every law of finite third moment a "
+            "larger constant is (C23), and C_PD is the limit (C22). Where a density is not log-concave the "
+            "optimum is enclosed from Shannon's bound, or from the bounds of T3d, up to the distortion of a "
+            "proven codebook"
+        ),
     ),
     Claim(
-        "P4-EM",
-        _P4.format("the paper's algorithm, equal masses"),
-        _ALL,
-        "C_PD 2^(-2b) =",
-        "D_EM =",
-        _panter_dite,
-        _equal_masses,
-        AT_MOST,
-        NegativeControl(
+        id="P4-EM",
+        origin=Origin.PAPER,
+        title="Lemmas 4 and 5 for equal mass and every law",
+        statement=_P4.format("the paper's algorithm, equal masses"),
+        domain=_ALL,
+        predicted="C_PD 2^(-2b) =",
+        measured="D_EM =",
+        predict=_panter_dite,
+        measure=_equal_masses,
+        relation=AT_MOST,
+        negative_control=NegativeControl(
             "half the constant",
             "on the uniform law D_EM is exactly C_PD 2^(-2b)",
             _half,
             "uniform",
         ),
-        "the uniform law, where f is bounded below on a bounded support, is the only one of the seven "
-        "where it "
-        "holds at every b; why it fails elsewhere is T4 and T5f (C3)",
+        remark=(
+            "the uniform law, where f is bounded below on a bounded support, is the only one of the seven "
+            "where it holds at every b; why it fails elsewhere is T4 and T5f (C3)"
+        ),
     ),
     Claim(
-        "P5-W2",
-        _P5.format("the W2 optimum with free masses (Lloyd-Max)", "; and C_PD <= R^2/3, uniform's constant"),
-        _WITH_OTHERS + f"; the constants at the half-ranges that {_SHORT} and 10^6 weights reach",
-        "bound",
-        "FID/n",
-        lambda inputs: _with_uniform_constant(_bounds(inputs)),
-        lambda inputs: _with_constant(_least(inputs)),
-        AT_MOST,
-        None,
-        "the weights are distributed as the law; on the uniform law the two constants are equal. The "
+        id="P5-W2",
+        origin=Origin.PAPER,
+        title="Theorem 6 for the W2 optimum, every law and size",
+        statement=_P5.format(
+            "the W2 optimum with free masses (Lloyd-Max)", "; and C_PD <= R^2/3, uniform's constant"
+        ),
+        domain=_WITH_OTHERS + f"; the constants at the half-ranges that {_SHORT} and 10^6 weights reach",
+        predicted="bound",
+        measured="FID/n",
+        predict=lambda inputs: _with_uniform_constant(_bounds(inputs)),
+        measure=lambda inputs: _with_constant(_least(inputs)),
+        relation=AT_MOST,
+        remark="the weights are distributed as the law; on the uniform law the two constants are equal. The "
         "order holds for every law with a moment above the second (C23), with C_PD where C21 has it, and "
         "the "
         "smaller constant from the sizes of C24 on. " + FID_MEANS,
     ),
     Claim(
-        "P5-EM",
-        _P5.format("the paper's algorithm, equal masses", ""),
-        _ALL,
-        "C_PD 2^(-2b) =",
-        "FID/n =",
-        _panter_dite,
-        _equal_masses,
-        AT_MOST,
-        NegativeControl(
+        id="P5-EM",
+        origin=Origin.PAPER,
+        title="Theorem 6 for equal mass, every law and size",
+        statement=_P5.format("the paper's algorithm, equal masses", ""),
+        domain=_ALL,
+        predicted="C_PD 2^(-2b) =",
+        measured="FID/n =",
+        predict=_panter_dite,
+        measure=_equal_masses,
+        relation=AT_MOST,
+        negative_control=NegativeControl(
             "half the constant",
             "on the uniform law FID/n is exactly C_PD 2^(-2b)",
             _half,
             "uniform",
         ),
-        "the weights are distributed as the law; this refutes the statement for all flow models at once, "
-        "and says nothing about a given network, which may do better or worse. " + FID_MEANS,
+        remark=(
+            "the weights are distributed as the law; this refutes the statement for all flow models at once, "
+            f"and says nothing about a given network, which may do better or worse. {FID_MEANS}"
+        ),
     ),
 )

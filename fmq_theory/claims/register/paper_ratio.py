@@ -8,7 +8,7 @@ choice.
 from collections.abc import Callable
 
 from fmq_theory.bounds import BAND
-from fmq_theory.claims.engine.claim import Claim, Inputs, Values
+from fmq_theory.claims.engine.claim import Claim, Inputs, Origin, Values
 from fmq_theory.claims.engine.relations import INSIDE, band
 from fmq_theory.claims.evidence.measured_ratios import nearest_to_band, ratios
 
@@ -31,17 +31,27 @@ def in_the_band(measure: Callable[[Inputs], Values]) -> Callable[[Inputs], Value
     return lambda inputs: {case: band(str(BAND[0]), str(BAND[1])) for case in measure(inputs)}
 
 
-def _claim(key: str, words: str, domain: str, measure: Callable[[Inputs], Values], remark: str) -> Claim:
-    which = key.split("-")[1]
+def _claim(
+    *,
+    key: str,
+    which: str,
+    title: str,
+    words: str,
+    domain: str,
+    measure: Callable[[Inputs], Values],
+    remark: str,
+) -> Claim:
     return Claim(
-        key,
-        f"as reconstructed, {READ_AS[which]}: {words}",
-        domain,
-        "band",
-        f"ρ_{which}",
-        in_the_band(measure),
-        measure,
-        INSIDE,
+        id=key,
+        origin=Origin.PAPER,
+        title=title,
+        statement=f"as reconstructed, {READ_AS[which]}: {words}",
+        domain=domain,
+        predicted="band",
+        measured=f"ρ_{which}",
+        predict=in_the_band(measure),
+        measure=measure,
+        relation=INSIDE,
         remark=f"{remark}. {_CHECKPOINT}",
     )
 
@@ -60,33 +70,48 @@ _AT_SOME_BITS = f"{DRAWN}, each at the bit-width at which its ratio is nearest t
 
 CLAIMS = (
     _claim(
-        "P6-W2",
-        _EVERY,
-        DRAWN,
-        _every("W2"),
-        "the ratio tends to 3 C_PD/R^2, so the band is a range of half-ranges, not a property of every "
-        "layer: C12 says which, C13 and C15 for which sizes",
+        key="P6-W2",
+        which="W2",
+        title="the ratio of errors at every bit-width, W2 optimum",
+        words=_EVERY,
+        domain=DRAWN,
+        measure=_every("W2"),
+        remark=(
+            "the ratio tends to 3 C_PD/R^2, so the band is a range of half-ranges, not a property of every "
+            "layer: C12 says which, C13 and C15 for which sizes"
+        ),
     ),
     _claim(
-        "P6-EM",
-        _EVERY,
-        DRAWN,
-        _every("EM"),
-        "the ratio grows with every bit, so it crosses the band within about one bit (C14)",
+        key="P6-EM",
+        which="EM",
+        title="the ratio of errors at every bit-width, equal mass",
+        words=_EVERY,
+        domain=DRAWN,
+        measure=_every("EM"),
+        remark="the ratio grows with every bit, so it crosses the band within about one bit (C14)",
     ),
     _claim(
-        "P6-W2-SOME",
-        _SOME,
-        _AT_SOME_BITS,
-        _some("W2"),
-        "from some bit-width on the ratio is nearly constant, so a layer has it at many bit-widths or at "
-        "none",
+        key="P6-W2-SOME",
+        which="W2",
+        title="the ratio of errors at some bit-width, W2 optimum",
+        words=_SOME,
+        domain=_AT_SOME_BITS,
+        measure=_some("W2"),
+        remark=(
+            "from some bit-width on the ratio is nearly constant, so a layer has it at many bit-widths or at "
+            "none"
+        ),
     ),
     _claim(
-        "P6-EM-SOME",
-        _SOME,
-        _AT_SOME_BITS,
-        _some("EM"),
-        "one bit more multiplies the ratio by about 2, the band's ends differ by 1.6: it can be stepped over",
+        key="P6-EM-SOME",
+        which="EM",
+        title="the ratio of errors at some bit-width, equal mass",
+        words=_SOME,
+        domain=_AT_SOME_BITS,
+        measure=_some("EM"),
+        remark=(
+            "one bit more multiplies the ratio by about 2, the band's ends differ by 1.6: it can be stepped "
+            "over"
+        ),
     ),
 )

@@ -13,7 +13,7 @@ import numpy as np
 
 from fmq_theory.bounds import equal_mass_distortion, panter_dite_constant
 from fmq_theory.bounds.equal_mass import equal_mass_lower_bound
-from fmq_theory.claims.engine.claim import Claim, Inputs, Values
+from fmq_theory.claims.engine.claim import Claim, Inputs, Origin, Values
 from fmq_theory.claims.engine.relations import INSIDE
 from fmq_theory.claims.evidence.measured_ratios import LAYERS, bits_of, unit_source
 from fmq_theory.claims.register.paper_ratio import DRAWN, READ_AS, in_the_band
@@ -72,60 +72,80 @@ def _fid_of_equal_mass(_inputs: Inputs) -> Values:
 
 CLAIMS = (
     Claim(
-        "P6-W2-BOUNDS",
-        f"as reconstructed, {READ_AS['W2']} and the ratio as one of "
-        "bounds: P4's bound C_PD 2^(-2b) is 0.25 to 0.40 of P3's, (R 2^(-b))^2, whatever the bit-width",
-        DRAWN,
-        "band",
-        "C_PD/R²",
-        in_the_band(_bounds_of_optimum),
-        _bounds_of_optimum,
-        INSIDE,
-        remark="in the band for channels of a few hundred weights, on every law tried (C27, C28); with P3's "
-        "bound as (R/(2^b - 1))^2 the ratio is (1 - 2^(-b))^2 times this, 0.56 of it at 2 bits and "
-        "0.88 at 4",
+        id="P6-W2-BOUNDS",
+        origin=Origin.PAPER,
+        title="the ratio of the two bounds, W2 optimum",
+        statement=(
+            f"as reconstructed, {READ_AS['W2']} and the ratio as one of bounds: P4's bound C_PD 2^(-2b) is "
+            "0.25 to 0.40 of P3's, (R 2^(-b))^2, whatever the bit-width"
+        ),
+        domain=DRAWN,
+        predicted="band",
+        measured="C_PD/R²",
+        predict=in_the_band(_bounds_of_optimum),
+        measure=_bounds_of_optimum,
+        relation=INSIDE,
+        remark=(
+            "in the band for channels of a few hundred weights, on every law tried (C27, C28); with P3's "
+            "bound as (R/(2^b - 1))^2 the ratio is (1 - 2^(-b))^2 times this, 0.56 of it at 2 bits and 0.88 "
+            "at 4"
+        ),
     ),
     Claim(
-        "P6-EM-BOUNDS",
-        f"as reconstructed, {READ_AS['EM']} and the ratio as one of "
-        "bounds: the least bound of equal mass, its own error, is 0.25 to 0.40 of P3's bound (R "
-        "2^(-b))^2 at every bit-width from 2 to 8",
-        DRAWN,
-        "band",
-        "4^b D_EM/R²",
-        in_the_band(_bounds_of_equal_mass),
-        _bounds_of_equal_mass,
-        INSIDE,
-        remark="P4's C_PD 2^(-2b) is no bound of equal mass on unbounded support (P4-EM). D_EM is the "
-        "law's; of the sample's own codebook it is larger by about 2 K/n of itself where weights are "
-        "flat",
+        id="P6-EM-BOUNDS",
+        origin=Origin.PAPER,
+        title="the ratio of the two bounds, equal mass",
+        statement=(
+            f"as reconstructed, {READ_AS['EM']} and the ratio as one of bounds: the least bound of equal "
+            "mass, its own error, is 0.25 to 0.40 of P3's bound (R 2^(-b))^2 at every bit-width from 2 to 8"
+        ),
+        domain=DRAWN,
+        predicted="band",
+        measured="4^b D_EM/R²",
+        predict=in_the_band(_bounds_of_equal_mass),
+        measure=_bounds_of_equal_mass,
+        relation=INSIDE,
+        remark=(
+            "P4's C_PD 2^(-2b) is no bound of equal mass on unbounded support (P4-EM). D_EM is the law's; of "
+            "the sample's own codebook it is larger by about 2 K/n of itself where weights are flat"
+        ),
     ),
     Claim(
-        "P6-W2-FID",
-        f"as reconstructed, {READ_AS['W2']} and the ratio as one of "
-        "the constants of FID: lim 4^b FID is 0.25 to 0.40 of min-max uniform's; on the field v = theta, "
-        "where FID is n D, that is 3 C_PD/R²",
-        DRAWN,
-        "band",
-        "3 C_PD/R²",
-        in_the_band(_fid_of_optimum),
-        _fid_of_optimum,
-        INSIDE,
-        remark="limits in b for a law and a range that stay; on given weights both errors are 0 once 2^b "
-        "reaches n",
+        id="P6-W2-FID",
+        origin=Origin.PAPER,
+        title="the ratio of the constants of FID, W2 optimum",
+        statement=(
+            f"as reconstructed, {READ_AS['W2']} and the ratio as one of the constants of FID: lim 4^b FID is "
+            "0.25 to 0.40 of min-max uniform's; on the field v = theta, where FID is n D, that is 3 C_PD/R²"
+        ),
+        domain=DRAWN,
+        predicted="band",
+        measured="3 C_PD/R²",
+        predict=in_the_band(_fid_of_optimum),
+        measure=_fid_of_optimum,
+        relation=INSIDE,
+        remark=(
+            "limits in b for a law and a range that stay; on given weights both errors are 0 once 2^b "
+            "reaches n"
+        ),
     ),
     Claim(
-        "P6-EM-FID",
-        f"as reconstructed, {READ_AS['EM']} and the ratio as one of "
-        "the constants of FID: a constant c with FID/n <= c 2^(-2b) at 16 bits can be 0.25 to 0.40 of "
-        "min-max uniform's, R²/3",
-        DRAWN,
-        "band",
-        "3 · 4^16 T5f/R²",
-        in_the_band(_fid_of_equal_mass),
-        _fid_of_equal_mass,
-        INSIDE,
-        remark="shown is the ratio for the lower bound T5f of D_EM at 16 bits, so any constant is larger "
-        "still; there is none for all bit-widths (T4, v)",
+        id="P6-EM-FID",
+        origin=Origin.PAPER,
+        title="the ratio of the constants of FID, equal mass",
+        statement=(
+            f"as reconstructed, {READ_AS['EM']} and the ratio as one of the constants of FID: a constant c "
+            "with FID/n <= c 2^(-2b) at 16 bits can be 0.25 to 0.40 of min-max uniform's, R²/3"
+        ),
+        domain=DRAWN,
+        predicted="band",
+        measured="3 · 4^16 T5f/R²",
+        predict=in_the_band(_fid_of_equal_mass),
+        measure=_fid_of_equal_mass,
+        relation=INSIDE,
+        remark=(
+            "shown is the ratio for the lower bound T5f of D_EM at 16 bits, so any constant is larger still; "
+            "there is none for all bit-widths (T4, v)"
+        ),
     ),
 )

@@ -7,7 +7,7 @@ measured the same figures is judged by claims of its own (``paper_scripts``).
 from collections.abc import Iterator
 from dataclasses import replace
 
-from fmq_theory.claims.engine.claim import Claim, Inputs, Missing, Values
+from fmq_theory.claims.engine.claim import Claim, Inputs, Missing, Origin, Values
 from fmq_theory.claims.engine.mutations import times
 from fmq_theory.claims.engine.relations import AT_LEAST, INSIDE, band
 from fmq_theory.claims.evidence.sampled_runs import NEEDED, SampledRow, SampledRun, read_runs
@@ -88,32 +88,43 @@ def _latent_ratio(run: SampledRun, row: SampledRow) -> Estimate | None:
 
 CLAIMS = (
     Claim(
-        "P7",
-        "as reconstructed from the text: at 2 and 3 bits the samples of the OT-quantized network have a "
-        "higher PSNR and SSIM than those of uniform, PWL and log2",
-        "the samples in the files given, from the same noise, against full precision's; tensors of two and "
-        "more dimensions, equal bits",
-        "the rival's",
-        "OT's",
-        _rivals_scores,
-        _scores,
-        AT_LEAST,
-        None,
-        "P7-SCRIPT judges what the authors' script measured: one network output on real images",
-        times("3/2"),
+        id="P7",
+        origin=Origin.PAPER,
+        title="Fig. 3 as the text reads, PSNR and SSIM of samples",
+        statement=(
+            "as reconstructed from the text: at 2 and 3 bits the samples of the OT-quantized network have a "
+            "higher PSNR and SSIM than those of uniform, PWL and log2"
+        ),
+        domain=(
+            "the samples in the files given, from the same noise, against full precision's; tensors of two "
+            "and more dimensions, equal bits"
+        ),
+        predicted="the rival's",
+        measured="OT's",
+        predict=_rivals_scores,
+        measure=_scores,
+        relation=AT_LEAST,
+        remark="P7-SCRIPT judges what the authors' script measured: one network output on real images",
+        near=times("3/2"),
     ),
     Claim(
-        "P8",
-        "as reconstructed from the text: the standard deviation over dimensions of the latent's variance "
-        "stays stable under OT at all bit-widths, here: within a factor of two of full precision's",
-        "the samples in the files given; the median over draws of the noise",
-        "range",
-        "quantized / full precision",
-        _stable,
-        _latent,
-        INSIDE,
-        None,
-        "the latent is the middle layer's answer at the step nearest t = 1/2; P8-SCRIPT judges the authors'",
-        times(2),
+        id="P8",
+        origin=Origin.PAPER,
+        title="Fig. 4 as the text reads, the latent's variance",
+        statement=(
+            "as reconstructed from the text: the standard deviation over dimensions of the latent's variance "
+            "stays stable under OT at all bit-widths, here: within a factor of two of full precision's"
+        ),
+        domain="the samples in the files given; the median over draws of the noise",
+        predicted="range",
+        measured="quantized / full precision",
+        predict=_stable,
+        measure=_latent,
+        relation=INSIDE,
+        remark=(
+            "the latent is the middle layer's answer at the step nearest t = 1/2; P8-SCRIPT judges the "
+            "authors'"
+        ),
+        near=times(2),
     ),
 )

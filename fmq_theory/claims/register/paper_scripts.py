@@ -14,7 +14,7 @@ Both are below 1 exactly where OT's score is the higher one, batch by batch, on 
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-from fmq_theory.claims.engine.claim import Claim, Inputs, Missing, Values
+from fmq_theory.claims.engine.claim import Claim, Inputs, Missing, Origin, Values
 from fmq_theory.claims.engine.mutations import times
 from fmq_theory.claims.engine.relations import AT_MOST, INSIDE, band
 from fmq_theory.claims.evidence.sampled_runs import SampledRun, read_runs
@@ -109,33 +109,41 @@ def _stable(inputs: Inputs) -> Values | Missing:
 
 CLAIMS = (
     Claim(
-        "P7-SCRIPT",
-        "Fig. 3 as its script measures: at 2 and 3 bits the output of the OT-quantized network is nearer to "
-        "full precision's, in PSNR and in SSIM, than those of uniform, PWL and log2",
-        f"networks on images in the files given; {_MEASURED_HOW}; the median over disjoint batches",
-        "as far",
-        "OT's distance over the rival's",
-        _as_far,
-        _ratios,
-        AT_MOST,
-        None,
-        "a distance is the mean squared error for PSNR and 1 - SSIM for SSIM; at t = 0 a flow has noise, so "
-        "that such an output is no step of a sample",
-        times("3/2"),
+        id="P7-SCRIPT",
+        origin=Origin.PAPER,
+        title="Fig. 3 as its script measures",
+        statement=(
+            "Fig. 3 as its script measures: at 2 and 3 bits the output of the OT-quantized network is nearer "
+            "to full precision's, in PSNR and in SSIM, than those of uniform, PWL and log2"
+        ),
+        domain=f"networks on images in the files given; {_MEASURED_HOW}; the median over disjoint batches",
+        predicted="as far",
+        measured="OT's distance over the rival's",
+        predict=_as_far,
+        measure=_ratios,
+        relation=AT_MOST,
+        remark=(
+            "a distance is the mean squared error for PSNR and 1 - SSIM for SSIM; at t = 0 a flow has noise, "
+            "so that such an output is no step of a sample"
+        ),
+        near=times("3/2"),
     ),
     Claim(
-        "P8-SCRIPT",
-        "Fig. 4 as its script measures: the standard deviation of the variances along the latent's 20 "
-        "principal components, found for each model by itself, stays stable under OT at 2 to 8 bits, here: "
-        "within a factor of two of full precision's",
-        f"networks on images in the files given; {_MEASURED_HOW}; the median over disjoint batches",
-        "range",
-        "quantized / full precision",
-        _stable,
-        _latents,
-        INSIDE,
-        None,
-        "the components are the model's own, so that the number does not see a latent that was turned",
-        times(2),
+        id="P8-SCRIPT",
+        origin=Origin.PAPER,
+        title="Fig. 4 as its script measures",
+        statement=(
+            "Fig. 4 as its script measures: the standard deviation of the variances along the latent's 20 "
+            "principal components, found for each model by itself, stays stable under OT at 2 to 8 bits, "
+            "here: within a factor of two of full precision's"
+        ),
+        domain=f"networks on images in the files given; {_MEASURED_HOW}; the median over disjoint batches",
+        predicted="range",
+        measured="quantized / full precision",
+        predict=_stable,
+        measure=_latents,
+        relation=INSIDE,
+        remark="the components are the model's own, so that the number does not see a latent that was turned",
+        near=times(2),
     ),
 )

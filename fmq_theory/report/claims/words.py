@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from fmq_theory.claims.engine.claim import Finding, Kind, Verdict
 from fmq_theory.claims.engine.judge import in_words
 from fmq_theory.claims.engine.resolution import sentences
-from fmq_theory.claims.register.titles import TITLES
 
 __all__ = ["CLAIM_COLOURS", "ClaimRow", "claim_rows", "count_verdicts", "headed", "labelled"]
 
@@ -25,7 +24,7 @@ class ClaimRow:
 
     id: str
     title: str
-    """A few words on what it is about; empty for a claim that the register does not hold."""
+    """A few words on what it is about."""
     verdict: str
     statement: str
     domain: str
@@ -46,7 +45,7 @@ def claim_rows(findings: Sequence[Finding]) -> tuple[ClaimRow, ...]:
     return tuple(
         ClaimRow(
             finding.claim.id,
-            TITLES.get(finding.claim.id, ""),
+            finding.claim.title,
             finding.verdict.name,
             finding.claim.statement,
             f"{finding.domain_checked}: {finding.cases}" if finding.cases else finding.domain_checked,
@@ -73,7 +72,7 @@ def count_verdicts(findings: Sequence[Finding]) -> str:
 
 def headed(row: ClaimRow) -> str:
     """The heading of a claim's entry."""
-    return f"{row.id}: {row.title}" if row.title else row.id
+    return f"{row.id}: {row.title}"
 
 
 def labelled(line: str) -> str:

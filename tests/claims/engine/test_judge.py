@@ -12,6 +12,7 @@ from fmq_theory.claims.engine.claim import (
     Claim,
     Missing,
     NegativeControl,
+    Origin,
     Quantity,
     Relation,
     Values,
@@ -31,7 +32,19 @@ def claim(
     predicted: Values | Missing, measured: Values, relation: Relation = AT_MOST, wrong: Values | None = None
 ) -> Claim:
     control = NegativeControl("none", "a", lambda _inputs: wrong or {k: enclosure(-1) for k in measured}, "a")
-    return Claim("X1", "s", "d", "p", "m", lambda _i: predicted, lambda _i: measured, relation, control)
+    return Claim(
+        id="X1",
+        origin=Origin.OURS,
+        title="t",
+        statement="s",
+        domain="d",
+        predicted="p",
+        measured="m",
+        predict=lambda _i: predicted,
+        measure=lambda _i: measured,
+        relation=relation,
+        negative_control=control,
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fmq_theory.claims.engine.claim import Claim, Values, Verdict
+from fmq_theory.claims.engine.claim import Claim, Origin, Values, Verdict
 from fmq_theory.claims.engine.judge import examine
 from fmq_theory.claims.engine.policy import POLICY, at_family_level, level_in_words, num_sampled
 from fmq_theory.claims.engine.relations import BELOW, band
@@ -16,9 +16,17 @@ LIMIT = band(1, 1)
 
 def _claim(measured: Values) -> Claim:
     return Claim(
-        "T1", "a statement", "drawn numbers", "limit", "median",
-        lambda _inputs: dict.fromkeys(measured, LIMIT), lambda _inputs: measured, BELOW,
-    )  # fmt: skip
+        id="T1",
+        origin=Origin.OURS,
+        title="the median of drawn numbers",
+        statement="a statement",
+        domain="drawn numbers",
+        predicted="limit",
+        measured="median",
+        predict=lambda _inputs: dict.fromkeys(measured, LIMIT),
+        measure=lambda _inputs: measured,
+        relation=BELOW,
+    )
 
 
 def test_each_of_m_intervals_has_the_confidence_of_bonferroni() -> None:

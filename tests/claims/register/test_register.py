@@ -9,7 +9,7 @@ import pytest
 
 from fmq_theory.bounds import band_sample_sizes
 from fmq_theory.certify import Enclosure
-from fmq_theory.claims.engine.claim import Finding, Inputs, Verdict
+from fmq_theory.claims.engine.claim import Finding, Inputs, Origin, Verdict
 from fmq_theory.claims.engine.judge import examine
 from fmq_theory.claims.evidence.certified_values import UNBOUNDED
 from fmq_theory.claims.register.register import REGISTER, run_register, selected
@@ -60,6 +60,14 @@ EXPECTED = {
 @pytest.fixture(scope="module")
 def findings() -> dict[str, Finding]:
     return {finding.claim.id: finding for finding in run_register()}
+
+
+def test_whose_each_claim_is() -> None:
+    """Readers are told that P1 to P8 are the paper's and C1 and on ours; the register says so itself."""
+    assert {(key[0], claim.origin) for key, claim in REGISTER.items()} == {
+        ("P", Origin.PAPER),
+        ("C", Origin.OURS),
+    }
 
 
 @pytest.mark.deep
