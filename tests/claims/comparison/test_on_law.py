@@ -101,7 +101,7 @@ def test_no_more_weights_than_levels_is_no_error_and_says_why() -> None:
 def test_nothing_beats_the_shannon_bound(gaussian: Comparison) -> None:
     limits = dict(gaussian.shannon)
     assert limits[2] == pytest.approx(2.0**-4)  # Gaussian of variance 1: 2^(-2R)
-    known = [(row.scheme, row.bits, row.law_exact) for row in gaussian.rows if row.law_exact is not None]
+    known = [(row.scheme, row.bits, exact) for row in gaussian.rows if (exact := row.law_exact) is not None]
     assert {scheme for scheme, _, _ in known} >= {"equal_mass", "pwl", "lloyd_max"}
     for _, bits, exact in known:
         assert exact > limits[bits]

@@ -181,7 +181,7 @@ def test_the_size_printed_is_refuted_and_the_one_before_is_not(
 ) -> None:
     near = times(2) if by_factor else plus(1)
     judged = claim({"a": point(predicted)}, {"a": point(measured)}, relation, near)
-    sizes = [(one.mutation, one.size) for one in examine(judged).resolutions if one.size is not None]
+    sizes = [(one.mutation, size) for one in examine(judged).resolutions if (size := one.size) is not None]
     assume(sizes)
     for mutation, printed in sizes:
         spacing = Fraction(10) ** (math.floor(math.log10(printed)) - 1)
