@@ -121,7 +121,7 @@ class FmqError(Exception):
 # What libraries say in their own words where the system has no memory left.
 _NO_MEMORY = (
     "not enough memory", "can't allocate memory", "cannot allocate memory", "out of memory",
-    "start new thread",
+    "start new thread", "allocate lock",
 )  # fmt: skip
 
 

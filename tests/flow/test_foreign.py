@@ -178,6 +178,7 @@ def test_what_is_no_model_is_refused_when_it_is_made() -> None:
     [
         MemoryError(),
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+        RuntimeError("can't allocate lock"),
         KeyboardInterrupt(),
         SystemExit(143),
         FlowError("a", "b", "c"),
