@@ -22,6 +22,7 @@ __all__ = [
     "OldFormatWarning",
     "OutputError",
     "SchemeError",
+    "SettingError",
     "SourceError",
     "Way",
     "WeightsError",

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.counts import whole_number
-from fmq_theory.errors import SchemeError, WeightsError
+from fmq_theory.errors import SchemeError, WeightsError, argument
 
 __all__ = ["Granularity", "Layout"]
 
@@ -47,9 +47,14 @@ class Layout:
             )
         grouped = granularity == "group"
         if grouped != (group_size is not None):
-            cause = "groups need a size" if grouped else f"granularity {granularity!r} has no groups"
-            remedy = "pass for example group_size=64" if grouped else "pass granularity='group', or no size"
-            raise SchemeError(f"group_size = {group_size!r}", cause, remedy)
+            if grouped:
+                remedy = ("pass for example ", argument("group_size", 64))
+                raise SchemeError("granularity 'group'", "groups need a size", remedy)
+            raise SchemeError(
+                (argument("group_size", group_size),),
+                f"granularity {granularity!r} has no groups",
+                ("pass ", argument("granularity", "group"), ", or no size"),
+            )
         channels = len(shape) >= 2 and granularity != "tensor"
         if (number := whole_number(axis)) is None:
             raise WeightsError(f"axis = {axis!r}", "an axis is a whole number", "pass for example axis=0")

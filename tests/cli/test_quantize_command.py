@@ -201,7 +201,8 @@ def test_bad_input_ends_in_one_line() -> None:
     refused("empty", "quantize", "empty.safetensors", *common)
     refused("no such scheme", "quantize", "m.safetensors", *common, "--scheme", "magic")
     refused("nf4 has 16 levels", "quantize", "m.safetensors", *common, "--scheme", "nf4", "--bits", "3")
-    refused("groups need a size", "quantize", "m.safetensors", *common, "--granularity", "group")
+    named = "groups need a size; pass for example --group-size 64"
+    refused(named, "quantize", "m.safetensors", *common, "--granularity", "group")
     refused("does not exist", "quantize", "m.safetensors", "-o", "no/where/x")
     refused(
         "of 1 tensors ('second.weight' has 192); pass --group-size 64, which divides all of them",
