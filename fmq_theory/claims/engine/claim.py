@@ -164,7 +164,8 @@ class Claim:
         origin: whose statement it is.
         title: what it is about, in a few words: for headings and tables of contents.
         statement: the precise statement that is tested.
-        domain: where it is tested.
+        domain: what the cases do not say of where it is tested, such as how they are drawn or to how many
+            digits; empty where they say all. Their laws, bit-widths and number are gathered from the cases.
         predicted: the predicted quantity in words.
         measured: the measured quantity in words.
         predict: predicted values by case.
@@ -182,7 +183,6 @@ class Claim:
     origin: Origin
     title: str
     statement: str
-    domain: str
     predicted: str
     measured: str
     predict: Callable[[Inputs], Values | Missing]
@@ -193,6 +193,7 @@ class Claim:
     near: Near = Near(Fraction(1))
     mutations: tuple[Mutation, ...] = ()
     kind: Kind = Kind.STATEMENT
+    domain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +258,7 @@ class Finding:
     Attributes:
         claim: the claim.
         verdict: the verdict.
-        domain_checked: the domain, and how many cases stood for it.
+        domain_checked: what the claim says of its cases, their number, and how sure their intervals are.
         evidence: one line with the numbers that decide.
         details: every case.
         control: the negative control's result; None where there is none or an input is missing.
@@ -273,6 +274,11 @@ class Finding:
     control: ControlFinding | None
     resolutions: tuple[Resolution, ...] = ()
     cases: str = ""
+
+    @property
+    def domain(self) -> str:
+        """Where it was tested, with the cases themselves: ``to 20 digits; 8 cases: laplace b = 1-8``."""
+        return f"{self.domain_checked}: {self.cases}" if self.cases else self.domain_checked
 
     @property
     def resolved(self) -> bool:

@@ -50,7 +50,7 @@ def examine(claim: Claim, inputs: Inputs | None = None) -> Finding:
     return Finding(
         claim,
         verdict,
-        f"{claim.domain}{_extra(given, results)}; {_count(results)}{f'; {level}' if level else ''}",
+        "; ".join(part for part in (claim.domain, _extra(given, results), _count(results), level) if part),
         _evidence(claim, results, verdict),
         results,
         _control(claim, given, measured, results),
@@ -228,7 +228,7 @@ def in_words(quantity: Quantity) -> str:
 def _extra(inputs: Inputs, results: Sequence[CaseResult]) -> str:
     """The real weights, where they took part."""
     name = None if inputs.checkpoint is None else inputs.checkpoint.name
-    return f"; checkpoint {name}" if name and any(result.case.startswith(name) for result in results) else ""
+    return f"checkpoint {name}" if name and any(result.case.startswith(name) for result in results) else ""
 
 
 def _count(results: Sequence[CaseResult]) -> str:

@@ -122,7 +122,6 @@ CLAIMS = (
             "nu = 2 on) and every K >= 1 the W2 optimum has D_LM <= C_PD/K^2: theorem T3b; checked on six "
             "laws of this class"
         ),
-        domain=f"{', '.join(CLASS)}, b = 1..8",
         predicted="C_PD 2^(-2b) =",
         measured="D_LM =",
         predict=_values(_IN_CLASS, constant_over_square),
@@ -143,7 +142,6 @@ CLAIMS = (
             "finite for some d > 0): on a flat law with a narrow peak, outside the class of C21, C_PD < K^2 "
             "D_LM <= (1 + 5/K^2) C_PD"
         ),
-        domain=f"{NARROW_PEAK}, K = 2 to 64 by powers of two",
         predicted="range",
         measured="D_LM",
         predict=_values(_PEAK, _above_the_constant),
@@ -169,7 +167,6 @@ CLAIMS = (
             "- 1)^2)): theorem T3c of Pierce's type at d = 1; checked on nine laws, two of which exceed "
             "C_PD/K^2"
         ),
-        domain="the seven laws, b = 1..8; three blocks, b = 1; a narrow peak, b = 1..6",
         predicted="bound",
         measured="D_LM",
         predict=_values(_EVERYWHERE, pierce),
@@ -209,7 +206,6 @@ CLAIMS = (
             "kappa(q) further levels, q the local exponent of f^(1/3), C_PD/(K + sum of kappa)^2 is within "
             "0.08/K of D_LM"
         ),
-        domain=f"{', '.join(_UNBOUNDED)}, b = 3..8",
         predicted="range",
         measured="D_LM",
         predict=_second_order,
@@ -236,7 +232,7 @@ CLAIMS = (
             "the optimum of the unit Laplace law for K = 2 to 256, powers of two, is a^2, a the (K/2)-th "
             "half-width of the recursion a_1 = 1, a_(n+1) = w - a_n, w - 1 + w/(e^w - 1) = a_n"
         ),
-        domain="laplace, b = 1..8, to 12 digits",
+        domain="to 12 digits",
         predicted="a²",
         measured="D_LM",
         predict=_half_widths,

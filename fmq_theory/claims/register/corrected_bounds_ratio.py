@@ -93,7 +93,6 @@ CLAIMS = (
         statement="the ratio of the bounds, C_PD 2^(-2b) over (R 2^(-b))^2, lies in [0.25, 0.40] at every "
         "bit-width iff the half-range R does so: on a Gaussian layer 2.61 σ <= R <= 3.30 σ; "
         + "; ".join(f"{name} {low} to {high}" for name, (low, high) in list(_PRINTED.items())[1:]),
-        domain="seven laws, both edges",
         predicted="two decimals",
         measured="R/σ =",
         predict=_as_printed,

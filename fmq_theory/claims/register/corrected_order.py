@@ -101,7 +101,6 @@ CLAIMS = (
             "on five log-concave laws at 1 to 8 bits (1 - 2.27/K) C_PD <= K^2 D_LM <= C_PD: the W2 optimum "
             "is within 2.27/K of the constant, and below it"
         ),
-        domain="the five log-concave laws, b = 1..8",
         predicted="range",
         measured="D_LM",
         predict=_table(LOG_CONCAVE, range(1, 9), _near_constant),
@@ -127,7 +126,6 @@ CLAIMS = (
             "the W2 optimum is no worse than equal mass, D_LM <= D_EM: equal masses are among the free ones "
             "(T2), so this is so for every law; here on seven"
         ),
-        domain="the seven laws, b = 2..8",
         predicted="D_EM =",
         measured="D_LM =",
         predict=_table(LAWS, _FROM_TWO, equal_mass),
@@ -146,7 +144,6 @@ CLAIMS = (
             "on the six unbounded laws named here equal mass is more than 2000 times above C_PD 2^(-2b) at "
             "16 bits: already the lower bound T5f, (Var(X | top cell) + Var(X | bottom cell))/K <= D_EM, is"
         ),
-        domain="b = 16",
         predicted="2000 C_PD 2^(-2b) =",
         measured="T5f =",
         predict=_table(UNBOUNDED, (16,), lambda name, b: per_square(constant(name) * 2000, b)),
@@ -165,7 +162,6 @@ CLAIMS = (
             "D_EM >= (Var(X | top cell) + Var(X | bottom cell))/K, which T5f proves for every law and every "
             "K; here on seven laws"
         ),
-        domain="the seven laws, b = 2..8",
         predicted="T5f =",
         measured="D_EM =",
         predict=_table(LAWS, _FROM_TWO, tail_cells),
@@ -181,7 +177,7 @@ CLAIMS = (
             "on the six unbounded laws named here two more bits multiply 4^b D_EM by 2.5 or more, from 2 "
             "bits to 8 (a 2^(-2b) law would keep it constant)"
         ),
-        domain="from b - 2 to b, for b = 4, 6, 8",
+        domain="from b - 2 bits to b",
         predicted="2.5/16 of D_EM two bits before =",
         measured="D_EM =",
         predict=_table(UNBOUNDED, _EVEN, lambda name, b: _previous(name, b, Fraction(5, 2))),
@@ -196,7 +192,7 @@ CLAIMS = (
         statement=(
             "equal mass on the Laplace law costs the finite sum D_EM = (σ²/K) S_{K/2} (T5a, for every even K)"
         ),
-        domain="b = 1..8, to 20 digits",
+        domain="to 20 digits",
         predicted="(σ²/K) S_{K/2} =",
         measured="D_EM =",
         predict=_table(("laplace",), range(1, 9), lambda _name, b: _laplace_sum(b)),
@@ -221,7 +217,6 @@ CLAIMS = (
             "on the Gaussian law, from 4 bits to 8, D_EM lies between (1 - 2/b²) and 1 times σ² S_inf/(K ln "
             "K), its limit form (T5b)"
         ),
-        domain="b = 4..8",
         predicted="range",
         measured="D_EM",
         predict=_table(("gaussian",), range(4, 9), lambda _name, b: _gaussian_rate(b)),
@@ -236,7 +231,7 @@ CLAIMS = (
             "on Student-t tails of index ν = 3, 4, 5 the 7th and the 8th bit divide the equal-mass error by "
             "2^(1-2/ν), the limit form (T5d), to within 5 %: for ν = 3 eight times the levels halve it"
         ),
-        domain="from b to b + 1, for b = 6, 7",
+        domain="from b bits to b + 1",
         predicted="range",
         measured="D_EM(b)/D_EM(b + 1)",
         predict=_table(_HEAVY, (6, 7), lambda name, _b: _halving(name)),
@@ -253,7 +248,7 @@ CLAIMS = (
             "on the uniform law equal mass does have order 2^(-2b): D_EM = (1/12) int 1/f / K², which T5e "
             "proves of the limit on every interval with f >= m > 0"
         ),
-        domain="uniform on [-1, 1], b = 1..8, to 20 digits",
+        domain="uniform on [-1, 1], to 20 digits",
         predicted="1/(3 K²) =",
         measured="D_EM =",
         predict=_table(("uniform",), range(1, 9), lambda _name, b: Enclosure.of(Fraction(1, 3 * 4**b))),
@@ -268,7 +263,6 @@ CLAIMS = (
             "Bennett's formula with the equal-mass density, B(1)/K² with B(1) = (1/12) int 1/f, says nothing "
             "where f > 0 on an infinite length (T4, i): it is infinite"
         ),
-        domain="the six unbounded laws, b = 8",
         predicted="B(1)/K²",
         measured="D_EM",
         predict=_table(UNBOUNDED, (8,), _bennett_at_one),
@@ -285,7 +279,7 @@ CLAIMS = (
             "step does not reach order 2^(-2b) either (Hui and Neuhoff 2001): two more bits multiply 4^b D "
             "by 1.3 or more, from 2 bits to 8"
         ),
-        domain="from b - 2 to b, for b = 4, 6, 8",
+        domain="from b - 2 bits to b",
         predicted="1.3/16 of D two bits before =",
         measured="D =",
         predict=_table(_SPREAD, _EVEN, lambda name, b: _best_uniform_before(name, b, Fraction(13, 10))),

@@ -13,8 +13,6 @@ from fmq_theory.certify.scaled import ScaledLaw
 from fmq_theory.claims.engine.claim import Claim, Inputs, NegativeControl, Origin, Values
 from fmq_theory.claims.engine.relations import AT_MOST
 from fmq_theory.claims.evidence.bound_cases import (
-    NARROW_PEAK,
-    THREE_BLOCKS,
     bound_cases,
     constant_over_square,
     least_error,
@@ -93,8 +91,8 @@ _P5 = (
     "O(2^(-2b)), with a smaller constant than uniform quantization's; tested on the field v = theta, "
     "where FID is n D exactly: FID/n <= C_PD 2^(-2b){}"
 )
-_ALL = "seven laws (one a family), b = 1..8"
-_WITH_OTHERS = f"{_ALL}; {THREE_BLOCKS}, b = 1; {NARROW_PEAK}, b = 1..6"
+_ALL = "one law a family"
+_WITH_OTHERS = f"{_ALL}, and two others"
 
 CLAIMS = (
     Claim(

@@ -23,7 +23,7 @@ def claims_as_json(findings: Sequence[Finding]) -> dict[str, Any]:
             {
                 "id": finding.claim.id,
                 "statement": finding.claim.statement,
-                "domain": finding.domain_checked,
+                "domain": finding.domain,
                 "relation": f"measured {finding.claim.relation.symbol} predicted",
                 "verdict": finding.verdict.name,
                 "evidence": finding.evidence,

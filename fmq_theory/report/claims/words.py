@@ -48,7 +48,7 @@ def claim_rows(findings: Sequence[Finding]) -> tuple[ClaimRow, ...]:
             finding.claim.title,
             finding.verdict.name,
             finding.claim.statement,
-            f"{finding.domain_checked}: {finding.cases}" if finding.cases else finding.domain_checked,
+            finding.domain,
             finding.evidence,
             _resolution(finding),
             _control(finding),

@@ -1,6 +1,7 @@
 """How a verdict follows from the cases, on claims made up for the purpose."""
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -174,3 +175,13 @@ def test_a_decided_relation_is_true_of_every_pair_of_points(
 def test_cases_are_listed_by_what_they_share(cases: list[str], words: str) -> None:
     finding = examine(claim({case: enclosure(2) for case in cases}, {case: enclosure(1) for case in cases}))
     assert finding.cases == words
+
+
+def test_where_a_claim_was_tested_is_gathered_from_its_cases() -> None:
+    values = {f"law, b = {bits}": Enclosure.of(1) for bits in (1, 2, 3, 5)}
+    plain = replace(claim(values, values, EQUAL), domain="")
+    assert examine(plain).domain == "4 cases: law b = 1-3/5"
+    more = examine(replace(plain, domain="to 20 digits"))
+    assert more.domain == "to 20 digits; 4 cases: law b = 1-3/5"
+    del values["law, b = 5"]
+    assert examine(plain).domain == "3 cases: law b = 1-3"
