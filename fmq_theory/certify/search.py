@@ -99,11 +99,15 @@ class ThresholdSearch:
     def begin(self, start_reach: float, buckets: int) -> None:
         """Choose L, and lay the first grid of ``buckets`` (on each side of 0)."""
         reach, edges, growth = start_reach, self._first_grid(start_reach, buckets), 1.7
+        most, in_vain = 0.0, 0
         for step in range(22):
             last = growth * reach > _FARTHEST or step == 21
             if last or self._may_exclude(reach):
                 self.outside = self._outside_bound(edges) if self.num_cells > 1 else math.inf
-                if last or self.outside > self.upper:
+                # A longer grid is a coarser one: where it proves no more, a still longer one will not either.
+                in_vain = 0 if self.outside > 1.001 * most else in_vain + 1
+                most = max(most, self.outside)
+                if last or self.outside > self.upper or in_vain == 4:
                     break
             reach, buckets = growth * reach, buckets + 4
             edges = self._first_grid(reach, buckets)

@@ -330,3 +330,20 @@ def test_a_search_that_cannot_gain_stops(monkeypatch: pytest.MonkeyPatch) -> Non
     assert found.verdict == "INCONCLUSIVE"
     assert found.optimum.lower > 0
     assert sum(steps) < 10_000
+
+
+def test_a_grid_grows_no_longer_where_a_longer_one_proves_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nearly all of the mass of this law lies at 0: a long grid is a coarse one there."""
+    tried: list[float] = []
+    bound = ThresholdSearch._outside_bound  # pyright: ignore[reportPrivateUsage]
+
+    def counted(search: ThresholdSearch, edges: list[float]) -> float:
+        tried.append(edges[-1])
+        return bound(search, edges)
+
+    monkeypatch.setattr(ThresholdSearch, "_outside_bound", counted)
+    near = law("gamma", {"shape": "1/1000"})
+    found = optimal_codebook(near, 4, digits=10)
+    assert found.verdict == "CERTIFIED"
+    assert len(tried) <= 14
+    assert max(tried) < 1e4
