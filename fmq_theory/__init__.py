@@ -71,7 +71,7 @@ __version__ = "0.1.0"
 _ROOMS = (
     "bounds", "certify", "checkpoint", "claims", "codebook", "errors", "flow", "metrics", "quantizers",
     "report", "sources",
-    "cli", "kernels", "shown", "storage",
+    "brief", "cli", "counts", "kernels", "shown", "storage",
 )  # fmt: skip
 _HOMES = {
     "FlowModel": "flow",

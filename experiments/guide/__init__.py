@@ -6,7 +6,7 @@ All blocks of a page run in order in one empty folder that has the published che
 ``checkpoints/``. A comment in the line before a block says what is special about it:
 
 * ``<!-- as printed -->``: versions and paths of one machine; written, but not compared;
-* ``<!-- slow -->``: compared by ``--check`` and by the slow tests alone;
+* ``<!-- slow -->``: compared by ``--check`` and by the deep tests alone;
 * ``<!-- not run -->``: left as it is, because it needs what is not here;
 * ``<!-- file NAME -->``: the block is not run but saved under that name, for the commands after it.
 """

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.errors import WeightsError
 from fmq_theory.metrics.intervals import Estimate
 
@@ -36,6 +37,7 @@ class IntervalKind:
     fewest_each: int = 1
     most_bits: Mapping[str, int] = field(default_factory=dict[str, int])
     quantities: frozenset[str] = frozenset()
+    __repr__ = brief_repr
 
     def has(self, quantity: str, bits: object, count: int) -> bool:
         """Whether this quantity has the interval.

@@ -95,7 +95,7 @@ def test_what_counts_as_a_difference(shown: str, now: str, alike: bool) -> None:
 
 @pytest.mark.deep
 def test_the_audit_page_shows_what_is_printed(shared_checkpoints: Path) -> None:
-    """The fast commands; the slow test runs them all."""
+    """The fast commands; the deep test runs them all."""
     shown = [block for block in _blocks(PAGES / "practitioner-audit.md") if block.kind in ("", "console")]
     fast = [block for block in shown if "molecule_fno" in block.text or not block.kind]
     assert any(block.kind for block in fast)

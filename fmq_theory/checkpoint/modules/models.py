@@ -39,9 +39,11 @@ def read_state(path: Path | str, *, include: Sequence[str] = ()) -> dict[str, Te
         storages: set[int] = set()
         state = {entry.name: _alone(entry.stored.load().detach(), storages) for entry in taken}
     if not state:
-        examples = "; ".join(f"{entry.full_name!r}: {entry.excluded}" for entry in entries[:3])
+        examples = "; ".join(f"{entry.full_name!r}: {entry.excluded}" for entry in entries[:3]) or "no tensor"
         raise CheckpointError(
-            f"checkpoint {str(path)!r}", f"it holds no state dict ({examples})", "pass another file"
+            f"checkpoint {str(path)!r}",
+            f"it holds no state dict ({examples})",
+            "pass another file",
         )
     return state
 

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import torch
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.checkpoint.io.packed.tensor import CodebookType
 from fmq_theory.counts import whole_number
 from fmq_theory.errors import SchemeError, Way
@@ -43,6 +44,7 @@ class Choice:
     granularity: str = "channel"
     group_size: int | None = None
     codebook_type: CodebookType | None = None
+    __repr__ = brief_repr
 
     def __post_init__(self) -> None:
         if not isinstance(self.scheme, str):  # pyright: ignore[reportUnnecessaryIsInstance]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from fmq_theory.brief import brief_repr
 from fmq_theory.checkpoint.io.files import Readable, opened
 from fmq_theory.checkpoint.io.naming import Entry, check_patterns, matches
 from fmq_theory.checkpoint.io.tensors import as_numpy, nonfinite
@@ -53,10 +54,22 @@ class Recipe:
     Attributes:
         name: of the tensor.
         choice: how.
+
+    Raises:
+        CheckpointError: the name is no text, or the choice no ``Choice``.
     """
 
     name: str
     choice: Choice
+    __repr__ = brief_repr
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not isinstance(self.choice, Choice):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise CheckpointError(
+                f"recipe {brief_repr(self)}",
+                "it needs the name of a tensor and a Choice",
+                "write for example Recipe('net.weight', Choice('lloyd_max', bits=4))",
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from fmq_theory.checkpoint.io.files import Readable, opened
 from fmq_theory.checkpoint.io.packed.index import CONFIG
 from fmq_theory.checkpoint.io.packed.tensor import CodebookType
 from fmq_theory.checkpoint.io.tensors import SkippedTensor
+from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.job import Job, OnNonfinite, Progress
 from fmq_theory.checkpoint.quantized.output import OutputPlace
 from fmq_theory.checkpoint.quantized.recipe import KeptTensor, Planned
@@ -41,6 +42,18 @@ class WrittenCheckpoint:
     kept: tuple[KeptTensor, ...]
     left_out: tuple[SkippedTensor, ...]
     reused: int
+
+
+def _choices(plan: Iterable[Planned]) -> dict[str, Choice]:
+    found: dict[str, Choice] = {}
+    for planned in plan:
+        if found.setdefault(planned.name, planned.choice) != planned.choice:
+            raise CheckpointError(
+                f"plan for tensor {planned.name!r}",
+                f"it says both {found[planned.name]} and {planned.choice}",
+                "name each tensor once",
+            )
+    return found
 
 
 def write_quantized(
@@ -79,7 +92,7 @@ def write_quantized(
 
     Raises:
         CheckpointError: the input cannot be read, is quantized already, lacks a tensor of the plan, or holds
-            what the format cannot.
+            what the format cannot; or the plan names a tensor twice, with two choices.
         WeightsError: a tensor holds nan or inf, or a layout does not fit.
         SchemeError: see ``quantize``.
         OutputError: the output exists, or cannot be written.
@@ -104,7 +117,7 @@ def write_quantized(
         [('bias', 'fewer than 2 dimensions')]
     """
     place = OutputPlace(Path(path_out))
-    choices = {planned.name: planned.choice for planned in plan}
+    choices = _choices(plan)
     if codebook_type is not None:
         choices = {name: replace(choice, codebook_type=codebook_type) for name, choice in choices.items()}
     with opened(path_in) as stored, reading(*stored.inputs):

@@ -33,6 +33,7 @@ from typing import Any, cast
 from fmq_theory.claims.engine.claim import Inputs, Missing
 from fmq_theory.errors import Way, WeightsError
 from fmq_theory.metrics import Estimate, exact_estimate
+from fmq_theory.shown import shorten
 
 __all__ = ["NEEDED", "SampledRow", "SampledRun", "read_runs"]
 
@@ -138,9 +139,10 @@ def _read(path: Path) -> SampledRun:
             None if batch is None else int(batch),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        why = shorten(repr(error), 120)
         raise WeightsError(
             f"fidelity file {path}",
-            f"it is not a JSON object with 'rows' of scheme, bits, psnr_db, ssim ({error!r})",
+            f"it is not a JSON object with 'rows' of scheme, bits, psnr_db, ssim ({why})",
             (
                 "write one by ",
                 Way("flow_json", "report.write_flow_json"),

@@ -1,4 +1,4 @@
-"""Checkpoints damaged by program: a few of each kind in every run, more where slow tests are asked for."""
+"""Checkpoints damaged by program: a few of each kind in every run, more where deep tests are asked for."""
 
 import hashlib
 import os

@@ -1,11 +1,12 @@
 """Which tensors are quantized, and how."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fmq_theory.checkpoint.io.naming import matches
-from fmq_theory.checkpoint.quantized.recipe import KeptTensor, recipes_for
+from fmq_theory.checkpoint.quantized.recipe import KeptTensor, Recipe, recipes_for
 from fmq_theory.errors import CheckpointError, WeightsError
 from tests.checkpoint.quantized.mixed_checkpoint import mixed_checkpoint, recipe
 
@@ -49,3 +50,9 @@ def test_tensors_that_would_not_become_smaller_are_kept(checkpoint: Path) -> Non
     recipes, kept = recipes_for(checkpoint, recipe("", "lloyd_max", 6).choice)
     assert {r.name for r in recipes}.isdisjoint({"half.weight"})
     assert {t.name: t.reason for t in kept}["half.weight"] == "quantized it would not be smaller"
+
+
+@pytest.mark.parametrize(("name", "choice"), [("a.weight", "uniform"), (3, recipe("a").choice)])
+def test_what_is_no_recipe_is_refused_when_it_is_made(name: Any, choice: Any) -> None:
+    with pytest.raises(CheckpointError, match="it needs the name of a tensor and a Choice"):
+        Recipe(name, choice)

@@ -322,3 +322,11 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     assert written.reused == 4
     assert len(load(tmp_path / "out.safetensors")) == 4
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 100_000
+
+
+def test_a_tensor_with_two_choices_is_refused(tmp_path: Path, checkpoint: Path) -> None:
+    twice = [recipe("conv.weight", bits=4), recipe("conv.weight", bits=2)]
+    with pytest.raises(CheckpointError, match=r"'conv\.weight': it says both .*4 bits.* and .*2 bits"):
+        write(checkpoint, tmp_path / "out.safetensors", *twice)
+    assert not (tmp_path / "out.safetensors").exists()
+    write(checkpoint, tmp_path / "out.safetensors", twice[0], twice[0])
