@@ -35,6 +35,7 @@ from torch import Tensor
 
 from experiments.framework.experiment import Cell, Experiment
 from experiments.framework.flow_runs import FlowRun, flow_report, output_runs, skipped_runs
+from experiments.framework.panels import leave_out, name_columns
 from experiments.framework.table import Row, Table
 from fmq_theory.checkpoint import load_flow
 from fmq_theory.flow import TorchField
@@ -202,16 +203,14 @@ def _measures(table: Table, protocol: str) -> Figure:
         ends: list[EndLabel] = []
         for axes, key in zip(line, _MEASURES, strict=True):
             if not any(math.isfinite(value) for value in part.numbers(key)):
-                axes.set_axis_off()
-                axes.text(0.5, 0.5, "no images", transform=axes.transAxes, ha="center", color="0.5")
+                leave_out(axes, "no images")
                 continue
             ends = _curves(axes, part, key)
             axes.set_ylabel(_MEASURES[key])
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         line[0].set_title(model, loc="left", fontsize=9)
         label_ends(line[-1], ends, height=1.5, size=7.0)
-    for axes in panels[-1]:
-        axes.set_xlabel("bits of a code")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    name_columns(panels, "bits of a code")
     words = "every tensor, as the scripts do" if protocol == "published" else "weights alone, like for like"
     heading(
         figure,

@@ -233,7 +233,7 @@ def is_printed(kind: str, quantity: str, bits: object, count: int) -> bool:
 
 
 def plot(table: Table) -> Mapping[str, Figure]:
-    """Coverage by law and size; filled: printed, of the median; open: Student's interval of the mean."""
+    """Coverage by law and size; filled: of the median, printed; open: what is not printed, by kind."""
     drawn = table.that(lambda row: row["law"] != _FLOW)
     laws, sizes, repeats = drawn.values("law"), drawn.values("n"), drawn.values("repeats")
     height = 1.1 + 0.22 * len(laws) * len(sizes)
@@ -247,18 +247,21 @@ def plot(table: Table) -> Mapping[str, Figure]:
     heading(
         figure,
         "How often nominal 95 % intervals cover, one mark a quantity and bit-width. Filled: of the median by "
-        "order statistics, printed. Open: of the mean by Student's, not printed. Grey: 93 to 97 %.",
+        "order statistics, printed. Open: not printed; circles b*, diamonds the mean by Student's. Grey: 93 "
+        "to 97 %.",
     )
     return {"": figure}
 
 
 def _panel(axes: Axes, table: Table, laws: Sequence[str]) -> None:
     axes.axvspan(100 * BAND[0], 100 * BAND[1], color="0.82", linewidth=0)
-    for kind, offset, marker, face, colour in (
-        ("median", -0.18, "o", "#0072B2", "#0072B2"),
-        ("mean", 0.18, "d", "none", "#B03A00"),
+    for kind, printed, offset, marker, colour in (
+        ("median", True, -0.18, "o", "#0072B2"),
+        ("median", False, -0.18, "o", "#0072B2"),
+        ("mean", False, 0.18, "d", "#B03A00"),
     ):
-        part = table.where(interval=kind)
+        part = table.where(interval=kind, printed=printed)
+        face = colour if printed else "none"
         places = [laws.index(row["law"]) + offset for row in part]
         axes.plot(
             [100 * value for value in part.numbers("coverage")], places, linestyle="", marker=marker,

@@ -18,6 +18,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from experiments.framework.experiment import Cell, Experiment
 from experiments.framework.flow_runs import flow_cells, flow_images, flow_report, flow_run, skipped_runs
+from experiments.framework.panels import leave_out, name_columns
 from experiments.framework.table import Row, Table
 from fmq_theory.flow.cell import decode_images
 from fmq_theory.report.base.direct_labels import EndLabel, label_ends
@@ -125,20 +126,14 @@ def _measures(table: Table, over: str) -> Figure:
         part = table.where(model=model)
         for axes, key in zip(line, _MEASURES, strict=True):
             if not any(math.isfinite(value) for value in part.numbers(key)):
-                axes.set_axis_off()
-                axes.text(0.5, 0.5, "no images", transform=axes.transAxes, ha="center", color="0.5")
+                leave_out(axes, "no images")
                 continue
             ends[model] = _curves(axes, part, key, over)
             axes.set_ylabel(_MEASURES[key])
         line[0].set_title(model, loc="left")
     for axes, model in zip(panels[:, -1], models, strict=True):  # now that the limits are known
         label_ends(axes, ends.get(model, []), height=1.5, size=7.0)
-    for column in panels.T:
-        seen = [one for one in column if one.axison]
-        for axes in seen:
-            axes.tick_params(labelbottom=True)
-        for axes in seen[-1:]:
-            axes.set_xlabel("bits of a code" if over == "bits" else "effective bits")
+    name_columns(panels, "bits of a code" if over == "bits" else "effective bits")
     heading(
         figure,
         "Samples of the quantized model against full precision, from the same noise; bars: 95 % of the mean. "

@@ -12,12 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from fmq_theory.report.base.direct_labels import EndLabel, label_ends
 from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.style import PAGE_WIDTH
 
-__all__ = ["Blocks", "blocks", "grid", "label_curves", "law_colours"]
+__all__ = ["Blocks", "blocks", "grid", "label_curves", "law_colours", "leave_out", "name_columns"]
 
 _COLUMNS = 3
 _HEIGHT = 1.95
@@ -112,6 +113,32 @@ def grid(
     for axes in panels[max(0, len(names) - columns) : len(names)]:
         axes.set_xlabel("bits per weight b")
     return figure
+
+
+def leave_out(axes: Axes, why: str) -> None:
+    """A place of a grid of panels that holds words and no panel.
+
+    Args:
+        axes: the place.
+        why: what is said there.
+    """
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", color="0.5")
+
+
+def name_columns(panels: NDArray[np.object_], words: str) -> None:
+    """Numbers below every panel of a grid, and the name of the x axis below the last one of each column.
+
+    Args:
+        panels: of a grid whose columns share their x axis; some places may be left out.
+        words: the name of the x axis.
+    """
+    for column in panels.T:
+        seen = [axes for axes in column if axes.axison]
+        for axes in seen:
+            axes.tick_params(labelbottom=True)
+        for axes in seen[-1:]:
+            axes.set_xlabel(words)
 
 
 def label_curves(axes: Axes, ends: Mapping[str, tuple[float, float]]) -> None:
