@@ -19,6 +19,8 @@ __all__ = ["main"]
 
 _LINE_SECONDS = 60.0
 """How often a whole run says how far it is."""
+_SLOW_SECONDS = 10.0
+"""An input that takes longer is named; compiling does not count."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -106,7 +108,7 @@ class _Lines:
 
 
 def as_text(chosen: Sequence[Campaign], tallies: dict[str, Tally]) -> str:
-    """A table, and below it the first failures of each campaign."""
+    """A table, and below it what was very slow and the first failures of each campaign."""
     header: tuple[str, ...] = ("campaign", "inputs", *COUNTS, "slowest")
     rows: list[tuple[str, ...]] = [header]
     for campaign in chosen:
@@ -120,5 +122,8 @@ def as_text(chosen: Sequence[Campaign], tallies: dict[str, Tally]) -> str:
         for row in rows
     ]  # fmt: skip
     for campaign in chosen:
-        lines += [f"{campaign.name}: {failure}" for failure in tallies[campaign.name].failures]
+        tally = tallies[campaign.name]
+        if tally.slowest > _SLOW_SECONDS:
+            lines.append(f"{campaign.name}: {tally.slowest:.1f} s for {tally.slowest_input}")
+        lines += [f"{campaign.name}: {failure}" for failure in tally.failures]
     return "\n".join(lines)

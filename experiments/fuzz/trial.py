@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fmq_theory.errors import FmqError
+from fmq_theory.kernels.runtime.compilation import watched_compilation
 
 __all__ = [
     "COUNTS",
@@ -68,7 +69,18 @@ class Campaign:
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the inputs of one campaign."""
+    """What became of the inputs of one campaign.
+
+    Attributes:
+        right, refused, warned, wrong, tracebacks: inputs by what became of them.
+        foreign: changes of files that are not the campaign's.
+        slowest: seconds of the slowest input, without the compilation of kernels: that happens once, and to
+            whichever input comes first.
+        slowest_input: which one that was.
+        seconds: of all of them.
+        refusals: by the name of the error.
+        failures: the first ones, in words.
+    """
 
     right: int = 0
     refused: int = 0
@@ -77,6 +89,7 @@ class Tally:
     tracebacks: int = 0
     foreign: int = 0
     slowest: float = 0.0
+    slowest_input: str = ""
     seconds: float = 0.0
     refusals: Counter[str] = field(default_factory=Counter[str])
     failures: list[str] = field(default_factory=list[str])
@@ -104,9 +117,10 @@ class Tally:
 
 def attempt(trial: Trial, tally: Tally) -> None:
     """Runs one trial and counts what became of it."""
-    begin = time.perf_counter()
+    begin, compiling = time.perf_counter(), _Compiling()
     try:
-        trial.run()
+        with watched_compilation(compiling):
+            trial.run()
         tally.right += 1
     except FmqError as error:
         tally.refused += 1
@@ -121,9 +135,25 @@ def attempt(trial: Trial, tally: Tally) -> None:
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}:{place.lineno}"
         tally.keep(f"{type(error).__name__} at {where}, {trial.what}: {error}")
-    took = time.perf_counter() - begin
+    took = time.perf_counter() - begin - compiling.seconds
     tally.seconds += took
-    tally.slowest = max(tally.slowest, took)
+    if took > tally.slowest:
+        tally.slowest, tally.slowest_input = took, trial.what[:300]
+
+
+class _Compiling:
+    """Adds up how long kernels were compiled."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._begin = 0.0
+
+    def __call__(self, begins: bool, _done: int) -> None:
+        now = time.perf_counter()
+        if begins:
+            self._begin = now
+        else:
+            self.seconds += now - self._begin
 
 
 def tried(campaign: Campaign, count: int, folder: Path, seed: int = 0) -> Tally:

@@ -3,11 +3,14 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from numba.core import event
 
+from experiments.fuzz import trial
 from experiments.fuzz.command import main
 from experiments.fuzz.registry import CAMPAIGNS
 from experiments.fuzz.running import run, until, whole
@@ -43,6 +46,26 @@ def test_each_outcome_is_counted_as_what_it_is() -> None:
     assert tally.failed
     assert "1, not 2" in tally.failures[0]
     assert "KeyError" in tally.failures[1]
+
+
+def test_compiling_a_kernel_is_no_slow_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which input comes first, and so compiles, says nothing of it."""
+    now = [0.0]
+    monkeypatch.setattr(trial, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+
+    def compiles() -> None:
+        with event.trigger_event("numba:compile"):
+            now[0] += 100.0
+        now[0] += 1.0
+
+    def waits() -> None:
+        now[0] += 2.0
+
+    tally = Tally()
+    attempt(Trial("compiles", compiles), tally)
+    assert tally.slowest == 1.0
+    attempt(Trial("waits", waits), tally)
+    assert (tally.slowest, tally.slowest_input, tally.seconds) == (2.0, "waits", 3.0)
 
 
 def test_right_answers_and_refusals_are_no_failure() -> None:

@@ -16,6 +16,7 @@ from fmq_theory.checkpoint import read_tensors
 from fmq_theory.checkpoint.io.container import Spec, open_container, write_container
 from fmq_theory.checkpoint.io.number_types import ITEM_BITS, TORCH_TYPES, bytes_of, from_bytes
 from fmq_theory.errors import CheckpointError
+from tests.corpus.tensors import same
 
 _ENTRY = {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}
 
@@ -39,10 +40,6 @@ def _tensors(draw: st.DrawFn) -> dict[str, torch.Tensor]:
     return found
 
 
-def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
-    return a.dtype == b.dtype and a.shape == b.shape and bool((bytes_of(a) == bytes_of(b)).all())
-
-
 def _names(tensor: torch.Tensor) -> str:
     return next(name for name, dtype in TORCH_TYPES.items() if dtype == tensor.dtype)
 
@@ -56,12 +53,12 @@ def test_the_library_reads_what_we_write(tmp_path_factory, tensors, metadata) ->
     assert size == path.stat().st_size
     read = load_file(path)
     assert read.keys() == tensors.keys()
-    assert all(_same(read[name], tensor) for name, tensor in tensors.items())
+    assert all(same(read[name], tensor) for name, tensor in tensors.items())
     ours = open_container(path)
     assert ours.metadata == metadata
     for name, tensor in tensors.items():
         spec = ours.specs[name]
-        assert _same(from_bytes(ours.bytes_of(name), spec.dtype, spec.shape), tensor)
+        assert same(from_bytes(ours.bytes_of(name), spec.dtype, spec.shape), tensor)
 
 
 def test_numbers_begin_at_multiples_of_their_size(tmp_path: Path) -> None:

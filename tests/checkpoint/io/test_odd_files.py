@@ -18,8 +18,8 @@ from fmq_theory.checkpoint.io.number_types import ITEM_BITS
 from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Recipe
 from fmq_theory.errors import CheckpointError
-from tests.checkpoint.io.test_zips import same
 from tests.corpus import pickles
+from tests.corpus.tensors import same
 
 WEIGHT = torch.arange(12.0).reshape(3, 4)
 RECIPE = Recipe("w", Choice("uniform", 4, "channel"))

@@ -10,17 +10,12 @@ import torch
 from fmq_theory.checkpoint import read_state
 from fmq_theory.errors import CheckpointError
 from tests.corpus import zips
+from tests.corpus.tensors import same
 
 STATE = zips.state()
 SAVED = zips.saved(STATE)
 HEALTHY = list(zips.healthy(SAVED))
 DAMAGED = list(zips.damaged(SAVED))
-
-
-def same(a: torch.Tensor, b: torch.Tensor) -> bool:
-    """Bit for bit."""
-    flat = [t.contiguous().reshape(-1).view(torch.uint8) for t in (a, b)]
-    return a.dtype == b.dtype and a.shape == b.shape and torch.equal(*flat)
 
 
 @pytest.mark.parametrize("variant", HEALTHY, ids=lambda variant: variant.name)

@@ -30,6 +30,7 @@ from fmq_theory.errors import CheckpointError, WeightsError
 from fmq_theory.flow import TorchField, build_model, load_digits, quantize_field, sample
 from fmq_theory.quantizers import quantize
 from fmq_theory.quantizers.block_scaled import quantize_blocks
+from tests.corpus.tensors import same_states
 
 LAYERS = {
     "linear": (lambda: nn.Linear(48, 24), (5, 48)),
@@ -227,8 +228,7 @@ def test_a_quantized_file_into_packed_layers(tmp_path: Path, device: str) -> Non
             stored[f"{name}.codebook"] = torch.from_numpy(found.codebook)
             if found.scales is not None:
                 stored[f"{name}.scales"] = found.scales.numbers
-    assert state.keys() == stored.keys()
-    assert all(torch.equal(state[k].view(torch.uint8), v.view(torch.uint8)) for k, v in stored.items())
+    assert same_states(state, stored)
 
 
 def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import torch
 from safetensors.torch import save_file
 
 from fmq_theory.checkpoint import write_quantized
-from fmq_theory.checkpoint.io.number_types import bytes_of
 from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Recipe
 from fmq_theory.checkpoint.quantized.write import WrittenCheckpoint
@@ -41,8 +40,3 @@ def recipe(name: str = "conv.weight", scheme: str = "lloyd_max", bits: int = 4, 
 
 def written(path: Path, out: Path, *recipes: Recipe, **options: object) -> WrittenCheckpoint:
     return write_quantized(path, out, recipes, **options)  # type: ignore[arg-type]
-
-
-def same(a: torch.Tensor, b: torch.Tensor) -> bool:
-    """Bit for bit."""
-    return a.dtype == b.dtype and a.shape == b.shape and bool((bytes_of(a) == bytes_of(b)).all())

@@ -20,8 +20,9 @@ from fmq_theory.checkpoint.quantized.recipe import Recipe, nonfinite_names, reci
 from fmq_theory.errors import CheckpointError, FmqError, OutputError, WeightsError
 from fmq_theory.quantizers import quantize
 from fmq_theory.quantizers.block_scaled import quantize_blocks
-from tests.checkpoint.quantized.mixed_checkpoint import mixed_checkpoint, mixed_state, recipe, same
+from tests.checkpoint.quantized.mixed_checkpoint import mixed_checkpoint, mixed_state, recipe
 from tests.checkpoint.quantized.mixed_checkpoint import written as write
+from tests.corpus.tensors import same
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from fmq_theory.checkpoint.io.packed.tensor import PackedTensor, pack
 from fmq_theory.errors import CheckpointError, FmqError, WeightsError
 from fmq_theory.quantizers import SCHEMES, quantize
 from fmq_theory.quantizers.block_scaled import quantize_blocks
+from tests.corpus.tensors import same
 
 TABLES = ("nf4", "fp4")
 
@@ -97,7 +98,7 @@ def test_the_result_has_the_type_of_the_weights(dtype: torch.dtype) -> None:
     restored = pack(found, safetensors_type("w", dtype)).dequantize()
     assert restored.dtype == dtype
     wanted = torch.from_numpy(np.array(found.dequantize())).to(dtype)
-    assert torch.equal(restored.view(torch.uint8), wanted.view(torch.uint8))
+    assert same(restored, wanted)
 
 
 @pytest.mark.parametrize("scheme", ["lloyd_max", "uniform", "nf4", "log2", "ecq"])
