@@ -237,7 +237,7 @@ def full_config(table: Table, num_bytes: int, kept_bytes: int) -> dict[str, Any]
 def _first(thing: str, container: Container, config: dict[str, Any]) -> PackedIndex:
     warnings.warn(
         f"{thing} is of the first version of the format, in which a damaged header can go unnoticed; "
-        "quantize the original again to have it guarded, or, where that is gone, what fmq dequantize makes of it",
+        "quantize the original again to have it guarded, or what fmq dequantize makes of it",
         OldFormatWarning,
         stacklevel=5,
     )
