@@ -182,7 +182,7 @@ def _next(checkpoint: Path, found: "Audit", which: str) -> str:
     start = f"fmq quantize {path} -o OUT"
     return (
         f"Next: {start} --scheme {scheme} --bits {bits} {how}{which}\n"
-        f"  or: {start} --budget {size}{which}   (scheme and bits layer by layer, same size)"
+        f"  or: {start} --budget {size}{which}  # scheme and bits layer by layer, same size"
     )
 
 
@@ -201,7 +201,7 @@ class _Outputs:
 
         Raises:
             OutputError: see ``storage.check_outputs``.
-            PlanError: see ``Plan.from_json``.
+            PlanError: see ``Plan.read``.
         """
         from fmq_theory.storage import check_outputs
 
@@ -209,11 +209,7 @@ class _Outputs:
         if self._plan_path is not None:
             from fmq_theory.checkpoint.plan import Plan
 
-            try:
-                text = self._plan_path.read_text("utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise click.UsageError(f"--plan {self._plan_path}: it cannot be read ({error})") from error
-            self._plan = Plan.from_json(text)
+            self._plan = Plan.read(self._plan_path)
 
     def write(self, found: "Audit") -> None:
         """Writes the files, then prints the tables and says where the files are."""

@@ -37,10 +37,10 @@ TAILS = ("gaussian", "laplace", "logistic", "student-t", "generalized-gaussian",
     "--checkpoint", type=click.Path(path_type=Path), help="Real weights: a .pt, .pth or .safetensors file."
 )
 @click.option(
-    "--tensor",
-    "tensors",
+    "--include",
     multiple=True,
-    help="Only tensors of this name, or whose names fit, as 'ema.*'; may be repeated.",
+    help="With --checkpoint: only tensors whose name fits, as in 'ema.*'; a whole name selects a tensor of "
+    "one dimension as well; repeatable.",
 )
 @click.option(
     "--granularity",
@@ -78,7 +78,7 @@ def bounds(
     shape: float | None,
     scale: float,
     checkpoint: Path | None,
-    tensors: tuple[str, ...],
+    include: tuple[str, ...],
     granularity: str | None,
     bits: tuple[int, ...],
     n: int | None,
@@ -116,13 +116,13 @@ def bounds(
     outputs = Outputs(plot, no_plot, json_path, csv_path, force, quiet)
     with reported_errors(), reading_checkpoint(checkpoint):
         if checkpoint is None:
-            _refuse("--tail", {"--tensor": tensors or None, "--granularity": granularity})
+            _refuse("--tail", {"--include": include or None, "--granularity": granularity})
             law = _Law(str(tail), {"df": df, "beta": beta, "shape": shape}, scale, n or 1_000_000)
             comparison = _on_law(law, outputs, bits, schemes, repeats or 8, seed)
         else:
             given = {"--df": df, "--beta": beta, "--shape": shape, "--n": n, "--repeats": repeats}
             _refuse("--checkpoint", given)
-            comparison = _on_checkpoint(checkpoint, outputs, tensors, granularity or "channel", bits, schemes)
+            comparison = _on_checkpoint(checkpoint, outputs, include, granularity or "channel", bits, schemes)
         outputs.write(comparison)
 
 
@@ -198,7 +198,7 @@ def _workers(n: int) -> int:
 def _on_checkpoint(
     path: Path,
     outputs: Outputs,
-    tensors: tuple[str, ...],
+    include: tuple[str, ...],
     granularity: str,
     bits: tuple[int, ...],
     schemes: tuple[str, ...],
@@ -209,7 +209,7 @@ def _on_checkpoint(
 
     with progress_bar(f"measuring {path.name}", "reading the checkpoint") as progress:
         return compare_checkpoint(
-            path, tensors=tensors, granularity=granularity, bits=bits, schemes=schemes, progress=progress
+            path, tensors=include, granularity=granularity, bits=bits, schemes=schemes, progress=progress
         )
 
 

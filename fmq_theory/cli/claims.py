@@ -27,6 +27,11 @@ RESULTS = Path("docs/results")
     "--checkpoint", type=click.Path(path_type=Path), help="Real weights: P6 is measured on them as well."
 )
 @click.option(
+    "--include",
+    multiple=True,
+    help="With --checkpoint: only tensors whose name fits, as in 'ema.*'; repeatable.",
+)
+@click.option(
     "--fidelity",
     type=click.Path(path_type=Path),
     multiple=True,
@@ -49,6 +54,7 @@ RESULTS = Path("docs/results")
 def claims(
     only: tuple[str, ...],
     checkpoint: Path | None,
+    include: tuple[str, ...],
     fidelity: tuple[Path, ...],
     json_path: str | None,
     html_path: Path | None,
@@ -75,6 +81,8 @@ def claims(
     names = tuple(name.strip() for group in only for name in group.split(",") if name.strip())
     if (write or check) and (names or checkpoint or fidelity):
         raise click.UsageError("--write and --check are about the whole register without inputs")
+    if include and checkpoint is None:
+        raise click.UsageError("--include has no meaning without --checkpoint; leave it out")
     if checkpoint is None:
         leave_torch_out_of_pot()
     let_idle_threads_sleep()
@@ -86,14 +94,14 @@ def claims(
         from fmq_theory.report.claims.table import print_claims
         from fmq_theory.storage import check_outputs
 
-        _check_inputs([("--checkpoint", checkpoint), *(("--fidelity", path) for path in fidelity)])
+        _check_inputs(checkpoint, fidelity)
         places = (html_path, None if json_path in (None, "-") else Path(str(json_path)))
         check_outputs((path for path in places if path is not None), overwrite=force)
         used = fidelity or kept_runs()
         if write:
             check_outputs([DOCUMENT], overwrite=True)
         with progress_bar("claims") as progress:
-            findings = run_register(names, Inputs(checkpoint, used), progress=progress)
+            findings = run_register(names, Inputs(checkpoint, used, include), progress=progress)
         click.echo(_samples_in_words(fidelity, used), err=True)
         written = _write_files(findings, json_path, html_path, write=write)
         if json_path == "-":
@@ -129,10 +137,12 @@ def _samples_in_words(named: Sequence[Path], used: Sequence[Path]) -> str:
     )
 
 
-def _check_inputs(paths: Sequence[tuple[str, Path | None]]) -> None:
-    for option, path in paths:
-        if path is not None and not path.is_file():
-            raise click.UsageError(f"{option} {path}: there is no such file; name an existing one")
+def _check_inputs(checkpoint: Path | None, fidelity: Sequence[Path]) -> None:
+    if checkpoint is not None and not checkpoint.exists():
+        raise click.UsageError(f"--checkpoint {checkpoint}: there is no such file; name an existing one")
+    for path in fidelity:
+        if not path.is_file():
+            raise click.UsageError(f"--fidelity {path}: there is no such file; name an existing one")
 
 
 def _write_files(

@@ -30,6 +30,7 @@ WAYS = {
     "on_nonfinite": "--on-nonfinite {value}",
     "overwrite": "--force",
     "plan_only": "fmq quantize --plan-only",
+    "quantized": "pass a file that fmq quantize wrote",
     "resume": "--resume",
     "resume_cells": "--resume",
     "start_again": "pass --force",

@@ -78,10 +78,11 @@ class PlanOptions:
         Raises:
             FmqError: the input, the plan or the options do not fit.
         """
+        from fmq_theory.checkpoint.plan import Plan
         from fmq_theory.checkpoint.plan.proof import check_plan
 
         if self.plan is not None:
-            plan = _read_plan(self.plan)
+            plan = Plan.read(self.plan)
             check_plan(stored, plan)
             return plan.tensors, [], plan
         if self.budget is not None:
@@ -154,15 +155,3 @@ def _refuse(reason: str, values: dict[str, object]) -> None:
     for option, value in values.items():
         if value is not None:
             raise click.UsageError(f"{option} has no meaning with {reason}; leave it out")
-
-
-def _read_plan(path: Path) -> "Plan":
-    from fmq_theory.checkpoint.plan import Plan, PlanError
-
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, ValueError) as error:
-        raise PlanError(
-            f"--plan {path}", f"it cannot be read ({error})", "name the file of a plan"
-        ) from error
-    return Plan.from_json(text)

@@ -26,6 +26,7 @@ __all__ = ["DONE", "EXIT_CODES", "FAULT", "INTERRUPTED", "UNUSABLE", "FmqCommand
 DONE, UNUSABLE, FAULT, INTERRUPTED = 0, 2, 70, 130
 TRACEBACK = "FMQ_TRACEBACK"
 """Environment variable: where it is set, a fault of the package ends in Python's own traceback."""
+_PACKAGE = "fmq_theory"
 _ISSUES = "the project's issue tracker"
 EXIT_CODES = (
     "Exit codes: 0 done; 1 done, and a check failed (a claim, a tolerance, a cell, the installation); 2 bad "
@@ -205,6 +206,11 @@ def _of_the_system(error: Exception) -> str | None:
         return (
             f"library {found[1] or found[2]}: it cannot be loaded; close other programs, for there may not "
             "be enough memory for it, or see that it is installed and its file system allows programs"
+        )
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith(_PACKAGE):
+        return (
+            f"library {error.name.partition('.')[0]}: it is not installed for {sys.executable}; install "
+            "fmq_theory there with pip, which brings what it needs; fmq doctor says what else is missing"
         )
     if not isinstance(error, OSError) or error.errno is None:
         return None

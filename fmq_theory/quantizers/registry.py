@@ -1,5 +1,6 @@
 """The schemes by name."""
 
+import difflib
 from typing import cast
 
 from fmq_theory.errors import SchemeError
@@ -63,10 +64,13 @@ def get_scheme(scheme: str | Scheme) -> Scheme:
         return LloydMax(_parameter(scheme, number))
     if kind == "published":
         return Published(cast(PublishedRule, rest))
+    near = difflib.get_close_matches(given.lower().replace("-", "_"), SCHEMES, n=1)
+    meant = f"did you mean {near[0]!r}? Else " if near else ""
+    known = f"{', '.join(SCHEMES)}, power:ALPHA, ecq:LAGRANGIAN, lloyd_max:GAP, published:RULE"
     raise SchemeError(
         f"scheme {scheme!r}",
         "no such scheme",
-        f"choose one of {', '.join(SCHEMES)}, power:ALPHA, ecq:LAGRANGIAN, lloyd_max:GAP, published:RULE",
+        f"{meant}choose one of {known}",
     )
 
 

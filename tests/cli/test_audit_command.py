@@ -115,7 +115,7 @@ def test_bad_input_is_one_line_and_exit_2(model: Path, tmp_path: Path) -> None:
     assert "bits" in _refused(str(model), "--bits", "0-9")
     assert "scheduler" in _refused(str(model), "--backend", "dask")
     assert "--html" in _refused(str(model), "--plan", "plan.json")
-    assert "cannot be read" in _refused(
+    assert "there is no such file" in _refused(
         str(model), "--plan", str(tmp_path / "none.json"), "--html", str(tmp_path / "a.html")
     )
     not_a_plan = tmp_path / "plan.json"

@@ -7,7 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
+from safetensors.torch import save_file
 
 from fmq_theory.claims.engine.claim import Claim, Inputs, Origin, Values
 from fmq_theory.claims.register import register
@@ -117,6 +119,7 @@ def test_a_refuted_claim_of_ours_fails_the_command_and_one_of_the_paper_does_not
         (("--only", "P1", "--check"), "whole register"),
         (("--only", "P6", "--checkpoint", "absent.pt"), "absent.pt"),
         (("--only", "P7", "--fidelity", "absent.json"), "absent.json"),
+        (("--only", "P1", "--include", "ema.*"), "no meaning without --checkpoint"),
         (("--only", "P1", "--json", "absent/out.json"), "does not exist"),
         (("--write",), "does not exist"),
     ],
@@ -126,6 +129,21 @@ def test_bad_input_is_one_clear_line_and_exit_2(arguments: tuple[str, ...], mess
     assert result.exit_code == 2
     assert message in result.output
     assert "Traceback" not in result.output
+
+
+def test_a_folder_is_a_checkpoint_and_its_tensors_are_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Inputs] = []
+
+    def measure(inputs: Inputs) -> Values:
+        given.append(inputs)
+        return REGISTER["C16"].measure(inputs)  # type: ignore[return-value]
+
+    _replaced(monkeypatch, replace(REGISTER["C16"], measure=measure))
+    Path("model").mkdir()
+    save_file({"ema.w": torch.randn(4, 512)}, "model/model.safetensors")
+    result = run("--checkpoint", "model", "--include", "ema.*", "--include", "x")
+    assert result.exit_code == 0, result.output
+    assert {(inputs.checkpoint, inputs.include) for inputs in given} == {(Path("model"), ("ema.*", "x"))}
 
 
 def test_samples_are_taken_into_account() -> None:

@@ -119,7 +119,7 @@ def test_errors_about_a_tensor_are_one_line(name: str) -> None:
         ("quantize", "nan.safetensors", "-o", "q.safetensors"),
         ("bounds", "--checkpoint", "nan.safetensors", "--no-plot", *FAST),
         ("audit", "nan.safetensors", f"--include={name}x"),
-        ("bounds", "--checkpoint", "nan.safetensors", f"--tensor={name}x", "--no-plot"),
+        ("bounds", "--checkpoint", "nan.safetensors", f"--include={name}x", "--no-plot"),
     ):
         result = _run(*command, code=2)
         assert len(result.stderr.splitlines()) == 1, result.stderr

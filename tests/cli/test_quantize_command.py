@@ -184,7 +184,7 @@ def test_options_that_contradict_each_other() -> None:
     refused("--sensitivities has no meaning", *common, "--sensitivities", "plan.json")
     refused("-o OUT is missing", "quantize", "m.safetensors")
     refused("'format' is not", *common, "--plan", "plan.json")
-    refused("cannot be read", *common, "--plan", "none.json")
+    refused("there is no such file", *common, "--plan", "none.json")
     refused("--budget", *common, "--budget", "x")
     refused("these options allow is from", *common, "--budget", "0.01")
     refused("no positive number", *common, "--budget", "-1")

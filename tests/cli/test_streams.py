@@ -37,6 +37,10 @@ def main(lines, how):
         raise ImportError("numpy:\\n libopenblas-a.so: failed to map segment from shared object")
     if how == "llvmlite":
         raise OSError("Could not find/load shared object file 'libllvmlite.so' from resource location")
+    if how == "absent":
+        import no_such_library.part
+    if how == "absent part":
+        import fmq_theory.no_such_part
     if how == "other library":
         raise ImportError("libopenblas-a.so: undefined symbol: free")
     if how == "system":
@@ -151,6 +155,8 @@ def test_closed_descriptors(tmp_path: Path) -> None:
         ("library", 2, b"Error: library libopenblas-a.so: it cannot be loaded; close other programs"),
         ("llvmlite", 2, b"Error: library libllvmlite.so: it cannot be loaded; close other programs"),
         ("'other library'", 70, b"Error: this is a fault of fmq_theory"),
+        ("absent", 2, b"Error: library no_such_library: it is not installed for "),
+        ("'absent part'", 70, b"Error: this is a fault of fmq_theory"),
         ("system", 2, b"Error: /root/x\\ny: Permission denied"),
         ("ours", 2, b"Error: output a.json: it exists already"),
         ("fault", 70, b"Error: this is a fault of fmq_theory"),

@@ -49,6 +49,8 @@ class FileBytes:
             # Not the object's own close(): a file that is collected open warns.
             self._finalizer = weakref.finalize(self, file.close)
             self._opened_as = os.fstat(file.fileno())
+        except FileNotFoundError as error:
+            raise self._error("there is no such file", "check the path") from error
         except (OSError, ValueError) as error:
             raise self._error(f"it cannot be opened ({error})", "check the path and permissions") from error
         self._file, self._lock = file, threading.Lock()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fmq_theory.checkpoint.io.files import Readable, opened
 from fmq_theory.checkpoint.io.naming import Entry
 from fmq_theory.checkpoint.io.tensors import Checkpoint, NamedTensor, SkippedTensor, as_numpy, nonfinite
-from fmq_theory.errors import CheckpointError, WeightsError
+from fmq_theory.errors import CheckpointError, Way, WeightsError
 
 __all__ = ["iter_tensors", "read_tensors"]
 
@@ -109,7 +109,7 @@ def _by_default(
     raise CheckpointError(
         f"checkpoint {str(path)!r}",
         f"none of its {len(skipped)} tensors can be quantized as it stands ({examples})",
-        "name the tensors to read, or pass another file",
+        ("pass ", Way("include", "names"), " with the tensors to read, or another file"),
     )
 
 
@@ -131,7 +131,9 @@ def _by_name(path: Path, entries: Iterable[Entry], names: Sequence[str]) -> list
             continue
         if reason := entry.stored.unusable():
             raise CheckpointError(
-                f"tensor {name!r} of {str(path)!r}", f"it is left out: {reason}", "name another one"
+                f"tensor {name!r} of {str(path)!r}",
+                f"it cannot be quantized: {reason}",
+                ("leave it out of ", Way("include", "names")),
             )
         chosen.setdefault(entry.full_name, entry)
     return list(chosen.values())
@@ -155,6 +157,10 @@ def _numbers(entry: Entry) -> NDArray[np.floating]:
         raise WeightsError(
             f"tensor {entry.name!r}",
             reason,
-            "use a checkpoint from before the training diverged, or name other tensors",
+            (
+                "use a checkpoint from before the training diverged, or pass ",
+                Way("include", "names"),
+                " with other tensors",
+            ),
         )
     return array

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Self, cast
 
 from fmq_theory.brief import brief_repr
@@ -17,7 +18,7 @@ from fmq_theory.checkpoint.plan.checks import (
 )
 from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.errors import FmqError, Way
-from fmq_theory.storage.json_objects import each_once
+from fmq_theory.storage.json_objects import json_value, text_of_json
 
 __all__ = ["Plan", "PlanError", "TensorPlan"]
 
@@ -185,6 +186,19 @@ class Plan:
         return json.dumps({**body, "digest": text_digest(body)}, indent=2, allow_nan=False) + "\n"
 
     @classmethod
+    def read(cls, path: Path | str) -> Self:
+        """The plan that a file holds; see ``from_json``.
+
+        Args:
+            path: of what ``to_json`` wrote.
+
+        Raises:
+            PlanError: there is no such file, it is a checkpoint or no text, or as of ``from_json``.
+        """
+        thing = f"plan {str(path)!r}"
+        return cls.from_json(text_of_json(Path(path), lambda cause: PlanError(thing, cause, _PASS_A_PLAN)))
+
+    @classmethod
     def from_json(cls, text: str) -> Self:
         """The plan that ``text`` holds.
 
@@ -197,11 +211,7 @@ class Plan:
         Raises:
             PlanError: the text is no JSON, no plan, of another version, or lacks or misspells a field.
         """
-        try:
-            body = json.loads(text, object_pairs_hook=each_once)
-        except (ValueError, RecursionError) as error:
-            raise PlanError("plan", f"it is no JSON ({error})", _PASS_A_PLAN) from error
-        body = _object("plan", body)
+        body = _object("plan", json_value(text, lambda cause: PlanError("plan", cause, _PASS_A_PLAN)))
         untouched = _fits_its_digest(body)
         if body.pop("format", None) != _FORMAT:
             raise PlanError("plan", f"its 'format' is not {_FORMAT!r}", _PASS_A_PLAN)

@@ -1,18 +1,23 @@
 """How much a squared error in each tensor matters: given in a file, or measured by ``fmq flow``."""
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
 from fmq_theory.checkpoint.plan.checks import PlanError, check, is_real, is_text
-from fmq_theory.storage.json_objects import each_once
+from fmq_theory.errors import Way
+from fmq_theory.storage.json_objects import json_value, text_of_json
 
 __all__ = ["check_sensitivity", "read_sensitivities"]
 
 # The JSON of ``fmq flow`` says so.
 _FLOW = "fmq-flow-"
+_PASS = (
+    "pass a JSON object with a number for some tensors, or what ",
+    Way("flow_json", "report.write_flow_json"),
+    " wrote",
+)
 _MOST = 1e100
 """A product with a sum of squared errors stays a float."""
 
@@ -28,10 +33,11 @@ def read_sensitivities(path: Path | str) -> dict[str, float]:
         PlanError: the file cannot be read, or holds neither.
     """
     thing = f"sensitivities {str(path)!r}"
-    try:
-        body = json.loads(Path(path).read_text("utf-8"), object_pairs_hook=each_once)
-    except (OSError, ValueError, RecursionError) as error:
-        raise PlanError(thing, f"they cannot be read ({error})", "pass a JSON object of numbers") from error
+
+    def refused(cause: str) -> PlanError:
+        return PlanError(thing, cause, _PASS)
+
+    body = json_value(text_of_json(Path(path), refused), refused)
     if not isinstance(body, dict):
         raise PlanError(thing, "they are no JSON object", 'write {"name of a tensor": 1.5}')
     found = cast("dict[str, object]", body)

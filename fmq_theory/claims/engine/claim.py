@@ -70,10 +70,12 @@ class Inputs:
         checkpoint: real weights.
         fidelity: samples compared with the full-precision network's, as JSON (see ``sampled_runs``), a
             file a network.
+        include: patterns of names: which tensors of the checkpoint; none for all of its weights.
     """
 
     checkpoint: Path | None = None
     fidelity: tuple[Path, ...] = ()
+    include: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

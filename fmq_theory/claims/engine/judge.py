@@ -228,7 +228,9 @@ def in_words(quantity: Quantity) -> str:
 def _extra(inputs: Inputs, results: Sequence[CaseResult]) -> str:
     """The real weights, where they took part."""
     name = None if inputs.checkpoint is None else inputs.checkpoint.name
-    return f"checkpoint {name}" if name and any(result.case.startswith(name) for result in results) else ""
+    if name is None or not any(result.case.startswith(name) for result in results):
+        return ""
+    return ", ".join((f"checkpoint {name}", *inputs.include))
 
 
 def _count(results: Sequence[CaseResult]) -> str:

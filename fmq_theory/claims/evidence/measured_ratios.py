@@ -66,10 +66,10 @@ def comparison(layer: str) -> Comparison:
 
 
 @cache
-def _on_checkpoint(path: Path) -> Comparison:
+def _on_checkpoint(path: Path, include: tuple[str, ...]) -> Comparison:
     from fmq_theory.claims.comparison.on_checkpoint import compare_checkpoint  # loads torch
 
-    return compare_checkpoint(path, bits=BITS, schemes=())
+    return compare_checkpoint(path, tensors=include, bits=BITS, schemes=())
 
 
 def ratios(which: str, inputs: Inputs) -> Values:
@@ -81,7 +81,7 @@ def ratios(which: str, inputs: Inputs) -> Values:
     """
     values: dict[str, Estimate] = {}
     if inputs.checkpoint is not None:  # first, so that a file that cannot be read is refused at once
-        for row in _on_checkpoint(inputs.checkpoint).ratios:
+        for row in _on_checkpoint(inputs.checkpoint, inputs.include).ratios:
             value: float | None = getattr(row, which)
             if value is not None:
                 values[f"{inputs.checkpoint.name}, b = {row.bits}"] = exact_estimate(value)
@@ -107,7 +107,7 @@ def nearest_to_band(which: str, inputs: Inputs) -> Values:
     """
     values: dict[str, Estimate] = {}
     if inputs.checkpoint is not None:
-        known = [getattr(row, which) for row in _on_checkpoint(inputs.checkpoint).ratios]
+        known = [getattr(row, which) for row in _on_checkpoint(inputs.checkpoint, inputs.include).ratios]
         if found := [ratio for ratio in known if ratio]:
             values[f"{inputs.checkpoint.name}"] = exact_estimate(min(found, key=_outside))
     for layer in LAYERS:

@@ -22,7 +22,6 @@ authors' scripts read it. There ``by_batch`` has the numbers of each batch, in t
 scheme.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +33,7 @@ from fmq_theory.claims.engine.claim import Inputs, Missing
 from fmq_theory.errors import Way, WeightsError
 from fmq_theory.metrics import Estimate, exact_estimate
 from fmq_theory.shown import shorten
+from fmq_theory.storage.json_objects import json_value, text_of_json
 
 __all__ = ["NEEDED", "SampledRow", "SampledRun", "read_runs"]
 
@@ -122,33 +122,36 @@ def read_runs(inputs: Inputs, measure: str = "samples") -> tuple[SampledRun, ...
 
 @lru_cache(maxsize=16)
 def _read(path: Path) -> SampledRun:
-    try:
-        data = cast("dict[str, Any]", json.loads(path.read_text("utf-8")))
-        counts = _counts(cast("dict[str, Any]", data.get("config") or {}))
-        rows = [_row(row, counts) for row in cast("list[dict[str, Any]]", data["rows"])]
-        full = cast("dict[str, Any]", data.get("full_precision", {}))
-        subject = str(data.get("subject", path.stem)).partition(" (")[0]
-        config = cast("dict[str, Any]", data.get("config") or {})
-        batch = _number(config, "batch")
-        return SampledRun(
-            subject,
-            {(row.scheme, row.bits): row for row in rows},
-            _number(full, "latent_std"),
-            str(data.get("measure", "samples")),
-            str(config.get("protocol", "weights")),
-            None if batch is None else int(batch),
+    def refused(cause: str) -> WeightsError:
+        return WeightsError(
+            f"fidelity file {path}", cause, ("write one by ", Way("flow_json", "report.write_flow_json"))
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+
+    data = json_value(text_of_json(path, refused), refused)
+    if not isinstance(data, dict) or not isinstance(cast("dict[str, Any]", data).get("rows"), list):
+        raise refused("it is no JSON object with 'rows'")
+    try:
+        return _run(path, cast("dict[str, Any]", data))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         why = shorten(repr(error), 120)
-        raise WeightsError(
-            f"fidelity file {path}",
-            f"it is not a JSON object with 'rows' of scheme, bits, psnr_db, ssim ({why})",
-            (
-                "write one by ",
-                Way("flow_json", "report.write_flow_json"),
-                "; fmq_theory.claims.evidence.sampled_runs has the format",
-            ),
-        ) from error
+        raise refused(f"its 'rows' are not those of samples: scheme, bits, psnr_db, ssim ({why})") from error
+
+
+def _run(path: Path, data: Mapping[str, Any]) -> SampledRun:
+    counts = _counts(cast("dict[str, Any]", data.get("config") or {}))
+    rows = [_row(row, counts) for row in cast("list[dict[str, Any]]", data["rows"])]
+    full = cast("dict[str, Any]", data.get("full_precision", {}))
+    subject = str(data.get("subject", path.stem)).partition(" (")[0]
+    config = cast("dict[str, Any]", data.get("config") or {})
+    batch = _number(config, "batch")
+    return SampledRun(
+        subject,
+        {(row.scheme, row.bits): row for row in rows},
+        _number(full, "latent_std"),
+        str(data.get("measure", "samples")),
+        str(config.get("protocol", "weights")),
+        None if batch is None else int(batch),
+    )
 
 
 def _counts(config: Mapping[str, Any]) -> dict[str, int]:

@@ -12,7 +12,7 @@ A level is a JSON number, a string that holds a decimal or a quotient ``"p/q"``,
 taken as written: 0.1 is one tenth, not the float nearest to it. An enclosure stands for its middle.
 """
 
-import json
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -25,7 +25,7 @@ from typing import NamedTuple, cast
 from fmq_theory.certify import Enclosure
 from fmq_theory.claims.oracle.design import MOST_LEVELS
 from fmq_theory.errors import CertificationError, Way, WeightsError
-from fmq_theory.storage.json_objects import each_once
+from fmq_theory.storage.json_objects import json_value, text_of_json
 
 __all__ = ["SHIPPED", "Table", "read_table"]
 
@@ -67,15 +67,17 @@ def read_table(name: str) -> Table:
     """
     shipped = name in SHIPPED and not Path(name).exists()
     where = f"table {name}"
-    try:
-        place = files("fmq_theory").joinpath("data", f"{name}.json") if shipped else Path(name)
-        data = json.loads(
-            place.read_text("utf-8"), object_pairs_hook=each_once,
-            parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal,
-        )  # fmt: skip
-    except (OSError, ValueError, RecursionError) as error:
-        remedy = f"name a JSON file, or one of {', '.join(SHIPPED)}"
-        raise WeightsError(where, f"it cannot be read as JSON ({error})", remedy) from error
+
+    def refused(cause: str) -> WeightsError:
+        near = difflib.get_close_matches(name, SHIPPED, n=1)
+        meant = f"; did you mean {near[0]!r}?" if near else ""
+        return WeightsError(
+            where, cause, f"name a JSON file of levels, or one of {', '.join(SHIPPED)}{meant}"
+        )
+
+    place = files("fmq_theory").joinpath("data", f"{name}.json") if shipped else Path(name)
+    text = text_of_json(place, refused)
+    data = json_value(text, refused, parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal)
     found = cast("dict[str, object]", {"levels": data} if isinstance(data, list) else data)
     if not isinstance(data, (list, dict)) or "levels" not in found:
         raise WeightsError(

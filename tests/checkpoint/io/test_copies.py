@@ -162,7 +162,7 @@ def test_an_average_that_is_told_of_can_be_asked_for(key: str, pattern: str, tmp
     assert audited.exit_code == 0, audited.output
     names = [tensor["name"] for tensor in json.loads((tmp_path / "a.json").read_text())["tensors"]]
     assert names == [f"{key}.0.weight", f"{key}.2.weight"]
-    bounds = run.invoke(main, ["bounds", "--checkpoint", str(path), "--tensor", pattern, "--bits", "2"])
+    bounds = run.invoke(main, ["bounds", "--checkpoint", str(path), "--include", pattern, "--bits", "2"])
     assert bounds.exit_code == 0, bounds.output
     assert set(read_state(path, include=[pattern])) == {f"{key}.{name}" for name in STATE}
     net = _net(5)

@@ -78,5 +78,5 @@ def test_what_is_none(tmp_path: Path, body: Any) -> None:
 
 
 def test_no_file(tmp_path: Path) -> None:
-    with pytest.raises(PlanError, match="cannot be read"):
+    with pytest.raises(PlanError, match="there is no such file"):
         read_sensitivities(tmp_path / "missing.json")

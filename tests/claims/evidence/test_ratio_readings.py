@@ -1,13 +1,15 @@
 """How "at some bit-width" is measured, and which bit-widths count."""
 
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from fmq_theory.claims.engine.claim import Inputs
 from fmq_theory.claims.evidence import measured_ratios
-from fmq_theory.claims.evidence.measured_ratios import bits_of, nearest_to_band
+from fmq_theory.claims.evidence.measured_ratios import bits_of, nearest_to_band, ratios
 from fmq_theory.metrics import Estimate
 
 
@@ -53,3 +55,15 @@ def test_bit_widths_with_few_weights_a_level_are_left_out() -> None:
     assert bits_of("gaussian n = 256") == (2, 3, 4, 5, 6)
     assert bits_of("gaussian n = 1024")[-1] == 8
     assert math.isinf(measured_ratios._outside(0.0))
+
+
+def test_patterns_choose_the_tensors_of_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measured_ratios, "LAYERS", {})  # what is drawn is another matter
+    path = tmp_path / "c.pt"
+    normal = torch.randn(4, 512, generator=torch.Generator().manual_seed(0))
+    torch.save({"model": {"w": normal}, "ema": {"w": normal.pow(3)}}, path)
+    model, average = Inputs(path), Inputs(path, include=("ema.*",))
+    assert ratios("rho_em", model).keys() == {f"c.pt, b = {bits}" for bits in range(2, 9)}
+    assert ratios("rho_em", model) != ratios("rho_em", average)
+    assert nearest_to_band("rho_em", model) != nearest_to_band("rho_em", average)
+    assert ratios("rho_em", model) == ratios("rho_em", Inputs(path, include=("w",)))

@@ -14,7 +14,7 @@ from fmq_theory.brief import MOST_OF_A_REPR
 from fmq_theory.checkpoint.io.container import Container, open_container
 from fmq_theory.checkpoint.io.number_types import from_bytes, torch_type
 from fmq_theory.checkpoint.io.packed.config import CODING
-from fmq_theory.checkpoint.io.packed.index import CODEBOOK, CODES, SCALES, read_index
+from fmq_theory.checkpoint.io.packed.index import CODEBOOK, CODES, SCALES, not_quantized, read_index
 from fmq_theory.checkpoint.io.packed.tensor import PackedTensor
 from fmq_theory.checkpoint.io.shards import find_checkpoint
 from fmq_theory.errors import CheckpointError
@@ -41,7 +41,7 @@ class QuantizedFile:
     """
 
     def __init__(self, path: Path | str | Container) -> None:
-        container = path if isinstance(path, Container) else open_container(find_checkpoint(Path(path)))
+        container = path if isinstance(path, Container) else _container(find_checkpoint(Path(path)))
         self.path = container.path
         self._container: Container | None = container
         self._index = read_index(container)
@@ -294,3 +294,13 @@ def load(path: Path | str) -> dict[str, Tensor]:
         for name, target in file.ties.items():  # tied tensors stay one
             state[name] = state[target].permute(file.tied_axes(name, state[target].ndim))
         return state
+
+
+def _container(path: Path) -> Container:
+    try:
+        return open_container(path)
+    except CheckpointError:
+        if path.suffix.lower() == ".safetensors" or not path.is_file():
+            raise
+        # A pickle, for one: it is not damaged, it is of another kind.
+        raise not_quantized(f"checkpoint {str(path)!r}") from None

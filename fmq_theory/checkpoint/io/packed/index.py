@@ -24,11 +24,11 @@ from fmq_theory.checkpoint.io.packed.table import (
     read_table,
     weighted_mean,
 )  # fmt: skip
-from fmq_theory.errors import CheckpointError, OldFormatWarning
+from fmq_theory.errors import CheckpointError, OldFormatWarning, Way
 
 __all__ = [
     "CHECKSUMS", "CODEBOOK", "CODES", "CONFIG", "METHOD", "SCALES", "VERSION", "Arrays", "PackedIndex",
-    "full_config", "quantization_config", "read_index",
+    "full_config", "not_quantized", "quantization_config", "read_index",
 ]  # fmt: skip
 
 METHOD = "fmq"
@@ -138,6 +138,16 @@ def quantization_config(container: Container) -> dict[str, Any] | None:
     return None
 
 
+def not_quantized(thing: str) -> CheckpointError:
+    """The error about a checkpoint, or another file, that nobody quantized.
+
+    Args:
+        thing: the file in words.
+    """
+    remedy = Way("quantized", "pass a file that write_quantized wrote, or read this one with read_state")
+    return CheckpointError(thing, "it is no quantized checkpoint of fmq", (remedy,))
+
+
 def read_index(container: Container) -> PackedIndex:
     """Reads and verifies all that a quantized file says, but for the bytes of its tensors.
 
@@ -147,11 +157,7 @@ def read_index(container: Container) -> PackedIndex:
     thing = f"checkpoint {str(container.path)!r}"
     config = quantization_config(container)
     if config is None:
-        raise CheckpointError(
-            thing,
-            "it is no quantized checkpoint of fmq",
-            "write one with fmq quantize, or read it with read_state",
-        )
+        raise not_quantized(thing)
     version = config.get("version")
     if type(version) is int and version == VERSION:
         return _present(thing, container, config)
