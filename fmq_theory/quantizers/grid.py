@@ -31,7 +31,7 @@ class GridCell:
     What that costs is told by ``metrics.mean_distortion(cell.levels, cell.ends, cell.rows)``.
 
     Attributes:
-        scheme: its name.
+        scheme: as it was asked for: "ecq:0.1" and "ecq:0.5" are two schemes of one name.
         bits: a codebook has at most 2**bits levels.
         codebooks: one a channel, a group, or the tensor; R of them.
         levels: of the codebooks as they are stored, in float64, shape ``[R, K]``.
@@ -92,17 +92,22 @@ def design_grid(
         lloyd_max 2 bits: 0.3506
         lloyd_max 4 bits: 0.0281
     """  # the others are those of quantize
-    chosen = [get_scheme(scheme) for scheme in schemes]
+    for scheme in schemes:
+        get_scheme(scheme)
     widths = [checked_bits(b) for b in bits]
     threads = checked_threads(threads)
     values = finite_weights(weights, granularity, axis, group_size, threads)
     layout = Layout.of(values.shape, granularity, axis, group_size)
     rows = SortedRows.of(np.ascontiguousarray(layout.rows(values)), threads)
-    yield from grid_of_rows(rows, chosen, widths, weights)
+    yield from grid_of_rows(rows, schemes, widths, weights)
 
 
 def grid_of_rows(
-    rows: SortedRows, schemes: Sequence[str | Scheme], bits: Sequence[int], weights: object
+    rows: SortedRows,
+    schemes: Sequence[str | Scheme],
+    bits: Sequence[int],
+    weights: object,
+    refused: dict[tuple[str, int], str] | None = None,
 ) -> Iterator[GridCell]:
     """``design_grid`` of rows that are in order already: a part of a tensor, or one used for more than this.
 
@@ -111,20 +116,23 @@ def grid_of_rows(
         schemes: names or schemes.
         bits: 1 to 8 each.
         weights: what they came from, for the type in which codebooks are stored.
+        refused: gets the reason of each scheme and bit-width for which there are no codebooks.
 
     Raises:
         SchemeError: see ``quantize``.
     """
-    chosen = [get_scheme(scheme) for scheme in schemes]
+    chosen = [(each if isinstance(each, str) else each.name, get_scheme(each)) for each in schemes]
     widths = [checked_bits(b) for b in bits]
-    for scheme in chosen:
+    for name, scheme in chosen:
         for b in widths:
             try:
                 books, ends = scheme.cells_of_rows(rows, 2**b)
-            except SchemeError:
+            except SchemeError as error:
+                if refused is not None:
+                    refused[name, b] = error.cause
                 continue
             dtype = codebook_type(weights)
             stored = scheme.stored_levels(books.levels, dtype).astype(np.float64)
             num_rows, size = rows.shape
             overhead = overhead_bits(scheme, books.used, dtype)
-            yield GridCell(scheme.name, b, books, stored, ends, rows, b + overhead / (num_rows * size))
+            yield GridCell(name, b, books, stored, ends, rows, b + overhead / (num_rows * size))

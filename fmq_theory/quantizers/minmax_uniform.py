@@ -95,12 +95,12 @@ class MinMaxUniform(Scheme):
         codes = np.rint((np.clip(values, low, high) - low) / scale)
         return np.minimum(codes, top).astype(np.min_scalar_type(top))
 
-    def _encode_rows(self, books: Codebooks, rows: NDArray[np.floating], threads: int) -> NDArray[np.uint8]:
+    def encode_rows(self, books: Codebooks, rows: NDArray[np.floating], threads: int) -> NDArray[np.uint8]:
         low, scale, top = _grids(books)
         at = _by_rule(scale)
         codes = np.empty(rows.shape, dtype=np.uint8)
         if at.size < len(rows):
-            codes[:] = Scheme._encode_rows(self, books, rows, threads)
+            codes[:] = Scheme.encode_rows(self, books, rows, threads)
             rows, low, scale, top = rows[at], low[at], scale[at], top[at]
         found = np.empty(rows.shape, dtype=np.uint8) if at.size < len(codes) else codes
         run_blocks(

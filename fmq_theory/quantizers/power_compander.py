@@ -173,9 +173,9 @@ class PowerCompander(Scheme):
                 codes[index] = 0
         return books, codes
 
-    def _encode_rows(self, books: Codebooks, rows: NDArray[np.floating], threads: int) -> NDArray[np.uint8]:
+    def encode_rows(self, books: Codebooks, rows: NDArray[np.floating], threads: int) -> NDArray[np.uint8]:
         if not self._by_rank:
-            return Scheme._encode_rows(self, books, rows, threads)
+            return Scheme.encode_rows(self, books, rows, threads)
         return self.quantize_rows(rows, books.levels.shape[1], threads)[1]
 
     def _cells_of_rows(self, rows: SortedRows, num_levels: int) -> tuple[Codebooks, NDArray[np.int64]]:

@@ -143,10 +143,8 @@ class Published(Scheme):
             books.thresholds[at] = np.where(np.arange(1, num_levels) < books.used[at, None], middle, np.inf)
         return books, codes
 
-    def quantize_sorted_rows(
-        self, ordered: SortedRows, rows: NDArray[np.floating], num_levels: int
-    ) -> tuple[Codebooks, NDArray[np.uint8]]:
-        return self.quantize_rows(rows, num_levels, ordered.threads)
+    def encode_rows(self, books: Codebooks, rows: NDArray[np.floating], threads: int) -> NDArray[np.uint8]:
+        return self.quantize_rows(rows, books.levels.shape[1], threads)[1]
 
     def _cells_of_rows(self, rows: SortedRows, num_levels: int) -> tuple[Codebooks, NDArray[np.int64]]:
         """From the codes."""

@@ -158,30 +158,20 @@ class Scheme(abc.ABC):
             ordered = SortedRows.of(np.column_stack((rows.min(axis=1), rows.max(axis=1))), threads)
         else:
             ordered = SortedRows.of(rows, threads)
-        return self.quantize_sorted_rows(ordered, rows, num_levels)
+        books = self.design_rows(ordered, num_levels)
+        return books, self.encode_rows(books, rows, threads)
 
-    def quantize_sorted_rows(
-        self, ordered: SortedRows, rows: NDArray[np.floating], num_levels: int
-    ) -> tuple[Codebooks, NDArray[np.uint8]]:
-        """``quantize_rows`` where the rows are known in order too: one sort serves a whole grid.
+    def encode_rows(self, books: Codebooks, rows: NDArray[np.floating], threads: int) -> NDArray[np.uint8]:
+        """The codes of ``quantize_rows``, by codebooks that were made of the same rows.
 
         Args:
-            ordered: the same rows in order.
+            books: one a row.
             rows: finite weights, float32 or float64, contiguous, shape ``[R, C]``.
-            num_levels: K <= 256.
+            threads: how many may be used.
 
         Returns:
-            The codebooks, and codes of shape ``[R, C]``.
-
-        Raises:
-            SchemeError: see ``design``.
-            SourceError: see ``design``; the message names the row.
+            Codes of shape ``[R, C]``.
         """
-        books = self.design_rows(ordered, num_levels)
-        return books, self._encode_rows(books, rows, ordered.threads)
-
-    def _encode_rows(self, books: Codebooks, rows: NDArray[np.floating], threads: int) -> NDArray[np.uint8]:
-        """``encode`` of each row."""
         return encode_rows(rows, books.thresholds, threads)
 
     @final

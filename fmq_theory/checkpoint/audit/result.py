@@ -27,6 +27,14 @@ class AuditCell:
         entropy_bits: mean index entropy, bits a weight under an ideal entropy coder.
         effective_bits: bits a weight with the numbers that the codebooks are rebuilt from.
         lossless: no codebook serves more weights than it has levels, so that some codebook loses nothing.
+        upper_mse: proven upper bound of mse; None where there is none, or theory was not asked for, as the
+            next three.
+        order: p in mse = O(2^(-p b)), up to logarithms, for far more than 2^b weights a codebook; inf where
+            each codebook serves equal weights.
+        coded_mse: mse by another road: of every weight and the level of its code.
+        w2_squared_pot: W2^2 between the weights of each codebook and the quantized ones, computed by POT; the
+            mean over all weights. It is never above mse, and equals it where no larger weight has a smaller
+            level.
     """
 
     scheme: str
@@ -39,6 +47,10 @@ class AuditCell:
     entropy_bits: float
     effective_bits: float
     lossless: bool
+    upper_mse: float | None = None
+    order: float | None = None
+    coded_mse: float | None = None
+    w2_squared_pot: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +91,7 @@ class TensorAudit:
         crossover_bits: b*, where rho_EM rises through 1; None if it does not within the bits.
         lossless_bits: the least bits at which a codebook can hold every weight it serves; None if none.
         seconds: what it took.
+        refused: scheme, bits and reason where there are no codebooks of that size.
     """
 
     name: str
@@ -95,6 +108,7 @@ class TensorAudit:
     crossover_bits: float | None
     lossless_bits: int | None
     seconds: float
+    refused: tuple[tuple[str, int, str], ...] = ()
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> "TensorAudit":
@@ -105,6 +119,7 @@ class TensorAudit:
             spread=Spread.from_json(found["spread"]),
             cells=tuple(AuditCell(**cell) for cell in found["cells"]),
             ratios=tuple(AuditRatio(**ratio) for ratio in found["ratios"]),
+            refused=tuple((scheme, bits, reason) for scheme, bits, reason in found["refused"]),
         )
         return cls(**fields)
 
@@ -227,8 +242,7 @@ def totals_of(tensors: Sequence[TensorAudit], bits: Sequence[int]) -> AuditTotal
 def _sum(cells: Sequence[AuditCell], energy: float) -> AuditCell:
     weights = sum(cell.weights for cell in cells)
     sse = math.fsum(cell.sse for cell in cells)
-    laws = [(cell.high_rate_mse, cell.weights) for cell in cells]
-    known = [value * count for value, count in laws if value is not None]
+    orders = [cell.order for cell in cells if cell.order is not None]
     return AuditCell(
         scheme=cells[0].scheme,
         bits=cells[0].bits,
@@ -236,8 +250,18 @@ def _sum(cells: Sequence[AuditCell], energy: float) -> AuditCell:
         sse=sse,
         mse=sse / weights,
         relative_error=math.sqrt(sse / energy) if energy > 0.0 else None,
-        high_rate_mse=math.fsum(known) / weights if len(known) == len(cells) else None,
+        high_rate_mse=_mean(cells, [cell.high_rate_mse for cell in cells]),
         entropy_bits=math.fsum(cell.entropy_bits * cell.weights for cell in cells) / weights,
         effective_bits=math.fsum(cell.effective_bits * cell.weights for cell in cells) / weights,
         lossless=all(cell.lossless for cell in cells),
+        upper_mse=_mean(cells, [cell.upper_mse for cell in cells]),
+        order=min(orders) if len(orders) == len(cells) else None,
+        coded_mse=_mean(cells, [cell.coded_mse for cell in cells]),
+        w2_squared_pot=_mean(cells, [cell.w2_squared_pot for cell in cells]),
     )
+
+
+def _mean(cells: Sequence[AuditCell], values: Sequence[float | None]) -> float | None:
+    """Over all weights; None where a tensor lacks it."""
+    known = [value * cell.weights for cell, value in zip(cells, values, strict=True) if value is not None]
+    return math.fsum(known) / sum(cell.weights for cell in cells) if len(known) == len(cells) else None

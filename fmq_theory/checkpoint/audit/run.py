@@ -14,6 +14,7 @@ from fmq_theory.checkpoint.audit.tensor import AuditSettings, OnNonfinite
 from fmq_theory.checkpoint.audit.workers import check_workers
 from fmq_theory.checkpoint.io.files import open_checkpoint
 from fmq_theory.checkpoint.io.naming import Entry, check_patterns, matches
+from fmq_theory.checkpoint.io.reader import entries_by_name
 from fmq_theory.checkpoint.io.tensors import SkippedTensor
 from fmq_theory.checkpoint.quantized.recipe import MIN_NDIM, misfit_error
 from fmq_theory.counts import checked_threads
@@ -40,7 +41,9 @@ def audit(
     group_size: int | None = None,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    names: Sequence[str] = (),
     on_nonfinite: OnNonfinite = "stop",
+    theory: bool = False,
     jobs: int = 1,
     backend: str = "local",
     scheduler: str | None = None,
@@ -60,7 +63,10 @@ def audit(
         group_size: weights that share a codebook, for granularity "group"; it must divide every channel.
         include: patterns of names; all tensors of two or more dimensions if there is none.
         exclude: patterns of names to leave out.
+        names: only these tensors, as ``read_tensors`` takes them, whatever ``include`` and ``exclude`` say.
         on_nonfinite: "stop" at a tensor with nan or inf, or "skip" it.
+        theory: fill in the bounds, the orders and the other roads to the error of each ``AuditCell``; this
+            takes a millisecond or so a codebook.
         jobs: processes; each takes one tensor at a time.
         backend: "local", or "dask": the workers of a cluster.
         scheduler: address of the cluster's scheduler.
@@ -89,11 +95,14 @@ def audit(
     """
     path = Path(path)
     settings = _settings(schemes, bits, granularity, group_size, on_nonfinite, jobs, backend, scheduler)
-    settings = replace(settings, digests=resume is not None)
+    settings = replace(settings, theory=theory, digests=resume is not None)
     config = _config(settings)
     with open_checkpoint(path) as stored:
-        entries = stored.entries(include)
-        chosen, skipped = _select(path, entries, settings, include, exclude)
+        entries = stored.entries(() if names else include)
+        if names:
+            chosen, skipped = entries_by_name(path, entries, names), Skipped()
+        else:
+            chosen, skipped = _select(path, entries, settings, include, exclude)
         store = None if resume is None else AuditStore.open(resume, audit_key(_with_version(config)))
         run = AuditRun(stored, settings, chosen, jobs, scheduler, progress)
         finished = {} if store is None else run.kept(store)
@@ -117,6 +126,7 @@ def audit(
             **config,
             "include": list(include),
             "exclude": list(exclude),
+            "names": list(names),
             "on_nonfinite": on_nonfinite,
             "quantized_before": stored.quantized,
         },
@@ -166,6 +176,7 @@ def _config(settings: AuditSettings) -> dict[str, Any]:
         "bits": list(settings.bits),
         "granularity": settings.granularity,
         "group_size": settings.group_size,
+        "theory": settings.theory,
     }
 
 

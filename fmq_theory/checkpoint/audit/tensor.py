@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fmq_theory.bounds.high_rate_rows import HighRateRows
 from fmq_theory.checkpoint.audit.result import AuditCell, TensorAudit, ratios_of
 from fmq_theory.checkpoint.audit.tails import spread_of
+from fmq_theory.checkpoint.audit.theory import TheorySums
 from fmq_theory.checkpoint.io.files import open_checkpoint
 from fmq_theory.checkpoint.io.naming import Entry
 from fmq_theory.checkpoint.io.tensors import SkippedTensor, as_numpy, nonfinite, weights_digest
@@ -41,6 +42,7 @@ class AuditSettings:
         group_size: see ``quantize``.
         on_nonfinite: whether a tensor with nan or inf ends the audit or is left out.
         threads: of one tensor.
+        theory: whether the optional columns of ``AuditCell`` are wanted.
         digests: whether the weights' digests are wanted, to keep what is finished.
     """
 
@@ -50,6 +52,7 @@ class AuditSettings:
     group_size: int | None
     on_nonfinite: OnNonfinite
     threads: int
+    theory: bool = False
     digests: bool = False
 
 
@@ -74,6 +77,7 @@ class _Sums:
     entropy: list[float] = field(default_factory=list[float])
     bits: list[float] = field(default_factory=list[float])
     high_rate: list[float] | None = field(default_factory=list[float])
+    theory: TheorySums = field(default_factory=TheorySums)
 
 
 def audit_stored(path: Path, name: str, settings: AuditSettings) -> Outcome:
@@ -146,16 +150,19 @@ def _measured(
     num_rows, size = int(rows.shape[0]), int(rows.shape[1])
     energy: list[float] = []
     sums: dict[tuple[str, int], _Sums] = {}
+    refused: dict[tuple[str, int], str] = {}
     for first, part in _parts(rows, settings):
         ordered = SortedRows.of(part, settings.threads)
         energy += ordered.blocks[:, -1, 3].tolist()
         laws = HighRateRows(ordered)
-        for cell in grid_of_rows(ordered, settings.schemes, settings.bits, array):
+        for cell in grid_of_rows(ordered, settings.schemes, settings.bits, array, refused):
             total = sums.setdefault((cell.scheme, cell.bits), _Sums())
             found = mean_distortion(cell.levels, cell.ends, cell.rows)
             total.sse.append(found.mse * part.size)
             total.entropy.append(found.entropy_bits * part.size)
             total.bits.append(cell.effective_bits * part.size)
+            if settings.theory:
+                total.theory.add(cell, part)
             law = laws.distortion(cell.scheme, 2**cell.bits)
             if law is None:
                 total.high_rate = None
@@ -163,7 +170,11 @@ def _measured(
                 total.high_rate += (law * size).tolist()
         progress((first + part.shape[0]) * size)
     squares = math.fsum(energy)
-    cells = tuple(_cell(scheme, b, total, array.size, size, squares) for (scheme, b), total in sums.items())
+    cells = tuple(
+        _cell(scheme, b, total, array.size, size, squares, theory=settings.theory)
+        for (scheme, b), total in sums.items()
+        if (scheme, b) not in refused  # by none of the parts
+    )
     ratios, crossover = ratios_of(cells, settings.bits)
     return TensorAudit(
         name=entry.name,
@@ -180,6 +191,7 @@ def _measured(
         crossover_bits=crossover,
         lossless_bits=next((b for b in settings.bits if size <= 2**b), None),
         seconds=time.perf_counter() - start,
+        refused=tuple((scheme, b, reason) for (scheme, b), reason in refused.items()),
     )
 
 
@@ -193,7 +205,9 @@ def _parts(rows: NDArray[np.floating], settings: AuditSettings) -> Iterator[tupl
         yield first, np.ascontiguousarray(rows[first : first + step], dtype=wanted)
 
 
-def _cell(scheme: str, bits: int, total: _Sums, weights: int, size: int, energy: float) -> AuditCell:
+def _cell(
+    scheme: str, bits: int, total: _Sums, weights: int, size: int, energy: float, *, theory: bool
+) -> AuditCell:
     sse = math.fsum(total.sse)
     return AuditCell(
         scheme=scheme,
@@ -206,4 +220,5 @@ def _cell(scheme: str, bits: int, total: _Sums, weights: int, size: int, energy:
         entropy_bits=math.fsum(total.entropy) / weights,
         effective_bits=math.fsum(total.bits) / weights,
         lossless=size <= 2**bits,
+        **(total.theory.columns(weights) if theory else {}),
     )

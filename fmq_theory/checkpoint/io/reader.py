@@ -14,7 +14,7 @@ from fmq_theory.checkpoint.io.naming import Entry
 from fmq_theory.checkpoint.io.tensors import Checkpoint, NamedTensor, SkippedTensor, as_numpy, nonfinite
 from fmq_theory.errors import CheckpointError, Way, WeightsError
 
-__all__ = ["iter_tensors", "read_tensors"]
+__all__ = ["entries_by_name", "iter_tensors", "read_tensors"]
 
 _LEAST_NDIM = 2  # of what a pattern stands for
 
@@ -85,7 +85,7 @@ def _selected(
     with opened(checkpoint) as stored:
         entries = stored.entries()
         if names:
-            yield _by_name(stored.path, entries, names)
+            yield entries_by_name(stored.path, entries, names)
         else:
             yield _by_default(stored.path, entries, min_ndim, skipped)
 
@@ -113,7 +113,17 @@ def _by_default(
     )
 
 
-def _by_name(path: Path, entries: Iterable[Entry], names: Sequence[str]) -> list[Entry]:
+def entries_by_name(path: Path, entries: Iterable[Entry], names: Sequence[str]) -> list[Entry]:
+    """The tensors that ``read_tensors`` reads by these names.
+
+    Args:
+        path: of the checkpoint, for errors.
+        entries: what it holds.
+        names: of tensors, or patterns; at least one.
+
+    Raises:
+        CheckpointError: a name is unknown or names what cannot be quantized.
+    """
     known: dict[str, Entry] = {}
     for entry in entries:
         known.setdefault(entry.full_name, entry)

@@ -228,7 +228,6 @@ def _possible_options(
     """Those that can be measured; why the others cannot is added to ``ruled_out``."""
     channel = weights.size // weights.shape[0] if weights.ndim >= 2 else weights.size
     sizes = [size for size in search.group_sizes if channel % size == 0]
-    names = {get_scheme(scheme).name: scheme for scheme in search.schemes}
     for granularity in search.granularities:
         for size in sizes if granularity == "group" else (None,):
             cells = design_grid(
@@ -237,7 +236,7 @@ def _possible_options(
             for cell in _until_ruled_out(cells, ruled_out):
                 cost = round(cell.effective_bits * weights.size)
                 sse = mean_distortion(cell.levels, cell.ends, cell.rows).mse * weights.size
-                yield Option(Choice(names[cell.scheme], cell.bits, granularity, size), cost, sse)
+                yield Option(Choice(cell.scheme, cell.bits, granularity, size), cost, sse)
     for block in map(BlockScheme.of, search.block_schemes):
         scheme = get_scheme(block.scheme)
         widths = [b for b in search.bits if not isinstance(scheme, FixedTable) or 2**b == scheme.num_codes]

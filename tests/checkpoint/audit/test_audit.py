@@ -159,6 +159,73 @@ def test_parts_of_a_tensor_give_what_the_whole_gives(
         assert (other.high_rate_mse is None) == (one.high_rate_mse is None)
 
 
+def test_two_spellings_of_one_name_are_two_rows(small: Path) -> None:
+    """Rows were told apart by the scheme's name, and the errors of both added up."""
+    pair = ("ecq:0.1", "ecq:5", "equal_mass", "power:1")
+    both = audit(small, schemes=pair, bits=(3,)).totals
+    assert [cell.scheme for cell in both.cells] == list(pair)
+    assert [cell.sse for cell in both.cells] == [
+        audit(small, schemes=(name,), bits=(3,)).totals.cells[0].sse for name in pair
+    ]
+    assert both.cells[0].sse < both.cells[1].sse
+    assert both.cells[2].sse == both.cells[3].sse
+
+
+def test_a_scheme_that_some_rows_refuse_has_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a part a row, the row that was refused was missing from the sum."""
+    path = tmp_path / "m.safetensors"
+    save_file({"w": torch.stack((torch.linspace(-1.0, 1.0, 9), torch.linspace(0.0, 1e-44, 9)))}, path)
+    monkeypatch.setattr("fmq_theory.checkpoint.audit.tensor._PART_BYTES", 1)
+    (tensor,) = audit(path, schemes=("published:uniform", "uniform", "nf4"), bits=(8,)).tensors
+    assert [cell.scheme for cell in tensor.cells] == ["uniform"]
+    assert {scheme: reason for scheme, _, reason in tensor.refused} == {
+        "published:uniform": "the step between levels is no positive float32 number",
+        "nf4": "nf4 has 16 levels",
+    }
+
+
+# --- theory ---------------------------------------------------------------------------------------
+
+
+def test_theory_is_what_is_predicted_of_each_channel(small: Path, found: Audit) -> None:
+    told = audit(small, schemes=SCHEMES, bits=(2, 4), theory=True)
+    arrays = {tensor.name: tensor.array for tensor in read_tensors(small).tensors}
+    bounded = 0
+    for tensor in told.tensors:
+        rows = arrays[tensor.name].reshape(tensor.shape[0], -1).astype(np.float64)
+        for cell in tensor.cells:
+            own = [predict(cell.scheme, Empirical(row), 2**cell.bits, row.size) for row in rows]
+            uppers = [one.own.upper.value for one in own if one.own.upper is not None]
+            assert (cell.upper_mse is None) == (len(uppers) < len(rows))
+            if cell.upper_mse is not None:
+                bounded += 1
+                assert cell.upper_mse == pytest.approx(np.mean(uppers), rel=1e-12)
+                assert cell.mse <= cell.upper_mse * (1.0 + 1e-12)
+            orders = [one.order for one in own]
+            if tensor.name == "zero":
+                assert cell.order == math.inf
+            else:
+                assert cell.order == (None if None in orders else min(o for o in orders if o is not None))
+            assert cell.coded_mse == pytest.approx(cell.mse, rel=1e-6, abs=1e-18)
+            assert cell.w2_squared_pot == pytest.approx(cell.coded_mse, rel=1e-6, abs=1e-15)
+    assert bounded > 0
+    # Nothing else is another number for it, and nothing of it is there without.
+    for one, other in zip(told.totals.cells, found.totals.cells, strict=True):
+        assert (one.sse, one.high_rate_mse) == (other.sse, other.high_rate_mse)
+        assert (other.upper_mse, other.order, other.coded_mse, other.w2_squared_pot) == (None,) * 4
+        means = [(t.cell(one.scheme, one.bits), t.weights) for t in told.tensors]
+        coded = sum((cell.coded_mse or 0.0) * weights for cell, weights in means if cell is not None)
+        assert one.coded_mse == pytest.approx(coded / told.totals.weights, rel=1e-12)
+
+
+def test_a_tensor_that_is_named_is_measured_whatever_it_is(small: Path) -> None:
+    told = audit(small, schemes=("uniform",), bits=(2,), names=("first.bias", "conv.*"), exclude=("conv.*",))
+    assert [tensor.name for tensor in told.tensors] == ["first.bias", "conv.weight"]
+    assert told.skipped == ()
+    with pytest.raises(CheckpointError, match="no tensor of that name"):
+        audit(small, names=("decoder.*",))
+
+
 # --- advice ---------------------------------------------------------------------------------------
 
 

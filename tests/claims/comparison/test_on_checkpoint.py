@@ -78,8 +78,20 @@ def test_channels_with_few_weights_are_flagged(small: Path) -> None:
 def test_a_bad_tensor_is_named(tmp_path: Path) -> None:
     path = tmp_path / "bad.pt"
     torch.save({"fine": torch.ones(2, 2), "broken": torch.tensor([[1.0, float("nan")]])}, path)
-    with pytest.raises(WeightsError, match="broken"):
+    with pytest.raises(WeightsError, match="broken.*pass tensors with other"):
         compare_checkpoint(path, bits=(2,), schemes=("uniform",))
+    found = compare_checkpoint(path, tensors=("fine",), bits=(2,), schemes=("uniform",))
+    assert [row.name for row in found.tensors] == ["fine"]
+
+
+def test_a_size_that_a_scheme_lacks_is_a_row_with_the_reason(small: Path) -> None:
+    found = compare_checkpoint(small, bits=(4, 3), schemes=("nf4", "ecq:1", "ecq:9"))
+    assert [(row.scheme, row.bits) for row in found.rows] == [
+        (name, b) for name in ("nf4", "ecq:1", "ecq:9") for b in (3, 4)
+    ]
+    assert (found.rows[0].own_hat, found.rows[0].note) == (None, "nf4 has 16 levels")
+    assert found.rows[1].own_hat is not None
+    assert (found.rows[2].own_hat or 0) < (found.rows[4].own_hat or 0)
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:
