@@ -78,7 +78,7 @@ def test_channels_with_few_weights_are_flagged(small: Path) -> None:
 def test_a_bad_tensor_is_named(tmp_path: Path) -> None:
     path = tmp_path / "bad.pt"
     torch.save({"fine": torch.ones(2, 2), "broken": torch.tensor([[1.0, float("nan")]])}, path)
-    with pytest.raises(WeightsError, match="broken.*pass tensors with other"):
+    with pytest.raises(WeightsError, match=r"broken.*pass tensors with other"):
         compare_checkpoint(path, bits=(2,), schemes=("uniform",))
     found = compare_checkpoint(path, tensors=("fine",), bits=(2,), schemes=("uniform",))
     assert [row.name for row in found.tensors] == ["fine"]
