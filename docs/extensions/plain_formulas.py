@@ -14,6 +14,8 @@ __all__ = ["pieces"]
 _POWER = re.compile(r"(?<=[\w)\]|])\^(?=\(|-?\w)")
 _SIMPLE = re.compile(r"-?\w+")
 _INDEX = re.compile(r"\b(C|D|S|T|L|ρ|b|e|a|w|xhat)_(PD|EM|LM|W2|ν|nu|inf|∞|theta|phi|\d)\b")
+_OF_CELLS = re.compile(r"\b([cτmn](?=_k\b)|D(?=_[US]\b)|M(?=_p\b)|λ(?=_α\b))_(\w)\b")  # the table of symbols
+_ORDERED = re.compile(r"\b(X)_(\([^()\s]+\))")  # order statistics keep the brackets
 _MINUS = "−"
 
 
@@ -54,7 +56,8 @@ def _end_of_exponent(text: str, start: int) -> int | None:
 def _with_indices(text: str) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     start = 0
-    for match in _INDEX.finditer(text):
+    matches = (match for pattern in (_INDEX, _OF_CELLS, _ORDERED) for match in pattern.finditer(text))
+    for match in sorted(matches, key=re.Match.start):
         found += [("text", text[start : match.end(1)]), ("down", match[2])]
         start = match.end()
     return [*found, ("text", text[start:])] if text[start:] else found

@@ -210,9 +210,10 @@ def _crossovers(table: Table) -> Figure:
         axes.plot(shifted, stars, color=colour, marker="o", markersize=3.5, linewidth=0.9)
         if sizes[-1] == largest:
             ends.append(EndLabel(law_label(name), shifted[-1], stars[-1], colour))
-        else:  # in larger layers there is no b* at these bits
+        else:  # in larger layers there is no b* at these bits; above the bar no other curve passes
+            top = min(part.numbers("crossover_most")[-1], within[1])
             axes.annotate(
-                law_label(name), (shifted[-1], stars[-1]), xytext=(6, 0), textcoords="offset points",
+                law_label(name), (shifted[-1], top), xytext=(4, -2), textcoords="offset points",
                 fontsize=8, color=colour, va="center",
             )  # fmt: skip
     axes.set_xscale("log")

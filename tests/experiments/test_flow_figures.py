@@ -1,5 +1,6 @@
 """The experiments on flows: what their rows hold, and what their figures do with it."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from experiments.framework import flow_runs as flow_runs_module
 from experiments.framework.flow_runs import FlowRun, flow_report, flow_runs
 from experiments.framework.table import Table
 from fmq_theory.flow.cell import encode_images
+from fmq_theory.report import SCHEME_STYLES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -141,3 +143,34 @@ def test_the_bundled_model_is_sampled_once(monkeypatch: pytest.MonkeyPatch, tmp_
     by_cell = {(row["scheme"], row["bits"]): row for row in rows}
     assert by_cell["lloyd_max", 4]["psnr_db"] > by_cell["uniform", 2]["psnr_db"] + 3.0
     assert all(row["images"] for row in rows if row["bits"] == 2)
+
+
+def _schemes_shown(text: str) -> set[str]:
+    """The first cell of each row of a table whose second cell is a number of bits."""
+    return {
+        cells[1].strip()
+        for line in text.splitlines()
+        if line.startswith("| ") and len(cells := line.split("|")) > 4 and cells[2].strip().isdigit()
+    }
+
+
+def test_pages_and_figures_of_flows_call_schemes_as_the_tables_do() -> None:
+    labels = {style.label for style in SCHEME_STYLES.values()}
+    pages = sorted((ROOT / "docs" / "results").glob("flow-*.md"))
+    assert len(pages) >= 7
+    for page in pages:
+        shown = _schemes_shown(page.read_text("utf-8"))
+        assert len(shown) >= 6
+        assert shown <= labels, page.name
+    beginnings = tuple(label.split(" (")[0] + " (" for label in labels if " (" in label)
+    for figure in sorted((ROOT / "docs" / "figures").glob("flow-*-ladder.svg")):
+        titles = re.findall(r">([^<>]*\([^<>]*)</text>", figure.read_text("utf-8"))
+        named = {title for title in titles if title.startswith(beginnings)}
+        assert len(named) >= 4
+        assert named <= labels, figure.name
+
+
+def test_control_another_name_of_a_scheme_is_seen() -> None:
+    assert _schemes_shown("| scheme | bits | x | y |\n| uniform (best range) | 2 | 1 | 2 |") == {
+        "uniform (best range)"
+    }
