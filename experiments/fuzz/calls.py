@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import fmq_theory
 from experiments.fuzz.trial import Campaign, Trial, WrongAnswerError
 
-__all__ = ["CALLS", "TRANSPORT"]
+__all__ = ["CALLS", "TRANSPORT", "weights"]
 
 _SCHEMES = (
     "uniform", "uniform_clipped", "equal_mass", "pwl", "log2", "lloyd_max", "panter_dite", "power:0.5", "nf4",
@@ -22,7 +22,7 @@ _SCHEMES = (
 _TYPES = (np.float16, np.float32, np.float64)
 
 
-def _weights(rng: np.random.Generator) -> tuple[str, NDArray[np.floating]]:
+def weights(rng: np.random.Generator) -> tuple[str, NDArray[np.floating]]:
     """A matrix of one of many kinds, from subnormal numbers to the largest of its type."""
     kind = _TYPES[rng.integers(len(_TYPES))]
     info = np.finfo(kind)
@@ -67,7 +67,7 @@ def _weights(rng: np.random.Generator) -> tuple[str, NDArray[np.floating]]:
 
 def _calls(rng: np.random.Generator, _folder: Path) -> Iterator[Trial]:
     while True:
-        words, array = _weights(rng)
+        words, array = weights(rng)
         scheme, bits = _SCHEMES[rng.integers(len(_SCHEMES))], int(rng.integers(1, 9))
         granularity, threads = ("channel", "tensor")[rng.integers(2)], _threads(rng)
         what = f"quantize({words}, {scheme}, {bits}, {granularity}, threads={threads})"
@@ -108,7 +108,7 @@ def _mean_square(x: NDArray[np.floating], y: NDArray[np.floating]) -> float:
 
 def _transport(rng: np.random.Generator, _folder: Path) -> Iterator[Trial]:
     while True:
-        _, array = _weights(rng)
+        _, array = weights(rng)
         x = array[0].astype(np.float64)
         y = x[rng.permutation(x.size)].copy()
         y[: max(1, y.size // 2)] += rng.standard_normal(max(1, y.size // 2))

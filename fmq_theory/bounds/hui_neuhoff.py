@@ -35,6 +35,7 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 
 _REFERENCE = "Hui & Neuhoff 2001"
+_TINY = float(np.finfo(np.float64).tiny)
 # Half-ranges, relative to the one that minimises the high-rate formula, among which the proven bound picks.
 _TRIALS = np.linspace(0.5, 1.6, 12)
 
@@ -136,7 +137,7 @@ def _minimise(
 ) -> float:
     """Argument of the least value on [low, high], 0 < low < high: grids that close in on the best cell."""
     for _ in range(rounds):
-        grid = np.geomspace(low, high, 16)
+        grid = np.geomspace(max(low, _TINY), max(high, _TINY), 16)  # a thousandth of the least float is 0
         best = int(np.argmin(objective(grid)))
         low, high = float(grid[max(best - 1, 0)]), float(grid[min(best + 1, grid.size - 1)])
     return math.sqrt(low) * math.sqrt(high)

@@ -10,7 +10,7 @@ import math
 
 from fmq_theory.bounds.bennett import panter_dite_constant
 from fmq_theory.bounds.bound import Bound
-from fmq_theory.sources import Source
+from fmq_theory.sources import Source, SymmetricSource
 
 __all__ = ["optimum_upper_bound", "panter_dite_upper_bound", "pierce_factor", "pierce_upper_bound"]
 
@@ -97,9 +97,14 @@ def pierce_upper_bound(source: Source, num_levels: int) -> Bound:
     index = source.tail.index
     orders = [2.0 + share * (index - 2.0) for share in _HEAVY_SHARES] if index < 14.0 else _LIGHT_ORDERS
     best, best_order = variance, math.nan
+    # Of a law the moments of variance 1: those of a small scale leave float64.
+    unit = source.standard_deviation_one() if isinstance(source, SymmetricSource) else source
+    square = variance if unit is not source else 1.0
     for order in orders:
-        norm = source.absolute_moment(order) ** (1.0 / order)
-        value = 4.0 * (order / (order - 2.0)) ** order * norm * norm * pierce_factor(num_levels)
+        norm = unit.absolute_moment(order) ** (1.0 / order)
+        value = 4.0 * (order / (order - 2.0)) ** order * norm * norm * square * pierce_factor(num_levels)
+        if value == 0.0 < variance:  # so small that its powers are no floats
+            continue
         if value < best:
             best, best_order = value, order
     which = "the variance" if math.isnan(best_order) else f"E|X - c|^{best_order:.4g} is finite"

@@ -58,10 +58,7 @@ def lloyd_max_upper_bound(source: Source, num_levels: int) -> Bound:
     candidates.append(equal_mass_exact(source, num_levels))
     if not isinstance(source, Empirical):  # for each of thousands of channels these would cost too much
         candidates += [power_compander_upper_bound(source, alpha, num_levels) for alpha in _HEAVY_TAIL_ALPHAS]
-        candidates.append(best_range_upper_bound(source, num_levels))
-        general = optimum_upper_bound(source, num_levels)
-        if general.value > 0:  # a high moment of a law of scale 1e-150 underflows
-            candidates.append(general)
+        candidates += [best_range_upper_bound(source, num_levels), optimum_upper_bound(source, num_levels)]
     best = min(candidates, key=lambda bound: bound.value)
     order = 2.0 if source.tail.index > 2 else None
     whose = (

@@ -71,8 +71,8 @@ class Spacings:
                 f"the power is too large for {self.count:g} weights a bucket",
                 "pass more weights or a smaller power",
             )
-        scaled = np.diff(self.edges) * (self.edges.size - 1)
-        with np.errstate(divide="ignore", over="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):  # inf is what leaves float64
+            scaled = np.diff(self.edges) * (self.edges.size - 1)
             plain = float((scaled ** (1.0 - beta)).mean())
         log_bias = gammaln(self.count + 1.0 - beta) - gammaln(self.count) - (1.0 - beta) * np.log(self.count)
         return plain / float(np.exp(log_bias))

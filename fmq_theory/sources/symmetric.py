@@ -18,6 +18,9 @@ __all__ = ["LOCATION", "SCALE", "SymmetricSource"]
 LOCATION = Parameter("loc", (-1e75, 1e75), (-3.0, 3.0), 0.0, "the centre of symmetry")
 SCALE = Parameter("scale", (1e-75, 1e75), (0.2, 5.0), 1.0, "the unit of length")
 
+# Widths between zero and the centre at most: beyond, too few floats lie within a width, and at 1e16 only one.
+_FARTHEST = 1e9
+
 
 class SymmetricSource(FoldedLaw, Source):
     """X = loc + scale * Z, with Z symmetric about zero.
@@ -47,6 +50,16 @@ class SymmetricSource(FoldedLaw, Source):
                 number = math.inf  # of either sign: what matters is that it is refused
             parameter.validate(number, self.name)
             object.__setattr__(self, parameter.name, number)
+        if abs(self.loc) > _FARTHEST * self.scale:
+            second = self._std_absolute_moment(2)
+            width = self.scale * max(1.0, math.sqrt(second) if math.isfinite(second) else 1.0)
+            if abs(self.loc) > _FARTHEST * width:
+                raise SourceError(
+                    f"{self.name}: loc = {self.loc!r} and scale = {self.scale!r}",
+                    f"the centre is more than {_FARTHEST:g} widths from zero, where float64 tells places of "
+                    "the law hardly apart",
+                    "choose loc = 0: the distance from zero changes no error but that of log2",
+                )
 
     # What a family fills in, besides the hooks of FoldedLaw.
 
@@ -165,8 +178,7 @@ class SymmetricSource(FoldedLaw, Source):
                 "moments about a point", "the point is not finite", "pass the level of the cell"
             )
         shape = low.shape
-        low, high = (np.clip(edge.ravel(), *self.support) for edge in (low, high))
-        level = level.ravel()
+        low, high, level = low.ravel(), high.ravel(), level.ravel()
         if math.isinf(self._std_absolute_moment(1)) and (np.isinf(low) & np.isinf(high) & (low < high)).any():
             raise SourceError(
                 f"{self}: first moment over the whole line",
@@ -183,10 +195,13 @@ class SymmetricSource(FoldedLaw, Source):
         near = np.maximum(np.concatenate((low[right], -high[left])), centre)
         far = np.concatenate((high[right], -low[left]))
         here = sign * level[at]
-        with np.errstate(over="ignore"):
-            edges = ((near - centre) / self.scale, (far - centre) / self.scale)
-            lengths = ((near - here) / self.scale, (far - near) / self.scale)
-            parts = np.stack(self._cell_moments(*edges, (here - centre) / self.scale, *lengths))
+        with np.errstate(over="ignore", invalid="ignore"):
+            # Cut to the support here and not before: beside a large centre its ends are no floats.
+            end = self._std_half_width()
+            inner = np.minimum((near - centre) / self.scale, end)
+            outer = np.minimum((far - centre) / self.scale, end)
+            lengths = ((near - here) / self.scale, np.fmin((far - near) / self.scale, end - inner))
+            parts = np.stack(self._cell_moments(inner, outer, (here - centre) / self.scale, *lengths))
             parts[1] *= sign * self.scale
             parts[2] *= self.scale * self.scale
         total = np.zeros((3, low.size))

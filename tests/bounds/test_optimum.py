@@ -27,6 +27,18 @@ STANDARD = standard_laws()
 ROUNDING = 1 + 1e-9
 
 
+@pytest.mark.parametrize("name", STANDARD)
+def test_bounds_of_a_law_in_any_unit(name: str) -> None:
+    """Powers of a small scale are no floats, and a bound of 0 was said of it."""
+    law = STANDARD[name]
+    parameters = {one.name: getattr(law, one.name) for one in law.parameters}
+    for scale in (2.0**-130, 2.0**130):
+        scaled = make(law.name, **parameters | {"scale": scale})
+        for bound in (pierce_upper_bound, optimum_upper_bound):
+            in_units = bound(scaled, 14).value / scale**2
+            assert in_units == pytest.approx(bound(law, 14).value / law.scale**2, rel=1e-12)
+
+
 def convex_on_a_grid(law: Source) -> bool:
     """Whether f^(-1/3) has no negative second difference on unequal grids, by the density alone."""
     low, high = law.ppf(1e-9), law.ppf(1.0 - 1e-9)

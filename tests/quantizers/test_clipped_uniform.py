@@ -129,3 +129,12 @@ def test_a_grid_off_centre_can_be_better_on_a_law(
     for text in (ClippedUniform.__doc__ or "", LIMITATIONS.read_text("utf-8")):
         assert centred in text
         assert best in text
+
+
+def test_a_peak_sharper_than_floats_near_its_centre() -> None:
+    """Four tenths of this law lie closer to its centre than the next float; the range is that at 0."""
+    law = {"shape": 0.026, "scale": 4.5}
+    found = ClippedUniform().design(make("gamma", loc=0.95, **law), 6)
+    centred = ClippedUniform().design(make("gamma", **law), 6)
+    assert found.levels - 0.95 == pytest.approx(centred.levels, rel=1e-9)
+    assert law_distortion(found, make("gamma", loc=0.95, **law)) < make("gamma", **law).variance()

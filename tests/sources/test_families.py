@@ -245,3 +245,12 @@ def test_smallest_magnitude_keeps_its_digits():
     expected = -2.0 * math.expm1(-math.log(2.0) / n)
     for side in both_sides(Uniform(), n):
         assert side.smallest == pytest.approx(expected, rel=1e-13)
+
+
+@each_law
+def test_a_centre_that_is_too_far_from_zero_is_refused(law: SymmetricSource) -> None:
+    width = law.scale if math.isinf(law.variance()) else max(law.scale, math.sqrt(law.variance()))
+    assert law._replaced(loc=0.99e9 * width).loc > 0.0  # control
+    for centre in (1.01e9 * width, -1e70):
+        with pytest.raises(SourceError, match="widths from zero"):
+            law._replaced(loc=centre)

@@ -135,6 +135,18 @@ def test_whole_line(law):
     assert_allclose(second, law.moment(2), rtol=1e-13)
 
 
+@pytest.mark.parametrize("centre", [0.0, 1e3, -1e6, 9e8])
+@each_law
+def test_the_whole_line_has_mass_one_wherever_the_centre_is(law, centre):
+    """The ends of a bounded support are rounded as floats near the centre are: what is cut there is lost."""
+    law = law._replaced(loc=centre * law.scale)
+    low = -np.inf if law.tail.index > 1.0 else law.loc - 1e18 * law.scale
+    mass, _, second = law.partial_moments([low, low], [np.inf, law.loc], about=law.loc)
+    assert_allclose(mass, [1.0, 0.5], rtol=1e-6 if np.isfinite(low) else 1e-15)
+    if law.tail.index > 2.0:
+        assert_allclose(second, [law.variance(), law.variance() / 2.0], rtol=1e-13)
+
+
 @pytest.mark.parametrize("df", [0.6, 1.0, 1.5, 2.0])
 def test_infinite_moments(df):
     law = StudentT(df, 0.5, 2.0)

@@ -18,6 +18,7 @@ Reference: Hill 1975; Dekkers, Einmahl & de Haan 1989; de Haan & Ferreira 2006, 
 """
 
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -252,7 +253,11 @@ def _mean_and_variance(weights: NDArray[np.floating], exponent: int) -> tuple[fl
 
 
 def _scaled(value: float, exponent: int) -> float:
-    return math.ldexp(value, exponent)
+    """value * 2**exponent, for a mean or a deviation: beyond float64 only by its last bit."""
+    try:
+        return math.ldexp(value, exponent)
+    except OverflowError:
+        return math.copysign(sys.float_info.max, value)
 
 
 def _triple(value: object) -> tuple[float, float, float] | None:

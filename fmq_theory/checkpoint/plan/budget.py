@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fmq_theory.checkpoint.io.files import Readable, opened
@@ -145,6 +145,7 @@ def plan_from_options(
     single = best_single(tensors, available, sensitivities)
     tensors, end_bits = raised(tensors, ends, end_bits, available)
     weight = _per_tensor(tensors, sensitivities or {})
+    tensors = [_within_float64(tensor, s) for tensor, s in zip(tensors, weight, strict=True)]
     total = sum(tensor.weights for tensor in tensors)
     costs = [[option.cost for option in tensor.options] for tensor in tensors]
     errors = [
@@ -252,6 +253,22 @@ def _per_tensor(tensors: Sequence[TensorOptions], sensitivities: Mapping[str, fl
                 f"names are like {examples}",
             )
     return [float(sensitivities.get(tensor.name, 1.0)) for tensor in tensors]
+
+
+def _within_float64(tensor: TensorOptions, sensitivity: float) -> TensorOptions:
+    """The tensor without the options whose error, times its sensitivity, is no float.
+
+    Raises:
+        PlanError: it has no other.
+    """
+    finite = tuple(option for option in tensor.options if math.isfinite(sensitivity * option.sse))
+    if not finite:
+        raise PlanError(
+            f"tensor {tensor.name!r}",
+            "the sum of its squared errors, times its sensitivity, leaves float64 whatever is chosen",
+            "leave the tensor out, or make the sensitivities smaller: only their ratios matter",
+        )
+    return tensor if len(finite) == len(tensor.options) else replace(tensor, options=finite)
 
 
 def _check_budget(budget_bits: float) -> None:

@@ -231,3 +231,22 @@ def test_shared_checkpoint(shared_checkpoints: Path) -> None:
     assert plan.optimality_gap <= 1e-6
     assert plan.config["objective"] < 0.9 * plan.config["best_single"]["objective"]
     assert json.loads(plan.to_json())["format"] == "fmq plan"
+
+
+def test_errors_beyond_float64(tmp_path: Path) -> None:
+    """An option whose squared error is no float is none; a tensor that has no other is named."""
+    path = tmp_path / "m.safetensors"
+    line = torch.linspace(-1.0, 1.0, 64, dtype=torch.float64).reshape(2, 32)
+    wide = torch.logspace(-300, 308, 64, dtype=torch.float64).reshape(2, 32)
+    search = Search(schemes=("uniform",), bits=(2, 3), granularities=("tensor",), block_schemes=())
+    save_file({"wide": wide, "w": line}, path)
+    with pytest.raises(PlanError, match=r"'wide'.*leaves float64"):
+        plan_for_budget(path, 100.0, search=search)
+    (found,) = plan_for_budget(path, 100.0, search=search, names=["w"], keep=False).tensors  # control
+    assert found.bits == 3
+    mask = torch.full((2, 32), torch.finfo(torch.float64).min, dtype=torch.float64).triu(1)
+    save_file({"mask": mask, "w": 1e110 * line}, path)
+    plan = plan_for_budget(path, 100.0, search=search, keep=False)
+    assert {tensor.name: tensor.sse > 0.0 for tensor in plan.tensors} == {"mask": False, "w": True}
+    with pytest.raises(PlanError, match=r"'w'.*only their ratios matter"):
+        plan_for_budget(path, 100.0, search=search, sensitivities={"w": 1e100, "mask": 1.0})

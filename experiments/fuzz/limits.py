@@ -1,0 +1,117 @@
+"""Commands with too little room, for files or in memory: each output is whole or absent."""
+
+import resource
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from click.testing import CliRunner
+from safetensors.torch import save_file
+
+from experiments.fuzz.trial import Campaign, Trial, WrongAnswerError
+from fmq_theory.errors import OutputError
+
+__all__ = ["LIMITS"]
+
+_INPUT, _PACKED, _OUT = "model.safetensors", "packed.safetensors", "out"
+_COMMANDS: dict[str, tuple[str, ...]] = {
+    "quantize": ("quantize", "IN", "--scheme", "uniform", "--bits", "4", "-o", "OUT.safetensors"),
+    "quantize into a folder": ("quantize", "IN", "--scheme", "lloyd_max", "--bits", "2", "-o", "OUT"),
+    "quantize --json": (
+        "quantize", "IN", "--scheme", "uniform", "--bits", "2", "-o", "OUT.safetensors", "--json", "OUT.json",
+    ),
+    "audit": ("audit", "IN", "--schemes", "uniform", "--bits", "2", "--csv", "OUT.csv", "--html", "OUT.html"),
+    "audit --resume": ("audit", "IN", "--schemes", "log2", "--bits", "2", "--json", "OUT.json", "--resume"),
+    "dequantize": ("dequantize", "PACKED", "-o", "OUT.safetensors"),
+    "export": ("export", "PACKED", "-o", "OUT"),
+}  # fmt: skip
+_MORE_BYTES = 1 << 24
+
+
+def _trials(rng: np.random.Generator, folder: Path) -> Iterator[Trial]:
+    generator = torch.Generator().manual_seed(0)
+    state = {f"{i}.weight": torch.randn(40, 600, generator=generator) for i in range(3)}
+    save_file(state, folder / _INPUT)
+    words = ["quantize", str(folder / _INPUT), "--scheme", "uniform", "-o", str(folder / _PACKED)]
+    _run(words)
+    right = {name: _without_limit(folder, name) for name in _COMMANDS}
+    while True:
+        for name in _COMMANDS:
+            largest = max(map(len, right[name].values()))
+            room = int(rng.integers(largest + largest // 4))
+            what = f"{name}, files of {room:,} bytes at most"
+            yield Trial(what, partial(_limited, folder, name, right[name], resource.RLIMIT_FSIZE, room))
+            room = int(rng.integers(_MORE_BYTES))
+            what = f"{name}, {room:,} bytes of memory more than there are"
+            yield Trial(what, partial(_limited, folder, name, right[name], resource.RLIMIT_AS, room))
+
+
+def _run(words: list[str]) -> tuple[int, str]:
+    from fmq_theory.cli.main import main
+
+    found = CliRunner().invoke(main, words)
+    if found.exception is not None and not isinstance(found.exception, SystemExit):
+        raise found.exception
+    return found.exit_code, found.output
+
+
+def _words(folder: Path, name: str) -> list[str]:
+    places = {"IN": str(folder / _INPUT), "PACKED": str(folder / _PACKED)}
+    out = str(folder / "work" / _OUT)
+    return [places.get(word, out + word[3:] if word.startswith("OUT") else word) for word in _COMMANDS[name]]
+
+
+def _outputs(folder: Path) -> dict[str, bytes]:
+    """All files that a command has left, but for what changes from run to run."""
+    work = folder / "work"
+    return {str(path.relative_to(work)): path.read_bytes() for path in work.rglob("*") if path.is_file()}
+
+
+def _without_limit(folder: Path, name: str) -> dict[str, bytes]:
+    (folder / "work").mkdir()
+    code, output = _run(_words(folder, name))
+    found = _outputs(folder)
+    shutil.rmtree(folder / "work")
+    if code != 0 or not found:
+        raise WrongAnswerError(output)
+    return found
+
+
+def _limited(folder: Path, name: str, right: dict[str, bytes], which: int, room: int) -> None:
+    (folder / "work").mkdir()
+    before = resource.getrlimit(which)
+    if which == resource.RLIMIT_AS:
+        room += int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    try:
+        resource.setrlimit(which, (room, before[1]))
+        code, output = _run(_words(folder, name))
+    finally:
+        resource.setrlimit(which, before)
+        found = _outputs(folder)
+        shutil.rmtree(folder / "work")
+    if code not in (0, 2):
+        raise WrongAnswerError(f"it ends with {code}: {output[-200:]!a}")
+    wholes = {key: content for key, content in found.items() if "fmq-work" not in key}
+    if wholes.keys() - right.keys() or (code == 0 and wholes.keys() != right.keys()):
+        raise WrongAnswerError(f"exit code {code}, and {sorted(wholes)} are left of {sorted(right)}")
+    for key, content in wholes.items():
+        if Path(key).suffix == ".safetensors" and content != right[key]:
+            raise WrongAnswerError(f"{key} is not that of an undisturbed run")
+        if Path(key).suffix != ".jsonl" and abs(len(content) - len(right[key])) > 64:
+            raise WrongAnswerError(f"{key} has {len(content)} bytes, not {len(right[key])}")
+    if code == 2:
+        told = "memory" if which == resource.RLIMIT_AS else "arge"  # File too large
+        if told not in output:
+            raise WrongAnswerError(f"it does not say what is missing: {output[-300:]!a}")
+        raise OutputError("room", "there is too little", "make some")
+
+
+LIMITS = Campaign(
+    "limits",
+    "files that may not grow, or memory: each output is whole or absent, and what is missing is said",
+    _trials,
+    whole=700,
+)
