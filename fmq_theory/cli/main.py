@@ -19,7 +19,14 @@ __all__ = ["main"]
 @click.group(cls=FmqGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="fmq_theory")
 def main() -> None:
-    """Check the theory of optimal-transport weight quantization, on laws and on real weights."""
+    """Check the theory of optimal-transport weight quantization, on laws and on real weights.
+
+    \b
+    Begin with one of these; the --help of each command has more:
+      fmq bounds --tail student-t    does the theory hold for weights of this law?
+      fmq audit model.safetensors    what does every scheme cost on your weights?
+      fmq doctor                     is this installation sound?
+    """  # noqa: D301 (click reads \\b as "keep these lines")
 
 
 main.add_command(audit)

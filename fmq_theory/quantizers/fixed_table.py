@@ -68,8 +68,8 @@ class FixedTable(Scheme, abc.ABC):
         number = Scheme._checked(self, num_levels)  # super() needs a cell that slots=True replaces
         if number != self.num_codes:
             raise SchemeError(
-                f"num_levels = {number} for scheme {self.name!r}",
-                f"{self.name} has {self.num_codes} levels",
+                f"scheme {self.name!r} with {number} levels",
+                f"it has {self.num_codes}, no more and no fewer",
                 "use 4 bits, or another scheme",
             )
         return number

@@ -171,3 +171,16 @@ def test_all_means_all(model: Path, tmp_path: Path) -> None:
     assert _run(str(model), "--schemes", "all", "--bits", "4", "--json", str(path)).exit_code == 0
     cells = json.loads(path.read_text("utf-8"))["totals"]["cells"]
     assert {cell["scheme"] for cell in cells} == set(SCHEMES)
+
+
+def test_a_folder_of_parts_says_which_one_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for part in ("unet", "vae"):
+        folder = Path("pipeline", part)
+        folder.mkdir(parents=True)
+        save_file({"w": torch.randn(8, 16)}, folder / "diffusion_pytorch_model.safetensors")
+    result = _run("pipeline", *FAST)
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith(
+        "pipeline/unet/diffusion_pytorch_model.safetensors: 1 tensor, 128 weights"
+    )

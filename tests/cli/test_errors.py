@@ -223,6 +223,13 @@ CHECK = "codebook --source gaussian --check"
         ("claims --only P7 --fidelity list.json", "it is no JSON object with 'rows'"),
         ("audit m.safetensors --schemes lloyd-max", "did you mean 'lloyd_max'? Else choose one of"),
         ("audit m.safetensors --schemes best", "no such scheme; choose one of"),
+        ("audit ema.pt", "pass --include 'ema.*', or another file"),
+        ("quantize ema.pt -o q.safetensors", "pass --include 'ema.*', or another file"),
+        ("bounds --checkpoint ema.pt --no-plot", "pass --include 'ema.*', or another file"),
+        ("audit lora.pt", "pass --include '*', or another file"),
+        ("quantize flat.pt -o q.safetensors", "'a': fewer than 2 dimensions); pass another file"),
+        ("quantize wide.safetensors -o q.safetensors --budget 64", "lower the budget, or put a tensor into the plan"),
+        (f"{QUANTIZE} --scheme nf4 --bits 3", "scheme 'nf4' with 8 levels: it has 16, no more and no fewer"),
     ],
 )  # fmt: skip
 def test_a_file_of_another_kind_is_named_for_what_it_is(
@@ -231,7 +238,11 @@ def test_a_file_of_another_kind_is_named_for_what_it_is(
     monkeypatch.chdir(tmp_path)
     weights = {"a.weight": torch.ones(4, 8)}
     save_file(weights, "m.safetensors")
+    save_file({"a.weight": torch.randn(16, 64)}, "wide.safetensors")
     torch.save(weights, "m.pt")
+    torch.save({"ema": {"shadow_params": list(weights.values())}}, "ema.pt")
+    torch.save({"a.lora_A.weight": torch.ones(2, 8), "a.lora_B.weight": torch.ones(8, 2)}, "lora.pt")
+    torch.save({"a": torch.ones(8)}, "flat.pt")
     for name, content in {
         "latin.json": '{"é": 1}'.encode("latin-1"), "empty.json": b" \n", "deep.json": b"[" * 100_000,
         "twice.json": b'{"a": 1, "a": 2}', "cut.json": b"[1, ", "list.json": b"[]",

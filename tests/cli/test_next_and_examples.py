@@ -60,6 +60,15 @@ def _examples() -> list[Example]:
 EXAMPLES = _examples()
 
 
+def test_the_group_begins_with_commands_that_there_are() -> None:
+    lines = [line.split() for line in (main.help or "").splitlines() if line.strip().startswith("fmq ")]
+    assert len(lines) >= 3
+    assert {words[1] for words in lines} <= main.commands.keys()
+    for words in lines:
+        options = {name for option in main.commands[words[1]].params for name in option.opts}
+        assert {word for word in words if word.startswith("--")} <= options
+
+
 def _invoke(words: list[str]) -> str:
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, f"{shlex.join(words)}: {result.output}"

@@ -160,7 +160,7 @@ class Audit:
     """Everything about one checkpoint.
 
     Attributes:
-        path: as it was named.
+        path: of the file that was read: of a folder, the one in it.
         config: what was asked for, plain JSON.
         tensors: in the order of the file.
         skipped: name, shape and reason of every other tensor.

@@ -13,7 +13,7 @@ from fmq_theory.checkpoint.audit.tasks import AuditRun, Progress
 from fmq_theory.checkpoint.audit.tensor import AuditSettings, OnNonfinite
 from fmq_theory.checkpoint.audit.workers import check_workers
 from fmq_theory.checkpoint.io.files import open_checkpoint
-from fmq_theory.checkpoint.io.naming import Entry, check_patterns, matches
+from fmq_theory.checkpoint.io.naming import Entry, check_patterns, matches, other_choice
 from fmq_theory.checkpoint.io.reader import entries_by_name
 from fmq_theory.checkpoint.io.tensors import SkippedTensor
 from fmq_theory.checkpoint.quantized.recipe import MIN_NDIM, misfit_error
@@ -117,11 +117,11 @@ def audit(
         stored.verify_in_place()
     tensors = tuple(finished[entry.name] for entry in chosen if entry.name in finished)
     if not tensors:
-        raise _nothing(path, skipped)
+        raise _nothing(path, skipped, entries)
     order = dict.fromkeys(entry.name for entry in entries)
     totals = totals_of(tensors, settings.bits)
     return Audit(
-        path=str(path),
+        path=str(stored.file),
         config={
             **config,
             "include": list(include),
@@ -214,11 +214,11 @@ def _select(
         otherwise = Way("exclude", "exclude"), " for them, or ", argument("granularity", "channel")
         raise misfit_error(misfits, settings.group_size or 0, otherwise)
     if not chosen:
-        raise _nothing(path, skipped)
+        raise _nothing(path, skipped, entries)
     return chosen, skipped
 
 
-def _nothing(path: Path, skipped: Skipped) -> CheckpointError:
+def _nothing(path: Path, skipped: Skipped, entries: Sequence[Entry]) -> CheckpointError:
     if not skipped:
         return CheckpointError(
             f"checkpoint {str(path)!r}", "it holds no tensors", "pass a file with a state dict"
@@ -227,5 +227,5 @@ def _nothing(path: Path, skipped: Skipped) -> CheckpointError:
     return CheckpointError(
         f"checkpoint {str(path)!r}",
         f"none of its {len(skipped)} tensors is left to measure ({examples})",
-        "ask for other tensors, or pass another file",
+        other_choice(entries),
     )

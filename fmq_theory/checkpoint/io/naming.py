@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from fmq_theory.checkpoint.io.copies import ADAPTER, find_copies, is_adapter, is_optimizer_state
 from fmq_theory.checkpoint.io.tensors import StoredTensor
-from fmq_theory.errors import CheckpointError, Way
+from fmq_theory.errors import CheckpointError, Way, Words
 
-__all__ = ["Entry", "check_patterns", "classify", "matches", "with_averages"]
+__all__ = ["Entry", "check_patterns", "classify", "matches", "other_choice", "with_averages"]
 
 CONTAINERS = frozenset({"model", "state_dict", "model_state_dict"})
 # Running averages of the weights: a second model, which only its name selects.
@@ -129,6 +129,19 @@ def _classified(tensors: Sequence[StoredTensor], outside: Sequence[str]) -> list
         if tensor.storage is not None:
             numbers.setdefault(tensor.storage, name)
     return entries
+
+
+def other_choice(entries: Sequence[Entry]) -> Words:
+    """The remedy where nothing of a checkpoint is taken: its running average or its adapter, if it has one.
+
+    Args:
+        entries: of the checkpoint.
+    """
+    average = next((entry.average for entry in entries if entry.average), "")
+    if not average:
+        return "pass another file"
+    pattern = "*" if average == _OF_ADAPTER else f"{average}.*"
+    return "pass ", Way("include", "include"), f" {pattern!r}, or another file"
 
 
 def _fits(name: str, patterns: Sequence[str]) -> bool:

@@ -62,7 +62,11 @@ class Job:
         """Refuses what cannot come to an end, before any work is done."""
         thing = f"checkpoint {str(path)!r}"
         if not self.choices:
-            raise CheckpointError(thing, "the plan quantizes none of its tensors", "plan at least one")
+            raise CheckpointError(
+                thing,
+                "the plan quantizes none of its tensors",
+                "lower the budget, or put a tensor into the plan",
+            )
         for name, choice in self.choices.items():
             entry = self.entries.get(name)
             if entry is None:

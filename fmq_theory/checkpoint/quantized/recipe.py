@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from fmq_theory.brief import brief_repr
 from fmq_theory.checkpoint.io.files import Readable, opened
-from fmq_theory.checkpoint.io.naming import Entry, check_patterns, matches
+from fmq_theory.checkpoint.io.naming import Entry, check_patterns, matches, other_choice
 from fmq_theory.checkpoint.io.tensors import as_numpy, nonfinite
 from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.errors import CheckpointError, FmqError, Way, WeightsError, argument
@@ -228,7 +228,9 @@ def _weights(path: Path, entries: Sequence[Entry]) -> list[Entry]:
     reasons = {e.excluded or e.stored.unusable(MIN_NDIM): e.full_name for e in reversed(by_worth)}
     examples = "; ".join(f"{name!r}: {reason}" for reason, name in list(reasons.items())[::-1][:_MOST_NAMED])
     raise CheckpointError(
-        thing, f"none of its {len(entries)} tensors is left to quantize ({examples})", "pass another file"
+        thing,
+        f"none of its {len(entries)} tensors is left to quantize ({examples})",
+        other_choice(entries),
     )
 
 

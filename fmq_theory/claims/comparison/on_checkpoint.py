@@ -54,9 +54,8 @@ def compare_checkpoint(
         raise WeightsError(error.thing, error.cause, remedy) from error
     totals, widths = found.totals, found.config["bits"]
     ratios = tuple(map(_ratio, totals.ratios))
-    subject = (
-        f"{path.name}, {totals.tensors} tensors, {totals.weights:,} weights, a codebook per {granularity}"
-    )
+    what = f"{totals.tensors} tensor{'' if totals.tensors == 1 else 's'}, {totals.weights:,} weights"
+    subject = f"{path.name}, {what}, a codebook per {granularity}"
     return Comparison(
         subject=subject,
         config={
