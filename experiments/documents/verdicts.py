@@ -26,8 +26,8 @@ _PAPER = (
     ("its smaller constant from 187 to 438 weights on, by law", "C24", ""),
     ("the same for equal mass, the algorithm", "P5-EM", "P5-EM-NET"),
     (
-        "OT / uniform is 0.25 to 0.40, read as a ratio of the two bounds (so it is for channels of a few "
-        "hundred weights), for the W2 optimum",
+        "OT / uniform is 0.25 to 0.40, read as a ratio of the two bounds (so it is for channels of some "
+        "hundred weights, how many depends on the law), for the W2 optimum",
         "P6-W2-BOUNDS",
         "",
     ),

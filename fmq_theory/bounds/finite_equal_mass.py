@@ -102,8 +102,9 @@ def equal_mass_on_own_weights(source: Source, num_levels: int, n: int) -> Sample
     """E D of equal mass with K levels, designed on n independent weights and measured on these n weights.
 
     With K >= n each weight has a level of its own and the error is 0. The uniform law has a closed form;
-    other laws take a quadrature whose relative error is about 1e-9 for laws with a smooth density, 1e-6 where
-    the density has a kink, a pole or a zero (Laplace, Gamma), as the second number says.
+    other laws take a quadrature whose relative error is about 1e-7 at most for laws with a smooth density and
+    1e-5 where it has a kink or a pole (Laplace, Gamma of shape below 1), as the second number says; where it
+    has a zero in the middle (Gamma of shape 2.5), up to 1e-2.
 
     Args:
         source: a law with a density and a finite variance.

@@ -83,9 +83,10 @@ CLAIMS = (
         title="a symmetric law whose optimum is not symmetric",
         statement=(
             "a symmetric law need not have a symmetric optimal codebook (Kabal 1984): on the two-sided Gamma "
-            "law the optimum is below the best symmetric codebook of the same even K"
+            "law of shape 1/2 the optimum of 2 and of 4 levels is below the best symmetric codebook of as "
+            "many"
         ),
-        domain="two-sided gamma with shape 1/2, certified global search",
+        domain="certified global search",
         predicted="best symmetric D =",
         measured="optimal D =",
         predict=lambda _inputs: {f"K = {k}": _symmetric(k) for k in _KABAL},

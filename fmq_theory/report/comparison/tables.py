@@ -167,7 +167,8 @@ def _line(row: Row, columns: Sequence[_Column]) -> Line:
 
 def _ratios(comparison: Comparison) -> Sheet:
     rows = comparison.ratios
-    of_samples = any(row.rho_w2_lo != row.rho_w2_hi or row.rho_w2_lo is None for row in rows)
+    ends = [end for row in rows for end in ((row.rho_w2_lo, row.rho_w2_hi), (row.rho_em_lo, row.rho_em_hi))]
+    of_samples = any(low != high or low is None for low, high in ends)
     columns: list[str] = []
     cells: list[list[str | Text]] = [[] for _ in rows]
     for name, heading in (("rho_w2", "ρ_W2\nLloyd–Max"), ("rho_em", "ρ_EM\nequal mass")):

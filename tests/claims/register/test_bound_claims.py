@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from fmq_theory.certify import Enclosure
+from fmq_theory.certify import Enclosure, SpikeLaw
 from fmq_theory.claims.engine.claim import Verdict
 from fmq_theory.claims.engine.judge import examine
 from fmq_theory.claims.evidence.bound_cases import (
@@ -53,6 +53,28 @@ def test_pierce_covers_what_the_constant_does_not(name: str) -> None:
     measured, bound = least_error(name, 1), pierce(name, 1)
     assert isinstance(measured, Enclosure)
     assert measured.upper < bound.lower
+
+
+def test_the_narrow_peak_exceeds_the_constant_at_the_sizes_that_c22_names_and_not_at_odd_ones() -> None:
+    law = SpikeLaw(Fraction(9, 10), Fraction(1, 10**9))
+    constant = law.blocks().panter_dite_constant(digits=30)
+    assert law.optimum(4).lower * 4**2 > constant.upper
+    for odd in (3, 5, 7, 9, 15):
+        share = law.optimum(odd).upper * odd**2 / constant.lower
+        assert 1 - Fraction(7, 10**6) < share < 1 - Fraction(6, 10**6)
+    # Nor at all even ones: the peak must be the narrower the more levels there are (T3d).
+    for many in (800, 1024):
+        assert law.optimum(many).upper * many**2 < constant.lower
+    assert REGISTER["C22"].statement.endswith("at 1 to 6 bits")
+
+
+@pytest.mark.parametrize(
+    ("claim", "of_which"),
+    [("C13", "on four light-tailed laws"), ("C15", "for each of four laws"), ("C16", "of shape 1/2")],
+)
+def test_a_sentence_about_some_laws_says_so(claim: str, of_which: str) -> None:
+    """C16 is false of shape 1, the Laplace law, whose optimum is symmetric."""
+    assert of_which in REGISTER[claim].statement
 
 
 def test_every_case_has_its_law() -> None:

@@ -102,6 +102,31 @@ def test_where_the_paper_s_figure_3_holds() -> None:
             assert _bits_of(holding, f"mnist_unet.pt {measure} over {rival}") == "2-3"
 
 
+def test_a_lead_that_the_claim_leaves_open_is_told_as_open() -> None:
+    failing, holding = _judged_cases("P7")
+    for measure in ("PSNR", "SSIM"):
+        case = f"mnist-compact.safetensors {measure} over uniform"
+        assert "2" not in _bits_of(failing, case)
+        assert "2" not in _bits_of(holding, case)
+    at = {row["scheme"]: row for row in rows_of("flow-mnist_trained") if row["bits"] == 2}
+    assert max(("uniform", "equal_mass", "pwl", "log2"), key=lambda s: at[s]["psnr_db"]) == "equal_mass"
+    assert at["equal_mass"]["ssim"] < at["uniform"]["ssim"]
+    text = (ROOT / "docs" / "findings.md").read_text("utf-8")
+    assert "its SSIM behind uniform's; the claim's intervals decide neither" in text
+
+
+def test_the_channels_of_the_ratio_of_bounds_are_told_by_law() -> None:
+    """One channel of 256 weights is in the band and another is not, so no number of weights stands alone."""
+    failing, holding = _judged_cases("P6-W2-BOUNDS")
+    assert re.search(r"student-t\(5\) n = 256", failing)
+    assert "gaussian, laplace n = 256" in holding
+    for page in ("README.md", "docs/findings.md"):
+        (row,) = re.findall(
+            r"ratio of the two bounds \((.*?)\), for the W2", (ROOT / page).read_text("utf-8")
+        )
+        assert "how many depends on the law" in row
+
+
 def test_where_figure_3_holds_as_its_script_measures() -> None:
     failing, holding = _judged_cases("P7-SCRIPT")
     assert "fails in 7 of 24 cases" in failing

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.container import ErrorbarContainer
 
 from fmq_theory.claims import Comparison, Row, TensorRow
-from fmq_theory.claims.comparison.rows import ratio_row
+from fmq_theory.claims.comparison.rows import RatioRow, ratio_row
 from fmq_theory.claims.comparison.verdict import paper_verdict
 from fmq_theory.report import SCHEME_STYLES, print_comparison, style_of
 from fmq_theory.report.comparison.figure import comparison_figure, write_comparison_figure
@@ -118,6 +118,18 @@ def test_the_verdict_and_the_ratios_come_before_the_table(capsys: pytest.Capture
     ]
     assert places == sorted(places)
     assert places[0] <= 2
+
+
+def test_one_ratio_without_a_spread_does_not_hide_the_interval_of_the_other(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Three weights at one bit: rho_W2 is 1/2 in every sample, rho_EM is not."""
+    drawn = _text(_comparison(ratios=(ratio_row(1, [0.5] * 6, [0.5, 0.6, 0.8, 1.5, 2.0, 4.5]),)), capsys)
+    assert re.search(r"\[0\.5\d*, 3\.\d+\]", drawn)
+    assert "in the median sample" in drawn
+    exact = RatioRow(1, 0.5, 0.5, 0.5, False, 0.8, 0.8, 0.8, False)
+    given = _text(_comparison(ratios=(exact,)), capsys)
+    assert "in the median sample" not in given
 
 
 def test_quiet_leaves_the_table_and_its_notes_out(capsys: pytest.CaptureFixture[str]) -> None:
