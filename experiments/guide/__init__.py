@@ -9,4 +9,6 @@ All blocks of a page run in order in one empty folder that has the published che
 * ``<!-- slow -->``: compared by ``--check`` and by the deep tests alone;
 * ``<!-- not run -->``: left as it is, because it needs what is not here;
 * ``<!-- file NAME -->``: the block is not run but saved under that name, for the commands after it.
+
+``experiments.guide.environments`` runs them in a narrow pipe, without colour, in ASCII.
 """

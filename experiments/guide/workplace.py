@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,14 +12,22 @@ from pathlib import Path
 from experiments.documents.places import ROOT
 from experiments.guide.page import NOT_RUN, Block, commands
 
-__all__ = ["CHECKPOINTS", "Workplace", "rerun", "workplace"]
+__all__ = ["CHECKPOINTS", "PAGE", "Workplace", "rerun", "workplace"]
 
 CHECKPOINTS = ROOT.parent / "shared" / "checkpoints"
+PAGE = {"COLUMNS": "100"}
+"""Variables of the commands whose output the pages show."""
 
 
 @contextmanager
-def workplace(checkpoints: Path = CHECKPOINTS) -> Iterator["Workplace"]:
+def workplace(
+    checkpoints: Path = CHECKPOINTS, environment: Mapping[str, str] = PAGE
+) -> Iterator["Workplace"]:
     """An empty folder with the checkpoints, and ``fmq`` and ``python`` of this interpreter.
+
+    Args:
+        checkpoints: folder of the published ones.
+        environment: variables that the commands find, beside those of this process.
 
     Raises:
         FileNotFoundError: there are no checkpoints.
@@ -36,7 +44,7 @@ def workplace(checkpoints: Path = CHECKPOINTS) -> Iterator["Workplace"]:
             path = programs / program
             path.write_text(f'#!/bin/sh\nexec "{sys.executable}"{arguments} "$@"\n', encoding="utf-8")
             path.chmod(0o755)
-        yield Workplace(folder, programs)
+        yield Workplace(folder, programs, environment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,7 @@ class Workplace:
 
     folder: Path
     programs: Path
+    environment: Mapping[str, str]
 
     def run(self, command: Sequence[str]) -> str:
         """What it prints on either stream, and its exit status unless that is 0."""
@@ -52,7 +61,7 @@ class Workplace:
             **os.environ,
             "PATH": os.pathsep.join((str(self.programs), os.environ["PATH"])),
             "PYTHONPATH": str(ROOT),
-            "COLUMNS": "100",
+            **self.environment,
         }
         done = subprocess.run(  # noqa: S603 (what the page itself says)
             command,

@@ -228,7 +228,7 @@ CHECK = "codebook --source gaussian --check"
         ("bounds --checkpoint ema.pt --no-plot", "pass --include 'ema.*', or another file"),
         ("audit lora.pt", "pass --include '*', or another file"),
         ("quantize flat.pt -o q.safetensors", "'a': fewer than 2 dimensions); pass another file"),
-        ("quantize wide.safetensors -o q.safetensors --budget 64", "lower the budget, or put a tensor into the plan"),
+        ("quantize wide.safetensors -o q.safetensors --budget 64", "lower the budget, or put a tensor into"),
         (f"{QUANTIZE} --scheme nf4 --bits 3", "scheme 'nf4' with 8 levels: it has 16, no more and no fewer"),
     ],
 )  # fmt: skip
