@@ -1,7 +1,7 @@
 """C27 and C28: where the ratio of the two bounds, C_PD/R^2, lies in the paper's band.
 
 The kindest reading of P6 (``paper_ratio_bounds``): it does not depend on the bit-width, and the layers for
-which it is in the band are channels of some hundred weights, on every law.
+which it is in the band are channels of some hundred weights, how many depends on the law.
 """
 
 from fractions import Fraction
@@ -91,7 +91,7 @@ CLAIMS = (
         origin=Origin.OURS,
         title="the half-ranges of the paper's band, bounds",
         statement="the ratio of the bounds, C_PD 2^(-2b) over (R 2^(-b))^2, lies in [0.25, 0.40] at every "
-        "bit-width iff the half-range R does so: on a Gaussian layer 2.61 σ <= R <= 3.30 σ; "
+        "bit-width iff the half-range R lies, ends rounded, on a Gaussian layer in 2.61 σ to 3.30 σ; "
         + "; ".join(f"{name} {low} to {high}" for name, (low, high) in list(_PRINTED.items())[1:]),
         predicted="two decimals",
         measured="R/σ =",

@@ -125,7 +125,7 @@ CLAIMS = (
         title="the half-ranges of the paper's band, constants of FID",
         statement=(
             "for the W2 optimum the paper's band is a range of half-ranges: on a Gaussian layer 3 C_PD/R² "
-            "lies in [0.25, 0.40] iff 4.52 σ <= R <= 5.71 σ"
+            "lies in [0.25, 0.40] iff 4.52 σ <= R <= 5.71 σ, ends rounded"
         ),
         domain="the Gaussian law, high rate",
         predicted="two decimals",

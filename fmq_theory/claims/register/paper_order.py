@@ -110,9 +110,9 @@ CLAIMS = (
             "true of the seven laws and false of two others (T3d derives D_LM = 201/1200 of the blocks, 89.3 "
             "times the constant): a gap in the support, or a peak that takes no part in the constant, costs "
             "levels. Where f^(-1/3) is convex it is a theorem (C21), for every law of finite third moment a "
-            "larger constant is (C23), and C_PD is the limit (C22). Where a density is not log-concave the "
-            "optimum is enclosed from Shannon's bound, or from the bounds of T3d, up to the distortion of a "
-            "proven codebook"
+            "larger constant is (C23), and C_PD is the limit (Bucklew and Wise). Where a density is not "
+            "log-concave the optimum is enclosed from Shannon's bound, or from the bounds of T3d, up to the "
+            "distortion of a proven codebook"
         ),
     ),
     Claim(
@@ -151,9 +151,8 @@ CLAIMS = (
         measure=lambda inputs: _with_constant(_least(inputs)),
         relation=AT_MOST,
         remark="the weights are distributed as the law; on the uniform law the two constants are equal. The "
-        "order holds for every law with a moment above the second (C23), with C_PD where C21 has it, and "
-        "the "
-        "smaller constant from the sizes of C24 on. " + FID_MEANS,
+        "order holds for every law with a moment above the second (T3c; C23 for the third), with C_PD where "
+        "C21 has it, and the smaller constant on the laws of C24 from their sizes on. " + FID_MEANS,
     ),
     Claim(
         id="P5-EM",
