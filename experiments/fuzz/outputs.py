@@ -41,6 +41,12 @@ def _through_a_folder(folder: Path) -> Path:
     return folder / "here" / _INPUT
 
 
+def _descriptor(path: Path) -> Path:
+    """A file that the command finds open; ``_written`` closes it."""
+    return Path(f"/proc/self/fd/{os.open(path, os.O_RDWR)}")
+
+
+_THEIRS = "theirs/file.safetensors"
 _NAMES: dict[str, Callable[[Path], Path]] = {
     "the input": lambda folder: folder / _INPUT,
     "the input by ..": lambda folder: folder / "empty" / ".." / _INPUT,
@@ -57,7 +63,14 @@ _NAMES: dict[str, Callable[[Path], Path]] = {
     "a link to nothing": lambda folder: _link(folder, "empty/new.safetensors"),
     "a link to itself": lambda folder: _link(folder, "link.safetensors"),
     "a link to somebody's folder": lambda folder: _link(folder, "theirs"),
-    "somebody's file": lambda folder: folder / "theirs" / "file.safetensors",
+    "a link to somebody's file": lambda folder: _link(folder, _THEIRS),
+    "the input, open": lambda folder: _descriptor(folder / _INPUT),
+    "somebody's file, open": lambda folder: _descriptor(folder / _THEIRS),
+    "a new folder": lambda folder: folder / "new",
+    "the folder of the input by ..": lambda folder: folder / "empty" / "..",
+    "a link to the folder of the input": lambda folder: _link(folder, ".", "here"),
+    "somebody's folder": lambda folder: folder / "theirs",
+    "somebody's file": lambda folder: folder / _THEIRS,
     "an empty folder": lambda folder: folder / "empty",
     "a place in a file": lambda folder: folder / _INPUT / "out.safetensors",
     "a folder that is not there": lambda folder: folder / "none" / "out.safetensors",
@@ -76,6 +89,7 @@ _COMMANDS: dict[str, tuple[str, ...]] = {
         "quantize", "IN", "--scheme", "uniform", "--bits", "2", "-o", "ELSEWHERE", "--json", "OUT",
     ),
     "dequantize": ("dequantize", "IN", "-o", "OUT"),
+    "export": ("export", "IN", "-o", "OUT", "--format", "transformers"),
 }  # fmt: skip
 # What lies where the work folder of an output would be.
 _WORK_FOLDERS = ("none", "theirs", "a link to theirs")
@@ -103,7 +117,7 @@ def _make(folder: Path, packed: Path | None, work: str) -> None:
     folder.mkdir()
     (folder / "empty").mkdir()
     (folder / "theirs").mkdir()
-    (folder / "theirs" / "file.safetensors").write_bytes(b"somebody's")
+    (folder / _THEIRS).write_bytes(b"somebody's")
     (folder / "theirs" / "made-by-fmq.txt").write_bytes(b"somebody's")
     save_file({"layer.weight": torch.linspace(-1.0, 1.0, 64).reshape(4, 16)}, folder / _INPUT)
     if packed is not None:
@@ -133,7 +147,7 @@ def _state(folder: Path) -> dict[str, tuple[int, bytes | str]]:
 def _written(folder: Path, packed: Path, command: str, name: str, work: str, force: bool) -> None:
     from fmq_theory.cli.main import main
 
-    _make(folder, packed if command == "dequantize" else None, work)
+    _make(folder, packed if command in {"dequantize", "export"} else None, work)
     out = _NAMES[name](folder)
     before = _state(folder)
     places = {"IN": folder / _INPUT, "OUT": out, "ELSEWHERE": folder / _ELSEWHERE}
@@ -141,6 +155,9 @@ def _written(folder: Path, packed: Path, command: str, name: str, work: str, for
     if force:
         words.append("--force")
     result = CliRunner().invoke(main, words)
+    handed_over = out.parent == Path("/proc/self/fd")
+    if handed_over:
+        os.close(int(out.name))
     after = _state(folder)
     shutil.rmtree(folder)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
@@ -148,7 +165,8 @@ def _written(folder: Path, packed: Path, command: str, name: str, work: str, for
     if result.exit_code not in (0, 2):
         raise WrongAnswerError(f"it ends with {result.exit_code}: {result.output[-200:]!a}")
     lost = [one for one, held in before.items() if after.get(one) != held]
-    asked_for = {"theirs/file.safetensors"} if name == "somebody's file" and force else set[str]()
+    # Who hands over an open file has it written to, as a shell does that redirects.
+    asked_for = {_THEIRS} if "somebody's file" in name and (force or handed_over) else set[str]()
     if changed := sorted(set(lost) - asked_for):
         raise WrongAnswerError(f"{changed} is no longer what it was")
     new = after.keys() - before.keys() - ({_ELSEWHERE} if name == "/dev/full" else set())

@@ -39,6 +39,7 @@ def check_output(path: Path, *, overwrite: bool) -> Place:
     """
     thing, place = f"output {path}", Place.of(path)
     if place.is_stream:
+        refuse_input(place)
         return place
     place.check_name()
     if place.is_folder:

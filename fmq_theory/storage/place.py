@@ -110,8 +110,8 @@ class Place:
 
     @property
     def input_that_it_is(self) -> Path | None:
-        """The file being read that it would replace."""
-        if self.status is None or self.is_stream:
+        """The file being read that it would replace, or write over where it is open as a descriptor."""
+        if self.status is None or not stat.S_ISREG(self.status.st_mode):
             return None
         for read in _inputs.get():
             try:

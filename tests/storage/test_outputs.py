@@ -127,6 +127,32 @@ def test_standard_output_takes_its_turn(tmp_path: Path, name: str, to: str) -> N
     assert (tmp_path / "link").is_symlink()
 
 
+@pytest.mark.parametrize("folder", ["/proc/self/fd", "/dev/fd"])
+def test_an_input_that_is_open_as_a_descriptor_is_not_written_over(tmp_path: Path, folder: str) -> None:
+    source, other = tmp_path / "in", tmp_path / "other"
+    for path in (source, other):
+        path.write_text("what was there")
+    for path, is_read in ((source, True), (other, False)):
+        handle = os.open(path, os.O_RDWR)
+        out = Path(folder) / str(handle)
+        try:
+            with reading(source):
+                if is_read:
+                    for write in (
+                        lambda p: check_output(p, overwrite=True),
+                        lambda p: write_text_atomically(p, "x"),
+                    ):
+                        with pytest.raises(OutputError, match="never replaced"):
+                            write(out)
+                else:  # control: an open file that is none is what a shell hands over
+                    check_output(out, overwrite=False)
+                    write_text_atomically(out, "WHAT")
+        finally:
+            os.close(handle)
+    assert source.read_text() == "what was there"
+    assert other.read_text() == "WHAT was there"
+
+
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o666, 0o400])
 @pytest.mark.parametrize("exists", [None, 0o600, 0o666])
 def test_no_output_is_more_readable_than_what_it_was_made_of(tmp_path, mode: int, exists: int | None) -> None:
