@@ -33,7 +33,7 @@ _SHAPE_OPTIONS = {"student-t": "df", "generalized-gaussian": "beta", "gamma": "s
     help="Least squared error, cells of equal mass, or the best equal steps.  [default: mse]",
 )
 @click.option("--digits", type=click.IntRange(1, 200), default=30, show_default=True, help="Decimal places.")
-@click.option("--check", "table", help="A table of levels: a JSON file (see below), or nf4 or fp4.")
+@click.option("--check", "table", help="A table of levels: a JSON file as said above, or nf4 or fp4.")
 @click.option(
     "--best-scale", is_flag=True, help="With --check: judge the table at its best multiple, not as given."
 )

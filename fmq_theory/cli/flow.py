@@ -45,7 +45,7 @@ _PLACES = ("out", "json_path", "csv_path", "no_plot", "resume", "force")
     "--schemes",
     callback=read_names,
     default=",".join(SAMPLED),
-    show_default=True,
+    show_default=", ".join(SAMPLED),
     help="Comma-separated: those of fmq bounds.",
 )
 @click.option("--bits", callback=read_bits, default="2-4,6,8", show_default=True, help="2-8, 4, or 2,4,6.")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 import torch
@@ -56,3 +57,12 @@ def test_help_lists_each_command_with_its_whole_first_sentence() -> None:
     for name, command in main.commands.items():
         sentence = " ".join((command.help or "").split("\n\n")[0].split())
         assert f"{name} {sentence}" in printed
+
+
+@pytest.mark.parametrize("name", main.commands)
+def test_help_breaks_no_word(name: str) -> None:
+    """click folds at spaces, and in the middle of a word that is longer than its column."""
+    command = main.commands[name]
+    records = [option.get_help_record(click.Context(command)) for option in command.params]
+    words = {word for record in records if record is not None for word in record[1].split()}
+    assert words <= set(_printed(80, name, "--help").split())
