@@ -1,14 +1,14 @@
 """The law of the smallest and largest of n weights, and of the half-range R = (max - min) / 2.
 
-P(max <= x) = F(x)^n and P(min > x) = sf(x)^n. The moments of the extremes are quadratures
-(``extreme_nodes``).
+P(max <= x) = F(x)^n and P(min > x) = sf(x)^n (david2003order, section 2.1). The moments of the extremes are
+quadratures (``extreme_nodes``).
 """
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.special import gamma
 
 from fmq_theory.bounds.bound import Bound
@@ -22,10 +22,6 @@ __all__ = [
     "RangeLaw",
     "expected_half_range_squared",
     "half_range_squared_high_rate",
-    "max_cdf",
-    "max_quantile",
-    "min_cdf",
-    "min_quantile",
     "range_law",
 ]
 
@@ -46,72 +42,6 @@ class RangeLaw:
     expected_min: float
     expected_max: float
     half_range_squared: float
-
-
-def max_cdf(source: Source, n: float, x: ArrayLike) -> FloatArray:
-    """P(max <= x) = F(x)^n.
-
-    Args:
-        source: the law of one weight.
-        n: independent weights, positive; it need not be whole.
-        x: places in the source's units, of any shape.
-
-    Returns:
-        Probabilities of the shape of ``x``.
-
-    Reference:
-        david2003order, section 2.1; theory section 4.
-    """
-    with np.errstate(divide="ignore"):
-        return np.exp(n * np.log1p(-source.sf(x)))
-
-
-def min_cdf(source: Source, n: float, x: ArrayLike) -> FloatArray:
-    """P(min <= x) = 1 - sf(x)^n.
-
-    Args:
-        source: the law of one weight.
-        n: independent weights, positive; it need not be whole.
-        x: places in the source's units, of any shape.
-
-    Returns:
-        Probabilities of the shape of ``x``.
-
-    Reference:
-        david2003order, section 2.1; theory section 4.
-    """
-    with np.errstate(divide="ignore"):
-        return -np.expm1(n * np.log1p(-source.cdf(x)))
-
-
-def max_quantile(source: Source, n: float, q: ArrayLike) -> FloatArray:
-    """The x with F(x)^n = q: isf(1 - q^(1/n)).
-
-    Args:
-        source: the law of one weight.
-        n: independent weights, positive; it need not be whole.
-        q: probabilities from 0 to 1 that the maximum is at most x, of any shape.
-
-    Returns:
-        x in the source's units, of the shape of ``q``.
-    """
-    with np.errstate(divide="ignore"):
-        return source.isf(-np.expm1(np.log(np.asarray(q, dtype=np.float64)) / n))
-
-
-def min_quantile(source: Source, n: float, q: ArrayLike) -> FloatArray:
-    """The x with 1 - sf(x)^n = q: ppf(1 - (1-q)^(1/n)).
-
-    Args:
-        source: the law of one weight.
-        n: independent weights, positive; it need not be whole.
-        q: probabilities from 0 to 1 that the minimum is at most x, of any shape.
-
-    Returns:
-        x in the source's units, of the shape of ``q``.
-    """
-    with np.errstate(divide="ignore"):
-        return source.ppf(-np.expm1(np.log1p(-np.asarray(q, dtype=np.float64)) / n))
 
 
 @remember_for_laws

@@ -13,7 +13,7 @@ from fmq_theory.metrics.intervals import (
     order_statistics_confidence,
 )
 from fmq_theory.metrics.rate import cell_masses, index_entropy, shannon_lower_bound
-from fmq_theory.metrics.row_distortion import MeanDistortion, RowDistortion, mean_distortion, row_distortion
+from fmq_theory.metrics.row_distortion import MeanDistortion, mean_distortion
 from fmq_theory.metrics.wasserstein import sample_to_codebook_w2_squared, w2_squared
 from fmq_theory.metrics.wasserstein_law import w2_squared_law
 from fmq_theory.metrics.wasserstein_pot import (
@@ -28,7 +28,6 @@ __all__ = [
     "IntervalKind",
     "MeanDistortion",
     "RangeDesign",
-    "RowDistortion",
     "cell_masses",
     "distortion",
     "exact_estimate",
@@ -41,7 +40,6 @@ __all__ = [
     "median_intervals",
     "order_statistics_confidence",
     "printed_interval",
-    "row_distortion",
     "rowwise_w2_squared_pot",
     "sample_to_codebook_w2_squared",
     "sample_to_codebook_w2_squared_pot",

@@ -16,9 +16,7 @@ from fmq_theory.sources import FAMILIES
 SMALL = ("--n", "2000", "--repeats", "2", "--bits", "2-3")
 
 
-@pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
 
 
 def run(*arguments: str) -> Result:

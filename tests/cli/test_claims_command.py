@@ -21,9 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 QUICK = ("P1", "P2", "P3", "P7", "C9", "C12", "C16")
 
 
-@pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
 
 
 @pytest.fixture

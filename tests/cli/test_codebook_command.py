@@ -21,9 +21,7 @@ from tests.cli.codebook_runs import printed, run
 MAX_1960 = Path(__file__).resolve().parents[1] / "reference" / "max1960.json"
 
 
-@pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
 
 
 def test_choices_are_those_of_the_registries() -> None:

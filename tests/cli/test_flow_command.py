@@ -2,33 +2,20 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from fmq_theory.cli import flow as command
 from fmq_theory.cli.main import main
 from fmq_theory.flow.samplers import SAMPLERS
 from fmq_theory.report.flow.figures import FIGURES
+from tests.cli.flow_runs import PICTURES, run
 from tests.flow import tiny_models
-from tests.flow.random_fields import one_thread
 
-TINY = ("--samples", "4", "--seeds", "2", "--steps", "2", "--schemes", "uniform,lloyd_max", "--bits", "2,3")
-PICTURES = ("--model", "tests.flow.tiny_models:pictures")
-
-
-@pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.chdir(tmp_path)
-    with one_thread():
-        yield
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, ["flow", *TINY, *arguments])
+pytestmark = pytest.mark.usefixtures("in_an_empty_folder", "on_one_torch_thread")
 
 
 def _checkpoint(name: str = "net.pt") -> str:

@@ -1,7 +1,6 @@
 """``fmq flow --measure velocity`` end to end, and the options that do not go together."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,23 +8,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fmq_theory.cli.main import main
-from tests.flow.random_fields import one_thread
+from tests.cli.flow_runs import PICTURES, run
 
-TINY = ("--samples", "4", "--seeds", "2", "--steps", "2", "--schemes", "uniform,lloyd_max", "--bits", "2,3")
-PICTURES = ("--model", "tests.flow.tiny_models:pictures")
+pytestmark = pytest.mark.usefixtures("in_an_empty_folder", "on_one_torch_thread")
+
 VELOCITY = ("--measure", "velocity", "--images", "images.npy", "--labels", "labels.npy", "--samples", "8")
 NO_NOISE = ("--schemes", "uniform,lloyd_max", "--bits", "2,3")
-
-
-@pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.chdir(tmp_path)
-    with one_thread():
-        yield
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, ["flow", *TINY, *arguments])
 
 
 def _images(count: int = 24, size: int = 4) -> None:

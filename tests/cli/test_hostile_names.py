@@ -20,9 +20,7 @@ from tests.hostile_names import HOSTILE, SURROGATES, unseen
 FAST = ("--schemes", "uniform,lloyd_max,equal_mass", "--bits", "2,3")
 
 
-@pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
 
 
 def _run(*arguments: object, code: int | None = 0, most: int = 60_000) -> Result:

@@ -21,6 +21,7 @@ from fmq_theory.checkpoint.audit.workers import WorkersError
 from fmq_theory.errors import CheckpointError, SchemeError, WeightsError
 from fmq_theory.quantizers import quantize
 from fmq_theory.sources import Empirical
+from tests.checkpoint.audit.made import without_seconds
 
 SCHEMES = ("uniform", "equal_mass", "panter_dite", "lloyd_max", "nf4")
 
@@ -341,14 +342,7 @@ def test_progress_ends_at_the_whole(small: Path) -> None:
 
 def test_several_processes_give_the_same(small: Path, found: Audit) -> None:
     other = audit(small, schemes=SCHEMES, bits=(2, 4), jobs=2)
-    assert _without_seconds(other) == _without_seconds(found)
-
-
-def _without_seconds(found: Audit) -> dict[str, object]:
-    told = found.as_json()
-    for tensor in told["tensors"]:
-        del tensor["seconds"]
-    return told
+    assert without_seconds(other) == without_seconds(found)
 
 
 # --- real files -----------------------------------------------------------------------------------

@@ -5,32 +5,16 @@ import signal
 import threading
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from fmq_theory.checkpoint.audit import audit
-from fmq_theory.checkpoint.audit.result import Audit
 from fmq_theory.checkpoint.audit.workers import WorkersError
 from fmq_theory.errors import WeightsError
+from tests.checkpoint.audit.made import normal_model, without_seconds
 
 FAST = {"schemes": ("uniform", "uniform_clipped", "lloyd_max"), "bits": (2, 3, 4)}
-
-
-def _model(path: Path, tensors: int, shape: tuple[int, int]) -> Path:
-    rng = np.random.default_rng(0)
-    save_file(
-        {f"w{i}": torch.from_numpy(rng.normal(size=shape).astype(np.float32)) for i in range(tensors)}, path
-    )
-    return path
-
-
-def _without_seconds(found: Audit) -> dict[str, object]:
-    told = found.as_json()
-    for tensor in told["tensors"]:
-        del tensor["seconds"]
-    return told
 
 
 @pytest.mark.deep
@@ -47,7 +31,7 @@ def test_errors_of_workers_arrive_as_they_are(tmp_path: Path) -> None:
 
 @pytest.mark.deep
 def test_resume_with_processes(tmp_path: Path) -> None:
-    path = _model(tmp_path / "m.safetensors", 4, (3, 40))
+    path = normal_model(tmp_path / "m.safetensors", 4, (3, 40))
     store = tmp_path / "s.jsonl"
     first = audit(path, schemes=("uniform",), bits=(2,), jobs=2, resume=store)
     second = audit(path, schemes=("uniform",), bits=(2,), resume=store)
@@ -58,7 +42,7 @@ def test_resume_with_processes(tmp_path: Path) -> None:
 @pytest.mark.deep
 def test_no_scheduler_answers(tmp_path: Path) -> None:
     pytest.importorskip("distributed", reason="needs the extra 'cluster'")
-    path = _model(tmp_path / "m.safetensors", 2, (3, 40))
+    path = normal_model(tmp_path / "m.safetensors", 2, (3, 40))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fmq_theory.checkpoint.audit.workers._CONNECT_SECONDS", 1)
         with pytest.raises(WorkersError, match="does not answer"):
@@ -69,7 +53,7 @@ def test_no_scheduler_answers(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")  # of distributed about a worker that died, which is the test
 def test_a_cluster_of_two_workers_of_which_one_is_killed(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed", reason="needs the extra 'cluster'")
-    path = _model(tmp_path / "m.safetensors", 40, (64, 1024))
+    path = normal_model(tmp_path / "m.safetensors", 40, (64, 1024))
     alone = audit(path, **FAST)  # pyright: ignore[reportArgumentType]
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
@@ -96,4 +80,4 @@ def test_a_cluster_of_two_workers_of_which_one_is_killed(tmp_path: Path) -> None
         assert killed.is_set()
         with pytest.raises(ProcessLookupError):
             os.kill(pids[0], 0)
-    assert _without_seconds(found) == _without_seconds(alone)
+    assert without_seconds(found) == without_seconds(alone)

@@ -18,23 +18,9 @@ from fmq_theory.checkpoint.audit import audit
 from fmq_theory.checkpoint.audit.result import Audit
 from fmq_theory.checkpoint.io.tensors import weights_digest
 from fmq_theory.errors import OutputError
+from tests.checkpoint.audit.made import normal_model, without_seconds
 
 FAST = {"schemes": ("uniform", "equal_mass"), "bits": (2, 4)}
-
-
-def _model(path: Path, tensors: int = 5, shape: tuple[int, int] = (4, 50)) -> Path:
-    rng = np.random.default_rng(0)
-    save_file(
-        {f"w{i}": torch.from_numpy(rng.normal(size=shape).astype(np.float32)) for i in range(tensors)}, path
-    )
-    return path
-
-
-def _without_seconds(found: Audit) -> dict[str, object]:
-    told = found.as_json()
-    for tensor in told["tensors"]:
-        del tensor["seconds"]
-    return told
 
 
 def _run(path: Path, store: Path, **other: object) -> Audit:
@@ -42,7 +28,7 @@ def _run(path: Path, store: Path, **other: object) -> Audit:
 
 
 def test_a_second_run_measures_nothing(tmp_path: Path) -> None:
-    path, store = _model(tmp_path / "m.safetensors"), tmp_path / "s.jsonl"
+    path, store = normal_model(tmp_path / "m.safetensors"), tmp_path / "s.jsonl"
     first = _run(path, store)
     assert first.reused == 0
     told: list[str] = []
@@ -53,7 +39,7 @@ def test_a_second_run_measures_nothing(tmp_path: Path) -> None:
 
 
 def test_what_a_kill_may_leave(tmp_path: Path) -> None:
-    path, store = _model(tmp_path / "m.safetensors"), tmp_path / "s.jsonl"
+    path, store = normal_model(tmp_path / "m.safetensors"), tmp_path / "s.jsonl"
     whole = _run(path, store)
     content = store.read_bytes()
     lines = content.splitlines(keepends=True)
@@ -62,7 +48,7 @@ def test_what_a_kill_may_leave(tmp_path: Path) -> None:
         found = _run(path, store)
         ends = [sum(map(len, lines[: i + 1])) - 1 for i in range(len(lines))]  # without the newline
         assert found.reused == sum(end <= cut for end in ends), cut
-        assert _without_seconds(found) == _without_seconds(whole)
+        assert without_seconds(found) == without_seconds(whole)
         assert _run(path, store).reused == 5
     # Damage in the middle costs that tensor alone.
     store.write_bytes(lines[0] + b"\xff\x00{" + lines[1] + b"".join(lines[2:]))
@@ -70,25 +56,25 @@ def test_what_a_kill_may_leave(tmp_path: Path) -> None:
 
 
 def test_other_settings_and_other_files_are_not_mixed_up(tmp_path: Path) -> None:
-    path, store = _model(tmp_path / "m.safetensors"), tmp_path / "s.jsonl"
+    path, store = normal_model(tmp_path / "m.safetensors"), tmp_path / "s.jsonl"
     first = _run(path, store)
     assert _run(path, store, bits=(2, 3)).reused == 0
     assert _run(path, store, granularity="tensor").reused == 0
     assert _run(path, store).reused == 5  # those of before are still there
-    _model(path)  # the same weights, written again
+    normal_model(path)  # the same weights, written again
     again = _run(path, store)
     assert again.reused == 5
-    assert _without_seconds(again) == _without_seconds(first)
+    assert without_seconds(again) == without_seconds(first)
 
 
 def test_patterns_share_what_is_finished(tmp_path: Path) -> None:
-    path, store = _model(tmp_path / "m.safetensors"), tmp_path / "s.jsonl"
+    path, store = normal_model(tmp_path / "m.safetensors"), tmp_path / "s.jsonl"
     assert _run(path, store, include=("w1", "w2")).reused == 0
     assert _run(path, store).reused == 2
 
 
 def test_a_file_of_something_else_is_refused_and_kept(tmp_path: Path) -> None:
-    path, store = _model(tmp_path / "m.safetensors"), tmp_path / "notes.txt"
+    path, store = normal_model(tmp_path / "m.safetensors"), tmp_path / "notes.txt"
     store.write_text("dear diary\nsecond line\n")
     with pytest.raises(OutputError, match="something else"):
         _run(path, store)
@@ -100,7 +86,7 @@ def test_a_file_of_something_else_is_refused_and_kept(tmp_path: Path) -> None:
 @pytest.mark.deep
 def test_twenty_kills(tmp_path: Path) -> None:
     """At random moments: no output that is not whole, and nothing finished is measured again."""
-    path = _model(tmp_path / "m.safetensors", tensors=60, shape=(64, 512))
+    path = normal_model(tmp_path / "m.safetensors", tensors=60, shape=(64, 512))
     command = [
         *(
             sys.executable,
@@ -182,7 +168,7 @@ def test_another_model_of_the_same_name_size_and_time(tmp_path: Path) -> None:
     assert (path.stat().st_size, path.stat().st_mtime_ns) == (state.st_size, state.st_mtime_ns)
     second = _run(path, store)
     assert second.reused == 0
-    assert _without_seconds(second) == _without_seconds(audit(path, **FAST))  # pyright: ignore[reportArgumentType]
+    assert without_seconds(second) == without_seconds(audit(path, **FAST))  # pyright: ignore[reportArgumentType]
     assert second.totals.cells[0].mse == pytest.approx(300.0**2 * first.totals.cells[0].mse, rel=1e-4)
     # Control: the first model again, in another folder, finds its own.
     (tmp_path / "elsewhere").mkdir()
@@ -202,7 +188,7 @@ def test_one_changed_weight_is_one_tensor_to_measure(tmp_path: Path) -> None:
     os.utime(path, ns=(10**9, 10**9))
     found = _run(path, store)
     assert found.reused == 2
-    assert _without_seconds(found) == _without_seconds(audit(path, **FAST))  # pyright: ignore[reportArgumentType]
+    assert without_seconds(found) == without_seconds(audit(path, **FAST))  # pyright: ignore[reportArgumentType]
 
 
 def test_the_same_bytes_of_another_type_or_shape_are_other_weights() -> None:
@@ -223,7 +209,7 @@ def test_the_same_bytes_of_another_type_or_shape_are_other_weights() -> None:
 
 
 def test_a_damaged_or_edited_entry_is_measured_again(tmp_path: Path) -> None:
-    path, store = _model(tmp_path / "m.safetensors", tensors=2), tmp_path / "s.jsonl"
+    path, store = normal_model(tmp_path / "m.safetensors", tensors=2), tmp_path / "s.jsonl"
     whole = _run(path, store)
     line = store.read_text().splitlines()[0]
     values = json.loads(line)
@@ -241,13 +227,13 @@ def test_a_damaged_or_edited_entry_is_measured_again(tmp_path: Path) -> None:
         assert edit != line
         store.write_text(line[:9] + "\n" + edit + "\n")
         found = _run(path, store)
-        assert (found.reused, _without_seconds(found)) == (0, _without_seconds(whole)), edit[:80]
+        assert (found.reused, without_seconds(found)) == (0, without_seconds(whole)), edit[:80]
     store.write_text(line[:9] + "\n" + line + "\n")  # control: unedited
     assert _run(path, store).reused == 1
 
 
 def test_stores_of_other_versions_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, store = _model(tmp_path / "m.safetensors", tensors=2), tmp_path / "s.jsonl"
+    path, store = normal_model(tmp_path / "m.safetensors", tensors=2), tmp_path / "s.jsonl"
     store.write_text('{"key": "0123456789abcdef", "tensor": {"name": "w0", "seconds": 0.1}}\n')
     assert _run(path, store).reused == 0
     assert _run(path, store).reused == 2
@@ -256,7 +242,7 @@ def test_stores_of_other_versions_are_left_alone(tmp_path: Path, monkeypatch: py
 
 
 def test_a_store_that_is_no_file(tmp_path: Path) -> None:
-    path = _model(tmp_path / "m.safetensors", tensors=1)
+    path = normal_model(tmp_path / "m.safetensors", tensors=1)
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OutputError, match="something else"):
         _run(path, tmp_path / "pipe")

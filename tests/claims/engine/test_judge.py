@@ -13,7 +13,6 @@ from fmq_theory.claims.engine.claim import (
     Claim,
     Missing,
     NegativeControl,
-    Origin,
     Quantity,
     Relation,
     Values,
@@ -23,6 +22,7 @@ from fmq_theory.claims.engine.judge import examine
 from fmq_theory.claims.engine.relations import AT_LEAST, AT_MOST, BELOW, EQUAL, INSIDE, band
 from fmq_theory.errors import CertificationError
 from fmq_theory.metrics import Estimate, exact_estimate
+from tests.claims.engine.made_claims import made_claim
 
 
 def enclosure(low: float, high: float | None = None) -> Enclosure:
@@ -33,19 +33,7 @@ def claim(
     predicted: Values | Missing, measured: Values, relation: Relation = AT_MOST, wrong: Values | None = None
 ) -> Claim:
     control = NegativeControl("none", "a", lambda _inputs: wrong or {k: enclosure(-1) for k in measured}, "a")
-    return Claim(
-        id="X1",
-        origin=Origin.OURS,
-        title="t",
-        statement="s",
-        domain="d",
-        predicted="p",
-        measured="m",
-        predict=lambda _i: predicted,
-        measure=lambda _i: measured,
-        relation=relation,
-        negative_control=control,
-    )
+    return made_claim(predicted, measured, relation, control)
 
 
 @pytest.mark.parametrize(

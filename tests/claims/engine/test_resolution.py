@@ -2,6 +2,7 @@
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -10,10 +11,8 @@ from hypothesis import strategies as st
 from fmq_theory.certify import Enclosure
 from fmq_theory.claims.engine.claim import (
     Claim,
-    Mutation,
     Near,
     NegativeControl,
-    Origin,
     Relation,
     Resolution,
     Values,
@@ -24,6 +23,7 @@ from fmq_theory.claims.engine.relations import AT_LEAST, AT_MOST, BELOW, EQUAL, 
 from fmq_theory.claims.engine.resolution import in_words, sentences
 from fmq_theory.errors import CertificationError
 from fmq_theory.metrics import Estimate, exact_estimate
+from tests.claims.engine.made_claims import made_claim
 
 TWICE = times(2)
 
@@ -33,28 +33,9 @@ def point(value: Fraction | int | str) -> Enclosure:
 
 
 def claim(
-    predicted: Values,
-    measured: Values,
-    relation: Relation = AT_MOST,
-    near: Near = TWICE,
-    mutations: tuple[Mutation, ...] = (),
-    control: NegativeControl | None = None,
+    predicted: Values, measured: Values, relation: Relation = AT_MOST, near: Near = TWICE, **more: Any
 ) -> Claim:
-    return Claim(
-        id="X1",
-        origin=Origin.OURS,
-        title="t",
-        statement="s",
-        domain="d",
-        predicted="p",
-        measured="m",
-        predict=lambda _i: predicted,
-        measure=lambda _i: measured,
-        relation=relation,
-        negative_control=control,
-        near=near,
-        mutations=mutations,
-    )
+    return made_claim(predicted, measured, relation, near=near, **more)
 
 
 def found(*args: object, **more: object) -> tuple[Resolution, ...]:
@@ -180,7 +161,7 @@ def test_the_size_printed_is_refuted_and_the_one_before_is_not(
     measured: Fraction, predicted: Fraction, relation: Relation, by_factor: bool
 ) -> None:
     near = times(2) if by_factor else plus(1)
-    judged = claim({"a": point(predicted)}, {"a": point(measured)}, relation, near)
+    judged = claim({"a": point(predicted)}, {"a": point(measured)}, relation, near=near)
     sizes = [(one.mutation, size) for one in examine(judged).resolutions if (size := one.size) is not None]
     assume(sizes)
     for mutation, printed in sizes:
