@@ -10,9 +10,9 @@ from scipy.special import gammaln  # pyright: ignore[reportMissingTypeStubs, rep
 from fmq_theory.bounds.equal_mass_sums import S_INFINITY
 from fmq_theory.bounds.predict import PREDICTED_SCHEMES, predict
 from fmq_theory.errors import SchemeError
-from fmq_theory.kernels.row_codebooks import nearest_to_zero
 from fmq_theory.kernels.row_tails import best_range_costs, mean_excesses, side_squares
 from fmq_theory.kernels.runtime.threads import run_blocks
+from fmq_theory.kernels.sums.ranks import nearest_to_zero
 from fmq_theory.sources.sorted_rows import SortedRows
 from fmq_theory.sources.spacings import num_buckets
 

@@ -5,18 +5,15 @@ from numpy.typing import NDArray
 
 from fmq_theory.kernels.runtime.jit import kernel
 from fmq_theory.kernels.sums.cells import cell_means
-from fmq_theory.kernels.sums.prefix import fill_block_prefix, num_blocks, prefix_rows
-from fmq_theory.kernels.sums.ranks import count_below, just_above, rank
+from fmq_theory.kernels.sums.prefix import prefix_rows
+from fmq_theory.kernels.sums.ranks import count_below
 
 __all__ = [
-    "block_prefix_of_rows",
     "cell_ends",
     "centroids",
     "codebooks_of_cells",
     "equal_counts",
-    "interpolated",
     "nearest_levels",
-    "nearest_to_zero",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -25,55 +22,6 @@ Points = NDArray[np.floating]
 # One row of points each: ``points`` [R, C] sorted along the second axis, ``blocks`` [R, B, 6] their sums
 # from ``block_prefix_of_rows``. Codebooks are ``levels`` [R, K], ``thresholds`` [R, K - 1], ``used`` [R]: of
 # row r the first used[r] levels count; behind them levels are repeated and thresholds are inf.
-
-
-@kernel
-def block_prefix_of_rows(points: Points) -> FloatArray:
-    """``block_prefix`` of each row without masses, shape ``[R, B, 6]``."""
-    no_mass = np.empty(0)
-    blocks = np.zeros((points.shape[0], num_blocks(points.shape[1]) + 1, 6))
-    for r in range(points.shape[0]):
-        fill_block_prefix(points[r], no_mass, blocks[r])
-    return blocks
-
-
-@kernel
-def nearest_to_zero(points: Points) -> FloatArray:
-    """The largest negative and the smallest positive point of each row, nan if none; shape ``[R, 2]``."""
-    found = np.full((points.shape[0], 2), np.nan)
-    size = points.shape[1]
-    start = size - size  # no literal: numba would compile the callee once more for it
-    for r in range(points.shape[0]):
-        below = rank(points[r], 0.0, start, size)
-        above = rank(points[r], just_above(0.0), start, size)
-        if below > 0:
-            found[r, 0] = np.float64(points[r, below - 1])
-        if above < size:
-            found[r, 1] = np.float64(points[r, above])
-    return found
-
-
-@kernel
-def interpolated(x: FloatArray, y: FloatArray, at: FloatArray) -> FloatArray:
-    """The piecewise linear function through (x[r, i], y[r, i]) at each point of ``at``, row by row.
-
-    Args:
-        x: non-decreasing, shape ``[R, m + 1]``.
-        y: shape ``[R, m + 1]``.
-        at: in [x[r, 0], x[r, m]], ascending, shape ``[k]``.
-
-    Returns:
-        shape ``[R, k]``.
-    """
-    found = np.empty((x.shape[0], at.size))
-    for r in range(x.shape[0]):
-        i = 0
-        for k in range(at.size):
-            while i + 2 < x.shape[1] and x[r, i + 1] <= at[k]:
-                i += 1
-            run, rise = x[r, i + 1] - x[r, i], y[r, i + 1] - y[r, i]
-            found[r, k] = y[r, i] + rise * (at[k] - x[r, i]) / run if run > 0.0 else y[r, i]
-    return found
 
 
 @kernel

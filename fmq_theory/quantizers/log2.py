@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.codebook import Codebook, Codebooks
-from fmq_theory.kernels.row_codebooks import nearest_levels, nearest_to_zero
+from fmq_theory.kernels.row_codebooks import nearest_levels
+from fmq_theory.kernels.sums.ranks import nearest_to_zero
 from fmq_theory.quantizers.scheme import Promise, Scheme
 from fmq_theory.sources.empirical import Empirical
 from fmq_theory.sources.sorted_rows import SortedRows

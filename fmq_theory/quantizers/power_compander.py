@@ -11,7 +11,8 @@ from fmq_theory.codebook import Codebook, Codebooks
 from fmq_theory.errors import SchemeError
 from fmq_theory.kernels.equal_mass.rank_cells import equal_cuts
 from fmq_theory.kernels.equal_mass.rows import equal_mass_rows
-from fmq_theory.kernels.row_codebooks import centroids, equal_counts, interpolated
+from fmq_theory.kernels.interpolation import interpolated
+from fmq_theory.kernels.row_codebooks import centroids, equal_counts
 from fmq_theory.kernels.runtime.threads import run_blocks
 from fmq_theory.quantizers.centroids import centroid_codebook
 from fmq_theory.quantizers.equal_counts import (

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fmq_theory.brief import brief_repr
-from fmq_theory.kernels.row_codebooks import block_prefix_of_rows
 from fmq_theory.kernels.runtime.threads import run_blocks
 from fmq_theory.kernels.sorting.radix_sort import sort_rows
+from fmq_theory.kernels.sums.prefix import block_prefix_of_rows
 from fmq_theory.sources.empirical import Empirical
 from fmq_theory.sources.sorted_points import SortedPoints
 from fmq_theory.sources.source import FloatArray

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from scipy.special import gammaln  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
 from fmq_theory.errors import SourceError
-from fmq_theory.kernels.row_codebooks import interpolated
+from fmq_theory.kernels.interpolation import interpolated
 from fmq_theory.sources.source import FloatArray
 
 __all__ = ["PiecewiseLinearLaw", "Spacings", "escort_cumulative", "num_buckets"]

@@ -58,8 +58,8 @@ def _encode_block(rows: Reals, borders: Reals, codes: Codes) -> None:
     size = 1 << borders.shape[1].bit_length()
     num_bins = BINS * size if BINS * size <= rows.shape[1] else 1
     table = np.empty(num_bins, dtype=np.int32)
-    frame, ladder = np.empty_like(borders, shape=3), np.empty_like(borders, shape=2 * size)
-    _encode(rows, borders, codes, table, frame, ladder)
+    grid, ladder = np.empty_like(borders, shape=3), np.empty_like(borders, shape=2 * size)
+    _encode(rows, borders, codes, table, grid, ladder)
 
 
 def rounded_up(numbers: FloatArray) -> NDArray[np.float32]:
@@ -71,22 +71,22 @@ def rounded_up(numbers: FloatArray) -> NDArray[np.float32]:
 
 
 @kernel
-def _bin(x: float, frame: Reals) -> np.int32:
+def _bin(x: float, grid: Reals) -> np.int32:
     """min(max(0, (x - origin) * scale), last): rounding included, it never falls as x rises.
 
     The origin is finite. ``max`` keeps its first argument where the second is nan: no nan is an index.
     """
-    return np.int32(min(max(frame[0] - frame[0], (x - frame[0]) * frame[1]), frame[2]))
+    return np.int32(min(max(grid[0] - grid[0], (x - grid[0]) * grid[1]), grid[2]))
 
 
 @kernel
-def _fill_table(border: Reals, table: NDArray[np.int32], frame: Reals, ladder: Reals) -> int:
+def _fill_table(border: Reals, table: NDArray[np.int32], grid: Reals, ladder: Reals) -> int:
     """How many borders lie in the bins before each, and how many halvings a search inside a bin takes.
 
     Args:
         border: non-decreasing, infinite where there is none, shape ``[K - 1]``.
         table: written, shape ``[bins]``.
-        frame: origin, bins per unit and last bin; written.
+        grid: origin, bins per unit and last bin; written.
         ladder: the borders, then infinity, shape ``[2**b]`` with 2**b >= 2 K; written.
     """
     count = 0
@@ -94,15 +94,15 @@ def _fill_table(border: Reals, table: NDArray[np.int32], frame: Reals, ladder: R
         ladder[k] = border[k] if k < border.size else np.inf
         if ladder[k] < np.inf:
             count += 1
-    frame[0], frame[1], frame[2] = 0.0, 0.0, table.size - 1
+    grid[0], grid[1], grid[2] = 0.0, 0.0, table.size - 1
     if count > 1:
         scale = (table.size - 1) / (np.float64(border[count - 1]) - np.float64(border[0]))
         if 0.0 < scale < DENSEST:
-            frame[0], frame[1] = border[0], scale
+            grid[0], grid[1] = border[0], scale
     before = most = 0
     for b in range(table.size):
         table[b] = before
-        while before < count and _bin(ladder[before], frame) == b:
+        while before < count and _bin(ladder[before], grid) == b:
             before += 1
         most = max(most, before - table[b])
     halvings = 0
@@ -113,29 +113,29 @@ def _fill_table(border: Reals, table: NDArray[np.int32], frame: Reals, ladder: R
 
 @kernel
 def _encode(
-    rows: Reals, borders: Reals, codes: Codes, table: NDArray[np.int32], frame: Reals, ladder: Reals
+    rows: Reals, borders: Reals, codes: Codes, table: NDArray[np.int32], grid: Reals, ladder: Reals
 ) -> None:
     for r in range(rows.shape[0]):
         row, code = rows[r], codes[r]
-        halvings = _fill_table(borders[r], table, frame, ladder)
+        halvings = _fill_table(borders[r], table, grid, ladder)
         if halvings <= 1:
             for i in range(row.size):
-                place = np.uint32(table[np.uint32(_bin(row[i], frame))])
+                place = np.uint32(table[np.uint32(_bin(row[i], grid))])
                 code[i] = place + (row[i] >= ladder[place])
         else:
-            _search(row, halvings, table, frame, ladder, code)
+            _search(row, halvings, table, grid, ladder, code)
 
 
 @kernel
 def _search(
-    row: Reals, halvings: int, table: NDArray[np.int32], frame: Reals, ladder: Reals, code: Codes
+    row: Reals, halvings: int, table: NDArray[np.int32], grid: Reals, ladder: Reals, code: Codes
 ) -> None:
     """A search by halving among the borders of a weight's bin, without branches."""
     found = np.empty(LANES, dtype=np.int32)
     for start in range(0, row.size, LANES):
         width = min(LANES, row.size - start)
         for lane in range(width):
-            found[lane] = table[_bin(row[start + lane], frame)]
+            found[lane] = table[_bin(row[start + lane], grid)]
         step = 1 << (halvings - 1)
         while step > 0:
             for lane in range(width):

@@ -6,6 +6,8 @@ rounding. Only the few bins that hold a border of two cells are looked into: a s
 codes from a table of bins and lists the places of the numbers in those; they alone are sorted.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,6 +52,57 @@ DENSE = 0.25
 SMALL = 2.0**-200
 
 
+class FilledBins(NamedTuple):
+    """What the bins hold, each named by the highest bits of its numbers.
+
+    Attributes:
+        counts: its numbers, shape ``[bins]``.
+        coarse: sums of the bits after the bin's, times 2**(bits after those); shape ``[bins]``.
+        fine: sums of the bits after those, ``[bins]`` or empty.
+        origin: bits of the first number of the first bin.
+        shift: bits below the bin's.
+        negatives: bins of negative numbers, which come last.
+    """
+
+    counts: IndexArray
+    coarse: IndexArray
+    fine: IndexArray
+    origin: np.uint64
+    shift: int
+    negatives: int
+
+
+class Units(NamedTuple):
+    """How bits become numbers to be summed.
+
+    Attributes:
+        unit: what numbers are multiplied with.
+        word: workspace for the bits of a number, shape ``[1]``.
+        number: a view of ``word`` as a number.
+    """
+
+    unit: float
+    word: BitArray
+    number: NDArray[np.floating]
+
+
+class Plan(NamedTuple):
+    """What becomes of each bin.
+
+    Attributes:
+        table: code of the bin's cell, or BORDER + its place among the border bins, nothing for an empty bin;
+            shape ``[bins]``.
+        borders: of each border bin its rank and cuts, shape ``[MOST_BORDER_BINS, COLUMNS]``.
+        bins: of each border bin its name, that of -0.0 for both zeros; shape ``[MOST_BORDER_BINS]``.
+        sums: double-double sums of the other bins of each cell, shape ``[K, 2]``.
+    """
+
+    table: NDArray[np.uint16]
+    borders: IndexArray
+    bins: IndexArray
+    sums: FloatArray
+
+
 def equal_mass_long(
     values: NDArray[np.floating], num_levels: int, threads: int, codes: CodeArray, unit: float = 1.0
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -85,27 +138,16 @@ def equal_mass_long(
     run_blocks(count, parts, parts)
     word = np.zeros(1, dtype=bits.dtype)  # its view as a number turns bits into a number
     units = np.array([unit])
-    table = np.empty(counts.shape[1], dtype=np.uint16)
-    borders = np.zeros((MOST_BORDER_BINS, COLUMNS), dtype=np.int64)
-    bins = np.empty(MOST_BORDER_BINS, dtype=np.int64)
-    sums = np.zeros((1, cuts.size - 1, 2))
-    num_borders = _plan(
-        counts.sum(0),
-        coarse.sum(0),
-        fine.sum(0),
-        cuts,
-        origin,
-        shift,
-        negatives,
-        unit,
-        word,
-        word.view(values.dtype),
-        table,
-        borders,
-        bins,
-        sums[0],
+    filled = FilledBins(counts.sum(0), coarse.sum(0), fine.sum(0), origin, shift, negatives)
+    plan = Plan(
+        np.empty(counts.shape[1], dtype=np.uint16),
+        np.zeros((MOST_BORDER_BINS, COLUMNS), dtype=np.int64),
+        np.empty(MOST_BORDER_BINS, dtype=np.int64),
+        np.zeros((cuts.size - 1, 2)),
     )
-    borders, bins = borders[:num_borders], bins[:num_borders]
+    num_borders = _plan(filled, cuts, Units(unit, word, word.view(values.dtype)), plan)
+    table, sums = plan.table, plan.sums[np.newaxis]
+    borders, bins = plan.borders[:num_borders], plan.bins[:num_borders]
 
     # Numbers of each border bin in each part; the bins of -0.0 and +0.0 are one.
     sizes = counts[:, bins]
@@ -201,46 +243,24 @@ def _count_and_sum(
 
 
 @kernel
-def _plan(
-    counts: IndexArray,
-    coarse: IndexArray,
-    fine: IndexArray,
-    cuts: IndexArray,
-    origin: np.uint64,
-    shift: int,
-    negatives: int,
-    unit: float,
-    word: BitArray,
-    number: NDArray[np.floating],
-    table: NDArray[np.uint16],
-    borders: IndexArray,
-    bins: IndexArray,
-    sums: FloatArray,
-) -> int:
+def _plan(filled: FilledBins, cuts: IndexArray, units: Units, plan: Plan) -> int:
     """Walks the bins in the order of their numbers.
 
     A bin inside a cell gets the cell's code and adds to its sum. A bin with a cut c, rank <= c <= rank +
     numbers, holds a border or the number beside one: it gets BORDER + its place in ``borders``.
 
     Args:
-        counts: shape ``[bins]``.
-        coarse: sums of the bits after the bin's, times 2**(bits after those); shape ``[bins]``.
-        fine: sums of the bits after those, ``[bins]`` or empty.
-        cuts: shape ``[K + 1]``.
-        origin: bits of the first number of the first bin.
-        shift: bits below the bin's.
-        negatives: bins of negative numbers, which come last.
-        unit: what numbers are multiplied with before they are summed.
-        word: workspace of shape ``[1]``.
-        number: a view of ``word`` as a number.
-        table: shape ``[bins]``, written where a bin is not empty.
-        borders: written.
-        bins: the bin of each border bin, written; that of -0.0 for both zeros.
-        sums: double-double sums, shape ``[K, 2]``; added to.
+        filled: what the bins hold.
+        cuts: ranks between which the cells lie, shape ``[K + 1]``.
+        units: of the sums.
+        plan: written; its sums are added to.
 
     Returns:
         how many border bins there are.
     """
+    counts, coarse, fine, origin, shift, negatives = filled
+    unit, word, number = units
+    table, borders, bins, sums = plan
     zeros = negatives - 1 if 0 < negatives < counts.size else counts.size
     coarse_unit = 2.0 ** max(0, shift - SUMMED_BITS)
     cut = 1

@@ -1,7 +1,7 @@
 """Least costs of many path ends at once, where the costs of steps have the Monge property.
 
-V(j) = min over i < j of V(i) + c(i, j) + penalty - slack(j), c the squared error of the points between two
-nodes about their mean. M(i, j) = V(i) + c(i, j) has the Monge property, for any V, so the leftmost best
+V(j) = min over i < j of V(i) + c(i, j) + multiplier - slack(j), c the squared error of the points between two
+breakpoints about their mean. M(i, j) = V(i) + c(i, j) has the Monge property, for any V, so the leftmost best
 start of j does not decrease in j. Hence rows j can be taken in batches: eight rows of a batch bound the
 starts of the rows between them, eight of those the starts between these, and so on.
 
@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.kernels.kmeans1d.node_lanes import best_starts, best_starts_and_bounds
+from fmq_theory.kernels.kmeans1d.breakpoint_lanes import best_starts, best_starts_and_bounds
 from fmq_theory.kernels.runtime.jit import kernel
 from fmq_theory.kernels.runtime.simd import LANES
 from fmq_theory.kernels.sums.cells import cell_cost
@@ -32,21 +32,21 @@ LONGEST_BATCH = 4096
 
 
 class Walk(NamedTuple):
-    """Paths through all nodes, of which the least costs are found step by step.
+    """Paths through all breakpoints, of which the least costs are found step by step.
 
     Attributes:
         value: V by step; known before the step at hand.
         parent: the step before each step on its best path; shape ``[0]`` for none.
         slack: by step.
-        penalty: > 0.
-        rows: running sums at the nodes, shape ``[N, 6]``, for cells in double-double.
-        is_reversed: whether nodes are counted from the last.
+        multiplier: > 0.
+        rows: running sums at the breakpoints, shape ``[N, 6]``, for cells in double-double.
+        is_reversed: whether breakpoints are counted from the last.
     """
 
     value: FloatArray
     parent: NDArray[np.int32]
     slack: FloatArray
-    penalty: float
+    multiplier: float
     rows: FloatArray
     is_reversed: bool
 
@@ -115,7 +115,7 @@ def advance(walk: Walk, window: Window, step: int, low: int, size: int) -> tuple
     Returns:
         low and size for the steps behind the window.
     """
-    value, parent, slack, penalty = walk.value, walk.parent, walk.slack, walk.penalty
+    value, parent, slack, multiplier = walk.value, walk.parent, walk.slack, walk.multiplier
     mass, first, second = window.mass, window.first, window.second
     offset, window_end, charge = window.begin, window.end, window.charge
     zero = step - step  # no literal: numba would compile the callees once more for it
@@ -123,7 +123,7 @@ def advance(walk: Walk, window: Window, step: int, low: int, size: int) -> tuple
     out, found = np.empty((4, window_end - s + LANES)), np.empty((4, LANES))
     picked_mass, picked_first, picked_second = np.empty(LANES), np.empty(LANES), np.empty(LANES)
     while s < window_end:
-        tolerance = 64.0 * charge + 16.0 * UNIT_ROUNDING * (value[s - 1] + 2.0 * penalty)
+        tolerance = 64.0 * charge + 16.0 * UNIT_ROUNDING * (value[s - 1] + 2.0 * multiplier)
         e = min(window_end, s + size)
         stride = 1
         while LANES * stride < e - s:
@@ -187,7 +187,7 @@ def advance(walk: Walk, window: Window, step: int, low: int, size: int) -> tuple
                     # Rows that a start within the batch serves better are left to the next one; the
                     # first of them lies between this lane and the one before.
                     for k in range(1, LANES):
-                        if target[0, column + k] > target[0, column] + penalty:
+                        if target[0, column + k] > target[0, column] + multiplier:
                             e = min(s + (k + 1) * stride, e)
                             break
                     end = min(end, e)
@@ -197,8 +197,8 @@ def advance(walk: Walk, window: Window, step: int, low: int, size: int) -> tuple
             stride //= LANES
         here = np.uintp(s)  # unsigned, or numba would look for negative indices at every step
         for j in range(np.uintp(e - s)):
-            total = out[0, j] + penalty - slack[here + j]
-            value[here + j] = total - (charge + 5.0 * UNIT_ROUNDING * (out[0, j] + 2.0 * penalty))
+            total = out[0, j] + multiplier - slack[here + j]
+            value[here + j] = total - (charge + 5.0 * UNIT_ROUNDING * (out[0, j] + 2.0 * multiplier))
         least = np.inf
         done = s
         while done < e and out[0, done - s] <= least:

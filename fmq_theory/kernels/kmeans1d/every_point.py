@@ -7,10 +7,10 @@ their distance, which no other search resolves.
 import numpy as np
 from numpy.typing import NDArray
 
+from fmq_theory.kernels.kmeans1d.breakpoints import places_apart, root_sum
 from fmq_theory.kernels.kmeans1d.link_path import cheapest_path
-from fmq_theory.kernels.kmeans1d.nodes import places_apart, root_sum
+from fmq_theory.kernels.kmeans1d.multiplier import Cheapest, search
 from fmq_theory.kernels.kmeans1d.paths import partition_cost
-from fmq_theory.kernels.kmeans1d.penalty import Cheapest, search
 from fmq_theory.kernels.kmeans1d.problem import Partition
 from fmq_theory.kernels.sums.cells import cell_cost
 from fmq_theory.kernels.sums.double_double import UNIT_ROUNDING
@@ -20,10 +20,10 @@ __all__ = ["optimum_of_sums"]
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
 
-# Nodes a cell on the coarse grid: few enough to cost little, enough to find the penalty within the
+# Breakpoints a cell on the coarse grid: few enough to cost little, enough to find the multiplier within the
 # interval, of relative length about 3 / K, that gives K cells.
-NODES_PER_CELL = 64
-LEAST_NODES = 2048
+BREAKPOINTS_PER_CELL = 64
+LEAST_BREAKPOINTS = 2048
 
 
 def optimum_of_sums(prefix: FloatArray, num_cells: int) -> Partition:
@@ -41,12 +41,12 @@ def optimum_of_sums(prefix: FloatArray, num_cells: int) -> Partition:
     if num_cells == 1:
         cost = cell_cost(prefix, 0, num_points)
         return Partition(np.array([0, num_points]), cost, cost)
-    path, bound, _ = _search(prefix, num_cells, _first_penalty(prefix, num_cells))
+    path, bound, _ = _search(prefix, num_cells, _first_multiplier(prefix, num_cells))
     return Partition(path, partition_cost(prefix, path), bound)
 
 
-def _search(prefix: FloatArray, num_cells: int, penalty: float) -> tuple[IndexArray, float, float]:
-    return search(_cheapest(prefix, num_cells), prefix, num_cells, penalty, is_centred=False, margin=1.0)
+def _search(prefix: FloatArray, num_cells: int, multiplier: float) -> tuple[IndexArray, float, float]:
+    return search(_cheapest(prefix, num_cells), prefix, num_cells, multiplier, is_centred=False, margin=1.0)
 
 
 def _cheapest(prefix: FloatArray, num_cells: int) -> Cheapest:
@@ -54,33 +54,33 @@ def _cheapest(prefix: FloatArray, num_cells: int) -> Cheapest:
     value, parent = np.empty(size), np.empty(size, dtype=np.int32)
     candidates, begins = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
 
-    def cheapest(penalty: float) -> tuple[IndexArray, float]:
-        path = cheapest_path(prefix, penalty, value, parent, candidates, begins)
+    def cheapest(multiplier: float) -> tuple[IndexArray, float]:
+        path = cheapest_path(prefix, multiplier, value, parent, candidates, begins)
         least = float(value[-1])
         # F is a sum of two terms a cell, each of which may be off by a unit of rounding.
         rounding = UNIT_ROUNDING * 2 * (path.size - 1 + num_cells + 4) * least
-        return path, least - penalty * num_cells - rounding
+        return path, least - multiplier * num_cells - rounding
 
     return cheapest
 
 
-def _first_penalty(prefix: FloatArray, num_cells: int) -> float:
-    """Middle of the interval of penalties that give K cells on a coarse grid of nodes."""
+def _first_multiplier(prefix: FloatArray, num_cells: int) -> float:
+    """Middle of the interval of multipliers that give K cells on a coarse grid of breakpoints."""
     whole = cell_cost(prefix, 0, prefix.shape[0] - 1)
-    penalty = 4.0 * whole / num_cells**3
-    num_nodes = max(LEAST_NODES, NODES_PER_CELL * num_cells)
-    if prefix.shape[0] <= 4 * num_nodes:
-        return penalty
+    multiplier = 4.0 * whole / num_cells**3
+    num_breakpoints = max(LEAST_BREAKPOINTS, BREAKPOINTS_PER_CELL * num_cells)
+    if prefix.shape[0] <= 4 * num_breakpoints:
+        return multiplier
     # About so many, between which the cost is nearly the same.
-    nodes = places_apart(prefix, (root_sum(prefix, num_nodes) / num_nodes) ** 3)
-    if nodes.size <= 2 * num_cells:
-        return penalty
-    coarse = prefix[nodes]
+    breakpoints = places_apart(prefix, (root_sum(prefix, num_breakpoints) / num_breakpoints) ** 3)
+    if breakpoints.size <= 2 * num_cells:
+        return multiplier
+    coarse = prefix[breakpoints]
     costs: list[float] = []
     for cells in (num_cells - 1, num_cells, num_cells + 1):
         if cells == 1:
             costs.append(whole)
             continue
-        path, _, penalty = _search(coarse, cells, penalty)
+        path, _, multiplier = _search(coarse, cells, multiplier)
         costs.append(partition_cost(coarse, path))
     return 0.5 * (costs[0] - costs[2])

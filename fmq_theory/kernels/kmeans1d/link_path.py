@@ -1,4 +1,4 @@
-"""The cheapest partition into any number of cells, each of which costs its squared error and a penalty."""
+"""The cheapest partition into any number of cells, each of which costs its squared error and a multiplier."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,22 +48,22 @@ def crossing(
 @kernel
 def cheapest_path(
     prefix: FloatArray,
-    penalty: float,
+    multiplier: float,
     value: FloatArray,
     parent: NDArray[np.int32],
     candidates: IndexArray,
     begins: IndexArray,
 ) -> IndexArray:
-    """Minimises the sum of (cell cost + penalty) over all partitions, in one pass.
+    """Minimises the sum of (cell cost + multiplier) over all partitions, in one pass.
 
-    value[j] = min over i < j of value[i] + cost(i, j) + penalty. By the quadrangle inequality a later
+    value[j] = min over i < j of value[i] + cost(i, j) + multiplier. By the quadrangle inequality a later
     start i, once cheaper, stays cheaper as j grows; so the best starts of all j ahead form a queue of
     intervals: candidates[q] is best from begins[q] until the next one's begin. O(m) amortised, with a
     few cost evaluations a point.
 
     Args:
         prefix: shape ``[m + 1, 6]``.
-        penalty: >= 0, in the units of the cost.
+        multiplier: >= 0, in the units of the cost.
         value: workspace of shape ``[m + 1]``; value[m] is the minimum on return.
         parent: workspace of shape ``[m + 1]``.
         candidates: workspace of shape ``[m + 1]``.
@@ -82,7 +82,7 @@ def cheapest_path(
         while head < tail and begins[head + 1] <= j:
             head += 1
         start = candidates[head]
-        value[j] = value[start] + cell_cost(prefix, start, j) + penalty
+        value[j] = value[start] + cell_cost(prefix, start, j) + multiplier
         parent[j] = start
         if j == num_points:
             break

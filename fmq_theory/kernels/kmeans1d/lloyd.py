@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.kernels.kmeans1d.nodes import nodes_at, rank_near
+from fmq_theory.kernels.kmeans1d.breakpoints import breakpoints_at, rank_near
 from fmq_theory.kernels.kmeans1d.paths import partition_cost
 from fmq_theory.kernels.kmeans1d.problem import Row
 from fmq_theory.kernels.runtime.jit import kernel
@@ -31,7 +31,7 @@ def refined(row: Row, boundaries: IndexArray, enough: float) -> tuple[IndexArray
         boundaries ``[K + 1]``, and the cost.
     """
     cells = np.arange(boundaries.size, dtype=np.int64)
-    rows = nodes_at(row, boundaries).rows
+    rows = breakpoints_at(row, boundaries).rows
     cost = partition_cost(rows, cells)
     for _ in range(SWEEPS):
         means = cell_means(rows, cells)
@@ -42,7 +42,7 @@ def refined(row: Row, boundaries: IndexArray, enough: float) -> tuple[IndexArray
                 return boundaries, cost
         if moved[-1] <= moved[-2]:
             return boundaries, cost
-        moved_rows = nodes_at(row, moved).rows
+        moved_rows = breakpoints_at(row, moved).rows
         moved_cost = partition_cost(moved_rows, cells)
         if not moved_cost < cost:
             return boundaries, cost

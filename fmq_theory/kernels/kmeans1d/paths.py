@@ -44,7 +44,7 @@ def splice(fewer: IndexArray, more: IndexArray, num_cells: int) -> IndexArray:
     With x = K - (cells of ``fewer``) there is a first t >= 1 with fewer[t] >= more[t + x]. The cell of
     ``more`` that ends at more[t + x] then lies inside the cell of ``fewer`` that ends at fewer[t], and
     exchanging their ends costs nothing by the quadrangle inequality. So if both partitions are optimal
-    for one penalty, more[: t + x] followed by fewer[t:] is as well.
+    for one multiplier, more[: t + x] followed by fewer[t:] is as well.
     """
     shift = num_cells - (fewer.size - 1)
     t = 1 + int(np.argmax(fewer[1:] >= more[1 + shift : fewer.size + shift]))

@@ -1,6 +1,6 @@
 """Least starts of paths through all points of a row, eight at a time in vector registers.
 
-U(j) = min over t < j of U(t) - (f_j - f_t)**2 / (j - t) + penalty, f running sums. The quotient comes from
+U(j) = min over t < j of U(t) - (f_j - f_t)**2 / (j - t) + multiplier, f running sums. The quotient comes from
 a table of 1 / n: of successive rows and one start, or of one row and successive starts, the divisors are
 successive whole numbers.
 """
@@ -65,7 +65,7 @@ def _best_starts(
     low: Any,
     high: Any,
     row: Any,
-    penalty: Any,
+    multiplier: Any,
     parent: Any,
 ) -> Any:
     """U of the rows j = row .. row+7 over the starts low <= t < high, into ``value``; t into ``parent``.
@@ -90,8 +90,8 @@ def _best_starts(
             builder.store(builder.select(better, total, least), best)
             builder.store(builder.select(better, now, start), chosen)
             builder.store(builder.fadd(now, constant(1.0)), here)
-        with_penalty = builder.fadd(builder.load(best), splat(builder, args[6]))
-        builder.store(with_penalty, vector_at(builder, value, row), align=8)
+        with_multiplier = builder.fadd(builder.load(best), splat(builder, args[6]))
+        builder.store(with_multiplier, vector_at(builder, value, row), align=8)
         starts = builder.fptosi(builder.load(chosen), _SHORT)
         builder.store(starts, vector_at(builder, parent, row, _SHORT), align=4)
         return context.get_dummy_value()
@@ -113,7 +113,7 @@ def _starts_near(
     """The best starts of one row, by lane: the starts low + lane + 8 i below ``high``, and up to 7 beyond.
 
     ``backward[m - n]`` is 1 / n for n > 0, and the array has m + 9 elements. ``value`` is inf from the
-    last start on. Fills three rows of ``out``, shape ``[3, 8]``: the least U - penalty; a start not
+    last start on. Fills three rows of ``out``, shape ``[3, 8]``: the least U - multiplier; a start not
     after any whose total is within ``tolerance`` of it; a start not before any such.
     """
 

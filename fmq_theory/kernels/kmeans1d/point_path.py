@@ -1,24 +1,26 @@
 """The cheapest path through all points of a short row, each a cell's first: with next to no rounding.
 
 The cost of a cell of n points about an origin is s - f**2 / n, s and f the sums of z**2 and z. Over a whole
-path the s add up to S, the same for all paths. So min over paths of (cost + penalty * cells) is U(m) + S / 2,
+path the s add up to S, the same for all paths. So min over paths of (cost + multiplier * cells) is
+U(m) + S / 2,
 
-    U(0) = S / 2,  U(j) = min over t < j of U(t) - (f_j - f_t)**2 / (j - t) + penalty.
+    U(0) = S / 2,  U(j) = min over t < j of U(t) - (f_j - f_t)**2 / (j - t) + multiplier.
 
 Exact sums. The z are rounded to multiples of a step so coarse that all f are sums of whole steps below 2**53:
 the f and their differences have no error. Where the weights are float32 this moves hardly any of them. By
 how much, e = (sum of squared moves)**(1/2), is known, and as cost**(1/2) is a distance between points and
 partitions, it changes by e at most.
 
-Rounding. Let u = 2**-53. As |U| <= S / 2 + penalty, each cell of a path rounds a difference and a sum by
-u (S / 2 + penalty) each at most; its square over n comes out too small by 3 u at most, and these squares add
-up to S at most. So along every path of K cells U(m) exceeds the exact value by u (K (S + 2 penalty) + 3 S) at
-most, and the least cost of K cells is at least U(m) + S / 2 - penalty K less that.
+Rounding. Let u = 2**-53. As |U| <= S / 2 + multiplier, each cell of a path rounds a difference and a sum by
+u (S / 2 + multiplier) each at most; its square over n comes out too small by 3 u at most, and these squares
+add up to S at most. So along every path of K cells U(m) exceeds the exact value by
+u (K (S + 2 multiplier) + 3 S) at most, and the least cost of K cells is at least U(m) + S / 2 - multiplier K
+less that.
 
 Batches. M(t, j) = U(t) - (f_j - f_t)**2 / (j - t) has the Monge property for any U, as the z are sorted. So
 the leftmost best start of j does not decrease in j, and a row of a batch is searched between the starts of
 rows known before. A batch s .. e-1 takes starts before s only. Let V(j) = U(j) - S / 2 + (sum of z**2 before
-j), the least cost of the points before j, and T = V(e-1) - penalty with starts so restricted. It may do so
+j), the least cost of the points before j, and T = V(e-1) - multiplier with starts so restricted. It may do so
 where T <= V(s): no start t >= s can serve a row better, for V(t) >= V(s), and no cell costs less than
 nothing. V(s - 1) stands for V(s), which is not known yet and not below it.
 """
@@ -138,7 +140,7 @@ def near_best(
     tolerance: float,
     lanes: FloatArray,
 ) -> tuple[float, int, int]:
-    """Least U - penalty of one row over starts low <= t < high, and bounds of the starts near it."""
+    """Least U - multiplier of one row over starts low <= t < high, and bounds of the starts near it."""
     starts_near_the_best(value, first, backward, low, high, row, tolerance, lanes)
     best = np.inf
     for k in range(LANES):
@@ -152,12 +154,12 @@ def near_best(
 
 
 @kernel
-def least_path_value(work: PointWork, penalty: float) -> float:
-    """The least cost + penalty * cells up to rounding, U(m) + S / 2; see the top of this file.
+def least_path_value(work: PointWork, multiplier: float) -> float:
+    """The least cost + multiplier * cells up to rounding, U(m) + S / 2; see the top of this file.
 
     Args:
         work: with the sums of ``exact_sums``; ``value`` and ``parent`` are filled.
-        penalty: > 0.
+        multiplier: > 0.
     """
     first, second, inverse, backward = work.first, work.second, work.inverse, work.backward
     value, parent = work.value, work.parent
@@ -168,7 +170,7 @@ def least_path_value(work: PointWork, penalty: float) -> float:
     value[:] = np.inf
     total = second[num_points]
     value[0] = 0.5 * total
-    tolerance = 32.0 * UNIT_ROUNDING * (total + penalty)
+    tolerance = 32.0 * UNIT_ROUNDING * (total + multiplier)
     s, low, size = zero + 1, zero, GROUPS * LANES
     while s <= num_points:
         # V(s - 1), less what rounding could do, plus S / 2.
@@ -203,7 +205,7 @@ def least_path_value(work: PointWork, penalty: float) -> float:
                 lefts[group],
                 rights[group + 1] + 1,
                 s + LANES * group,
-                penalty,
+                multiplier,
                 parent,
             )
         low = left
@@ -215,17 +217,17 @@ def least_path_value(work: PointWork, penalty: float) -> float:
 
 
 @kernel
-def least_cost_of_cells(least: float, total: float, moved: float, penalty: float, num_cells: int) -> float:
+def least_cost_of_cells(least: float, total: float, moved: float, multiplier: float, num_cells: int) -> float:
     """A lower bound of the cost of K cells of the points; see the top of this file.
 
     Args:
         least: from ``least_path_value``.
         total: S, off by ten times 2**-53 of it at most.
         moved: e, without the rounding of point - origin.
-        penalty: of ``least``.
+        multiplier: of ``least``.
         num_cells: K.
     """
-    rounding = UNIT_ROUNDING * (num_cells * (total + 3.0 * penalty) + 20.0 * total)
-    cost = least - (penalty * num_cells + rounding)
+    rounding = UNIT_ROUNDING * (num_cells * (total + 3.0 * multiplier) + 20.0 * total)
+    cost = least - (multiplier * num_cells + rounding)
     distance = np.sqrt(max(0.0, cost)) - (1.0 + 1e-9) * moved - 2.0 * UNIT_ROUNDING * np.sqrt(total)
     return max(0.0, distance) ** 2 * (1.0 - 8.0 * UNIT_ROUNDING)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Blocks", "Nodes", "Partition", "Row"]
+__all__ = ["Blocks", "Breakpoints", "Partition", "Row"]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
@@ -26,13 +26,13 @@ class Row(NamedTuple):
     blocks: FloatArray
 
 
-class Nodes(NamedTuple):
+class Breakpoints(NamedTuple):
     """Candidate breakpoints: places among the points of a row where cells may begin, the first 0, the last m.
 
     Attributes:
         places: how many points lie before each; ascending; they split no run of ties; shape ``[N]``.
-        rows: running sums at the nodes, shape ``[N, 6]``; see ``sums/prefix.py``.
-        edges: the last point before and the first point after each node (where there is none, the
+        rows: running sums at the breakpoints, shape ``[N, 6]``; see ``sums/prefix.py``.
+        edges: the last point before and the first point after each breakpoint (where there is none, the
             nearest), shape ``[N, 2]``.
     """
 
@@ -42,7 +42,7 @@ class Nodes(NamedTuple):
 
 
 class Blocks(NamedTuple):
-    """What is known of the N - 1 blocks of points between nodes.
+    """What is known of the N - 1 blocks of points between breakpoints.
 
     Attributes:
         least: of the mean of a cell that ends inside each block, shape ``[N - 1]``.

@@ -3,9 +3,10 @@
 | what comes | how it is solved |
 |---|---|
 | long rows of few distinct numbers | as distinct numbers with counts |
-| many points | pruning from a grid of nodes (``prune.py``) |
+| many points | pruning from a grid of breakpoints (``prune.py``) |
 | few points without masses | float64 sums, one kernel call for many rows (``few_points.py``) |
-| few points with masses, or that float64 sums do not resolve | all points are nodes (``few_points.py``) |
+| few points with masses, or that float64 sums do not resolve | all points are breakpoints
+(``few_points.py``) |
 | what none of these proves optimal | every point in double-double (``every_point.py``) |
 | running sums alone: laws and histograms | every place in double-double (``every_point.py``) |
 """
@@ -13,10 +14,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from fmq_theory.kernels.kmeans1d.breakpoints import equal_cost_breakpoints, tie_ends
 from fmq_theory.kernels.kmeans1d.every_point import optimum_of_sums
-from fmq_theory.kernels.kmeans1d.few_points import LARGEST_GAP, few_points_optimum, optimum_of_nodes
-from fmq_theory.kernels.kmeans1d.nodes import equal_cost_nodes, tie_ends
-from fmq_theory.kernels.kmeans1d.penalty import node_search
+from fmq_theory.kernels.kmeans1d.few_points import LARGEST_GAP, few_points_optimum, optimum_of_breakpoints
+from fmq_theory.kernels.kmeans1d.multiplier import breakpoint_search
 from fmq_theory.kernels.kmeans1d.problem import Partition, Row
 from fmq_theory.kernels.kmeans1d.prune import best_by_pruning
 from fmq_theory.kernels.sums.prefix import block_prefix, prefix_rows
@@ -28,10 +29,10 @@ IndexArray = NDArray[np.int64]
 Points = NDArray[np.floating]
 Numbers = float | FloatArray
 
-# Nodes of a first grid: enough to find the penalty, few enough to cost little.
-NODES = 1024
-NODES_PER_CELL = 24
-# All points are nodes where there are at most as many times more.
+# Breakpoints of a first grid: enough to find the multiplier, few enough to cost little.
+BREAKPOINTS = 1024
+BREAKPOINTS_PER_CELL = 24
+# All points are breakpoints where there are at most as many times more.
 FEW_POINTS = 8
 # Short rows of a kernel call: enough to share a guess, few enough for many threads.
 ROWS_TOGETHER = 64
@@ -126,7 +127,7 @@ def is_proven(
 
 def _are_few(num_points: int, num_cells: int) -> bool:
     """Whether rows of so many points are few points each, and go into one kernel call."""
-    return num_points <= FEW_POINTS * (NODES + NODES_PER_CELL * num_cells)
+    return num_points <= FEW_POINTS * (BREAKPOINTS + BREAKPOINTS_PER_CELL * num_cells)
 
 
 def _is_mostly_tied(points: Points) -> bool:
@@ -146,16 +147,16 @@ def _of_ties(row: Row, num_cells: int, gap: float) -> Partition:
 
 
 def _of_points(row: Row, num_cells: int, gap: float) -> Partition:
-    """From a grid of nodes where there are many points, else with all points as nodes."""
+    """From a grid of breakpoints where there are many points, else with all points as breakpoints."""
     points = row.points
     if num_cells > 1 and not _are_few(points.size, num_cells) and points[0] != points[-1]:
-        nodes, roots = equal_cost_nodes(row, NODES + NODES_PER_CELL * num_cells)
-        if nodes.places.size > 4 * num_cells:
+        breakpoints, roots = equal_cost_breakpoints(row, BREAKPOINTS + BREAKPOINTS_PER_CELL * num_cells)
+        if breakpoints.places.size > 4 * num_cells:
             guess = 2.0 * (roots / num_cells) ** 3
-            path, _, penalty = node_search(nodes, num_cells, guess, is_centred=True)
-            return best_by_pruning(row, nodes, penalty, nodes.places[path], gap)
+            path, _, multiplier = breakpoint_search(breakpoints, num_cells, guess, is_centred=True)
+            return best_by_pruning(row, breakpoints, multiplier, breakpoints.places[path], gap)
     if row.mass.size > 0:
-        return optimum_of_nodes(row, num_cells)
+        return optimum_of_breakpoints(row, num_cells)
     found, costs, bounds = _of_short_rows(points[None], row.blocks[None], num_cells)
     num_used = int((found[0, :-1] < points.size).sum())  # a cell begins before the end
     return Partition(found[0, : num_used + 1], float(costs[0]), float(bounds[0]))
@@ -165,10 +166,10 @@ def _of_short_rows(
     points: Points, blocks: FloatArray, num_cells: int
 ) -> tuple[IndexArray, FloatArray, FloatArray]:
     """``optimum_rows`` of rows of few points."""
-    boundaries, cost, lower, penalties, is_done = few_points_optimum(points, blocks, num_cells)
+    boundaries, cost, lower, multipliers, is_done = few_points_optimum(points, blocks, num_cells)
     for r in np.flatnonzero(~is_done):
-        found, cost[r], lower[r] = optimum_of_nodes(
-            Row(points[r], _NO_MASS, blocks[r]), num_cells, float(penalties[r])
+        found, cost[r], lower[r] = optimum_of_breakpoints(
+            Row(points[r], _NO_MASS, blocks[r]), num_cells, float(multipliers[r])
         )
         boundaries[r] = points.shape[1]
         boundaries[r, : found.size] = found

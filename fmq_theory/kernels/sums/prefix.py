@@ -15,6 +15,7 @@ from fmq_theory.kernels.sums.double_double import dd_add, dd_multiply, two_produ
 __all__ = [
     "BLOCK",
     "block_prefix",
+    "block_prefix_of_rows",
     "fill_block_prefix",
     "num_blocks",
     "prefix_from_moments",
@@ -116,6 +117,16 @@ def fill_block_prefix(points: Points, mass: FloatArray, blocks: FloatArray) -> N
                 row[3], row[4] = dd_add(row[3], row[4], second[lane], second_lo[lane])
             row[0] += BLOCK
         _copy(row, blocks[b + 1])
+
+
+@kernel
+def block_prefix_of_rows(points: Points) -> FloatArray:
+    """``block_prefix`` of each row without masses, shape ``[R, B, 6]``."""
+    no_mass = np.empty(0)
+    blocks = np.zeros((points.shape[0], num_blocks(points.shape[1]) + 1, 6))
+    for r in range(points.shape[0]):
+        fill_block_prefix(points[r], no_mass, blocks[r])
+    return blocks
 
 
 @kernel

@@ -1,11 +1,11 @@
-"""How many sorted points lie below given numbers."""
+"""How many sorted points lie below given numbers, and which lie about zero."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.kernels.runtime.jit import kernel
 
-__all__ = ["count_below", "just_above", "rank"]
+__all__ = ["count_below", "just_above", "nearest_to_zero", "rank"]
 
 FloatArray = NDArray[np.float64]
 Points = NDArray[np.floating]
@@ -53,3 +53,19 @@ def count_below(points: Points, x: FloatArray, or_equal: bool) -> NDArray[np.int
     for k in range(x.size):
         counts[k] = rank(points, just_above(x[k]) if or_equal else x[k], start, points.size)
     return counts
+
+
+@kernel
+def nearest_to_zero(points: Points) -> FloatArray:
+    """The largest negative and the smallest positive point of each row, nan if none; shape ``[R, 2]``."""
+    found = np.full((points.shape[0], 2), np.nan)
+    size = points.shape[1]
+    start = size - size  # no literal: numba would compile the callee once more for it
+    for r in range(points.shape[0]):
+        below = rank(points[r], 0.0, start, size)
+        above = rank(points[r], just_above(0.0), start, size)
+        if below > 0:
+            found[r, 0] = np.float64(points[r, below - 1])
+        if above < size:
+            found[r, 1] = np.float64(points[r, above])
+    return found

@@ -111,8 +111,8 @@ def test_the_quadrangle_inequality(points: list[float], data: st.DataObject) -> 
     assert cell_cost(prefix, a, c) + cell_cost(prefix, b, d) <= crossed * (1.0 + 1e-12) + 1e-28
 
 
-def test_a_penalty_that_skips_k_is_spliced() -> None:
-    """Equally spaced points: C is linear on long stretches, so few K are met by a penalty alone."""
+def test_a_multiplier_that_skips_k_is_spliced() -> None:
+    """Equally spaced points: C is linear on long stretches, so few K are met by a multiplier alone."""
     values, weights = np.arange(1000.0), np.ones(1000)
     skipped = 0
     for num_cells in (3, 7, 30, 333, 499, 501, 777, 999):

@@ -56,11 +56,11 @@ def tables(size: int) -> tuple[np.ndarray, np.ndarray]:
         return 1.0 / np.arange(size + PAD), 1.0 / (size - np.arange(size + PAD, dtype=float))
 
 
-def solve(first: np.ndarray, second: np.ndarray, penalty: float) -> tuple[float, np.ndarray, np.ndarray]:
+def solve(first: np.ndarray, second: np.ndarray, multiplier: float) -> tuple[float, np.ndarray, np.ndarray]:
     """The least penalised cost, U at every point, and the best path."""
     size = first.size - PAD
     work = point_work(size)._replace(first=first, second=second)
-    end = least_path_value(work, penalty)
+    end = least_path_value(work, multiplier)
     return end, work.value[: size + 1], path_to(work.parent, size)
 
 
@@ -142,8 +142,8 @@ def test_values_and_bound_against_rational_arithmetic(kind: str, share: float) -
     size = 41
     points = draw(kind, size, np.random.default_rng(7))
     first, second, total, moved = sums_of(points)
-    penalty = share * total
-    end, value, path = solve(first, second, penalty)
+    multiplier = share * total
+    end, value, path = solve(first, second, multiplier)
     z = np.diff(first[: size + 1])
     costs = exact_costs(z, np.ones(size))
     squares = [Fraction(0)]
@@ -151,12 +151,12 @@ def test_values_and_bound_against_rational_arithmetic(kind: str, share: float) -
         squares.append(squares[-1] + Fraction(float(v)) ** 2)
     least = [Fraction(0)]
     for j in range(1, size + 1):
-        least.append(min(least[i] + costs[i, j] for i in range(j)) + Fraction(penalty))
-    noise = 1e-13 * (total + penalty)
+        least.append(min(least[i] + costs[i, j] for i in range(j)) + Fraction(multiplier))
+    noise = 1e-13 * (total + multiplier)
     for found, true, before in zip(value, least, squares, strict=True):
         assert abs(found - float(true - before) - 0.5 * total) <= noise
     of_path = sum((costs[a, b] for a, b in pairwise(path)), Fraction(0))
-    assert float(of_path + Fraction(penalty) * (path.size - 1)) <= float(least[-1]) + noise
+    assert float(of_path + Fraction(multiplier) * (path.size - 1)) <= float(least[-1]) + noise
     true_costs = exact_costs(points, np.ones(size))
     best = {0: {0: Fraction(0)}}
     for cells in range(1, max(10, path.size - 1) + 1):  # to where the bound is attained, and beyond
@@ -164,7 +164,7 @@ def test_values_and_bound_against_rational_arithmetic(kind: str, share: float) -
             j: min(best[cells - 1][i] + true_costs[i, j] for i in best[cells - 1] if i < j)
             for j in range(cells, size + 1)
         }
-        bound = least_cost_of_cells(end, total, moved, penalty, cells)
+        bound = least_cost_of_cells(end, total, moved, multiplier, cells)
         assert Fraction(float(bound)) <= best[cells][size]
         if cells == path.size - 1:
             optimum = float(best[cells][size])
@@ -191,17 +191,17 @@ def test_equals_the_queue_on_many_points(kind: str, size: int, share: float) -> 
     """Batches between bounds of starts against one queue of starts in double-double."""
     points = draw(kind, size, np.random.default_rng(size))
     first, second, total, moved = sums_of(points)
-    penalty = share * total
-    end, value, path = solve(first, second, penalty)
+    multiplier = share * total
+    end, value, path = solve(first, second, multiplier)
     expected, parent = np.empty(size + 1), np.empty(size + 1, dtype=np.int32)
     work = parent, *np.empty((2, size + 1), dtype=np.int64)
     prefix = prefix_moments(points, np.empty(0))
-    queue = cheapest_path(prefix, penalty, expected, *work)
+    queue = cheapest_path(prefix, multiplier, expected, *work)
     np.testing.assert_allclose(
         value + second[: size + 1] - 0.5 * total, expected, rtol=1e-11, atol=1e-12 * total
     )
     if kind in ("normal", "t1", "offset") and share > 1e-7:
         np.testing.assert_array_equal(path, queue)
     cells = path.size - 1
-    cost = expected[-1] - penalty * cells
-    assert least_cost_of_cells(end, total, moved, penalty, cells) <= cost + 1e-14 * expected[-1]
+    cost = expected[-1] - multiplier * cells
+    assert least_cost_of_cells(end, total, moved, multiplier, cells) <= cost + 1e-14 * expected[-1]

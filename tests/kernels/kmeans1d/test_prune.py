@@ -9,10 +9,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fmq_theory.kernels.kmeans1d.nodes import equal_cost_nodes, nodes_at, tie_ends
+from fmq_theory.kernels.kmeans1d.breakpoints import breakpoints_at, equal_cost_breakpoints, tie_ends
+from fmq_theory.kernels.kmeans1d.multiplier import breakpoint_search
 from fmq_theory.kernels.kmeans1d.paths import partition_cost
-from fmq_theory.kernels.kmeans1d.penalty import node_search
-from fmq_theory.kernels.kmeans1d.problem import Nodes
+from fmq_theory.kernels.kmeans1d.problem import Breakpoints
 from fmq_theory.kernels.kmeans1d.prune import best_by_pruning
 from fmq_theory.kernels.kmeans1d.solve import optimum, optimum_of_sums
 from fmq_theory.kernels.sums.prefix import block_prefix, prefix_rows
@@ -142,8 +142,8 @@ def test_an_outlier_costs_neither_accuracy_nor_the_bulk() -> None:
     assert check(points, 16, rounding=1e-9)[0] == pytest.approx(expected, rel=1e-12)
 
 
-def test_a_penalty_that_skips_k_is_spliced() -> None:
-    """Equally spaced points: C is linear on long stretches, so few K are met by a penalty alone."""
+def test_a_multiplier_that_skips_k_is_spliced() -> None:
+    """Equally spaced points: C is linear on long stretches, so few K are met by a multiplier alone."""
     for size, some in ((1000, (3, 7, 30, 333, 499, 501, 777, 999)), (40_000, (3, 7, 17, 31, 90))):
         points = np.arange(size, dtype=float)
         for num_cells in some:
@@ -151,7 +151,7 @@ def test_a_penalty_that_skips_k_is_spliced() -> None:
             exact = Fraction(
                 (num_cells - large) * (small**3 - small) + large * ((small + 1) ** 3 - small - 1), 12
             )
-            # With as many cells as points F is nearly all penalty, and its rounding hides the cost.
+            # With as many cells as points F is nearly all multiplier, and its rounding hides the cost.
             cost, lower = check(points, num_cells, rounding=3e-11 if 3 * num_cells < size else 1e-9)
             assert Fraction(lower) <= exact
             assert cost == pytest.approx(float(exact), rel=1e-12)
@@ -200,26 +200,28 @@ def test_an_offset_leaves_a_bound_of_what_the_sums_still_know() -> None:
     st.integers(2, 12),
     st.sampled_from([1e-3, 5.0, 1e4]),
 )
-def test_a_poor_guess_of_the_penalty_changes_nothing(data: list[int], num_cells: int, guess: float) -> None:
+def test_a_poor_guess_of_the_multiplier_changes_nothing(
+    data: list[int], num_cells: int, guess: float
+) -> None:
     points = np.sort(np.array(data)) / 7.0
     values, counts = np.unique(points, return_counts=True)
     assume(values.size > num_cells)
     _, expected, _ = optimum_of_sums(prefix_moments(values, counts.astype(float)), num_cells)
     index = tie_ends(points)
-    nodes = nodes_at(row_of(points), index)
-    path, lower, _ = node_search(nodes, num_cells, guess, is_centred=False)
-    assert partition_cost(nodes.rows, path) == pytest.approx(expected, rel=1e-10, abs=1e-26)
+    breakpoints = breakpoints_at(row_of(points), index)
+    path, lower, _ = breakpoint_search(breakpoints, num_cells, guess, is_centred=False)
+    assert partition_cost(breakpoints.rows, path) == pytest.approx(expected, rel=1e-10, abs=1e-26)
     assert lower <= expected * (1.0 + 1e-13)
 
 
 @pytest.mark.parametrize("wrong", [0.5, 0.97, 1.04, 2.0])
-def test_a_penalty_that_does_not_give_k_is_corrected(wrong: float) -> None:
-    """The first penalty of the pruning is off on purpose, so that its best paths have other counts."""
+def test_a_multiplier_that_does_not_give_k_is_corrected(wrong: float) -> None:
+    """The first multiplier of the pruning is off on purpose, so that its best paths have other counts."""
     points = draw_points("t2", 30_000, np.random.default_rng(5)).astype(np.float32)
     row = row_of(points)
-    nodes, roots = equal_cost_nodes(row, 600)
-    path, _, penalty = node_search(nodes, 24, 2.0 * (roots / 24) ** 3, is_centred=True)
-    _, cost, lower = best_by_pruning(row, nodes, wrong * penalty, nodes.places[path], 0.0)
+    breakpoints, roots = equal_cost_breakpoints(row, 600)
+    path, _, multiplier = breakpoint_search(breakpoints, 24, 2.0 * (roots / 24) ** 3, is_centred=True)
+    _, cost, lower = best_by_pruning(row, breakpoints, wrong * multiplier, breakpoints.places[path], 0.0)
     expected, _ = check(points, 24)
     assert cost == pytest.approx(expected, rel=1e-13)
     assert cost - lower <= 2e-12 * cost
@@ -241,19 +243,19 @@ def test_control_a_lower_bound_that_is_too_high_is_seen() -> None:
     assert seen == 50
 
 
-def test_control_a_node_discarded_wrongly_is_seen() -> None:
-    """Without the nodes about one optimal boundary the search ends at a cost that the checks refuse."""
+def test_control_a_breakpoint_discarded_wrongly_is_seen() -> None:
+    """Without the breakpoints about one optimal boundary the search ends at a cost that the checks refuse."""
     points = draw_points("normal", 3000, np.random.default_rng(9))
     blocks = block_prefix(points, NO_MASS)
     best, cost, lower = optimum(row_of(points), 8, 0.0)
-    nodes = tie_ends(points)
-    kept = nodes[np.abs(nodes - best[4]) > 3]
+    breakpoints = tie_ends(points)
+    kept = breakpoints[np.abs(breakpoints - best[4]) > 3]
     rows = prefix_rows(points, NO_MASS, blocks, kept)
     edges = np.column_stack((points[np.maximum(kept - 1, 0)], points[np.minimum(kept, points.size - 1)]))
-    path, bound, _ = node_search(Nodes(kept, rows, edges), 8, cost / 4.0, is_centred=False)
+    path, bound, _ = breakpoint_search(Breakpoints(kept, rows, edges), 8, cost / 4.0, is_centred=False)
     worse = partition_cost(rows, path)
     assert worse > cost * (1.0 + 1e-9)
-    assert bound > cost * (1.0 + 1e-9)  # so a bound from wrongly discarded nodes would be false
+    assert bound > cost * (1.0 + 1e-9)  # so a bound from wrongly discarded breakpoints would be false
     assert lower <= cost
 
 

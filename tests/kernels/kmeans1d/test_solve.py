@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fmq_theory.kernels.kmeans1d import solve
-from fmq_theory.kernels.kmeans1d.few_points import LARGEST_GAP, few_points_optimum, optimum_of_nodes
+from fmq_theory.kernels.kmeans1d.few_points import LARGEST_GAP, few_points_optimum, optimum_of_breakpoints
 from fmq_theory.kernels.kmeans1d.solve import (
     LONG,
     Partition,
@@ -14,8 +14,8 @@ from fmq_theory.kernels.kmeans1d.solve import (
     optimum_of_sums,
     optimum_rows,
 )
-from fmq_theory.kernels.row_codebooks import block_prefix_of_rows
 from fmq_theory.kernels.runtime.threads import run_blocks
+from fmq_theory.kernels.sums.prefix import block_prefix_of_rows
 from tests.kernels.inputs import NO_MASS, row_of
 
 
@@ -80,11 +80,11 @@ def test_float64_sums_find_what_windows_find(dtype: type, num_cells: int) -> Non
     rows.append(np.round(64.0 * rng.standard_normal(900)))
     points = np.sort(np.array(rows).astype(dtype), axis=1)
     blocks = block_prefix_of_rows(points)
-    boundaries, cost, lower, penalties, is_done = few_points_optimum(points, blocks, num_cells)
+    boundaries, cost, lower, multipliers, is_done = few_points_optimum(points, blocks, num_cells)
     assert is_done.any()
-    assert (penalties > 0.0).all()
+    assert (multipliers > 0.0).all()
     for r in np.flatnonzero(is_done):
-        found, expected, below = optimum_of_nodes(Row(points[r], NO_MASS, blocks[r]), num_cells)
+        found, expected, below = optimum_of_breakpoints(Row(points[r], NO_MASS, blocks[r]), num_cells)
         assert cost[r] == pytest.approx(expected, rel=1e-13)
         assert lower[r] <= expected * (1.0 + 1e-14)
         assert below <= cost[r] * (1.0 + 1e-14)

@@ -1,14 +1,14 @@
-"""Nodes and their sums."""
+"""Breakpoints and their sums."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmq_theory.kernels.kmeans1d.nodes import (
-    equal_cost_nodes,
+from fmq_theory.kernels.kmeans1d.breakpoints import (
+    breakpoints_at,
+    equal_cost_breakpoints,
     last_within,
-    nodes_at,
     place_within,
     rank_near,
     tie_ends,
@@ -27,7 +27,7 @@ def test_rows_equal_those_of_the_prefix(dtype: type, weighted: bool) -> None:
         mass = rng.random(size) if weighted else NO_MASS
         row = row_of(points, mass)
         index = np.unique(np.append(rng.integers(0, size + 1, 40), (0, size)))
-        _, rows, edges = nodes_at(row, index)
+        _, rows, edges = breakpoints_at(row, index)
         expected = prefix_rows(*row, index)
         for high, low in ((0, 5), (1, 2), (3, 4)):
             scale = expected[-1, high]
@@ -54,7 +54,7 @@ def test_ranks_and_ties(data: list[int], value: int, draw: st.DataObject) -> Non
 
 @pytest.mark.parametrize("kind", ["normal", "t2", "outlier", "lattice", "two"])
 @pytest.mark.parametrize("size", [300, 100_000])
-def test_costs_between_nodes_are_nearly_equal(kind: str, size: int) -> None:
+def test_costs_between_breakpoints_are_nearly_equal(kind: str, size: int) -> None:
     rng = np.random.default_rng(size)
     points = {
         "normal": lambda: rng.standard_normal(size),
@@ -64,7 +64,7 @@ def test_costs_between_nodes_are_nearly_equal(kind: str, size: int) -> None:
         "two": lambda: rng.integers(0, 2, size) + 0.0,
     }[kind]()
     points = np.sort(points.astype(np.float32))
-    (index, rows, _), _ = equal_cost_nodes(row_of(points), 200)
+    (index, rows, _), _ = equal_cost_breakpoints(row_of(points), 200)
     assert index[0] == 0
     assert index[-1] == size
     assert (np.diff(index) > 0).all()

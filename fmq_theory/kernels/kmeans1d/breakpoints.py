@@ -1,9 +1,9 @@
-"""Nodes: the places among sorted points where cells may begin, and their running sums."""
+"""Breakpoints: the places among sorted points where cells may begin, and their running sums."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.kernels.kmeans1d.problem import Blocks, Nodes, Row
+from fmq_theory.kernels.kmeans1d.problem import Blocks, Breakpoints, Row
 from fmq_theory.kernels.runtime.jit import kernel
 from fmq_theory.kernels.sums.cells import cell_cost
 from fmq_theory.kernels.sums.double_double import dd_add, dd_multiply, two_product, two_sum
@@ -11,10 +11,10 @@ from fmq_theory.kernels.sums.prefix import BLOCK
 from fmq_theory.kernels.sums.ranks import just_above, rank
 
 __all__ = [
+    "breakpoints_at",
     "cut_blocks",
-    "equal_cost_nodes",
+    "equal_cost_breakpoints",
     "last_within",
-    "nodes_at",
     "place_within",
     "places_apart",
     "rank_near",
@@ -29,8 +29,8 @@ Points = NDArray[np.floating]
 
 
 @kernel
-def nodes_at(row: Row, index: IndexArray) -> Nodes:
-    """Nodes at ascending places in [0, m], shape ``[N]``.
+def breakpoints_at(row: Row, index: IndexArray) -> Breakpoints:
+    """Breakpoints at ascending places in [0, m], shape ``[N]``.
 
     Sums within a block of 64 start at zero and are compensated, then added to those before the block.
     """
@@ -74,7 +74,7 @@ def nodes_at(row: Row, index: IndexArray) -> Nodes:
         rows[j, 3], rows[j, 4] = dd_add(before[3], before[4], s, s_lo)
         edges[j, 0] = points[max(stop - 1, 0)]
         edges[j, 1] = points[min(stop, last)]
-    return Nodes(index, rows, edges)
+    return Breakpoints(index, rows, edges)
 
 
 @kernel
@@ -132,17 +132,17 @@ def tie_ends(points: Points) -> IndexArray:
 def cut_blocks(
     points: Points, index: IndexArray, blocks: Blocks, is_kept: BoolArray, parts: NDArray[np.uint8]
 ) -> tuple[IndexArray, Blocks]:
-    """Cuts blocks into parts; drops nodes that are not kept and border on none that is alive.
+    """Cuts blocks into parts; drops breakpoints that are not kept and border on none that is alive.
 
     Args:
         points: shape ``[m]``.
-        index: nodes, shape ``[N]``.
+        index: breakpoints, shape ``[N]``.
         blocks: between them; what is known of a block holds for its parts.
-        is_kept: of nodes, shape ``[N]``.
+        is_kept: of breakpoints, shape ``[N]``.
         parts: of blocks that are alive, >= 1, shape ``[N - 1]``.
 
     Returns:
-        the new nodes, and the blocks between them.
+        the new breakpoints, and the blocks between them.
     """
     least, greatest, is_alive = blocks
     num_blocks = is_alive.size
@@ -174,8 +174,8 @@ def cut_blocks(
 
 
 @kernel
-def cut_by_cost(row: Row, start: int, stop: int, largest: float, nodes: IndexArray, count: int) -> int:
-    """Appends nodes after ``start`` up to ``stop``, as far apart as a cost of ``largest`` allows."""
+def cut_by_cost(row: Row, start: int, stop: int, largest: float, breakpoints: IndexArray, count: int) -> int:
+    """Appends breakpoints after ``start`` up to ``stop``, as far apart as a cost of ``largest`` allows."""
     points, mass = row.points, row.mass
     origin = np.float64(points[start])
     w = f = s = 0.0
@@ -186,11 +186,11 @@ def cut_by_cost(row: Row, start: int, stop: int, largest: float, nodes: IndexArr
         f += weight * z
         s += weight * z * z
         if s - f * f / w > largest and points[i] != points[i - 1]:
-            nodes[count] = i
+            breakpoints[count] = i
             count += 1
             origin = np.float64(points[i])
             w, f, s = weight, 0.0, 0.0
-    nodes[count] = stop
+    breakpoints[count] = stop
     return count + 1
 
 
@@ -235,40 +235,40 @@ def places_apart(rows: FloatArray, largest: float) -> IndexArray:
 
 
 @kernel
-def nodes_within(row: Row, largest: float) -> IndexArray:
-    """Nodes between which the cost is at most about ``largest``, or the points are equal."""
+def breakpoints_within(row: Row, largest: float) -> IndexArray:
+    """Breakpoints between which the cost is at most about ``largest``, or the points are equal."""
     points, blocks = row.points, row.blocks
     num_blocks = blocks.shape[0] - 1
-    nodes = np.empty(1024, dtype=np.int64)
-    nodes[0] = 0
+    breakpoints = np.empty(1024, dtype=np.int64)
+    breakpoints[0] = 0
     block = num_blocks - num_blocks  # no literal zero: numba would compile the callees once more for it
     count, stride = block + 1, block + 1
     while block < num_blocks:
-        if count + BLOCK >= nodes.size:
+        if count + BLOCK >= breakpoints.size:
             # By a loop: numba compiles two seconds of error messages for a slice that takes an array.
-            longer = np.empty(2 * nodes.size, dtype=np.int64)
+            longer = np.empty(2 * breakpoints.size, dtype=np.int64)
             for t in range(count):
-                longer[t] = nodes[t]
-            nodes = longer
+                longer[t] = breakpoints[t]
+            breakpoints = longer
         # The most whole blocks that cost no more; the last stride is a guess.
         inside = last_within(blocks, block, stride, largest)
         start, stop = BLOCK * block, min(points.size, BLOCK * max(inside, block + 1))
         if inside > block:
-            nodes[count] = stop
+            breakpoints[count] = stop
             count += 1
             stride = inside - block
             block = inside
         else:
-            count = cut_by_cost(row, start, stop, largest, nodes, count)
+            count = cut_by_cost(row, start, stop, largest, breakpoints, count)
             stride = 1
             block += 1
     kept = 1
     for t in range(1, count):
-        place = end_of_ties(points, nodes[t])
-        if place > nodes[kept - 1]:
-            nodes[kept] = place
+        place = end_of_ties(points, breakpoints[t])
+        if place > breakpoints[kept - 1]:
+            breakpoints[kept] = place
             kept += 1
-    return nodes[:kept].copy()
+    return breakpoints[:kept].copy()
 
 
 @kernel
@@ -283,20 +283,20 @@ def root_sum(rows: FloatArray, most: int) -> float:
 
 
 @kernel
-def equal_cost_nodes(row: Row, num_nodes: int) -> tuple[Nodes, float]:
-    """About ``num_nodes`` nodes between which the cost is nearly the same.
+def equal_cost_breakpoints(row: Row, num_breakpoints: int) -> tuple[Breakpoints, float]:
+    """About ``num_breakpoints`` breakpoints between which the cost is nearly the same.
 
-    Equal costs mean a node density proportional to f**(1/3), that of the optimal partition itself: a cell
-    costs mass * width**2 / 12, and the sum of the cube roots hardly depends on the cells. Where it does, as
-    blocks with outliers are cut, the sum is renewed from the nodes found.
+    Equal costs mean a breakpoint density proportional to f**(1/3), that of the optimal partition itself: a
+    cell costs mass * width**2 / 12, and the sum of the cube roots hardly depends on the cells. Where it
+    does, as blocks with outliers are cut, the sum is renewed from the breakpoints found.
 
     Returns:
-        the nodes; the sum of the cube roots.
+        the breakpoints; the sum of the cube roots.
     """
-    total = root_sum(row.blocks, 4 * num_nodes)
+    total = root_sum(row.blocks, 4 * num_breakpoints)
     while True:
-        nodes = nodes_at(row, nodes_within(row, (total / num_nodes) ** 3))
-        renewed = root_sum(nodes.rows, 4 * num_nodes)
-        if 2 * nodes.places.size > num_nodes or not renewed < 0.9 * total:
-            return nodes, renewed
+        breakpoints = breakpoints_at(row, breakpoints_within(row, (total / num_breakpoints) ** 3))
+        renewed = root_sum(breakpoints.rows, 4 * num_breakpoints)
+        if 2 * breakpoints.places.size > num_breakpoints or not renewed < 0.9 * total:
+            return breakpoints, renewed
         total = renewed

@@ -1,24 +1,25 @@
-"""Least costs of node paths, as rigorous lower bounds: the engine of the pruned exact optimum.
+"""Least costs of breakpoint paths, as rigorous lower bounds: the engine of the pruned exact optimum.
 
-V(0) = 0 and V(j) = min over nodes i < j of V(i) + c(i, j) + penalty - slack(j), c the squared error of the
-points between two nodes about their mean. Many rows j are found at once; see ``batches.py``.
+V(0) = 0 and V(j) = min over breakpoints i < j of V(i) + c(i, j) + multiplier - slack(j), c the squared
+error of the points between two breakpoints about their mean. Many rows j are found at once; see
+``batches.py``.
 
-Rounding. Cells come from sums s0, s1, s2 of w, w (z - o), w (z - o)**2 about an origin o amid the nodes at
-hand (a centred window), rounded from double-double to float64. Let u = 2**-53, R the greatest distance of a
-point of the window from o, and S0, S1, S2 the greatest magnitudes of the sums. Each sum of a cell is a
-difference of two, and off by at most 3 u S. As s1**2 / w >= 2 m s1 - m**2 w for all m and w > 0, also for
-the true mean m, a cell s2 - s1**2 / w comes out above its true cost by at most 3 u (S2 + 2 R S1 + R**2 S0),
-and 3 u S2 for the square, the quotient and the difference. The same holds about the origin 0 for the
-double-double sums, whose rounding two rows share up to the first of them. Both are subtracted, and so is
-the rounding of V: each V(j) returned is a true lower bound of the V(j) defined above. Where a window would
-be too wide for such errors, cells are computed in double-double.
+Rounding. Cells come from sums s0, s1, s2 of w, w (z - o), w (z - o)**2 about an origin o amid the
+breakpoints at hand (a centred window), rounded from double-double to float64. Let u = 2**-53, R the
+greatest distance of a point of the window from o, and S0, S1, S2 the greatest magnitudes of the sums. Each
+sum of a cell is a difference of two, and off by at most 3 u S. As s1**2 / w >= 2 m s1 - m**2 w for all m
+and w > 0, also for the true mean m, a cell s2 - s1**2 / w comes out above its true cost by at most
+3 u (S2 + 2 R S1 + R**2 S0), and 3 u S2 for the square, the quotient and the difference. The same holds about
+the origin 0 for the double-double sums, whose rounding two rows share up to the first of them. Both are
+subtracted, and so is the rounding of V: each V(j) returned is a true lower bound of the V(j) defined above.
+Where a window would be too wide for such errors, cells are computed in double-double.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.kernels.kmeans1d.batches import Walk, Window, advance
-from fmq_theory.kernels.kmeans1d.problem import Nodes
+from fmq_theory.kernels.kmeans1d.problem import Breakpoints
 from fmq_theory.kernels.runtime.jit import fused_multiply_add, kernel
 from fmq_theory.kernels.runtime.simd import LANES
 from fmq_theory.kernels.sums.double_double import UNIT_ROUNDING, two_sum
@@ -27,10 +28,10 @@ __all__ = ["fill_window", "relaxed_values"]
 
 FloatArray = NDArray[np.float64]
 
-# Of a window, in penalties; see ``window_of``. A cell of the optimum has W R**2 of about 2, four have 100.
+# Of a window, in multipliers; see ``window_of``. A cell of the optimum has W R**2 of about 2, four have 100.
 WIDEST_WINDOW = 128.0
-# So few nodes take no time in double-double either, and then have no rounding to speak of.
-FEW_NODES = 64
+# So few breakpoints take no time in double-double either, and then have no rounding to speak of.
+FEW_BREAKPOINTS = 64
 # Rows in double-double between two attempts at a window.
 WIDE_ROWS = 64
 
@@ -48,7 +49,7 @@ def fill_window(
 ) -> float:
     """Sums of w, w (z - origin), w (z - origin)**2 from step ``begin`` to each step up to ``end``.
 
-    Steps count nodes from the left, or from the right where ``is_reversed``; the sums ascend either way.
+    Steps count breakpoints from the left, from the right where ``is_reversed``; the sums ascend either way.
 
     Returns:
         the greatest magnitude of ``first``.
@@ -84,7 +85,7 @@ def fill_window(
 
 @kernel
 def window_of(
-    nodes: Nodes, is_reversed: bool, low: int, step: int, wanted: int, most: float
+    breakpoints: Breakpoints, is_reversed: bool, low: int, step: int, wanted: int, most: float
 ) -> tuple[int, float, float, bool]:
     """End, origin and R of a window of the steps low .. end-1, step < end <= wanted, and whether it will do.
 
@@ -92,7 +93,7 @@ def window_of(
     which is W R**2 at most and estimated here, is <= most. The longest of a few such windows; the shortest,
     up to ``step``, where none will do.
     """
-    rows, edges = nodes.rows, nodes.edges
+    rows, edges = breakpoints.rows, breakpoints.edges
     last = rows.shape[0] - 1
     end = wanted
     while True:
@@ -110,12 +111,14 @@ def window_of(
 
 
 @kernel
-def rounding_of_sums(nodes: Nodes, is_reversed: bool, low: int, end: int, is_count: bool) -> float:
+def rounding_of_sums(
+    breakpoints: Breakpoints, is_reversed: bool, low: int, end: int, is_count: bool
+) -> float:
     """What the rounding of the double-double sums can do to a cell between the steps low .. end-1.
 
-    Each addition is off by 2**-103 of the sum at most; there are 16 a block of 64 points and 16 a node.
+    Each addition is off by 2**-103 of the sum at most; there are 16 a block of 64 points and 16 a breakpoint.
     """
-    index, rows, edges = nodes.places, nodes.rows, nodes.edges
+    index, rows, edges = breakpoints.places, breakpoints.rows, breakpoints.edges
     last = rows.shape[0] - 1
     left, right = (last + 1 - end, last - low) if is_reversed else (low, end - 1)
     additions = 0.25 * (index[right] - index[left]) + 64.0
@@ -137,9 +140,9 @@ def are_counts(rows: FloatArray) -> bool:
 
 @kernel
 def relaxed_values(
-    nodes: Nodes,
+    breakpoints: Breakpoints,
     slack: FloatArray,
-    penalty: float,
+    multiplier: float,
     is_reversed: bool,
     value: FloatArray,
     parent: NDArray[np.int32],
@@ -147,34 +150,34 @@ def relaxed_values(
     """Lower bounds of V at every step; see the top of this file.
 
     Args:
-        nodes: N of them.
-        slack: in [0, penalty], and 0 at both ends, shape ``[N]``.
-        penalty: > 0, in the units of the cost.
-        is_reversed: whether steps go from the last node to the first; node = N - 1 - step then.
+        breakpoints: N of them.
+        slack: in [0, multiplier], and 0 at both ends, shape ``[N]``.
+        multiplier: > 0, in the units of the cost.
+        is_reversed: whether steps go from the last breakpoint to the first; breakpoint = N - 1 - step then.
         value: the result, by step, shape ``[N]``.
         parent: the step before each step on its best path, shape ``[N]``, or ``[0]`` for none.
     """
-    rows = nodes.rows
-    num_nodes = rows.shape[0]
-    zero = num_nodes - num_nodes  # no literal: numba would compile the callees once more for it
+    rows = breakpoints.rows
+    num_breakpoints = rows.shape[0]
+    zero = num_breakpoints - num_breakpoints  # no literal: numba would compile the callees once more for it
     capacity, s, low, size = zero, zero + 1, zero, zero + WIDE_ROWS
     mass, first, second = np.zeros(0), np.zeros(0), np.zeros(0)
     is_count = are_counts(rows)
     by_step = slack[::-1].copy() if is_reversed else slack
-    walk = Walk(value, parent, by_step, penalty, rows, is_reversed)
+    walk = Walk(value, parent, by_step, multiplier, rows, is_reversed)
     value[0] = 0.0
-    while s < num_nodes:
-        wanted = min(num_nodes, s + max(WIDE_ROWS, 3 * (s - low)))
-        most = WIDEST_WINDOW * penalty if num_nodes > FEW_NODES else 0.0
-        end, origin, radius, is_precise = window_of(nodes, is_reversed, low, s, wanted, most)
+    while s < num_breakpoints:
+        wanted = min(num_breakpoints, s + max(WIDE_ROWS, 3 * (s - low)))
+        most = WIDEST_WINDOW * multiplier if num_breakpoints > FEW_BREAKPOINTS else 0.0
+        end, origin, radius, is_precise = window_of(breakpoints, is_reversed, low, s, wanted, most)
         if not is_precise:
-            end = min(num_nodes, s + WIDE_ROWS)
+            end = min(num_breakpoints, s + WIDE_ROWS)
         if end - low > capacity:
             capacity = max(1024, 2 * (end - low))
             # Zeros, for lanes beyond the window are computed too, and not used.
             mass, first = np.zeros(capacity + LANES), np.zeros(capacity + LANES)
             second = np.zeros(capacity + LANES)
-        charge = rounding_of_sums(nodes, is_reversed, low, end, is_count)
+        charge = rounding_of_sums(breakpoints, is_reversed, low, end, is_count)
         if is_precise:
             largest = fill_window(rows, low, end, origin, is_reversed, mass, first, second)
             weight = 0.0 if is_count else mass[end - 1 - low]

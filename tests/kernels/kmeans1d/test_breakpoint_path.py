@@ -1,14 +1,14 @@
-"""Least costs of node paths: rigorous lower bounds, tight up to rounding."""
+"""Least costs of breakpoint paths: rigorous lower bounds, tight up to rounding."""
 
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
+from fmq_theory.kernels.kmeans1d.breakpoint_lanes import TINY_MASS, best_starts, best_starts_and_bounds
+from fmq_theory.kernels.kmeans1d.breakpoint_path import relaxed_values
+from fmq_theory.kernels.kmeans1d.breakpoints import breakpoints_at
 from fmq_theory.kernels.kmeans1d.link_path import cheapest_path
-from fmq_theory.kernels.kmeans1d.node_lanes import TINY_MASS, best_starts, best_starts_and_bounds
-from fmq_theory.kernels.kmeans1d.node_path import relaxed_values
-from fmq_theory.kernels.kmeans1d.nodes import nodes_at
 from fmq_theory.kernels.kmeans1d.paths import path_to
 from fmq_theory.kernels.runtime.jit import kernel
 from fmq_theory.kernels.runtime.simd import LANES
@@ -39,14 +39,14 @@ def starts_of_eight(
 
 
 def least_values(
-    values: np.ndarray, mass: np.ndarray, index: np.ndarray, slack: np.ndarray, penalty: float
+    values: np.ndarray, mass: np.ndarray, index: np.ndarray, slack: np.ndarray, multiplier: float
 ) -> list[Fraction]:
-    """V at every node in rational arithmetic."""
+    """V at every breakpoint in rational arithmetic."""
     costs = exact_costs(values, mass)
     best = [Fraction(0)]
     for j in range(1, index.size):
         starts = (best[i] + costs[index[i], index[j]] for i in range(j))
-        best.append(min(starts) + Fraction(penalty) - Fraction(float(slack[j])))
+        best.append(min(starts) + Fraction(multiplier) - Fraction(float(slack[j])))
     return best
 
 
@@ -54,16 +54,16 @@ def solve(
     points: np.ndarray,
     mass: np.ndarray,
     index: np.ndarray,
-    penalty: float,
+    multiplier: float,
     *,
     slack: np.ndarray | None = None,
     is_reversed: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Values by step, and the nodes of the best path."""
-    nodes = nodes_at(row_of(points, mass), index)
+    """Values by step, and the breakpoints of the best path."""
+    breakpoints = breakpoints_at(row_of(points, mass), index)
     value, parent = np.empty(index.size), np.empty(index.size, dtype=np.int32)
     slack = np.zeros(index.size) if slack is None else slack
-    relaxed_values(nodes, slack, penalty, is_reversed, value, parent)
+    relaxed_values(breakpoints, slack, multiplier, is_reversed, value, parent)
     return value, path_to(parent, index.size - 1)
 
 
@@ -105,11 +105,11 @@ def test_a_mass_lost_to_rounding_costs_nothing() -> None:
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("penalty", [1e-12, 1e-3, 0.3, 50.0])
+@pytest.mark.parametrize("multiplier", [1e-12, 1e-3, 0.3, 50.0])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("is_reversed", [False, True])
-def test_against_rational_arithmetic(penalty: float, weighted: bool, is_reversed: bool) -> None:
-    rng = np.random.default_rng(int(penalty * 1e6) + weighted)
+def test_against_rational_arithmetic(multiplier: float, weighted: bool, is_reversed: bool) -> None:
+    rng = np.random.default_rng(int(multiplier * 1e6) + weighted)
     for kind in ("normal", "clusters", "offset"):
         size = 44
         points = {
@@ -121,26 +121,26 @@ def test_against_rational_arithmetic(penalty: float, weighted: bool, is_reversed
         mass = np.exp(3.0 * rng.standard_normal(size)) if weighted else NO_MASS
         inner = np.sort(rng.choice(np.arange(1, size), 30, replace=False))
         index = np.concatenate(([0], inner, [size])).astype(np.int64)
-        slack = penalty * rng.random(index.size)
+        slack = multiplier * rng.random(index.size)
         slack[[0, -1]] = 0.0
-        value, path = solve(points, mass, index, penalty, slack=slack, is_reversed=is_reversed)
+        value, path = solve(points, mass, index, multiplier, slack=slack, is_reversed=is_reversed)
         weights = mass if weighted else np.ones(size)
         if is_reversed:
-            flipped = least_values(-points[::-1], weights[::-1], size - index[::-1], slack[::-1], penalty)
+            flipped = least_values(-points[::-1], weights[::-1], size - index[::-1], slack[::-1], multiplier)
         else:
-            flipped = least_values(points, weights, index, slack, penalty)
+            flipped = least_values(points, weights, index, slack, multiplier)
         noise = 1e-25 * float((weights * points**2).sum())
         for found, true in zip(value, flipped, strict=True):
             assert Fraction(float(found)) <= true
-            assert found == pytest.approx(float(true), rel=1e-12, abs=1e-11 * penalty + noise)
+            assert found == pytest.approx(float(true), rel=1e-12, abs=1e-11 * multiplier + noise)
         assert path[0] == 0
         assert path[-1] == index.size - 1
 
 
 @pytest.mark.parametrize("step", [1, 7])
-@pytest.mark.parametrize("penalty", [0.02, 1.0, 300.0])
+@pytest.mark.parametrize("multiplier", [0.02, 1.0, 300.0])
 @pytest.mark.parametrize("kind", ["normal", "t2", "far_clusters", "even"])
-def test_equals_the_queue_on_many_nodes(kind: str, penalty: float, step: int) -> None:
+def test_equals_the_queue_on_many_breakpoints(kind: str, multiplier: float, step: int) -> None:
     """Batches, windows and cells in double-double against one queue of starts."""
     rng = np.random.default_rng(step)
     points = np.sort(
@@ -152,12 +152,12 @@ def test_equals_the_queue_on_many_nodes(kind: str, penalty: float, step: int) ->
         }[kind]()
     )
     index = np.append(np.arange(0, points.size, step), points.size).astype(np.int64)
-    rows = nodes_at(row_of(points), index).rows
+    rows = breakpoints_at(row_of(points), index).rows
     expected, parent = np.empty(index.size), np.empty(index.size, dtype=np.int32)
     work = parent, *np.empty((2, index.size), dtype=np.int64)
-    path = cheapest_path(rows, penalty, expected, *work)
+    path = cheapest_path(rows, multiplier, expected, *work)
     for is_reversed in (False, True):
-        value, found = solve(points, NO_MASS, index, penalty, is_reversed=is_reversed)
+        value, found = solve(points, NO_MASS, index, multiplier, is_reversed=is_reversed)
         assert value[-1] == pytest.approx(expected[-1], rel=1e-11)
         assert value[-1] <= expected[-1] * (1.0 + 1e-14)
         if not is_reversed:
@@ -173,5 +173,5 @@ def test_values_of_both_directions_meet_on_the_best_path() -> None:
     through = ahead + back[::-1]
     np.testing.assert_allclose(through[path], ahead[-1], rtol=1e-12)
     assert (through >= ahead[-1] * (1.0 - 1e-12)).all()
-    # Control: nodes off the best path lie higher, so the comparison sees a difference.
+    # Control: breakpoints off the best path lie higher, so the comparison sees a difference.
     assert through.max() > 1.01 * ahead[-1]
