@@ -260,8 +260,7 @@ class Empirical(Source):
         a, b, about = (np.asarray(value, dtype=np.float64) for value in (a, b, about))
         if not a.shape == b.shape == about.shape:  # broadcasting costs more than a small cell's moments
             a, b, about = np.broadcast_arrays(a, b, about)
-        starts = self.data.rank(a.ravel())
-        stops = np.maximum(starts, self.data.rank(b.ravel()))
+        starts, stops = self._ranks_of_cells(a.ravel(), b.ravel())
         total, exponent = self.total_mass, self.data.exponent
         with np.errstate(over="ignore", under="ignore"):
             centre = self.data.to_z(about.ravel())
@@ -278,6 +277,14 @@ class Empirical(Source):
                 first[is_far] = share[is_far] * away
                 second[is_far] = share[is_far] * away * away
             return PartialMoments(share.reshape(a.shape), first.reshape(a.shape), second.reshape(a.shape))
+
+    def _ranks_of_cells(self, a: FloatArray, b: FloatArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """How many points lie below each a, and below each b or a if that is more."""
+        if a.size > 1 and bool((a[1:] == b[:-1]).all()):  # cells side by side: each end once
+            ranks = self.data.rank(np.append(a, b[-1]))
+            return ranks[:-1], np.maximum(ranks[:-1], ranks[1:])
+        starts = self.data.rank(a)
+        return starts, np.maximum(starts, self.data.rank(b))
 
     def density_power_integral(self, beta: float) -> float:
         """Estimate of the integral of f**beta, f the unknown density, from spacings."""
