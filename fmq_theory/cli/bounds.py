@@ -2,15 +2,17 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from fmq_theory.cli.compile_kernels import is_first_run
 from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.inputs import reading_checkpoint
+from fmq_theory.cli.law_process import Question, theory_beside
 from fmq_theory.cli.options import read_bits, read_names
 from fmq_theory.cli.outputs import Outputs
 from fmq_theory.cli.running import FmqCommand
@@ -19,6 +21,7 @@ from fmq_theory.cli.start import leave_torch_out_of_pot
 
 if TYPE_CHECKING:
     from fmq_theory.claims import Comparison
+    from fmq_theory.claims.comparison.law_theory import LawTheory
     from fmq_theory.sources import Source
 
 __all__ = ["bounds", "main"]
@@ -171,23 +174,39 @@ def _on_law(
     shapes = "".join(f"-{name}{value:g}" for name, value in law.shapes.items() if value is not None)
     outputs.check(f"fmq-bounds-{law.tail}{shapes}")
     leave_torch_out_of_pot()
+    question = Question(source, schemes, bits, law.n, is_first_run())
+    with theory_beside(question, law.n * repeats) as theory:
+        found = _compared(source, law, question, repeats, seed, theory)
+    asked = {name: getattr(source, name) for name in law.shapes if hasattr(source, name)}
+    return replace(found, config={"tail": law.tail, **asked, "scale": law.scale, **found.config})
+
+
+def _compared(
+    source: "Source",
+    law: _Law,
+    question: Question,
+    repeats: int,
+    seed: int,
+    theory: Callable[[], "LawTheory | None"],
+) -> "Comparison":
     from fmq_theory.claims import compare_law
+    from fmq_theory.metrics.wasserstein_pot import load_pot_alone
     from fmq_theory.report import progress_bar
 
     with progress_bar(law.tail) as progress:
-        found = compare_law(
+        load_pot_alone()
+        return compare_law(
             source,
             law.words(source),
-            bits=bits,
-            schemes=schemes,
+            bits=question.bits,
+            schemes=question.schemes,
             n=law.n,
             repeats=repeats,
             seed=seed,
             workers=_workers(law.n),
             progress=progress,
+            theory=theory,
         )
-    asked = {name: getattr(source, name) for name in law.shapes if hasattr(source, name)}
-    return replace(found, config={"tail": law.tail, **asked, "scale": law.scale, **found.config})
 
 
 def _workers(n: int) -> int:

@@ -20,7 +20,13 @@ __all__ = ["doctor"]
     help="Write everything as JSON to this file, or print it if no file is named.",
 )
 @click.option("--force", is_flag=True, help="Replace a file that exists.")
-def doctor(json_path: str | None, force: bool) -> None:
+@click.option(
+    "--compile",
+    "compiles",
+    is_flag=True,
+    help="First compile the kernels of fmq bounds, audit and quantize, so that their first run need not.",
+)
+def doctor(json_path: str | None, force: bool, compiles: bool) -> None:
     """Look at the environment, known breakages, the kernel cache, and compare known numbers.
 
     Takes some seconds; a minute where the kernels have never been compiled. Exits 1 if something is broken.
@@ -29,6 +35,7 @@ def doctor(json_path: str | None, force: bool) -> None:
     Examples:
       fmq doctor
       fmq doctor --json
+      fmq doctor --compile
     """  # noqa: D301 (click reads \\b as "keep these lines")
     with reported_errors():
         from fmq_theory.cli.health import check_health, is_broken
@@ -39,6 +46,11 @@ def doctor(json_path: str | None, force: bool) -> None:
         path = None if json_path in (None, "-") else Path(str(json_path))
         if path is not None:
             check_writable(path, overwrite=force)
+        if compiles:
+            from fmq_theory.cli.compile_kernels import compile_ahead
+
+            with progress_bar("doctor", "compiling kernels, once") as progress:
+                compile_ahead(progress)
         with progress_bar("doctor", "looking at the environment") as progress:
             checks = check_health(progress)
         broken = is_broken(checks)

@@ -4,7 +4,8 @@ POT (package ``ot``) is imported on first use: it costs about half a second, and
 imports torch.
 """
 
-from typing import Any, Literal
+import sys
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -131,6 +132,23 @@ def _by_pot(pair: SortedPair, method: PotMethod) -> float:
             "use w2_squared, which can, or leave out the points that both samples share",
         )
     return pair.in_units_of_points(float(squared))
+
+
+def load_pot_alone() -> None:
+    """Loads POT without scikit-learn and networkx, which it takes along where they are installed.
+
+    They bring scipy.stats with them, and one-dimensional transport needs none of it. POT then does without
+    them for the rest of the process, so only a command may ask for it, whose process is its own.
+    """
+    absent = [name for name in ("networkx", "sklearn") if name not in sys.modules]
+    try:
+        for name in absent:
+            sys.modules[name] = cast("Any", None)  # what Python takes for "not installed"
+        _pot()
+    finally:
+        for name in absent:
+            if sys.modules.get(name) is None:
+                del sys.modules[name]
 
 
 def _pot() -> Any:

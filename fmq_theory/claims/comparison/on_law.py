@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from fmq_theory.bounds import Bound, Prediction, Statements, predict
+from fmq_theory.bounds import Bound, Prediction
+from fmq_theory.claims.comparison.law_theory import LawTheory, SchemeTheory, law_theory, scheme_theory
 from fmq_theory.claims.comparison.rows import (
     RATIO_SCHEMES,
     Comparison,
@@ -20,7 +21,6 @@ from fmq_theory.claims.comparison.verdict import paper_verdict
 from fmq_theory.errors import SchemeError, SourceError
 from fmq_theory.metrics import (
     distortion,
-    expected_distortion,
     fewest_for_median,
     index_entropy,
     median_estimate,
@@ -28,11 +28,11 @@ from fmq_theory.metrics import (
     sample_to_codebook_w2_squared_pot,
     shannon_lower_bound,
 )
-from fmq_theory.quantizers import LloydMax, RangeScheme, Scheme, get_scheme
+from fmq_theory.quantizers import ClippedUniform, RangeScheme, Scheme, get_scheme
 from fmq_theory.quantizers.tensor import overhead_bits
 from fmq_theory.sources import Empirical, Source
 
-__all__ = ["compare_law"]
+__all__ = ["compare_law", "sized_schemes"]
 
 
 _ROUNDING = 2.0**-48  # of the largest magnitude
@@ -69,6 +69,7 @@ def compare_law(
     seed: int,
     workers: int = 2,
     progress: Callable[[float, str], None] = lambda _share, _what: None,
+    theory: Callable[[], LawTheory | None] = lambda: None,
 ) -> Comparison:
     """Measures every scheme on ``repeats`` samples of ``n`` weights and sets the theory beside it.
 
@@ -87,6 +88,8 @@ def compare_law(
         seed: root of all randomness.
         workers: samples measured at a time.
         progress: called with the share done, from 0 to 1, and what is measured.
+        theory: called once the samples are measured; gives ``law_theory`` of the same law, schemes, bits and
+            n, which another process may have computed meanwhile, or None to have it computed here.
 
     Raises:
         SourceError: the law has no finite variance, so every distortion is infinite or arbitrary.
@@ -110,12 +113,8 @@ def compare_law(
             "the variance is infinite, and with it the mean squared error of every quantizer",
             "choose a lighter tail (for student-t: df > 2)",
         )
-    designs = {name: _sized(get_scheme(name), n) for name in dict.fromkeys((*schemes, *RATIO_SCHEMES))}
+    designs = sized_schemes((*schemes, *RATIO_SCHEMES), n)
     seeds = np.random.SeedSequence(seed).spawn(repeats)
-
-    progress(0.0, "the law's optimum")
-    # The law's optimum bounds every codebook on fresh weights from below.
-    optima = {b: _optimum(source, 2**b) if schemes else math.nan for b in bits}
 
     def one(index: int) -> dict[_Cell, _Measured]:
         sample = Empirical(source.sample(n, rng=np.random.default_rng(seeds[index])))
@@ -129,13 +128,15 @@ def compare_law(
         for sample in pool.map(one, range(repeats)):
             samples.append(sample)
             progress(len(samples) / repeats, f"measuring, sample {len(samples)} of {repeats}")
+    found = theory() or law_theory(source, sized_schemes(schemes, n), bits, n, progress)
     rows: list[Row] = []
     for name in schemes:
-        progress(len(rows) / (len(schemes) * len(bits)), f"exact values, {name}")
         for b in bits:
             cells = [sample[name, b] for sample in samples]
-            rows.append(_row(source, designs[name], name, b, n, cells, optima[b]))
-    progress(1.0, "exact values")
+            of_cell = found.schemes.get((name, b))
+            if of_cell is None and not cells[0].undefined:  # says why the law has no such codebook
+                of_cell = scheme_theory(source, designs[name], name, b, n)
+            rows.append(_row(designs[name], name, b, n, cells, of_cell, found.optima[b]))
     layer_ratios = _layer_ratios(samples, bits)
     ratios = tuple(ratio_row(b, *both) for b, both in zip(bits, layer_ratios, strict=True))
     star = crossing_of_layers(bits, [em for _, em in layer_ratios])
@@ -155,6 +156,16 @@ def compare_law(
     )
 
 
+def sized_schemes(names: Sequence[str], n: int) -> dict[str, Scheme]:
+    """Schemes by name, each once.
+
+    Args:
+        names: that ``quantizers.get_scheme`` knows.
+        n: weights that a law stands for.
+    """
+    return {name: _sized(get_scheme(name), n) for name in dict.fromkeys(names)}
+
+
 def _sized(scheme: Scheme, n: int) -> Scheme:
     """The scheme, told how many weights a law stands for, if it needs to know."""
     if any(field.name == "sample_size" for field in fields(cast(Any, scheme))):
@@ -169,11 +180,6 @@ def _without_rounding(error: float, sample: Empirical) -> float:
     return 0.0 if error <= least * least else error
 
 
-def _optimum(source: Source, num_levels: int) -> float:
-    """D_LM(K) on the law."""
-    return distortion(LloydMax().design(source, num_levels), source)
-
-
 def _measure(
     sample: Empirical,
     source: Source,
@@ -184,7 +190,8 @@ def _measure(
     with_pot: bool,
 ) -> dict[_Cell, _Measured]:
     measured: dict[_Cell, _Measured] = {}
-    for name, scheme in designs.items():
+    # The search for a range has most to compile, which another process may be doing: it comes last.
+    for name, scheme in sorted(designs.items(), key=lambda item: item[0] == ClippedUniform.name):
         for b in bits:
             try:
                 codebook = scheme.design(sample, 2**b)
@@ -202,12 +209,18 @@ def _measure(
 
 
 def _row(
-    source: Source, scheme: Scheme, name: str, b: int, n: int, measured: Sequence[_Measured], optimum: float
+    scheme: Scheme,
+    name: str,
+    b: int,
+    n: int,
+    measured: Sequence[_Measured],
+    theory: SchemeTheory | None,
+    optimum: float,
 ) -> Row:
     num_levels = 2**b
-    if measured[0].undefined:
+    if theory is None or measured[0].undefined:
         return Row(name, b, num_levels, note=measured[0].undefined)
-    prediction = predict(name, source, num_levels, n)
+    prediction = theory.prediction
     # The weights of a law stand for weights in float32, of which codebooks are too.
     used = np.array([m.num_levels for m in measured])
     codebook_bits = overhead_bits(scheme, used, np.float32) / (n * len(measured))
@@ -217,13 +230,13 @@ def _row(
         b,
         num_levels,
         **{f"own{end}": value for end, value in own.items()},
-        own_exact=_own_exact(scheme, prediction.own, source, num_levels, n),
+        own_exact=theory.own_exact,
         own_upper=_value(prediction.own.upper),
         own_high_rate=_value(prediction.own.high_rate),
         **{f"fresh{end}": value for end, value in fresh.items()},
         fresh_exact=_value(prediction.fresh.exact),
         fresh_lower=optimum,
-        law_exact=distortion(scheme.design(source, num_levels), source),
+        law_exact=theory.law_exact,
         law_upper=_value(prediction.law.upper),
         law_high_rate=_value(prediction.law.high_rate),
         order_predicted=prediction.order,
@@ -244,17 +257,6 @@ def _of_layers(errors: Sequence[float]) -> dict[str, float | None]:
 
 def _value(bound: Bound | None) -> float | None:
     return None if bound is None else bound.value
-
-
-def _own_exact(
-    scheme: Scheme, of_theory: Statements, source: Source, num_levels: int, n: int
-) -> float | None:
-    """Mean over samples: of `bounds` where that has it, and over the law of the range for range schemes."""
-    if of_theory.exact is not None:
-        return of_theory.exact.value
-    if isinstance(scheme, RangeScheme):
-        return expected_distortion(scheme.design_on_range, source, num_levels, n)
-    return None
 
 
 def _row_note(scheme: Scheme, prediction: Prediction, num_levels: int, n: int) -> str:

@@ -1,5 +1,7 @@
 """Compiled kernels on disk, each file under a checksum: what is damaged or cannot be kept is compiled again.
 
+Of two processes that need the same kernel at the same time one compiles it, and the other waits for its file.
+
 Numba's own cache unpickles whatever its files hold, so a damaged one ends a command in an error of another
 name, or runs machine code that nobody compiled; and a full disk ends it in an OSError that looks like one of
 the user's files. A cache only saves time, so neither may be seen.
@@ -10,17 +12,23 @@ the user's files. A cache only saves time, so neither may be seen.
 # pyright: reportPrivateUsage=false, reportUnknownParameterType=false
 
 import hashlib
+import os
 import pickle
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 from numba.core.caching import FunctionCache, IndexDataCacheFile  # pyright: ignore[reportMissingTypeStubs]
 
+from fmq_theory.storage.lock import lock
+
 __all__ = ["damaged_files", "seal_cache"]
 
 _SEAL = 32
 """Bytes of SHA-256 before the content."""
+_LONGEST_WAIT, _BETWEEN_LOOKS = 60.0, 0.02
+"""Seconds to wait for another process that compiles a kernel; it may have been stopped amid it."""
 
 
 def seal_cache(compiled: Callable[..., Any], directory: Path) -> bool:
@@ -84,8 +92,45 @@ class _SealedCache(FunctionCache):  # pyright: ignore[reportUntypedBaseClass]
         super().__init__(function)
         held = self._cache_file
         self._cache_file = _SealedFile(self._cache_path, self._impl.filename_base, held._source_stamp)
+        self._turn: int | None = None
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """What is kept; where nothing is, that of a process that is compiling it, or None and our turn."""
+        if (found := self._kept(sig, target_context)) is not None or self._turn is not None:
+            return found
+        self._turn = self._wait_for_turn()
+        if (found := self._kept(sig, target_context)) is not None:
+            self._end_turn()
+        return found
+
+    def _wait_for_turn(self) -> int | None:
+        """The open lock file of this kernel; None where it cannot be had, and each process is on its own."""
+        try:
+            handle = os.open(
+                Path(self._cache_path, f"{self._impl.filename_base}.lock"), os.O_RDWR | os.O_CREAT
+            )
+        except OSError:
+            return None
+        try:
+            latest = time.monotonic() + _LONGEST_WAIT
+            while not lock(handle):
+                if time.monotonic() > latest:
+                    os.close(handle)
+                    return None
+                time.sleep(_BETWEEN_LOOKS)
+        except BaseException as error:
+            os.close(handle)
+            if isinstance(error, OSError):  # a file system without locks
+                return None
+            raise
+        return handle
+
+    def _end_turn(self) -> None:
+        if self._turn is not None:
+            os.close(self._turn)
+            self._turn = None
+
+    def _kept(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
         except (
@@ -105,6 +150,8 @@ class _SealedCache(FunctionCache):  # pyright: ignore[reportUntypedBaseClass]
             super().save_overload(sig, data)
         except OSError:  # a full disk, a folder that is gone or was closed: the next run compiles again
             return
+        finally:
+            self._end_turn()
 
 
 def _opened(path: Path) -> bytes | None:

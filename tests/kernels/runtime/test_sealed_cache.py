@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from numba.core import event
 
-from fmq_theory.kernels.runtime import jit
+from fmq_theory.kernels.runtime import jit, sealed_cache
 from fmq_theory.kernels.runtime.jit import kernel
 from fmq_theory.kernels.runtime.sealed_cache import damaged_files
+from fmq_theory.storage.lock import lock
 
 
 @pytest.fixture
@@ -122,3 +124,79 @@ def test_without_compiling_there_are_no_kernels() -> None:
             env={**os.environ, "NUMBA_DISABLE_JIT": value},
         )  # fmt: skip
         assert expected in (done.stderr if value == "1" else done.stdout)
+
+
+def compilations(call: Callable[[], object]) -> int:
+    """How many kernels are compiled meanwhile."""
+    seen: list[object] = []
+
+    class Seen(event.Listener):
+        def on_start(self, event: event.Event) -> None:
+            seen.append(event)
+
+        def on_end(self, event: event.Event) -> None:
+            pass
+
+    with event.install_listener("numba:compile", Seen()):
+        call()
+    return len(seen)
+
+
+def held_lock(folder: Path) -> int:
+    """The lock of the only kernel, as a process that is compiling it holds it."""
+    (path,) = folder.rglob("*.lock")
+    handle = os.open(path, os.O_RDWR)
+    assert lock(handle)
+    return handle
+
+
+def test_a_kernel_that_another_process_is_compiling_is_waited_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert compilations(lambda: twice()(4.0)) == 1
+    done = {path: path.read_bytes() for path in files(folder)}
+    for path in done:
+        path.unlink()
+    handle = held_lock(folder)
+    looks: list[float] = []
+
+    def other_process_ends(seconds: float) -> None:
+        looks.append(seconds)
+        for path, data in done.items():
+            path.write_bytes(data)
+        os.close(handle)
+
+    monkeypatch.setattr(sealed_cache.time, "sleep", other_process_ends)
+    assert compilations(lambda: twice()(4.0)) == 0
+    assert len(looks) == 1
+
+
+def test_another_process_that_gets_stuck_is_not_waited_for_for_ever(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twice()(4.0)
+    for path in files(folder):
+        path.unlink()
+    handle = held_lock(folder)
+    clock = iter(range(0, 10**6, 25))
+    monkeypatch.setattr(sealed_cache.time, "monotonic", lambda: float(next(clock)))
+    try:
+        assert compilations(lambda: twice()(4.0)) == 1
+    finally:
+        os.close(handle)
+
+
+def test_a_lock_is_let_go_with_the_file_and_after_a_failure_to_write(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twice()(4.0)
+    os.close(held_lock(folder))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    for path in files(folder):
+        path.unlink()
+    monkeypatch.setattr(sealed_cache._SealedFile, "_write", full)  # pyright: ignore[reportPrivateUsage]
+    twice()(4.0)
+    os.close(held_lock(folder))

@@ -77,10 +77,10 @@ def test_the_stages_of_bounds_are_named_and_none_ends_in_silence() -> None:
         progress=lambda share, what: told.append((share, what)),
     )  # fmt: skip
     assert [what.split(",")[0] for _, what in told] == [
-        "the law's optimum", "measuring 2 samples", "measuring", "measuring",
-        "exact values", "exact values", "exact values",
+        "measuring 2 samples", "measuring", "measuring",
+        "the law's optimum", "exact values", "exact values", "exact values",
     ]  # fmt: skip
-    assert [share for share, _ in told] == [0.0, 0.0, 0.5, 1.0, 0.0, 0.5, 1.0]
+    assert [share for share, _ in told] == [0.0, 0.5, 1.0, 0.0, 0.0, 0.5, 1.0]
 
 
 @pytest.mark.parametrize("name", ["plain", "[/] [bold]", "a\x1b[2Jb\nc"])

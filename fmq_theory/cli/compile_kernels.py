@@ -1,0 +1,116 @@
+"""Compiles kernels ahead of their use, into the cache that all processes share.
+
+``python -m fmq_theory.cli.compile_kernels KIND`` compiles those of one kind of work in a process of its own:
+numba compiles one kernel at a time in a process, and another process may use another core. A kernel that both
+need is compiled by one of them (``kernels/runtime/sealed_cache.py``).
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+
+from fmq_theory.errors import FmqError
+
+__all__ = ["KINDS", "compile_ahead", "is_first_run"]
+
+_POINTS = 1 << 15
+"""Of a sample: as many as the searches for many points want."""
+
+
+def _samples(schemes: Sequence[str]) -> None:
+    """Codebooks of a sample of a law."""
+    import numpy as np
+
+    from fmq_theory.quantizers import get_scheme
+    from fmq_theory.sources import Empirical
+
+    sample = Empirical(np.random.default_rng(0).standard_normal(_POINTS))
+    for name in schemes:
+        get_scheme(name).design(sample, 16)
+
+
+def _main_job() -> None:
+    """``fmq bounds`` with a law."""
+    from fmq_theory.claims import compare_law
+    from fmq_theory.cli.scheme_names import COMPARED
+    from fmq_theory.sources import Gaussian
+
+    compare_law(Gaussian(), "", bits=(4,), schemes=COMPARED, n=_POINTS, repeats=1, seed=0)
+
+
+def _weights() -> None:
+    """Weights by channel and by tensor, in float32, as files have them."""
+    import numpy as np
+
+    from fmq_theory.cli.scheme_names import COMPARED
+    from fmq_theory.quantizers import quantize
+
+    weights = np.random.default_rng(0).standard_normal((16, _POINTS // 16), dtype=np.float32)
+    for granularity in ("channel", "tensor"):
+        for name in COMPARED:
+            quantize(weights, name, bits=4, granularity=granularity)
+
+
+KINDS: dict[str, Callable[[], None]] = {
+    # What ``compare_law`` needs last, while its own process compiles what it needs first.
+    "beside": lambda: _samples(("uniform_clipped", "ecq", "lloyd_max")),
+    "bounds": _main_job,
+    "weights": _weights,
+}
+
+
+def _started(kind: str) -> subprocess.Popen[bytes]:
+    """A process that compiles the kernels of a kind of work; it says nothing.
+
+    Args:
+        kind: one of ``KINDS``.
+    """
+    command = [sys.executable, "-m", "fmq_theory.cli.compile_kernels", kind]
+    # The same packages as here, wherever they were found.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    silent = subprocess.DEVNULL
+    return subprocess.Popen(command, stdin=silent, stdout=silent, stderr=silent, env=environment)  # noqa: S603
+
+
+def is_first_run() -> bool:
+    """Whether no kernel is kept yet, though kernels can be kept."""
+    from fmq_theory.kernels.runtime.jit import cache_directory
+
+    directory = cache_directory()
+    return directory is not None and not any(directory.rglob("*.nbi"))
+
+
+def compile_ahead(progress: Callable[[float, str], None]) -> None:
+    """Compiles the kernels of the commands, two kinds of work at a time; what is kept is not compiled again.
+
+    Args:
+        progress: called with the share done, from 0 to 1, and what is being done.
+
+    Raises:
+        FmqError: a process ended in an error; ``fmq doctor`` says more of it.
+    """
+    kinds = ("bounds", "weights")
+    helpers = [_started(kind) for kind in kinds]
+    try:
+        for done, (kind, helper) in enumerate(zip(kinds, helpers, strict=True)):
+            progress(done / len(kinds), f"compiling kernels, once: {kind}")
+            if helper.wait() != 0:
+                raise FmqError(
+                    f"the kernels of {kind}",
+                    f"the process that compiles them ended with {helper.returncode}",
+                    "run fmq doctor without --compile, which says what is broken",
+                )
+    finally:
+        for helper in helpers:
+            helper.terminate()
+            helper.wait()
+
+
+def main() -> None:
+    """Compiles the kernels of the kind that is named."""
+    KINDS[sys.argv[1]]()
+
+
+if __name__ == "__main__":
+    main()
