@@ -1,5 +1,6 @@
 """The files a command writes: refused before the work begins, written whole at its end."""
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,9 +63,15 @@ class Outputs:
             check_output(self._figure, overwrite=True)
 
     def write(self, comparison: "Comparison") -> None:
-        """Writes the files, prints the tables, says where the files are and what to run next."""
+        """Prints the tables, writes the files, says where these are and what to run next.
+
+        The tables come first: a figure takes a second to draw. What is printed may get lost, as when its
+        reader leaves; that stops no file.
+        """
         from fmq_theory.report import print_comparison, write_csv, write_json
 
+        print_comparison(comparison, quiet=self.quiet)
+        sys.stdout.flush()
         written: list[tuple[str, Path]] = []
         if self._figure is not None:
             from fmq_theory.report import progress_bar
@@ -80,7 +87,6 @@ class Outputs:
         if self.csv_path is not None:
             write_csv(comparison, self.csv_path)
             written.append(("CSV", self.csv_path))
-        print_comparison(comparison, quiet=self.quiet)
         for kind, path in written:
             click.echo(f"{kind}: {escaped(path)}")
         if self.json_path is None and not comparison.tensors:
