@@ -67,11 +67,11 @@ def exact(value: Exact) -> Fraction:
     if isinstance(value, (int, str, Fraction)) and not isinstance(value, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
         try:
             return Fraction(value)
-        except (ValueError, ZeroDivisionError) as error:
-            cause = f"it is not a finite decimal or a quotient ({error})"
+        except (ValueError, ZeroDivisionError):
+            cause = "it is not a finite decimal or a quotient"
     else:
         cause = "a float or other type does not say which exact number is meant"
-    raise CertificationError(f"number {value!r}", cause, "pass an int, a string such as '0.1', or a Fraction")
+    raise CertificationError(f"number {value!r}", cause, "write it as 3, '0.1' or '7/2'")
 
 
 def ball(value: "Exact | Enclosure | arb") -> arb:

@@ -1,6 +1,7 @@
 """``fmq export``: a quantized checkpoint in the folder layout of another library."""
 
 from pathlib import Path
+from typing import Any, cast
 
 import click
 
@@ -48,14 +49,28 @@ def export(quantized: Path, out: Path, kind: str, config_path: Path | None, forc
         from fmq_theory.checkpoint.quantized.plain_file import export_folder
 
         beside = find_checkpoint(quantized).parent / "config.json"
-        base = read_config(config_path or beside)
-        if config_path is not None and base is None:
-            raise click.UsageError(
-                f"--config {config_path}: it is no JSON object; name a model's config.json"
-            )
+        base = read_config(beside) if config_path is None else _named_config(config_path)
         file = export_folder(quantized, out, kind, base, overwrite=force)
     click.echo(f"Folder: {escaped(out)} ({escaped(file.name)}, config.json)")
     click.echo(
         f"Next: fmq_theory.checkpoint.load_packed(model, {python_text(file)}) fills a model built from its "
         "config."
     )
+
+
+def _named_config(path: Path) -> dict[str, Any]:
+    """The JSON object of the file that ``--config`` names.
+
+    Raises:
+        CheckpointError: it holds something else.
+    """
+    from fmq_theory.errors import CheckpointError
+    from fmq_theory.storage.json_objects import json_value, text_of_json
+
+    def refused(cause: str) -> CheckpointError:
+        return CheckpointError(f"--config {str(path)!r}", cause, "name a model's config.json")
+
+    found = json_value(text_of_json(path, refused), refused)
+    if not isinstance(found, dict):
+        raise refused("it is no JSON object")
+    return cast("dict[str, Any]", found)
