@@ -63,6 +63,7 @@ def test_the_narrow_peak_exceeds_the_constant_at_the_sizes_that_c22_names_and_no
         share = law.optimum(odd).upper * odd**2 / constant.lower
         assert 1 - Fraction(7, 10**6) < share < 1 - Fraction(6, 10**6)
     # Nor at all even ones: the peak must be the narrower the more levels there are (T3d).
+    assert law.optimum(600).lower * 600**2 > constant.upper
     for many in (800, 1024):
         assert law.optimum(many).upper * many**2 < constant.lower
     assert REGISTER["C22"].statement.endswith("at 1 to 6 bits")
