@@ -69,7 +69,7 @@ class FixedTable(Scheme, abc.ABC):
         if number != self.num_codes:
             raise SchemeError(
                 f"scheme {self.name!r} with {number} levels",
-                f"it has {self.num_codes}, no more and no fewer",
+                f"{self.name} has {self.num_codes} levels",
                 "use 4 bits, or another scheme",
             )
         return number

@@ -233,7 +233,7 @@ CHECK = "codebook --source gaussian --check"
         ("audit lora.pt", "pass --include '*', or another file"),
         ("quantize flat.pt -o q.safetensors", "'a': fewer than 2 dimensions); pass another file"),
         ("quantize wide.safetensors -o q.safetensors --budget 64", "lower the budget, or put a tensor into"),
-        (f"{QUANTIZE} --scheme nf4 --bits 3", "scheme 'nf4' with 8 levels: it has 16, no more and no fewer"),
+        (f"{QUANTIZE} --scheme nf4 --bits 3", "scheme 'nf4' with 8 levels: nf4 has 16 levels; use 4 bits"),
     ],
 )  # fmt: skip
 def test_a_file_of_another_kind_is_named_for_what_it_is(
