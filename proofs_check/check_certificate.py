@@ -1,4 +1,4 @@
-"""Re-verify a certificate of fmq_theory.certify with mpmath alone.
+"""Re-verify a certificate of fmq_theory.certify, or the JSON of ``fmq codebook``, with mpmath alone.
 
 ``python proofs_check/check_certificate.py FILE...``: one line a file, exit 1 if one is refused.
 
@@ -21,7 +21,13 @@ What is checked:
     holds: log-concavity, of exactly the laws that have it; K = 1; E|X| for two symmetric levels; or a global
     search, which is made again: a shortest path over buckets bounds what any codebook can reach, until a
     positive definite Hessian leaves one. A better codebook that is met refuses the certificate. If the
-    search ends undecided, or no optimality is claimed, the verdict has the words "stationary only".
+    search ends undecided (more than 8 cells, or 16 of a symmetric codebook, are not searched), or no
+    optimality is claimed, the verdict has the words "stationary only".
+ 9. What ``fmq codebook --json`` writes: the certificate in it, as above; source, size, verdict and proof are
+    the certificate's; levels, thresholds and distortion are its own at the given standard deviation; the
+    entropy and both of Shannon's bounds are computed, each as in 4. Where no optimality is claimed, the
+    optimum's upper end is the distortion's, and its lower end is Shannon's bound; if it is said to come
+    from a search instead, the verdict says that it was not checked.
 
 Nothing is shared with the program that wrote the certificate: series of positive terms in plain arithmetic,
 with more digits than are compared, instead of ball arithmetic; the search of 8 is one in floats, with a

@@ -32,7 +32,12 @@ CertificationError; INCONCLUSIVE results carry the enclosure that was reached.
 
 from fmq_theory.certify.affine_optimum import BestMap, best_affine_map, best_multiple
 from fmq_theory.certify.blocks import Block, BlockLaw, SpikeLaw, three_blocks
-from fmq_theory.certify.certificate import codebook_certificate, constant_certificate, sum_certificate
+from fmq_theory.certify.certificate import (
+    certifiable_digits,
+    codebook_certificate,
+    constant_certificate,
+    sum_certificate,
+)
 from fmq_theory.certify.codebooks import (
     CodebookCheck,
     OptimalCodebook,
@@ -80,6 +85,7 @@ __all__ = [
     "ball",
     "best_affine_map",
     "best_multiple",
+    "certifiable_digits",
     "certified_root",
     "certified_zero",
     "check_codebook",

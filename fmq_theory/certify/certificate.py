@@ -10,6 +10,8 @@ Three kinds:
 * ``codebook``: levels, thresholds and distortion of a stationary codebook; where it is proven to be the best
   one of all, or of the symmetric ones, the least distortion too and the argument. A codebook that is not
   proven to be the best one is certified as stationary, and no more is said of it.
+
+``fmq codebook --json`` carries one of the third kind, beside that codebook at a chosen standard deviation.
 """
 
 from fractions import Fraction
@@ -21,9 +23,10 @@ from fmq_theory.certify.law import Law
 from fmq_theory.certify.sums import exponential_partial_sum, exponential_sum, regular_sum
 from fmq_theory.errors import CertificationError
 
-__all__ = ["FORMAT", "codebook_certificate", "constant_certificate", "sum_certificate"]
+__all__ = ["FORMAT", "certifiable_digits", "codebook_certificate", "constant_certificate", "sum_certificate"]
 
 FORMAT = "fmq-certificate-2"
+_MOST_DIGITS = 60
 _GUARD = 7
 """Places beyond ``digits`` to which a value must be known, for its outward rounding to be the only one."""
 
@@ -135,6 +138,22 @@ def codebook_certificate(result: OptimalCodebook, *, digits: int = 30) -> Json:
             "the argument for optimality, where one is claimed",
         ],
     }
+
+
+def certifiable_digits(result: OptimalCodebook) -> int:
+    """The most ``digits`` of which ``codebook_certificate`` can be written; 0 where it cannot be of any.
+
+    Args:
+        result: what ``optimal_codebook`` or ``optimal_symmetric_codebook`` returned.
+
+    Returns:
+        A whole number, at most 60: a second program takes no more.
+    """
+    book, places = result.codebook, _MOST_DIGITS
+    radius = max(value.radius for value in (*book.levels, *book.thresholds, book.distortion))
+    while places and radius * 10 ** (places + _GUARD) > 1:
+        places -= 1
+    return places
 
 
 def _claim(result: OptimalCodebook) -> str:

@@ -72,7 +72,8 @@ def codebook(
     whose blocks carry a scale is judged with --best-scale.
 
     A table is a JSON file: a list of levels, or an object with "levels" and, if they are not half-way between
-    them, "thresholds"; what --json writes is such an object. A level is a number, a string that holds a
+    them, "thresholds"; what --json writes is such an object, with a certificate that
+    proofs_check/check_certificate.py verifies by itself. A level is a number, a string that holds a
     decimal or a quotient "p/q", or an enclosure {"lower": "...", "upper": "..."}, which stands for its
     middle. Numbers are taken as written: 0.1 is one tenth.
 

@@ -8,6 +8,7 @@ from typing import Any
 import mpmath as mp
 from mpmath.libmp import NoConvergence
 
+from proofs_check.independent.document import DOCUMENT, check_document
 from proofs_check.independent.laws import CONCAVE, STRICT, Law
 from proofs_check.independent.reading import (
     MOST_DIGITS,
@@ -85,9 +86,14 @@ def size_of(value: mp.mpf) -> int:
 
 def check_codebook(cert: Any) -> str:
     """Stationary to the last digit; and the best one, if that is claimed."""
+    return codebook(cert)[1]
+
+
+def codebook(cert: Any) -> tuple[list[mp.mpf], str]:
+    """The levels of a codebook's certificate to at least 16 further digits, and what was verified of it."""
     (
-        _,
-        _,
+        form,
+        kind,
         statement,
         data,
         count,
@@ -105,6 +111,7 @@ def check_codebook(cert: Any) -> str:
         *("format", "kind", "statement", "law", "num_levels", "digits", "levels", "thresholds"),
         *("distortion", "optimum", "among", "verdict", "argument", "verify"),
     )
+    same((form, kind), (FORMAT, "codebook"), "malformed: format or kind")
     law, digits = Law(data), whole(digits, 1, MOST_DIGITS, "digits")
     count = whole(count, 1, MOST_LEVELS, "num_levels")
     optimal = verdict == "CERTIFIED"
@@ -146,8 +153,8 @@ def check_codebook(cert: Any) -> str:
             require(cut, (a + b) / 2, digits, f"threshold {k}, half-way between its levels")
         require(distortion, value, digits, "distortion")
     if not optimal:
-        return "verified: stationary only, as it says itself"
-    return optimality(law, [float(c) for c in found], float(value), among, argument)
+        return found, "verified: stationary only, as it says itself"
+    return found, optimality(law, [float(c) for c in found], float(value), among, argument)
 
 
 def optimality(law: Law, levels: list[float], distortion: float, among: Any, argument: Any) -> str:
@@ -197,11 +204,13 @@ def check(cert: Any) -> str:
         RefusedError: the certificate does not hold, with the reason.
     """
     refuse_unless(type(cert) is dict, "malformed: no object")
-    same(cert.get("format"), FORMAT, "malformed: format")
-    kind = cert.get("kind")
-    refuse_unless(type(kind) is str and kind in KINDS, "malformed: unknown kind")
     with mp.workdps(80):
         try:
+            if cert.get("format") == DOCUMENT:
+                return check_document(cert, codebook)
+            same(cert.get("format"), FORMAT, "malformed: format")
+            kind = cert.get("kind")
+            refuse_unless(type(kind) is str and kind in KINDS, "malformed: unknown kind")
             return KINDS[kind](cert)
         except (ArithmeticError, ValueError, NoConvergence) as error:
             raise RefusedError(f"its numbers cannot be computed with ({type(error).__name__})") from error

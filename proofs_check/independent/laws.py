@@ -65,6 +65,22 @@ class Law:
                 half = mp.cbrt(self.density(mp.mpf(0))) * scale * 3 ** (1 / s) * mp.gamma(1 + 1 / s)
         return (2 * half) ** 3 / 12
 
+    def entropy(self) -> mp.mpf:
+        """-E ln f(X), in closed form."""
+        s, two = self.shape, mp.mpf(2)
+        match self.family:
+            case "uniform":
+                return mp.log(two)
+            case "logistic":
+                return two
+            case "student-t":  # E ln(1 + X^2/s) is a difference of digammas
+                spread = mp.digamma((s + 1) / 2) - mp.digamma(s / 2)
+                return spread * (s + 1) / 2 - mp.log(self.density(mp.mpf(0)))
+            case "gamma":  # E |X| = s, E ln|X| = psi(s)
+                return s + (1 - s) * mp.digamma(s) + mp.log(2 * mp.gamma(s))
+            case _:  # E |X|^s = 1/s, of a Gaussian with |X|^2/2 in place of it
+                return 1 / s - mp.log(self.density(mp.mpf(0)))
+
     def density(self, x: mp.mpf) -> mp.mpf:
         """The density f(x) for x >= 0."""
         s = self.shape

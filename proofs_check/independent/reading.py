@@ -12,6 +12,7 @@ __all__ = [
     "MOST_DIGITS",
     "RefusedError",
     "enclosure",
+    "ends",
     "fields",
     "rational",
     "read",
@@ -57,17 +58,23 @@ def rational(text: Any, low: Fraction, what: str) -> Fraction:
 
 
 def enclosure(data: Any, digits: int, what: str) -> tuple[Fraction, Fraction]:
-    """Both ends: decimals without needless digits, at most two units of the last place apart."""
-    ends: list[Fraction] = []
+    """Both ends, at most two units of the last place apart."""
+    low, high = ends(data, digits, what)
+    refuse_unless((high - low) * 10**digits <= 2, f"{what}: the enclosure is wider than its digits allow")
+    return low, high
+
+
+def ends(data: Any, digits: int, what: str) -> tuple[Fraction, Fraction]:
+    """Both ends: decimals without needless digits, in order."""
+    found: list[Fraction] = []
     for text in fields(data, "lower", "upper"):
         decimal = type(text) is str and len(text) <= 1000 and text != "-0"
         decimal = decimal and re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]*[1-9])?", text)
         refuse_unless(bool(decimal), f"{what}: an end is not an exact number in decimals")
         refuse_unless(len(text.partition(".")[2]) <= digits, f"{what}: more than {digits} places")
-        ends.append(Fraction(text))
-    low, high = ends
+        found.append(Fraction(text))
+    low, high = found
     refuse_unless(low <= high, f"{what}: an enclosure is upside down")
-    refuse_unless((high - low) * 10**digits <= 2, f"{what}: the enclosure is wider than its digits allow")
     return low, high
 
 

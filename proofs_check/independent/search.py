@@ -1,9 +1,18 @@
 """A search among all codebooks of K levels (or all symmetric ones), in floats with a margin.
 
-The line is cut at edges. If threshold k lies in the bucket [e_i, e_i+1] for every k, then the error is at
-least the sum over the cells of the error that the *whole* buckets between two such buckets have about their
-own mean; so the least sum over all choices of buckets, a shortest path, bounds every codebook from below. A
-bucket through which no path stays below the distortion D at hand holds no threshold of a better codebook;
+The line is cut into buckets. For levels c_k the error at x is x^2 - 2 g(x), g(x) = max_k (c_k x - c_k^2/2),
+and g is convex: over a bucket B = [l, h] it lies below its chord. With p = P(B) and y = E[X | B],
+
+    E[min_k (X - c_k)^2; B] >= w_l min_k (l - c_k)^2 + w_h min_k (h - c_k)^2 - E[(h - X)(X - l); B],
+    w_l = p (h - y)/(h - l),   w_h = p (y - l)/(h - l):
+
+the mass of B moves to its ends, and what the second moment grows by is taken off. If B holds threshold k, its
+left end belongs to the cell on the left and its right end to that on the right; so the least error of each
+cell, about its own mean, depends on the two buckets at its ends alone, and the least sum over all choices of
+buckets, a shortest path, bounds every codebook from below. What is lost is of the second order in h - l.
+A bucket that reaches to infinity is left out, for its error is not negative.
+
+A bucket through which no path stays below the distortion D at hand holds no threshold of a better codebook;
 what is left is halved. Let H be the hulls that are left of the thresholds and B the box of the levels that go
 with them (a cell's mean increases in both of its ends). If half the Hessian of the error,
 
@@ -28,8 +37,10 @@ from proofs_check.independent.laws import Law
 __all__ = ["search"]
 
 _MARGIN, _BETTER = 1e-9, 1e-7
-_MOST_CELLS, _MOST_BUCKETS, _ROUNDS = 8, 600, 24
+_MOST_CELLS, _MOST_SHARES, _ROUNDS = 8, 1_500_000, 24
+_FARTHEST = 1e140
 Hull = tuple[float, float]
+Split = tuple[float, float, float]
 
 
 def search(
@@ -44,7 +55,7 @@ def search(
         return "not best"
     if len(levels) > _MOST_CELLS:
         return "undecided"
-    buckets = _first_buckets(moments, levels, low)
+    buckets = _first_buckets(moments, levels, distortion, low)
     layers = [buckets] * (len(levels) - 1)
     if not symmetric and len(levels) % 2 == 0:
         half = len(levels) // 2 - 1
@@ -55,8 +66,8 @@ def search(
             return "not best"
         if not all(layers) or _isolated(moments, layers, levels, low):
             return "best" if all(layers) else "undecided"
-        layers = [_halved(layer) for layer in layers]
-        if max(map(len, layers)) > _MOST_BUCKETS:
+        layers = [_halved(layer, moments.bulk) for layer in layers]
+        if sum(len(a) * len(b) for a, b in pairwise([*layers, [None]])) > _MOST_SHARES:
             break
     return "undecided"
 
@@ -66,15 +77,23 @@ class _Moments:
 
     def __init__(self, law: Law) -> None:
         self.law = law
+        self._splits: dict[Hull, Split] = {}
+        self._shares: dict[tuple[Hull | None, Hull | None], float] = {}
         self._tails: dict[float, tuple[float, float, float]] = {math.inf: (0.0, 0.0, 0.0)}
-        mass, _, second = self.above(0.0)
+        mass, self.bulk, second = self.above(0.0)
         self._whole = (2 * mass, 0.0, 2 * second)
 
     def above(self, x: float) -> tuple[float, float, float]:
         if x not in self._tails:
-            with mp.workdps(30):
-                mass, first, second = self.law.tails(mp.mpf(x))
-                self._tails[x] = float(mass), float(first), float(second)
+            digits = 30
+            while True:
+                with mp.workdps(digits):
+                    tails = self.law.tails(mp.mpf(x))
+                # A tail is found as what is missing to 1; so a small one needs more digits.
+                if min(tails) * mp.mpf(10) ** (digits - 20) > 1 or digits > 200:
+                    break
+                digits *= 2
+            self._tails[x] = float(tails[0]), float(tails[1]), float(tails[2])
         return self._tails[x]
 
     def density(self, x: float) -> float:
@@ -100,6 +119,45 @@ class _Moments:
         mass, first, second = self.cell(low, high)
         return max(0.0, second - first * first / mass) if mass > 0 else 0.0
 
+    def split(self, bucket: Hull) -> Split:
+        """Mass that moves to either end of the bucket, and E[(high - X)(X - low); bucket]."""
+        if bucket not in self._splits:
+            low, high = bucket
+            left, right, gap = 0.0, 0.0, 0.0
+            if math.isfinite(low) and math.isfinite(high):
+                mass, first, second = self.cell(low, high)
+                left, right = (high * mass - first) / (high - low), (first - low * mass) / (high - low)
+                left, right = max(0.0, left), max(0.0, right)
+                gap = max(0.0, (low + high) * first - low * high * mass - second)
+            self._splits[bucket] = left, right, gap
+        return self._splits[bucket]
+
+    def share(self, before: Hull | None, after: Hull | None, low: float) -> float:
+        """The cell's share of the bound between the buckets of its thresholds, less what ``after`` takes off.
+
+        ``before`` is None for the first cell, which begins at ``low``; ``after`` for the last.
+        """
+        key = before, after
+        if key not in self._shares:
+            self._shares[key] = self._share(before, after, low)
+        return self._shares[key]
+
+    def _share(self, before: Hull | None, after: Hull | None, low: float) -> float:
+        if before == after and before is not None:
+            return 0.0  # one bucket, two thresholds: nothing lies between, and it was taken off already
+        start, end = low if before is None else before[1], math.inf if after is None else after[0]
+        mass, first, second = self.cell(start, end) if start < end else (0.0, 0.0, 0.0)
+        taken = 0.0
+        if before is not None:
+            _, moved, _ = self.split(before)
+            if moved > 0:
+                mass, first, second = mass + moved, first + moved * start, second + moved * start * start
+        if after is not None:
+            moved, _, taken = self.split(after)
+            if moved > 0:
+                mass, first, second = mass + moved, first + moved * end, second + moved * end * end
+        return (max(0.0, second - first * first / mass) if mass > 0 else 0.0) - taken
+
     def mean(self, low: float, high: float) -> float:
         mass, first, _ = self.cell(low, high)
         return min(max(first / mass, low), high) if mass > 0 else low if low >= 0 else high
@@ -123,9 +181,14 @@ def _descends(moments: _Moments, levels: Sequence[float], distortion: float, low
     return False
 
 
-def _first_buckets(moments: _Moments, levels: Sequence[float], low: float) -> list[Hull]:
-    """Even in asinh: fine in the middle, geometric in the tails; the outermost reach to infinity."""
-    bulk, reach = moments.above(0.0)[1], 4 * max(map(abs, levels))
+def _first_buckets(moments: _Moments, levels: Sequence[float], distortion: float, low: float) -> list[Hull]:
+    """Even in asinh: fine in the middle, geometric in the tails; the outermost reach to infinity.
+
+    Beyond the last edge, and the last level, less than a hundredth of the distortion is left.
+    """
+    bulk, reach = moments.bulk, 4 * max(map(abs, levels))
+    while moments.above(reach)[2] > distortion / 200 and reach < _FARTHEST:
+        reach *= 4
     count = 60
     side = [bulk * math.sinh(math.asinh(reach / bulk) * i / count) for i in range(count + 1)] + [math.inf]
     edges = side if low == 0 else [-x for x in reversed(side[1:])] + side
@@ -135,12 +198,12 @@ def _first_buckets(moments: _Moments, levels: Sequence[float], low: float) -> li
 def _survivors(
     moments: _Moments, layers: list[list[Hull]], low: float, distortion: float
 ) -> tuple[list[list[Hull]], list[float]]:
-    forward = [[moments.error(low, bucket[0]) for bucket in layers[0]]]
+    forward = [[moments.share(None, bucket, low) for bucket in layers[0]]]
     for before, layer in pairwise(layers):
-        forward.append([_step(moments, before, forward[-1], bucket) for bucket in layer])
-    backward = [[moments.error(bucket[1], math.inf) for bucket in layers[-1]]]
+        forward.append([_step(moments, before, forward[-1], bucket, low) for bucket in layer])
+    backward = [[moments.share(bucket, None, low) for bucket in layers[-1]]]
     for after, layer in pairwise(reversed(layers)):
-        backward.append([_step_back(moments, after, backward[-1], bucket) for bucket in layer])
+        backward.append([_step_back(moments, after, backward[-1], bucket, low) for bucket in layer])
     kept: list[list[Hull]] = []
     guess: list[float] = []
     for layer, ahead, behind in zip(layers, forward, reversed(backward), strict=True):
@@ -152,14 +215,14 @@ def _survivors(
                 if value <= distortion * (1 + _MARGIN)
             ]
         )
-        guess.append(_middle(layer[min(range(len(total)), key=total.__getitem__)]))
+        guess.append(_middle(layer[min(range(len(total)), key=total.__getitem__)], moments.bulk))
     return kept, guess
 
 
-def _step(moments: _Moments, before: list[Hull], costs: list[float], bucket: Hull) -> float:
+def _step(moments: _Moments, before: list[Hull], costs: list[float], bucket: Hull, low: float) -> float:
     return min(
         (
-            cost + moments.error(old[1], bucket[0])
+            cost + moments.share(old, bucket, low)
             for old, cost in zip(before, costs, strict=True)
             if old[0] <= bucket[0]
         ),
@@ -167,10 +230,10 @@ def _step(moments: _Moments, before: list[Hull], costs: list[float], bucket: Hul
     )
 
 
-def _step_back(moments: _Moments, after: list[Hull], costs: list[float], bucket: Hull) -> float:
+def _step_back(moments: _Moments, after: list[Hull], costs: list[float], bucket: Hull, low: float) -> float:
     return min(
         (
-            cost + moments.error(bucket[1], new[0])
+            cost + moments.share(bucket, new, low)
             for new, cost in zip(after, costs, strict=True)
             if new[0] >= bucket[0]
         ),
@@ -178,25 +241,28 @@ def _step_back(moments: _Moments, after: list[Hull], costs: list[float], bucket:
     )
 
 
-def _middle(bucket: Hull) -> float:
-    a, b = bucket
-    if math.isinf(a) or math.isinf(b):
-        return a * 2 - 1 if math.isinf(b) and a < 0 else a * 2 if math.isinf(b) else b * 2
-    return (a + b) / 2
+def _middle(bucket: Hull, bulk: float) -> float:
+    """Where to halve a bucket: by its ratio where that is large, and ever farther towards infinity."""
+    low, high = bucket
+    if low < 0:
+        return -_middle((-high, -low), bulk)
+    if math.isinf(high):
+        return low * min(max(2.0, low / bulk), 1e30)
+    return math.sqrt(low) * math.sqrt(high) if high > 4 * low > 0 else (low + high) / 2
 
 
-def _halved(layer: list[Hull]) -> list[Hull]:
+def _halved(layer: list[Hull], bulk: float) -> list[Hull]:
     halves: list[Hull] = []
     for low, high in layer:
-        middle = _middle((low, high))
-        halves += [(low, middle), (middle, high)]
+        middle = _middle((low, high), bulk)
+        halves += [(low, middle), (middle, high)] if low < middle < high else [(low, high)]
     return halves
 
 
 def _isolated(moments: _Moments, layers: list[list[Hull]], levels: Sequence[float], low: float) -> bool:
     hulls = [(layer[0][0], layer[-1][1]) for layer in layers]
     cuts = [(a + b) / 2 for a, b in pairwise(levels)]
-    if low < 0 and len(levels) % 2 == 0 and cuts[len(cuts) // 2] < -1e-12:
+    if low < 0 and len(levels) % 2 == 0 and cuts[len(cuts) // 2] < -1e-12 * moments.bulk:
         cuts = [-t for t in reversed(cuts)]  # the mirror image, which is as good
     # A threshold of 0 lies on the edge of the half-line that was searched, and on both sides of it.
     middle = len(cuts) // 2
@@ -206,7 +272,8 @@ def _isolated(moments: _Moments, layers: list[list[Hull]], levels: Sequence[floa
         return False
     if any(a[1] >= b[0] for a, b in pairwise(hulls)):
         return False
-    if not all(a - 1e-12 <= t <= b + 1e-12 for t, (a, b) in zip(cuts, hulls, strict=True)):
+    near = 1e-12 * moments.bulk
+    if not all(a - near <= t <= b + near for t, (a, b) in zip(cuts, hulls, strict=True)):
         return False
     lows, highs = [low, *(a for a, _ in hulls), math.inf], [low, *(b for _, b in hulls), math.inf]
     boxes = [
@@ -220,7 +287,7 @@ def _isolated(moments: _Moments, layers: list[list[Hull]], levels: Sequence[floa
     pivot = math.inf
     for mass, left, right in zip(masses, [0.0, *gains], [*gains, 0.0], strict=True):
         pivot = mass - left - right - (left * left / pivot if math.isfinite(pivot) else 0.0)
-        if not pivot > 1e-12:
+        if not pivot > 1e-9 * mass:
             return False
     return True
 

@@ -34,8 +34,14 @@ def cells_of(law: Law, cuts: list[mp.mpf]) -> list[Point]:
     ]
 
 
-def stationary(law: Law, levels: list[mp.mpf], unit: mp.mpf) -> tuple[list[mp.mpf], mp.mpf]:
-    """Newton's limit, which must not lie outside two units from the start, and its distortion."""
+def stationary(
+    law: Law, levels: list[mp.mpf], unit: mp.mpf, goal: mp.mpf | None = None
+) -> tuple[list[mp.mpf], mp.mpf]:
+    """Newton's limit, which must not lie outside two units from the start, and its distortion.
+
+    Its last step is below ``goal``, a unit's 10^-16 unless given.
+    """
+    goal = unit * mp.mpf(10) ** -16 if goal is None else goal
     first, symmetric = levels, all(a == -b for a, b in zip(levels, reversed(levels), strict=True))
     for _ in range(8):
         cuts = [(a + b) / 2 for a, b in pairwise(levels)]
@@ -53,7 +59,7 @@ def stationary(law: Law, levels: list[mp.mpf], unit: mp.mpf) -> tuple[list[mp.mp
             levels = [(a - b) / 2 for a, b in zip(levels, reversed(levels), strict=True)]
         for c, start in zip(levels, first, strict=True):
             refuse_unless(abs(c - start) <= 2 * unit, f"level {mp.nstr(start, 8)} is not stationary")
-        if max(map(abs, moves)) <= unit * mp.mpf(10) ** -16:
+        if max(map(abs, moves)) <= goal:
             parts = [
                 m2 - 2 * c * m1 + c * c * m0
                 for c, (m0, m1, m2) in zip(

@@ -27,6 +27,7 @@ from fmq_theory.certify import (
 from fmq_theory.errors import CertificationError
 from proofs_check.check_certificate import RefusedError, check
 from proofs_check.independent.laws import CONCAVE, Law
+from proofs_check.independent.search import search
 
 CHECKER = Path(__file__).parents[2] / "proofs_check" / "check_certificate.py"
 
@@ -75,6 +76,41 @@ def shift(data: dict[str, str], by: str) -> None:
 )
 def test_an_honest_certificate_is_verified(make: Callable[[], Certificate]) -> None:
     check(json.loads(json.dumps(make())))
+
+
+SEARCHED_AGAIN = [
+    ("student-t", {"df": 3}, 3),
+    ("student-t", {"df": "21/10"}, 2),  # a tenth of the variance lies beyond a length of 10^10
+]
+MORE_SEARCHED_AGAIN = [
+    ("generalized-gaussian", {"beta": "1/2"}, 4),
+    ("student-t", {"df": 3}, 4),
+    ("student-t", {"df": 3}, 8),
+    ("student-t", {"df": "21/10"}, 4),
+    ("generalized-gaussian", {"beta": "1/2"}, 8),
+    ("gamma", {"shape": "1/2"}, 8),
+    ("gamma", {"shape": "1/1000"}, 4),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "num_levels"),
+    SEARCHED_AGAIN + [pytest.param(*case, marks=pytest.mark.deep) for case in MORE_SEARCHED_AGAIN],
+)
+def test_what_a_search_certified_a_second_search_certifies(
+    name: str, parameters: dict[str, str], num_levels: int
+) -> None:
+    found = optimal_codebook(law(name, parameters), num_levels)
+    assert check(codebook_certificate(found)) == "verified: optimal, by a search made again"
+
+
+@pytest.mark.deep
+def test_a_threshold_decades_beyond_the_bulk_is_checked_too() -> None:
+    """The checker's masses there are 1e-17 and its lengths 1e108: nothing may be compared absolutely."""
+    found = optimal_codebook(law("generalized-gaussian", {"beta": "1/50"}), 2, digits=160)
+    levels = [float(level) for level in found.codebook.levels]
+    own = Law({"family": "generalized-gaussian", "parameters": {"beta": "1/50"}})
+    assert search(own, levels, float(found.codebook.distortion), symmetric=False) == "best"
 
 
 @pytest.mark.deep

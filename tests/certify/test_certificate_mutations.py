@@ -16,6 +16,8 @@ from fmq_theory.certify import (
     optimal_symmetric_codebook,
     sum_certificate,
 )
+from fmq_theory.claims.oracle.design import design, scaled_law
+from fmq_theory.report.codebook.files import codebook_as_json
 from proofs_check.check_certificate import RefusedError, check, main
 from proofs_check.independent.reading import read
 from tests.corpus.json_mutations import broken_files, mutations
@@ -31,6 +33,7 @@ KINDS: dict[str, Callable[[], dict[str, Any]]] = {
     "one level": lambda: codebook_certificate(optimal_codebook(law("student-t", {"df": 5}), 1)),
     "searched": lambda: codebook_certificate(optimal_codebook(law("gamma", {"shape": "1/3"}), 2)),
     "symmetric": lambda: codebook_certificate(optimal_symmetric_codebook(law("gamma", {"shape": "1/3"}), 2)),
+    "document": lambda: codebook_as_json(design(scaled_law("laplace", None, "3/7"), 3, digits=12)),
     "stationary only": lambda: codebook_certificate(
         replace(optimal_codebook(law("student-t", {"df": 3}), 2), verdict="INCONCLUSIVE")
     ),

@@ -1,6 +1,7 @@
 """``fmq codebook``: certified digits of what it designs, its options, and what it refuses."""
 
 import json
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from fmq_theory.cli.main import main
 from fmq_theory.codebook import Codebook
 from fmq_theory.metrics import distortion
 from fmq_theory.sources import FAMILIES
+from proofs_check.check_certificate import RefusedError, check
+from proofs_check.independent.reading import read
 from tests.cli.codebook_runs import printed, run
 
 MAX_1960 = Path(__file__).resolve().parents[1] / "reference" / "max1960.json"
@@ -141,6 +144,69 @@ def test_the_gamma_optimum_is_not_symmetric() -> None:
     assert report["verdict"] == "CERTIFIED"
     low, high = (Enclosure.from_json(level) for level in report["levels"])  # type: ignore[attr-defined]
     assert not (low + high).contains(0)
+
+
+# --- the certificate in the JSON --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--source", "gaussian", "--levels", "4"), "log f is concave"),
+        (("--source", "laplace", "--levels", "3", "--scale", "3/7", "--digits", "50"), "log f is concave"),
+        (("--source", "logistic", "--levels", "2", "--scale", "1e-9", "--digits", "12"), "log f is concave"),
+        (("--source", "uniform", "--levels", "1"), "log f is concave"),
+        (("--source", "student-t", "--levels", "2"), "by a search made again"),
+        (("--source", "gamma", "--levels", "2"), "by a search made again"),
+        (("--source", "generalized-gaussian", "--beta", "3", "--levels", "2", "--scale", "1e6"), "concave"),
+        (("--source", "student-t", "--df", "3", "--levels", "20", "--digits", "10"), "stationary only"),
+    ],
+)
+def test_one_json_for_the_oracle_and_for_the_independent_checker(options: tuple[str, ...], said: str) -> None:
+    assert run(*options, "--json", "made.json").exit_code == 0
+    assert said in check(read(Path("made.json")))
+    if options[3] == "1":
+        return  # the oracle judges tables of two levels or more
+    law = [x for name, x in zip(options[::2], options[1::2], strict=True) if name in ("--df", "--beta")]
+    scale = dict(zip(options[::2], options[1::2], strict=True)).get("--scale", "1")
+    shape = (options[2], law[0]) if law else ()
+    judged = run("--source", options[1], *shape, "--scale", scale, "--check", "made.json")
+    assert "CERTIFIED optimal" in judged.output or said == "stationary only"
+
+
+@pytest.mark.parametrize(
+    "name", ["levels", "thresholds", "entropy_bits", "shannon_at_levels", "shannon_at_entropy"]
+)
+def test_a_number_beside_the_certificate_is_checked_too(name: str) -> None:
+    report = json.loads(json.dumps(printed("--source", "laplace", "--levels", "2", "--scale", "3/7")))
+    assert "verified" in check(report)
+    number = report[name][0] if isinstance(report[name], list) else report[name]
+    for end in ("lower", "upper"):
+        number[end] = f"{Decimal(number[end]) + Decimal('1e-20'):f}".rstrip("0").rstrip(".")
+    with pytest.raises(RefusedError, match=name.rstrip("s")):
+        check(report)
+
+
+def test_what_is_not_proven_is_not_called_proven() -> None:
+    report = printed("--source", "student-t", "--df", "3", "--levels", "20", "--digits", "10")
+    data = json.loads(json.dumps(report))
+    assert check(data).endswith("no codebook is below the optimum's lower end")  # Shannon's bound
+    data["optimum"]["lower"] = data["least_of_kind"]["lower"] = data["distortion"]["lower"]
+    with pytest.raises(RefusedError, match="lower end"):
+        check(data)
+    data["proof"] = "the search ran out of effort before it isolated one codebook; the optimum is enclosed"
+    assert check(data).endswith("was not checked")
+    data["verdict"] = "CERTIFIED"
+    with pytest.raises(RefusedError, match="verdict"):
+        check(data)
+
+
+def test_a_codebook_without_a_certificate_is_refused_by_the_checker() -> None:
+    for criterion in ("equal-mass", "uniform"):
+        report = printed("--source", "laplace", "--levels", "2", "--criterion", criterion)
+        assert report["certificate"] is None
+        with pytest.raises(RefusedError, match="no certificate"):
+            check(report)
 
 
 # --- equal steps ------------------------------------------------------------------------------------

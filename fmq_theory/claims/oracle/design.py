@@ -8,7 +8,8 @@ from typing import Literal
 from fmq_theory.certify import (
     Enclosure,
     OptimalCodebook,
-    StationaryCodebook,
+    certifiable_digits,
+    codebook_certificate,
     equal_mass_distortion,
     equal_mass_levels,
     exact,
@@ -51,12 +52,19 @@ Verdict = Literal["CERTIFIED", "INCONCLUSIVE"]
 
 @dataclass(frozen=True, slots=True)
 class Optimum:
-    """The least distortion of K levels, and what proves it."""
+    """The least distortion of K levels, and what proves it.
+
+    Attributes:
+        value: encloses it on the law's own scale.
+        verdict: CERTIFIED where a codebook is proven to have it.
+        proof: by which argument, or what is missing.
+        found: the best codebook found, on the natural scale.
+    """
 
     value: Enclosure
     verdict: Verdict
     proof: str
-    codebook: StationaryCodebook
+    found: OptimalCodebook
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,9 @@ class CodebookReport:
         entropy_bits: H of the cell index.
         shannon_at_levels: Shannon's lower bound at log2 K bits.
         shannon_at_entropy: and at H bits.
+        deviation: standard deviation of the law.
+        certificate: of the criterion mse, a certificate of the codebook on the natural scale, which a second
+            program verifies; None for the other criteria, and where too few digits are proven there.
     """
 
     source: str
@@ -93,6 +104,8 @@ class CodebookReport:
     entropy_bits: Enclosure
     shannon_at_levels: Enclosure
     shannon_at_entropy: Enclosure
+    deviation: Fraction
+    certificate: dict[str, object] | None
 
 
 def scaled_law(name: str, shape: str | None, deviation: str) -> ScaledLaw:
@@ -151,7 +164,7 @@ def optimum_of(source: ScaledLaw, num_levels: int, *, digits: int, search: bool 
         if floor.lower > value.lower:
             value = Enclosure(min(floor.lower, value.upper), value.upper)
             proof += "; Shannon's bound is the lower end"
-    return Optimum(value, found.verdict, proof, found.codebook)
+    return Optimum(value, found.verdict, proof, found)
 
 
 def design(source: ScaledLaw, num_levels: int, *, criterion: str = "mse", digits: int = 30) -> CodebookReport:
@@ -204,7 +217,14 @@ def design(source: ScaledLaw, num_levels: int, *, criterion: str = "mse", digits
         entropy,
         source.shannon_bound(_log2(num_levels, more), digits=more),
         source.shannon_bound(entropy, digits=more),
+        source.deviation,
+        _certificate(best.found, digits) if criterion == "mse" else None,
     )
+
+
+def _certificate(found: OptimalCodebook, digits: int) -> dict[str, object] | None:
+    places = min(digits, certifiable_digits(found))
+    return codebook_certificate(found, digits=places) if places else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,12 +248,13 @@ def _attempt(source: ScaledLaw, num_levels: int, criterion: str, digits: int) ->
 
 def _made(source: ScaledLaw, num_levels: int, criterion: str, best: Optimum, digits: int) -> _Made:
     if criterion == "mse":
+        book = best.found.codebook
         return _Made(
             best.verdict,
             best.proof,
-            source.stretched(best.codebook.levels, digits=digits),
-            source.stretched(best.codebook.thresholds, digits=digits),
-            source.stretched_square(best.codebook.distortion, digits=digits),
+            source.stretched(book.levels, digits=digits),
+            source.stretched(book.thresholds, digits=digits),
+            source.stretched_square(book.distortion, digits=digits),
             best.value,
         )
     if criterion == "equal-mass":

@@ -15,11 +15,13 @@ __all__ = ["codebook_as_json", "table_as_json", "write_codebook_json"]
 
 
 def codebook_as_json(report: CodebookReport) -> dict[str, Any]:
-    """Enclosures as exact decimal strings."""
+    """Enclosures as exact decimal strings, and the certificate that a second program verifies."""
     places = report.digits
     return {
-        "format": "fmq-codebook-1",
+        "format": "fmq-codebook-2",
         "source": report.source,
+        "deviation": str(report.deviation),
+        "digits": places,
         "criterion": report.criterion,
         "num_levels": report.num_levels,
         "verdict": report.verdict,
@@ -32,6 +34,7 @@ def codebook_as_json(report: CodebookReport) -> dict[str, Any]:
         "entropy_bits": _json(report.entropy_bits, places),
         "shannon_at_levels": _json(report.shannon_at_levels, places),
         "shannon_at_entropy": _json(report.shannon_at_entropy, places),
+        "certificate": report.certificate,
     }
 
 
