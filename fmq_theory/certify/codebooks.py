@@ -189,32 +189,42 @@ class _GlobalSearch:
                 "INCONCLUSIVE",
                 f"the global search is limited to {_MOST_CELLS} cells; no lower bound was computed",
             )
-        self._begin(cells)
-        for _ in range(max_steps):
-            if self._try_guess() and not self.search.excludes_outside():
-                self._begin(cells)  # less error and farther levels: now more may be excluded
-            if self._isolated():
+        reach = lower = 0.0
+        for far in (True, False):
+            self._begin(cells, far=far)
+            if self.search.reach == reach:
+                break
+            if self._refine_until_isolated(cells, effort, max_steps, far=far):
                 return OptimalCodebook(
                     self.best,
                     self.best.distortion,
                     "CERTIFIED",
                     "global search, then Krawczyk on what it left",
                 )
+            # A grid that reaches less far is finer: what it proves may be more, though it excludes less.
+            reach, lower = self.search.reach, max(lower, self.search.lower)
+        return OptimalCodebook(
+            self.best,
+            Enclosure(Fraction(lower) * (2 if self.half else 1), self.best.distortion.upper),
+            "INCONCLUSIVE",
+            "the search ran out of effort before it isolated one codebook; the optimum is enclosed",
+        )
+
+    def _refine_until_isolated(self, cells: int, effort: int, max_steps: int, *, far: bool) -> bool:
+        for _ in range(max_steps):
+            if self._try_guess() and not self.search.excludes_outside():
+                self._begin(cells, far=far)  # less error and farther levels: now more may be excluded
+            if self._isolated():
+                return True
             if self.search.effort() > effort or self.search.lower >= self.search.upper * (1 - 1e-14):
                 break
             if not self.search.excludes_outside() and self.search.lower >= self.search.outside:
                 break  # what lies outside bounds the optimum already: inside there is nothing to gain
             self.search.refine()
-        lower = Fraction(self.search.lower) * (2 if self.half else 1)
-        return OptimalCodebook(
-            self.best,
-            Enclosure(lower, self.best.distortion.upper),
-            "INCONCLUSIVE",
-            "the search ran out of effort before it isolated one codebook; the optimum is enclosed",
-        )
+        return False
 
-    def _begin(self, cells: int) -> None:
-        self.search.begin(2 * float(self.best.levels[-1]), max(48, 4 * cells))
+    def _begin(self, cells: int, *, far: bool) -> None:
+        self.search.begin(2 * float(self.best.levels[-1]), max(48, 4 * cells), far=far)
 
     def _upper(self) -> float:
         upper = self.best.distortion.upper

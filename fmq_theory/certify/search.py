@@ -96,12 +96,16 @@ class ThresholdSearch:
     guess: list[float] = field(default_factory=list[float])
     _tails: dict[float, UpperMoments] = field(default_factory=dict[float, UpperMoments])
 
-    def begin(self, start_reach: float, buckets: int) -> None:
-        """Choose L, and lay the first grid of ``buckets`` (on each side of 0)."""
+    def begin(self, start_reach: float, buckets: int, *, far: bool = True) -> None:
+        """Choose L, and lay the first grid of ``buckets`` (on each side of 0).
+
+        ``far``: as far as the variance lies, if need be; else at most 1,700 times as far as ``start_reach``.
+        """
         reach, edges, growth = start_reach, self._first_grid(start_reach, buckets), 1.7
         most, in_vain = 0.0, 0
-        for step in range(22):
-            last = growth * reach > _FARTHEST or step == 21
+        steps = 22 if far else 15
+        for step in range(steps):
+            last = growth * reach > _FARTHEST or step == steps - 1
             if last or self._may_exclude(reach):
                 self.outside = self._outside_bound(edges) if self.num_cells > 1 else math.inf
                 # A longer grid is a coarser one: where it proves no more, a still longer one will not either.

@@ -26,9 +26,12 @@ from fmq_theory.brief import brief_repr
 from fmq_theory.certify.enclosure import Enclosure, ball, precision
 from fmq_theory.certify.law import Law, UpperMoments
 from fmq_theory.certify.roots import Tridiagonal, certified_zero
+from fmq_theory.certify.starts import levels_on_a_grid
 from fmq_theory.errors import CertificationError
 
 __all__ = ["LloydMaxSystem", "StationaryCodebook", "distortion_ball", "stationary_codebook"]
+
+_MOST_ON_A_GRID = 32
 
 Shape = Literal["even", "odd", "full"]
 
@@ -260,7 +263,7 @@ def stationary_codebook(
         if given is None or symmetric:
             levels, thresholds = _symmetric(law, num_levels, given)
         else:
-            levels = _prove(LloydMaxSystem(law, "full"), given)
+            levels = _proved(LloydMaxSystem(law, "full"), given)
             thresholds = [(a + b) / 2 for a, b in pairwise(levels)]
         return StationaryCodebook(
             law,
@@ -277,7 +280,7 @@ def _symmetric(law: Law, num_levels: int, start: Sequence[arb] | None) -> tuple[
     if count == 0:
         return centre, []
     system = LloydMaxSystem(law, "odd" if odd else "even")
-    half = _prove(system, system.start(count) if start is None else start[-count:])
+    half = _prove(system, count) if start is None else _proved(system, start[-count:])
     right = system.thresholds(half)  # begins with the exact 0 if K is even
     left = [-t for t in reversed(right)]
     return [-c for c in reversed(half)] + centre + half, left + right if odd else left + right[1:]
@@ -292,7 +295,17 @@ def _checked(start: Sequence[float | Fraction], num_levels: int) -> list[arb]:
     return levels
 
 
-def _prove(system: LloydMaxSystem, start: Sequence[arb]) -> list[arb]:
+def _prove(system: LloydMaxSystem, count: int) -> list[arb]:
+    """From the Panter-Dite levels; from the best cells of a grid where these lie too many decades away."""
+    try:
+        return _proved(system, system.start(count))
+    except CertificationError:
+        if count > _MOST_ON_A_GRID:
+            raise
+    return _proved(system, levels_on_a_grid(system.law, count, zero=system.shape == "odd"))
+
+
+def _proved(system: LloydMaxSystem, start: Sequence[arb]) -> list[arb]:
     with precision(96):
         rough = system.solve(start)
     return certified_zero(system.residual, system.jacobian, system.solve(rough, max_steps=8))

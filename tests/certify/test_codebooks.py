@@ -24,6 +24,7 @@ from fmq_theory.certify import (
     stationary_codebook,
 )
 from fmq_theory.certify.search import ThresholdSearch
+from fmq_theory.certify.starts import levels_on_a_grid
 from fmq_theory.errors import CertificationError
 from tests.certify.conftest import holds, mp_integral, number
 
@@ -347,3 +348,41 @@ def test_a_grid_grows_no_longer_where_a_longer_one_proves_no_more(monkeypatch: p
     assert found.verdict == "CERTIFIED"
     assert len(tried) <= 14
     assert max(tried) < 1e4
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "num_levels"),
+    [
+        ("student-t", {"df": "2001/1000"}, 7),
+        ("student-t", {"df": "2001/1000"}, 8),
+        ("generalized-gaussian", {"beta": "1/50"}, 8),
+    ],
+)
+def test_levels_that_lie_decades_apart_are_found(
+    name: str, parameters: dict[str, str], num_levels: int
+) -> None:
+    extreme = law(name, parameters)
+    book = stationary_codebook(extreme, num_levels)
+    levels = [level.midpoint for level in book.levels]
+    assert levels[-1] > 10 * levels[-2] > 0
+    # Stationary: moving one level costs in both directions, unless it lies at a saddle of the middle.
+    for k in range(num_levels // 2 + 1, num_levels):
+        for step in (Fraction(-1, 1000), Fraction(1, 1000)):
+            moved = [*levels[:k], levels[k] * (1 + step), *levels[k + 1 :]]
+            assert codebook_distortion(extreme, moved).lower > book.distortion.upper
+
+
+def test_the_first_levels_of_a_grid_are_near_the_best_ones() -> None:
+    for name, parameters in (("gaussian", {}), ("student-t", {"df": 3})):
+        for num_levels in (4, 5):
+            source = law(name, parameters)
+            near = levels_on_a_grid(source, num_levels // 2, zero=num_levels % 2 == 1)
+            best = stationary_codebook(source, num_levels).levels[-(num_levels // 2) :]
+            assert [float(c) for c in near] == pytest.approx([float(c) for c in best], rel=0.1)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("beta", ["1/20", "1/50"])
+def test_a_shorter_grid_proves_what_a_long_one_leaves_open(beta: str) -> None:
+    found = optimal_codebook(law("generalized-gaussian", {"beta": beta}), 4)
+    assert found.verdict == "CERTIFIED"
