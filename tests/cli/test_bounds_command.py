@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from fmq_theory.cli.bounds import TAILS, bounds
 from fmq_theory.cli.main import main
 from fmq_theory.quantizers import SCHEMES
+from fmq_theory.report.comparison import figure
 from fmq_theory.sources import FAMILIES
 
 SMALL = ("--n", "2000", "--repeats", "2", "--bits", "2-3")
@@ -33,6 +34,16 @@ def test_default_run_prints_everything_and_writes_a_figure(tmp_path: Path) -> No
     for expected in ("Lloyd–Max", "equal mass", "ρ_EM", "Verdict", "Figure:", "in the median sample: "):
         assert expected in result.output
     assert [path.suffix for path in tmp_path.iterdir()] == [".svg"]
+
+
+def test_the_tables_are_printed_before_the_figure_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(figure, "write_comparison_figure", stopped)
+    result = run("--tail", "gaussian", *SMALL, "--schemes", "uniform")
+    assert "Verdict" in result.output
+    assert "Figure:" not in result.output
 
 
 @pytest.mark.parametrize("tail", TAILS)
@@ -179,7 +190,8 @@ def test_a_law_needs_no_torch(tmp_path: Path) -> None:
         "import sys\n"
         "from fmq_theory.cli.bounds import bounds\n"
         "bounds(sys.argv[1:], standalone_mode=False)\n"
-        "print(sorted({'ot', 'torch', 'torchmetrics', 'torchdiffeq', 'sympy'} & set(sys.modules)))"
+        "dear = {'ot', 'torch', 'torchmetrics', 'torchdiffeq', 'sympy', 'sklearn', 'networkx'}\n"
+        "print(sorted(dear & set(sys.modules)))"
     )
     arguments = ("--tail", "laplace", "--bits", "2", "--n", "2000", "--repeats", "2", "--no-plot")
     done = subprocess.run(

@@ -339,3 +339,14 @@ class TestDensityFromSpacings:
         data = Empirical([*points, points[0] + 1.0])
         low, high = data.support
         assert low <= data.escort(alpha).ppf(q) <= high
+
+
+def test_cells_side_by_side_have_the_moments_of_cells_asked_in_any_order() -> None:
+    rng = np.random.default_rng(4)
+    for data in (Empirical(rng.standard_normal(3000)), Empirical(rng.standard_normal(500), rng.random(500))):
+        edges = np.concatenate(([-np.inf], np.sort(rng.standard_normal(40)), [5.0, 5.0, np.inf]))
+        about = rng.standard_normal(edges.size - 1)
+        together = np.stack(data.partial_moments(edges[:-1], edges[1:], about=about))
+        order = rng.permutation(about.size)
+        apart = np.stack(data.partial_moments(edges[:-1][order], edges[1:][order], about=about[order]))
+        assert together[:, order].tobytes() == apart.tobytes()
