@@ -114,8 +114,13 @@ def _planned(
             error = np.square(array - file.dequantize(tensor.name).double().numpy()).sum()
             # The file's levels are rounded to the width of the weights or of float32, and of what was lost no
             # error is told as 0.
-            least = 5e-324 * array.size
-            if abs(error - tensor.sse) > 1e-3 * error + 1e-6 * np.square(array).sum() + least:
+            last, energy = np.longdouble(2.0) ** -10, np.square(array).sum()
+            rounding = (
+                last**2 * energy
+                + array.size * float(np.finfo(arrays[tensor.name].dtype).smallest_subnormal) ** 2
+            )
+            slack = 2 * np.sqrt(error * rounding) + rounding + 5e-324 * array.size
+            if abs(error - tensor.sse) > slack:
                 raise WrongAnswerError(f"{tensor.name}: an error of {error!r}, planned as {tensor.sse!r}")
 
 

@@ -186,5 +186,5 @@ LAWS = Campaign(
     "tails, quantiles, cells and moments are those of ball arithmetic to 7 digits, to the ends of every "
     "parameter; one outside of its domain is refused",
     _trials,
-    whole=4000,
+    whole=20_000,
 )

@@ -1,6 +1,7 @@
 """Odd modules packed in memory and from a file: they compute what their decoded weights compute."""
 
 import copy
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -129,9 +130,16 @@ def _trials(rng: np.random.Generator, folder: Path) -> Iterator[Trial]:
         yield Trial(what, partial(_packed, name, numbers, dtype, choice, folder, seed))
 
 
-def _made(name: str, numbers: str, dtype: torch.dtype, seed: int) -> nn.Module:
+def _fresh(name: str, dtype: torch.dtype, seed: int) -> nn.Module:
+    """The module with the numbers that torch gives it."""
     torch.manual_seed(seed)
-    module = _MODULES[name][0]().to(dtype).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a layer of no weights has nothing to begin with
+        return _MODULES[name][0]().to(dtype).eval()
+
+
+def _made(name: str, numbers: str, dtype: torch.dtype, seed: int) -> nn.Module:
+    module = _fresh(name, dtype, seed)
     with torch.no_grad():
         for parameter in module.parameters():
             if not nn.parameter.is_lazy(parameter) and parameter.numel():
@@ -177,8 +185,7 @@ def _through_a_file(
     plain, out = folder / "in.safetensors", folder / "out.safetensors"
     save_file({key: tensor.clone().contiguous() for key, tensor in state.items()}, plain)
     write_quantized(plain, out, [Recipe(key, choice) for key in names], overwrite=True)
-    torch.manual_seed(seed)
-    one, other = (_MODULES[name][0]().to(dtype).eval() for _ in range(2))
+    one, other = _fresh(name, dtype, seed), _fresh(name, dtype, seed + 1)
     packed = load_packed(one, find_checkpoint(out))
     other.load_state_dict({key: tensor.contiguous() for key, tensor in load(out).items()}, assign=True)
     if name != "bilinear":
