@@ -1,5 +1,6 @@
 """What becomes of results where standard output is small, full, closed, or left by its reader."""
 
+import ast
 import json
 import os
 import signal
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+
+import fmq_theory
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="descriptors and signals of POSIX")
 
@@ -109,6 +112,33 @@ def test_every_encoding(environment: dict[str, str], tmp_path: Path) -> None:
         assert "\\u6f22" in text  # what has no near letter keeps its code
         assert "+--" in text  # a box of ASCII
     assert "Traceback" not in text
+
+
+def _letters_printed() -> set[str]:
+    """Letters beyond ASCII in the texts of what prints, docstrings apart."""
+    package = Path(fmq_theory.__file__).parent
+    found: set[str] = set()
+    for path in (path for room in ("cli", "report", "claims") for path in (package / room).rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        said = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
+                found |= {letter for letter in node.value if not letter.isascii()}
+    return found
+
+
+def test_every_letter_that_is_printed_has_one_of_ascii_in_its_place(tmp_path: Path) -> None:
+    """Its code in place of it would push the columns of a table apart."""
+    letters = sorted(_letters_printed())
+    assert {"†", "ρ", "≤"} <= set(letters)
+    program = "import sys; from fmq_theory.cli.streams import open_streams; open_streams(); print(sys.argv[1] + '漢')"
+    told = {**HERE, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", program, "".join(letters)],
+        cwd=tmp_path, env={**told, "LC_ALL": "C.UTF-8"}, capture_output=True, check=True,
+    )  # fmt: skip
+    printed = done.stdout.decode("ascii").rstrip("\n")
+    assert len(printed) == len(letters) + len("\\u6f22")  # 漢 has no near letter
 
 
 def test_a_reader_that_leaves(tmp_path: Path) -> None:
