@@ -131,8 +131,10 @@ def test_every_letter_that_is_printed_has_one_of_ascii_in_its_place(tmp_path: Pa
     """Its code in place of it would push the columns of a table apart."""
     letters = sorted(_letters_printed())
     assert {"†", "ρ", "≤"} <= set(letters)
-    program = "import sys; from fmq_theory.cli.streams import open_streams; "
+    program = (
+        "import sys; from fmq_theory.cli.streams import open_streams; "
         "open_streams(); print(sys.argv[1] + '漢')"
+    )
     told = {**HERE, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     done = subprocess.run(
         [sys.executable, "-c", program, "".join(letters)],
