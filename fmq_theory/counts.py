@@ -3,6 +3,8 @@
 import operator
 import os
 
+import numpy as np
+
 from fmq_theory.errors import SettingError
 from fmq_theory.kernels.runtime.threads import THREADS_VARIABLE, default_threads, threads_of_environment
 
@@ -11,7 +13,7 @@ __all__ = ["check_environment", "checked_threads", "whole_number"]
 
 def whole_number(value: object) -> int | None:
     """``value`` as a Python integer; None where it is none: ``2.0``, ``"2"``, ``True``."""
-    if isinstance(value, bool):
+    if isinstance(value, bool | np.bool_):  # which numpy 2.0 takes for an index
         return None
     try:
         return operator.index(value)  # pyright: ignore[reportArgumentType]

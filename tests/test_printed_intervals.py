@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import fmq_theory
 from experiments.figures.coverage import BAND
 from experiments.framework.table import Table, read_table
 from fmq_theory.errors import WeightsError
@@ -81,9 +82,9 @@ def test_bars_are_the_ends_of_the_interval() -> None:
 
 
 def _printing() -> Iterator[tuple[str, ast.Module]]:
-    for folder in ("fmq_theory", "experiments"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            name = path.relative_to(ROOT / folder).as_posix()
+    for folder in (Path(fmq_theory.__file__).parent, ROOT / "experiments"):  # the package may be a wheel
+        for path in sorted(folder.rglob("*.py")):
+            name = path.relative_to(folder).as_posix()
             if not name.startswith(("metrics/", "kernels/", "certify/", "bounds/", "fuzz/")):
                 yield name, ast.parse(path.read_text("utf-8"))
 

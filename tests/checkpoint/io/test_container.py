@@ -154,5 +154,5 @@ def test_a_huge_header_is_refused_without_reading_it(tmp_path: Path, length: int
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="cannot be opened"):
+    with pytest.raises(CheckpointError, match="there is no such file"):
         open_container(tmp_path / "none")
