@@ -68,7 +68,7 @@ def range_law(source: Source, n: float) -> RangeLaw:
         low, high = source.support
         return RangeLaw(low, high, _half_range_squared(low, high))
     if source.tail.index <= 1:
-        return RangeLaw(-math.inf, math.inf, math.inf)
+        return RangeLaw(-math.inf, math.inf, 0.0 if n == 1 else math.inf)  # one weight has no range
     if n == 1:
         return RangeLaw(source.mean(), source.mean(), 0.0)
     centre = float(source.ppf(0.5))

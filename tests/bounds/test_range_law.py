@@ -180,3 +180,10 @@ def test_one_weight_has_no_range_and_data_have_their_own():
 def test_impossible_sample_sizes_are_refused(n):
     with pytest.raises(SourceError, match="sample size"):
         range_law(make("gaussian"), n)
+
+
+@pytest.mark.parametrize("df", [0.2, 1.0, 1.5, 3.0])
+def test_one_weight_has_no_range_however_heavy_the_tail(df: float) -> None:
+    law = make("student-t", df=df)
+    assert range_law(law, 1).half_range_squared == 0.0
+    assert (range_law(law, 2).half_range_squared == math.inf) == (df <= 2.0)  # control
