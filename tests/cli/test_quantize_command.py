@@ -91,7 +91,7 @@ def test_dequantize_and_export() -> None:
     assert config["quantization_config"]["quant_method"] == "fmq"
     assert load("out").keys() == state.keys()
     refused("--force", "export", "small", "-o", "out")
-    refused("no JSON object", "export", "small", "-o", "o2", "--config", "m.safetensors")
+    refused("it is a checkpoint, and no JSON", "export", "small", "-o", "o2", "--config", "m.safetensors")
     refused("no quantized checkpoint", "dequantize", "m.safetensors", "-o", "p2.safetensors")
     refused(".safetensors", "dequantize", "small", "-o", "p2")
 

@@ -77,6 +77,7 @@ def test_what_the_bound_gives_away_is_of_the_second_order(name: str, parameters:
     assert all(math.log2(a / b) < 1.5 for a, b in pairwise(left_out))
 
 
+@pytest.mark.deep
 def test_a_stationary_codebook_that_is_not_the_best_is_never_called_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -48,7 +48,7 @@ def test_names_of_companders_name_them_again() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("lloyd", "no such scheme; choose one of uniform, "),
+        ("lloyd", "no such scheme; did you mean 'lloyd_max'\\? Else choose one of uniform, "),
         ("power:", "'' is not a number"),
         ("power:x", "'x' is not a number"),
         ("power:-1", "must be finite and not negative"),
