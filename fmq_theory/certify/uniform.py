@@ -147,19 +147,20 @@ class _Profile:
             [arb(j) - arb(0.5) for j in range(1, count + 1)] if odd else [arb(j) for j in range(1, count)]
         )
         self.constants = (arb(0), arb(0)) if odd else (arb(0.125), law.upper_moments(arb(0)).first / 2)
-        self._known: dict[arb, tuple[arb, arb]] = {}
+        self._known: dict[object, tuple[arb, arb]] = {}
 
     def sums(self, step: arb) -> tuple[arb, arb]:
         """A(s), B(s)."""
-        known = self._known.get(step) if step.is_exact() else None
-        if known is not None:
+        # python-flint before 0.9 does not hash a ball; mantissa and exponent name an exact one.
+        exact = step.man_exp() if step.is_exact() else None
+        if exact is not None and (known := self._known.get(exact)) is not None:
             return known
         a, b = self.constants
         for edge in self.edges:
             tail = self.law.upper_moments(edge * step)
             a, b = a + 2 * edge * tail.mass, b + tail.first
-        if step.is_exact():
-            self._known[step] = (a, b)
+        if exact is not None:
+            self._known[exact] = (a, b)
         return a, b
 
     def distortion(self, step: arb) -> arb:
