@@ -29,6 +29,8 @@ FloatArray = NDArray[np.float64]
 _MANY = 64
 # Nodes go down to n P = e^-_DEPTH, and on where the tail is so heavy that P isf(P)^2 still counts.
 _DEPTH = 38.0
+# An integrand e^-28 of its greatest value adds less than 1e-12 of the integral.
+_NEGLIGIBLE = 28.0
 _SMALLEST_LOG = math.log(1e-280)
 
 
@@ -37,9 +39,10 @@ def _graded_rule(source: Source, n: float) -> tuple[FloatArray, FloatArray]:
 
     Panels are short near u = 1, the median, where a density may have a kink, a pole or a zero. They are at
     most 2 long (3 where a full product of nodes is needed) down to n u = e^-38; below that only a power of u
-    is left.
+    is left where the tail is one.
     """
-    depth, fine = _depth(source, n), math.log(n) + _DEPTH
+    depth = _depth(source, n)
+    fine = math.log(n) + _DEPTH if source.tail.kind == "regular" else depth
     edges, step, longest = (
         [0.0, 1e-5, 1e-4, 1e-3, 0.01, 0.04, 0.12, 0.4, 1.0],
         1.0,
@@ -57,10 +60,23 @@ def _graded_rule(source: Source, n: float) -> tuple[FloatArray, FloatArray]:
 
 
 def _depth(source: Source, n: float) -> float:
-    """How far down ln P must go: until P isf(P)^2 no longer counts, P isf(P)^2 ~ P^(1 - 2/nu)."""
-    tail = source.tail
-    slope = 1.0 if tail.kind != "regular" else max(1.0 - 2.0 / tail.index, 1e-3)
-    return min(math.log(n) + _DEPTH / slope, -_SMALLEST_LOG)
+    """How far down ln P must go: until P isf(P)^2 no longer counts.
+
+    In ln P that is the integrand of E[max^2]. On power tails it falls like P^(1 - 2/nu). On a tail of
+    exp(-x^beta) it is P (ln 1/P)^(2/beta), greatest where ln 1/P = 2/beta: far down for small beta.
+    """
+    tail, start = source.tail, math.log(n)
+    if tail.kind == "regular":
+        return min(start + _DEPTH / max(1.0 - 2.0 / tail.index, 1e-3), -_SMALLEST_LOG)
+    if tail.kind == "bounded":
+        return min(start + _DEPTH, -_SMALLEST_LOG)
+    logs = np.arange(start, -_SMALLEST_LOG, 1.0)
+    p, centre = 0.5 * np.exp(-logs), float(source.ppf(0.5))
+    far = np.maximum(np.abs(source.isf(p) - centre), np.abs(source.ppf(p) - centre))
+    with np.errstate(divide="ignore"):
+        integrand = 2.0 * np.log(far) - logs
+    counts = logs[integrand > integrand.max() - _NEGLIGIBLE]
+    return min(max(start + _DEPTH, float(counts[-1]) + 1.0), -_SMALLEST_LOG)
 
 
 def require_draws(n: float, least: int) -> None:
@@ -187,7 +203,7 @@ def beyond_nodes(source: Source, n: float, centre: float) -> float:
         In squared units of the source; 0 where the nodes reach so far that nothing is left.
     """
     if source.tail.kind != "regular":
-        return 0.0
+        return 0.0  # their nodes go on until nothing counts
     last = 0.5 * math.exp(-_depth(source, n))
     above = source.partial_moments(source.isf(last), math.inf, about=centre).second
     below = source.partial_moments(-math.inf, source.ppf(last), about=centre).second

@@ -24,7 +24,6 @@ __all__ = ["ClippedUniform"]
 _FloatArray = NDArray[np.float64]
 _LARGE = 2.0**100
 _FAR = 1e-14  # overload probability beyond which no optimal range reaches
-_NEAREST = 1e-6  # of the reach: no optimal range is smaller
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +132,13 @@ def _distortion(
 
 
 def _symmetric_half_range(source: Source, mean: float, num_levels: int) -> float:
-    """The half-range L with dD/dL = 0 that has the least D."""
+    """The half-range L with dD/dL = 0 that has the least D.
+
+    L >= E|X - mean| / 2: in -dD/dL / 2 a weight beyond L counts |X - mean| - L, one within at least -L, so
+    that the sum is E|X - mean| - 2 L or more.
+    """
     reach = float(source.isf(min(_FAR, float(num_levels) ** -3))) - mean
-    # Of a law with a sharp peak, four tenths may lie closer to the centre than floats there tell apart.
-    smallest = max(float(source.isf(0.4)) - mean, _NEAREST * reach)
+    smallest = 0.5 * float(source.partial_moments(mean, math.inf, about=mean).first)  # E|X - mean| / 4
     grid = np.geomspace(min(smallest, reach / 2), 2.0 * reach, 80)
     values, _, _ = _distortion(source, mean - grid, mean + grid, num_levels)
     best = int(np.argmin(values))

@@ -42,6 +42,13 @@ def test_two_weights_have_half_the_variance(law):
     assert expected_half_range_squared(law, 2) == pytest.approx(law.variance() / 2, rel=1e-9)
 
 
+@pytest.mark.parametrize("beta", [0.0501, 0.07, 0.1, 0.2, 0.4])
+def test_so_have_two_of_a_law_whose_variance_lies_far_out(beta):
+    """Where P isf(P)^2 is greatest at ln 1/P = 2/beta."""
+    law = make("generalized-gaussian", beta=beta)
+    assert expected_half_range_squared(law, 2) == pytest.approx(law.variance() / 2, rel=1e-11)
+
+
 @given(laws())
 @settings(max_examples=6)
 def test_the_mean_range_of_three_is_three_halves_that_of_two(law):

@@ -138,3 +138,21 @@ def test_a_peak_sharper_than_floats_near_its_centre() -> None:
     centred = ClippedUniform().design(make("gamma", **law), 6)
     assert found.levels - 0.95 == pytest.approx(centred.levels, rel=1e-9)
     assert law_distortion(found, make("gamma", loc=0.95, **law)) < make("gamma", **law).variance()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        StudentT(2.001),
+        StudentT(2.25),
+        make("generalized-gaussian", beta=0.06),
+        make("gamma", shape=0.03),
+        Laplace(),
+    ],
+    ids=repr,
+)
+def test_two_levels_on_a_law_are_the_means_of_its_halves(source: Source) -> None:
+    """However far the tail or near the peak: the least error of levels -L and L is at L = E|X|."""
+    half = 2.0 * float(source.partial_moments(0.0, np.inf, about=0.0).first)
+    codebook = ClippedUniform().design(source, 2)
+    assert codebook.levels == pytest.approx([-half, half], rel=1e-9)
