@@ -20,6 +20,8 @@ SCALE = Parameter("scale", (1e-75, 1e75), (0.2, 5.0), 1.0, "the unit of length")
 
 # Widths between zero and the centre at most: beyond, too few floats lie within a width, and at 1e16 only one.
 _FARTHEST = 1e9
+# Scales between the centre and a point about which moments are asked for, at most: the square is a float.
+_FARTHEST_POINT = 1e150
 
 
 class SymmetricSource(FoldedLaw, Source):
@@ -176,6 +178,12 @@ class SymmetricSource(FoldedLaw, Source):
         if not np.isfinite(level).all():
             raise SourceError(
                 "moments about a point", "the point is not finite", "pass the level of the cell"
+            )
+        if (np.abs(level / self.scale - self.loc / self.scale) > _FARTHEST_POINT).any():
+            raise SourceError(
+                f"{self}: moments about a point",
+                f"it lies over {_FARTHEST_POINT:g} scales from the centre, where squares leave float64",
+                "cut the law there: no level of a codebook is needed so far out",
             )
         shape = low.shape
         low, high, level = low.ravel(), high.ravel(), level.ravel()
