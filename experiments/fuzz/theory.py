@@ -100,7 +100,7 @@ def _designs(source: SymmetricSource, scheme: str, levels: int, _n: int) -> None
     if not error >= 0.0:
         raise WrongAnswerError(f"distortion {error!r}")
     rate = index_entropy(book, source)
-    if not -1e-9 <= rate <= math.log2(max(levels, book.num_levels)) + 1e-9:
+    if not -1e-7 <= rate <= math.log2(max(levels, book.num_levels)) + 1e-7:  # masses have 7 digits
         raise WrongAnswerError(f"{rate!r} bits for {levels} levels")
     _at_most("Shannon's bound and a codebook", shannon_lower_bound(source, rate), error)
     if scheme == "lloyd_max":
