@@ -20,8 +20,9 @@ SCALE = Parameter("scale", (1e-75, 1e75), (0.2, 5.0), 1.0, "the unit of length")
 
 # Widths between zero and the centre at most: beyond, too few floats lie within a width, and at 1e16 only one.
 _FARTHEST = 1e9
-# Scales between the centre and a point about which moments are asked for, at most: the square is a float.
+# Up to so many scales from the centre the square of a point is a float.
 _FARTHEST_POINT = 1e150
+_LARGEST_LOG = math.log(np.finfo(np.float64).max)
 
 
 class SymmetricSource(FoldedLaw, Source):
@@ -179,12 +180,6 @@ class SymmetricSource(FoldedLaw, Source):
             raise SourceError(
                 "moments about a point", "the point is not finite", "pass the level of the cell"
             )
-        if (np.abs(level / self.scale - self.loc / self.scale) > _FARTHEST_POINT).any():
-            raise SourceError(
-                f"{self}: moments about a point",
-                f"it lies over {_FARTHEST_POINT:g} scales from the centre, where squares leave float64",
-                "cut the law there: no level of a codebook is needed so far out",
-            )
         shape = low.shape
         low, high, level = low.ravel(), high.ravel(), level.ravel()
         if math.isinf(self._std_absolute_moment(1)) and (np.isinf(low) & np.isinf(high) & (low < high)).any():
@@ -209,7 +204,9 @@ class SymmetricSource(FoldedLaw, Source):
             inner = np.minimum((near - centre) / self.scale, end)
             outer = np.minimum((far - centre) / self.scale, end)
             lengths = ((near - here) / self.scale, np.fmin((far - near) / self.scale, end - inner))
-            parts = np.stack(self._cell_moments(inner, outer, (here - centre) / self.scale, *lengths))
+            point = (here - centre) / self.scale
+            parts = np.stack(self._cell_moments(inner, outer, point, *lengths))
+            self._refuse_lost_squares(point, parts)
             parts[1] *= sign * self.scale
             parts[2] *= self.scale * self.scale
         total = np.zeros((3, low.size))
@@ -217,6 +214,18 @@ class SymmetricSource(FoldedLaw, Source):
         total[:, left] += parts[:, right.size :]
         mass, first, second = total.reshape(3, *shape)
         return PartialMoments(mass, first, second)
+
+    def _refuse_lost_squares(self, point: FloatArray, parts: FloatArray) -> None:
+        """Where point^2 is no float but point^2 times the mass is one, the formula has lost the square."""
+        with np.errstate(divide="ignore"):
+            size = 2.0 * np.log(np.abs(point)) + np.log(parts[0])
+        lost = (np.abs(point) > _FARTHEST_POINT) & ~np.isfinite(parts[2]) & (size < _LARGEST_LOG)
+        if lost.any():
+            raise SourceError(
+                f"{self}: moments about a point",
+                f"it lies over {_FARTHEST_POINT:g} scales from the centre, where squares leave float64",
+                "cut the law there: no level of a codebook is needed so far out",
+            )
 
     def density_power_integral(self, beta: float) -> float:
         with np.errstate(all="ignore"):
