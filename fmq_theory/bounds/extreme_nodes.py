@@ -68,8 +68,6 @@ def _depth(source: Source, n: float) -> float:
     tail, start = source.tail, math.log(n)
     if tail.kind == "regular":
         return min(start + _DEPTH / max(1.0 - 2.0 / tail.index, 1e-3), -_SMALLEST_LOG)
-    if tail.kind == "bounded":
-        return min(start + _DEPTH, -_SMALLEST_LOG)
     logs = np.arange(start, -_SMALLEST_LOG, 1.0)
     p, centre = 0.5 * np.exp(-logs), float(source.ppf(0.5))
     far = np.maximum(np.abs(source.isf(p) - centre), np.abs(source.ppf(p) - centre))
