@@ -5,11 +5,11 @@ numba compiles one kernel at a time in a process, and another process may use an
 need is compiled by one of them (``kernels/runtime/sealed_cache.py``).
 """
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
+from fmq_theory.cli.start import python_module
 from fmq_theory.errors import FmqError
 
 __all__ = ["KINDS", "compile_ahead", "is_first_run"]
@@ -66,9 +66,7 @@ def _started(kind: str) -> subprocess.Popen[bytes]:
     Args:
         kind: one of ``KINDS``.
     """
-    command = [sys.executable, "-m", "fmq_theory.cli.compile_kernels", kind]
-    # The same packages as here, wherever they were found.
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    command, environment = python_module("fmq_theory.cli.compile_kernels", kind)
     silent = subprocess.DEVNULL
     return subprocess.Popen(command, stdin=silent, stdout=silent, stderr=silent, env=environment)  # noqa: S603
 

@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 
 from fmq_theory.cli.self_test import SELF_TESTS
+from fmq_theory.cli.start import python_module
 
 __all__ = ["HealthCheck", "check_health", "is_broken"]
 
@@ -256,9 +257,7 @@ def _known_numbers(progress: Callable[[float, str], None]) -> Iterator[HealthChe
 
 def _run(names: list[str]) -> tuple[list[tuple[str, float, float]], str]:
     """Results of the tests until one ends the process, and what it said then."""
-    command = [sys.executable, "-m", "fmq_theory.cli.self_test", *names]
-    # The same packages as here, wherever they were found.
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    command, environment = python_module("fmq_theory.cli.self_test", *names)
     try:
         done = subprocess.run(  # noqa: S603
             command, capture_output=True, text=True, timeout=_SECONDS, check=False, env=environment

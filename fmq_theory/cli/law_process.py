@@ -5,13 +5,14 @@ Threads would not do: the interpreter works on one thing at a time, and this is 
 and writes the answer to standard output. The first time it also compiles what the command needs last.
 """
 
-import os
 import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
+
+from fmq_theory.cli.start import python_module
 
 if TYPE_CHECKING:
     from fmq_theory.claims.comparison.law_theory import LawTheory
@@ -56,9 +57,7 @@ def theory_beside(question: Question, weights: int) -> Generator[Callable[[], "L
     if default_threads() == 1 or not (question.compiles or weights >= _WORTH_A_PROCESS):
         yield lambda: None
         return
-    command = [sys.executable, "-m", "fmq_theory.cli.law_process"]
-    # The same packages as here, wherever they were found.
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    command, environment = python_module("fmq_theory.cli.law_process")
     pipe, silent = subprocess.PIPE, subprocess.DEVNULL
     try:
         process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=silent, env=environment)  # noqa: S603

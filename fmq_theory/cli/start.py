@@ -1,8 +1,9 @@
-"""What a command settles about its own process before it loads the numerics."""
+"""What a command settles about processes: its own before it loads the numerics, and those that it starts."""
 
 import os
+import sys
 
-__all__ = ["leave_torch_out_of_pot", "let_idle_threads_sleep"]
+__all__ = ["leave_torch_out_of_pot", "let_idle_threads_sleep", "python_module"]
 
 
 def leave_torch_out_of_pot() -> None:
@@ -22,3 +23,16 @@ def let_idle_threads_sleep() -> None:
     torch is loaded; a value that the user has set stays.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def python_module(name: str, *words: str) -> tuple[list[str], dict[str, str]]:
+    """The command that runs a module in a process of its own, and the environment for it.
+
+    The environment names the packages that are used here, wherever they were found.
+
+    Args:
+        name: of the module, as ``python -m`` takes it.
+        *words: its arguments.
+    """
+    paths = os.pathsep.join(path for path in sys.path if path)
+    return [sys.executable, "-m", name, *words], {**os.environ, "PYTHONPATH": paths}
