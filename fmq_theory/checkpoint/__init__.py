@@ -45,7 +45,7 @@ __all__ = [
     "write_quantized",
 ]
 
-_ROOMS = ("audit", "io", "modules", "plan", "quantized")
+_ROOMS = ("audit", "foreign", "io", "modules", "plan", "quantized")
 _HOMES = {
     "Audit": "audit",
     "Checkpoint": "io.tensors",

@@ -125,6 +125,19 @@ class QuantizedFile:
             return torch_type(str(self._entries[name]["dtype"]))
         return torch_type(self._plain[self._known(name)].dtype)
 
+    def stored_bytes(self, name: str) -> int:
+        """The bytes of a tensor's arrays in the file: codes, codebooks and scales, or its numbers.
+
+        Args:
+            name: of a tensor that does not equal another one.
+
+        Raises:
+            CheckpointError: there is no such tensor.
+        """
+        if name in self._entries:
+            return sum(spec.num_bytes for spec in self._index.arrays[name].specs.values())
+        return self._plain[self._known(name)].num_bytes
+
     def packed(self, name: str, *, verify: bool = True) -> PackedTensor:
         """A quantized tensor as it is stored; its codes are read-only.
 

@@ -1,0 +1,54 @@
+"""Files that ``fmq quantize`` wrote, as one more format."""
+
+import math
+from collections.abc import Callable
+
+import torch
+
+from fmq_theory.checkpoint.foreign.stored import Decoded, FreeTables, StoredWeight
+from fmq_theory.checkpoint.io.packed.file import QuantizedFile
+
+__all__ = ["fmq_weights"]
+
+_FREE = "lloyd_max"  # whose levels follow no rule
+
+
+def fmq_weights(file: QuantizedFile) -> list[StoredWeight]:
+    """All tensors of real numbers of a file that ``write_quantized`` wrote.
+
+    Args:
+        file: it stays open.
+    """
+    return [_weight(file, name) for name in file.names if _is_real(file, name)]
+
+
+def _is_real(file: QuantizedFile, name: str) -> bool:
+    shape = file.shape(name)
+    return file.dtype(name).is_floating_point and 0 not in shape and len(shape) > 0
+
+
+def _weight(file: QuantizedFile, name: str) -> StoredWeight:
+    shape, dtype = file.shape(name), file.dtype(name)
+    first = file.ties.get(name, name)
+    quantized = first in file.quantized
+    kind = str(dtype).removeprefix("torch.")
+    if quantized:
+        entry = file.config["tensors"][first]
+        group = f" of {entry['group_size']}" if entry["group_size"] else ""
+        kind = f"fmq {entry['scheme']}, {entry['bits']} bits, {entry['strategy']}{group}"
+    size = 0 if name in file.ties else file.stored_bytes(first)
+    return StoredWeight(
+        name, shape, math.prod(shape), kind, size, _loader(file, name, dtype), plain=not quantized
+    )
+
+
+def _loader(file: QuantizedFile, name: str, dtype: torch.dtype) -> Callable[[tuple[int, ...]], Decoded]:
+    def load(asked: tuple[int, ...]) -> Decoded:
+        if name not in file.quantized:
+            return Decoded(file.dequantize(name).reshape(asked), nearest=None if name in file.ties else dtype)
+        packed = file.packed(name)
+        free = packed.scheme.startswith(_FREE) and packed.scales is None
+        tables = FreeTables(2**packed.bits, packed.layout.rows) if free else None
+        return Decoded(packed.dequantize().reshape(asked), tables)
+
+    return load
