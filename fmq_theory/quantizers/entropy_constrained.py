@@ -196,8 +196,10 @@ def _cheapest_cells(levels: _FloatArray, penalties: _FloatArray) -> tuple[NDArra
     """
     gaps = np.diff(levels)
     if (gaps > 0.0).all():
-        thresholds = 0.5 * levels[:-1] + 0.5 * levels[1:] + 0.5 * np.diff(penalties) / gaps
-        if (np.diff(thresholds) > 0.0).all():
+        with np.errstate(over="ignore", invalid="ignore"):  # levels a subnormal apart cross beyond float64
+            thresholds = 0.5 * levels[:-1] + 0.5 * levels[1:] + 0.5 * np.diff(penalties) / gaps
+            rising = (np.diff(thresholds) > 0.0).all()
+        if rising:
             return np.arange(levels.size), thresholds
     c, penalty = levels.tolist(), penalties.tolist()
     keep: list[int] = []

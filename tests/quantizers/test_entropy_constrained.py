@@ -48,6 +48,14 @@ def test_control_half_way_borders_are_not_the_envelope() -> None:
     np.testing.assert_array_equal(thresholds, [1.0])
 
 
+@pytest.mark.parametrize("gap", [5e-324, 2.3e-308, 3.6e-304])
+def test_parabolas_that_cross_beyond_float64(gap: float) -> None:
+    x = np.array([0.0, 0.0, gap, 124.0])
+    codebook = EntropyConstrained(0.1).design(Empirical(x), 3)
+    np.testing.assert_allclose(codebook.levels, [gap / 3, 124.0], rtol=1e-12, atol=5e-324)
+    assert np.isfinite(codebook.thresholds).all()
+
+
 @given(source=laws(), num_levels=st.integers(2, 24), lagrangian=st.floats(0.0, 2.0))
 def test_stationary_on_laws(source: Source, num_levels: int, lagrangian: float) -> None:
     codebook = EntropyConstrained(lagrangian).design(source, num_levels)
