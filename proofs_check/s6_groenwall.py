@@ -13,7 +13,7 @@ from proofs_check.lemma import Claim, Lemma, Mutant
 
 __all__ = ["LEMMA"]
 
-T, S, U, L, DELTA, X, REACH = sp.symbols("t s u L delta x reach", positive=True)
+T, S, U, L, DELTA, X = sp.symbols("t s u L delta x", positive=True)
 MU, EPS = sp.symbols("mu epsilon", real=True)
 OMEGA = sp.Symbol("omega", positive=True)
 

@@ -15,7 +15,7 @@ from proofs_check.lemma import Claim, Lemma, Mutant
 
 __all__ = ["LEMMA"]
 
-X, K, LOG_K, S_INF, SIGMA, R_UP, R_DOWN = sp.symbols("x K ln_K S_inf sigma r_+ r_-", positive=True)
+X, K, S_INF, SIGMA, R_UP, R_DOWN = sp.symbols("x K S_inf sigma r_+ r_-", positive=True)
 
 
 def _derive(d: Derivation, claim: Claim) -> None:

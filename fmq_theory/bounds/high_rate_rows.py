@@ -92,23 +92,22 @@ class HighRateRows:
 
     def best_range(self, num_levels: int) -> FloatArray:
         """See ``best_range_high_rate``."""
-        rows = self._rows
-        parts = run_blocks(
-            lambda a, b: best_range_costs(rows.points[a:b], rows.blocks[a:b], num_levels),
-            rows.shape[0],
-            self._threads,
-        )
-        return np.concatenate(parts) / rows.shape[1]
+        return self._by_blocks(best_range_costs, num_levels) / self._rows.shape[1]
 
     def equal_mass(self, num_levels: int) -> FloatArray:
         """See ``equal_mass_from_data``."""
-        rows = self._rows
-        parts = run_blocks(
-            lambda a, b: mean_excesses(rows.points[a:b], rows.blocks[a:b], num_levels),
-            rows.shape[0],
-            self._threads,
+        excesses = self._by_blocks(mean_excesses, num_levels)
+        return S_INFINITY / num_levels * np.square(excesses).sum(axis=1)
+
+    def _by_blocks(
+        self, kernel: Callable[[NDArray[np.floating], FloatArray, int], FloatArray], num_levels: int
+    ) -> FloatArray:
+        """What the kernel says of each row, several blocks of rows at a time."""
+        points, blocks = self._rows.points, self._rows.blocks
+        count = self._rows.shape[0]
+        return np.concatenate(
+            run_blocks(lambda a, b: kernel(points[a:b], blocks[a:b], num_levels), count, self._threads)
         )
-        return S_INFINITY / num_levels * np.square(np.concatenate(parts)).sum(axis=1)
 
     def panter_dite(self, num_levels: int) -> FloatArray:
         """I(1/3)^3 / (12 K^2), the density read off spacings (see ``Spacings``)."""

@@ -24,7 +24,7 @@ from fmq_theory.flow.quantized_field import QuantizedField
 from fmq_theory.flow.settings import FlowSettings
 from fmq_theory.flow.shared_noise import SampleRun, SharedNoise, run_samples
 
-__all__ = ["Reference", "latent_values", "measure_cell"]
+__all__ = ["Reference", "latent_values", "measure_cell", "weights_of"]
 
 _SHOWN = 8
 
@@ -62,7 +62,7 @@ def measure_cell(reference: Reference, settings: FlowSettings, scheme: str, bits
         quantized = quantize_by_protocol(field, scheme, bits, settings.protocol, settings.granularity)
     except SchemeError as error:
         return Cell(scheme, bits, note=f"{error.cause}")
-    cell = _weights_of(quantized, scheme, bits)
+    cell = weights_of(quantized, scheme, bits)
     try:
         run = run_samples(
             quantized.field,
@@ -92,7 +92,14 @@ def latent_values(shared: SharedNoise, latent: Tensor | None) -> LatentValues | 
     )
 
 
-def _weights_of(quantized: QuantizedField[TorchField], scheme: str, bits: int) -> dict[str, Any]:
+def weights_of(quantized: QuantizedField[TorchField], scheme: str, bits: int) -> dict[str, Any]:
+    """What a cell says of the weights alone.
+
+    Args:
+        quantized: the field with its quantized weights.
+        scheme: name of the scheme.
+        bits: bit-width.
+    """
     return {
         "scheme": scheme,
         "bits": bits,

@@ -31,6 +31,7 @@ from fmq_theory.flow.fidelity.real_data import RealData
 from fmq_theory.flow.fidelity.similarity import batch_psnr, box_ssim
 from fmq_theory.flow.field import TorchField
 from fmq_theory.flow.flow_report import FlowReport, FullPrecision, Progress, cell_words
+from fmq_theory.flow.measure_cell import weights_of
 from fmq_theory.flow.model import FlowModel
 from fmq_theory.flow.published_protocol import PROTOCOLS, quantize_by_protocol
 from fmq_theory.quantizers import get_scheme
@@ -256,14 +257,7 @@ def _cell(
         quantized = quantize_by_protocol(field, scheme, bits, settings.protocol, settings.granularity)
     except SchemeError as error:
         return Cell(scheme, bits, note=f"{error.cause}")
-    values: dict[str, Any] = {
-        "scheme": scheme,
-        "bits": bits,
-        "effective_bits": quantized.effective_bits,
-        "mse": quantized.mse,
-        "weight_error_norm": quantized.weight_error_norm,
-        "lossless_share": quantized.num_lossless / quantized.num_weights,
-    }
+    values = weights_of(quantized, scheme, bits)
     try:
         found = network_outputs(quantized.field, x, settings.batch, layer)
         values |= _compared(found, exact, settings)
