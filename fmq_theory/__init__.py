@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from fmq_theory.checkpoint import Plan, load_packed, plan_for_budget
     from fmq_theory.checkpoint.audit import audit
+    from fmq_theory.checkpoint.compare import compare
     from fmq_theory.errors import FmqError
     from fmq_theory.flow import FlowModel
     from fmq_theory.metrics import w2_squared
@@ -53,6 +54,7 @@ __all__ = [
     "checkpoint",
     "claims",
     "codebook",
+    "compare",
     "errors",
     "flow",
     "load_packed",
@@ -79,6 +81,7 @@ _HOMES = {
     "Plan": "checkpoint",
     "QuantizedTensor": "quantizers",
     "audit": "checkpoint.audit",
+    "compare": "checkpoint.compare",
     "load_packed": "checkpoint",
     "plan_for_budget": "checkpoint",
     "quantize": "quantizers",

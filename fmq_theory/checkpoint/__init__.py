@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fmq_theory.checkpoint.audit import Audit
+    from fmq_theory.checkpoint.compare import FileScore
     from fmq_theory.checkpoint.io import limits
     from fmq_theory.checkpoint.io.packed.file import QuantizedFile, load
     from fmq_theory.checkpoint.io.reader import iter_tensors, read_tensors
@@ -25,6 +26,7 @@ __all__ = [
     "Audit",
     "Checkpoint",
     "Choice",
+    "FileScore",
     "NamedTensor",
     "Plan",
     "QuantizedFile",
@@ -45,11 +47,12 @@ __all__ = [
     "write_quantized",
 ]
 
-_ROOMS = ("audit", "foreign", "io", "modules", "plan", "quantized")
+_ROOMS = ("audit", "compare", "foreign", "io", "modules", "plan", "quantized")
 _HOMES = {
     "Audit": "audit",
     "Checkpoint": "io.tensors",
     "Choice": "quantized.choice",
+    "FileScore": "compare",
     "NamedTensor": "io.tensors",
     "Plan": "plan",
     "QuantizedFile": "io.packed.file",

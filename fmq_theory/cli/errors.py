@@ -13,6 +13,7 @@ from fmq_theory.errors import FmqError, OldFormatWarning, Way
 __all__ = ["WAYS", "in_options", "reported_errors"]
 
 WAYS = {
+    "allow_missing": "--allow-missing",
     "codebook_json": "fmq codebook --json",
     "dask": "--backend dask --scheduler tcp://HOST:PORT",
     "exclude": "--exclude",
@@ -27,6 +28,7 @@ WAYS = {
     "jobs": "--jobs",
     "ladder_samples": "--ladder-samples {value}",
     "misfit": "--misfit {value}",
+    "names": "--names FILE",
     "on_nonfinite": "--on-nonfinite {value}",
     "overwrite": "--force",
     "plan_only": "fmq quantize --plan-only",

@@ -6,6 +6,7 @@ from fmq_theory.cli.audit import audit
 from fmq_theory.cli.bounds import bounds
 from fmq_theory.cli.claims import claims
 from fmq_theory.cli.codebook import codebook
+from fmq_theory.cli.compare import compare
 from fmq_theory.cli.dequantize import dequantize
 from fmq_theory.cli.doctor import doctor
 from fmq_theory.cli.export import export
@@ -33,6 +34,7 @@ main.add_command(audit)
 main.add_command(bounds)
 main.add_command(claims)
 main.add_command(codebook)
+main.add_command(compare)
 main.add_command(dequantize)
 main.add_command(doctor)
 main.add_command(export)

@@ -7,10 +7,11 @@ import torch
 
 from fmq_theory.checkpoint.foreign.stored import Decoded, FreeTables, StoredWeight
 from fmq_theory.checkpoint.io.packed.file import QuantizedFile
+from fmq_theory.checkpoint.io.packed.level_rules import LEVELS
 
 __all__ = ["fmq_weights"]
 
-_FREE = "lloyd_max"  # whose levels follow no rule
+_EQUAL_STEPS = "uniform"  # the rule of levels that are kept as two ends
 
 
 def fmq_weights(file: QuantizedFile) -> list[StoredWeight]:
@@ -47,8 +48,9 @@ def _loader(file: QuantizedFile, name: str, dtype: torch.dtype) -> Callable[[tup
         if name not in file.quantized:
             return Decoded(file.dequantize(name).reshape(asked), nearest=None if name in file.ties else dtype)
         packed = file.packed(name)
-        free = packed.scheme.startswith(_FREE) and packed.scales is None
-        tables = FreeTables(2**packed.bits, packed.layout.rows) if free else None
+        tables = None
+        if packed.scales is None and packed.rule in (LEVELS, _EQUAL_STEPS):
+            tables = FreeTables(2**packed.bits, packed.layout.rows, equal_steps=packed.rule == _EQUAL_STEPS)
         return Decoded(packed.dequantize().reshape(asked), tables)
 
     return load

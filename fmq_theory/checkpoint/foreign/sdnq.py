@@ -153,6 +153,8 @@ def _decoded(
         return Decoded(numbers.reshape(shape), FreeTables(levels, _rows(shape, grouping)))
     if zero is not None:
         numbers = torch.addcmul(zero, codes.to(scale.dtype), scale)
+        steps = FreeTables(2**bits, _rows(shape, grouping), equal_steps=True)
+        return Decoded(numbers.reshape(shape), steps)
     elif kind.startswith("u"):
         raise weight.damaged("its codes are unsigned and it has no zero points")
     else:

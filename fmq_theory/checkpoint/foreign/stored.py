@@ -19,15 +19,17 @@ Rows = Callable[[NDArray[Any]], NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class FreeTables:
-    """A format in which each row of weights has a table of levels of its own choice.
+    """A format in which each row of weights has levels of its own choice.
 
     Attributes:
-        num_levels: K, of each table.
+        num_levels: K, of each row.
         rows: gives the weights as ``[tables, weights of one]``, those that share a table in one row.
+        equal_steps: the levels are equally spaced, from any first to any last one; else they are free.
     """
 
     num_levels: int
     rows: Rows
+    equal_steps: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
