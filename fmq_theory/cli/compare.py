@@ -76,7 +76,7 @@ def compare(
     \b
     Examples:
       fmq compare model.safetensors model-Q4_0.gguf
-      fmq compare unet/ unet-nf4/ unet-sdnq/ --html compare.html
+      fmq compare unet/ unet-fp8/ small/ --html compare.html
       fmq compare model.safetensors fp8.safetensors --no-best --json scores.json
     """  # noqa: D301 (click reads \\b as "keep these lines")
     leave_torch_out_of_pot()
@@ -164,7 +164,7 @@ def _next(original: Path, found: "list[FileScore]", html_path: Path | None) -> s
     bits = best.totals.effective_bits
     if best.totals.over_best is not None and best.totals.over_best > 1.0 and bits < _WIDE:
         return (
-            f"Next: fmq quantize {shell_word(original)} --budget {bits:.2f} -o OUT takes the best of each "
-            "size, and bits from where they matter least."
+            f"Next: fmq quantize {shell_word(original)} --budget {bits:.2f} -o OUT makes a file of at "
+            "most that size, with the bits where they matter."
         )
     return "Next: --html FILE shows every layer." if html_path is None else "Next: open the page."

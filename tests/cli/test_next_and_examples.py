@@ -1,5 +1,6 @@
 """Every example in a command's help runs as it stands, and so does every command that an output suggests."""
 
+import importlib.util
 import json
 import re
 import shlex
@@ -27,6 +28,7 @@ SMALLER = {
     "flow": "--samples 4 --seeds 1 --steps 1 --schemes uniform --bits 2 --no-plot --ladder-samples 0",
     "flow velocity": "--samples 4 --schemes uniform --bits 2 --no-plot",
 }
+HAS_GGUF = importlib.util.find_spec("gguf") is not None
 SLOW = ("fmq claims", "fmq doctor")
 MODELS = """
 import torch
@@ -91,6 +93,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     safetensors.torch.save_file(state, folder / "unet" / "diffusion_pytorch_model.safetensors")
     (folder / "unet" / "config.json").write_text("{}")
     torch.save(state, folder / "model.pt")
+    _write_quantized_by_others(state, folder)
     (folder / "my").mkdir()
     (folder / "my" / "models.py").write_text(MODELS)
     (folder / "my_models.py").write_text(MODELS)
@@ -109,6 +112,27 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def _write_quantized_by_others(state: dict[str, torch.Tensor], folder: Path) -> None:
+    """The same weights in fp8 with a scale, and as GGUF where its package is there."""
+    scales = {name: value.abs().max() / 448 for name, value in state.items()}
+    fp8 = {name: (value / scales[name]).to(torch.float8_e4m3fn) for name, value in state.items()}
+    (folder / "unet-fp8").mkdir()
+    for path in (folder / "fp8.safetensors", folder / "unet-fp8" / "diffusion_pytorch_model.safetensors"):
+        safetensors.torch.save_file({**fp8, **{f"{k}_scale": v for k, v in scales.items()}}, path)
+    if not HAS_GGUF:
+        return
+    import gguf
+
+    writer = gguf.GGUFWriter(folder / "model-Q4_0.gguf", "unet")
+    for name, value in state.items():
+        kind = gguf.GGMLQuantizationType["F16" if value.shape[-1] % 32 else "Q4_0"]
+        writer.add_tensor(name, gguf.quants.quantize(value.numpy(), kind), raw_dtype=kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
 @pytest.fixture(autouse=True)
 def _in_a_copy(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     shutil.copytree(template, tmp_path, dirs_exist_ok=True)
@@ -120,11 +144,14 @@ def _in_a_copy(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         del sys.modules[name]
 
 
+def _marks(example: Example) -> list[pytest.MarkDecorator]:
+    if str(example).endswith(".gguf"):
+        return [pytest.mark.skipif(not HAS_GGUF, reason="needs gguf")]
+    return [pytest.mark.deep] if str(example).startswith(SLOW) else []
+
+
 def _params() -> list[object]:
-    return [
-        pytest.param(e, id=str(e), marks=[pytest.mark.deep] if str(e).startswith(SLOW) else [])
-        for e in EXAMPLES
-    ]
+    return [pytest.param(e, id=str(e), marks=_marks(e)) for e in EXAMPLES]
 
 
 def _smaller(example: Example) -> list[str]:

@@ -83,7 +83,9 @@ def _package() -> Any:
         import gguf
     except ImportError:
         raise CheckpointError(
-            "GGUF files", "the package gguf, which reads them, is not installed", "pip install gguf"
+            "GGUF files",
+            "the package gguf, which reads them, is not installed",
+            "install it: pip install 'fmq_theory[gguf]'",
         ) from None
     return gguf
 
