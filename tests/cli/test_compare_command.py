@@ -47,7 +47,7 @@ def test_three_files_side_by_side() -> None:
     for words in (
         "float16",
         "fp8 e4m3, a scale a tensor",
-        "fmq lloyd_max, 4 bits, channel",
+        "fmq lloyd_max a channel, 4 bits",
         LONG,
         "in.weight",
     ):

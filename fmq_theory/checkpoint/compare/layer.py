@@ -64,6 +64,7 @@ def score_layer(
         shape=tuple(weights.shape),
         weights=weights.size,
         format=stored.format,
+        quantized=not stored.plain,
         num_bytes=stored.num_bytes,
         effective_bits=stored.effective_bits,
         energy=energy,

@@ -35,6 +35,7 @@ class LayerScore:
         shape: of the weights.
         weights: how many there are.
         format: of the file, in words.
+        quantized: whether there are scales, tables or codes; else the numbers stand there themselves.
         num_bytes: of all that the file stores of the layer: codes, tables, scales, and what else is its own.
         effective_bits: 8 * num_bytes / weights.
         energy: sum of weight**2.
@@ -53,6 +54,7 @@ class LayerScore:
     shape: tuple[int, ...]
     weights: int
     format: str
+    quantized: bool
     num_bytes: int
     effective_bits: float
     energy: float
@@ -113,7 +115,8 @@ class Totals:
         sse: sum of (weight - stored weight)**2.
         relative_error: see ``LayerScore``.
         sqnr_db: see ``LayerScore``.
-        over_own: squared error over the optimum of the format, of the layers where that is known.
+        over_own: squared error over the optimum of the format, of the quantized layers where that is known;
+            of all layers where none is quantized.
         own_layers: how many these are.
         over_best: squared error over the best at the size of each layer, of the layers that have one.
         best_layers: how many these are.
@@ -257,7 +260,8 @@ def totals_of(layers: Sequence[LayerScore]) -> Totals:
     """
     weights, num_bytes = sum(layer.weights for layer in layers), sum(layer.num_bytes for layer in layers)
     energy, sse = math.fsum(layer.energy for layer in layers), math.fsum(layer.sse for layer in layers)
-    own = [(layer.sse, layer.own_sse) for layer in layers if layer.own_sse is not None]
+    judged = [layer for layer in layers if layer.quantized] or layers  # what was kept is trivially optimal
+    own = [(layer.sse, layer.own_sse) for layer in judged if layer.own_sse is not None]
     best = [(layer.sse, layer.best.sse) for layer in layers if layer.best is not None]
     return Totals(
         layers=len(layers),

@@ -259,12 +259,12 @@ def _notes(layers: Sequence[LayerScore], matched: Matched) -> list[str]:
     unlike = [layer.name for layer in layers if (layer.relative_error or 0.0) > _UNLIKE]
     if unlike:
         notes.append(
-            f"{len(unlike)} layers have errors as large as their weights ({_some(unlike)}): their rows may "
+            f"errors as large as the weights themselves in {_some(unlike)}: the rows may "
             "be in another order, as llama.cpp stores query and key, or they are of another model"
         )
     absent: dict[str, int] = {}
     for layer in layers:
         if layer.own_sse is None:
             absent[layer.own] = absent.get(layer.own, 0) + 1
-    notes += [f"optimum of its own format, {count} layers: {why}" for why, count in sorted(absent.items())]
+    notes += [f"optimum of the own format, {count} without: {why}" for why, count in sorted(absent.items())]
     return notes

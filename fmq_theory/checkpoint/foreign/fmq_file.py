@@ -1,7 +1,8 @@
 """Files that ``fmq quantize`` wrote, as one more format."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 
@@ -23,6 +24,12 @@ def fmq_weights(file: QuantizedFile) -> list[StoredWeight]:
     return [_weight(file, name) for name in file.names if _is_real(file, name)]
 
 
+def _way(entry: Mapping[str, Any]) -> str:
+    """Scheme and what it was applied to, as "lloyd_max a channel"."""
+    group = f"group of {entry['group_size']}" if entry["group_size"] else entry["strategy"]
+    return f"{str(entry['scheme']).removesuffix(':signed').removeprefix('block:')} a {group}"
+
+
 def _is_real(file: QuantizedFile, name: str) -> bool:
     shape = file.shape(name)
     return file.dtype(name).is_floating_point and 0 not in shape and len(shape) > 0
@@ -35,8 +42,7 @@ def _weight(file: QuantizedFile, name: str) -> StoredWeight:
     kind = str(dtype).removeprefix("torch.")
     if quantized:
         entry = file.config["tensors"][first]
-        group = f" of {entry['group_size']}" if entry["group_size"] else ""
-        kind = f"fmq {entry['scheme']}, {entry['bits']} bits, {entry['strategy']}{group}"
+        kind = f"fmq {_way(entry)}, {entry['bits']} bits"
     size = 0 if name in file.ties else file.stored_bytes(first)
     return StoredWeight(
         name, shape, math.prod(shape), kind, size, _loader(file, name, dtype), plain=not quantized

@@ -16,6 +16,7 @@ from fmq_theory.report.compare.words import (
     keeping,
     legend,
     notes_of,
+    partly,
     size_of,
     times,
 )  # fmt: skip
@@ -50,6 +51,7 @@ def scores_html(scores: Sequence[FileScore]) -> str:
             "format_of": format_of,
             "keeping": keeping,
             "notes_of": notes_of,
+            "partly": partly,
             "percent": percent,
             "size": size_of,
             "times": times,

@@ -13,6 +13,7 @@ from fmq_theory.report.compare.words import (
     keeping,
     legend,
     notes_of,
+    partly,
     size_of,
     times,
 )  # fmt: skip
@@ -58,8 +59,8 @@ def _files(scores: Sequence[FileScore]) -> Sheet:
                         f"{score.totals.effective_bits:.2f}",
                         percent(score.totals.relative_error),
                         decibels(score.totals.sqnr_db),
-                        times(score.totals.over_own),
-                        times(score.totals.over_best),
+                        partly(score.totals.over_own, score.totals.own_layers, score.totals.layers),
+                        partly(score.totals.over_best, score.totals.best_layers, score.totals.layers),
                     )
                 )
             ],

@@ -8,7 +8,7 @@ from fmq_theory.report.base.reasons import by_reason
 from fmq_theory.report.base.words import ABSENT, counted, percent
 from fmq_theory.shown import shown
 
-__all__ = ["decibels", "format_of", "keeping", "legend", "notes_of", "size_of", "times"]
+__all__ = ["decibels", "format_of", "keeping", "legend", "notes_of", "partly", "size_of", "times"]
 
 _MOST_NAMED = 3
 _WIDE = 16.0  # bits
@@ -27,6 +27,11 @@ def times(value: float | None) -> str:
     if value is None:
         return ABSENT
     return "inf" if math.isinf(value) else f"{value:.2f}×" if value < 1000 else f"{value:.0f}×"
+
+
+def partly(value: float | None, count: int, layers: int) -> str:
+    """A factor, and of how many layers it is where these are not all."""
+    return times(value) + (f" ({count})" if value is not None and count < layers else "")
 
 
 def size_of(num_bytes: int) -> str:
@@ -53,6 +58,10 @@ def legend(scores: Sequence[FileScore]) -> str:
             "best: squared error over the best of what fmq quantize chooses from at the size of each layer; "
             "below 1 the file is better than that"
         )
+    if any(
+        0 < count < s.totals.layers for s in scores for count in (s.totals.own_layers, s.totals.best_layers)
+    ):
+        words.append("in brackets: of so many layers")
     return "; ".join(words)
 
 

@@ -137,7 +137,7 @@ def test_nan_is_named_or_skipped(tmp_path: Path, place: str) -> None:
 def test_a_quantized_original_is_refused(tmp_path: Path, original: Path) -> None:
     recipe = checkpoint.Recipe("a.weight", checkpoint.Choice("lloyd_max", 4))
     checkpoint.write_quantized(original, tmp_path / "small.safetensors", [recipe])
-    with pytest.raises(CheckpointError, match=r"it is quantized itself: 'a.weight' is fmq lloyd_max, 4 bits"):
+    with pytest.raises(CheckpointError, match=r"quantized itself: 'a.weight' is fmq lloyd_max a channel, 4"):
         fmq_theory.compare(tmp_path / "small.safetensors", original)
 
 

@@ -22,6 +22,7 @@ from fmq_theory.shown import shorten
 
 __all__ = ["QuantizedFile", "load"]
 
+_UNIT_BYTES = 4  # of the scales of a tensor, in the table
 _CODEBOOK_TYPES = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
 
 
@@ -126,7 +127,9 @@ class QuantizedFile:
         return torch_type(self._plain[self._known(name)].dtype)
 
     def stored_bytes(self, name: str) -> int:
-        """The bytes of a tensor's arrays in the file: codes, codebooks and scales, or its numbers.
+        """The bytes of a tensor in the file: codes, codebooks, scales and their unit, or its numbers.
+
+        What the table says of all tensors alike (names, shapes, checksums) is not among them.
 
         Args:
             name: of a tensor that does not equal another one.
@@ -135,7 +138,8 @@ class QuantizedFile:
             CheckpointError: there is no such tensor.
         """
         if name in self._entries:
-            return sum(spec.num_bytes for spec in self._index.arrays[name].specs.values())
+            specs = self._index.arrays[name].specs
+            return sum(spec.num_bytes for spec in specs.values()) + (_UNIT_BYTES if SCALES in specs else 0)
         return self._plain[self._known(name)].num_bytes
 
     def packed(self, name: str, *, verify: bool = True) -> PackedTensor:
