@@ -88,6 +88,7 @@ def test_a_checkpoint_is_opened_and_sorted_once(
         ("audit", "q.safetensors", "--bits", "2"),
         ("dequantize", "q.safetensors", "-o", "plain.safetensors"),
         ("export", "q.safetensors", "-o", "folder"),
+        ("compare", "m.safetensors", "q.safetensors"),
     ],
     ids=lambda words: words[0],
 )

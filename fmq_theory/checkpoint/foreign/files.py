@@ -19,7 +19,6 @@ from fmq_theory.checkpoint.foreign.sdnq import find_sdnq
 from fmq_theory.checkpoint.foreign.stored import StoredWeight, Unclaimed
 from fmq_theory.checkpoint.io.file_bytes import FileBytes
 from fmq_theory.checkpoint.io.files import OpenCheckpoint, open_checkpoint
-from fmq_theory.checkpoint.io.packed.file import QuantizedFile
 from fmq_theory.errors import CheckpointError
 
 __all__ = ["KNOWN", "StoredFile", "open_stored"]
@@ -86,15 +85,16 @@ def open_stored(path: Path | str) -> Generator[StoredFile]:
     path = Path(path)
     if is_gguf(path):
         file = FileBytes(path)
-        weights, architecture = gguf_weights(path, file)
-        yield StoredFile(path, tuple(weights), {}, file.size, architecture)
+        weights, others, architecture = gguf_weights(path, file)
+        if not weights:
+            raise CheckpointError(f"GGUF file {str(path)!r}", "it holds no weights", "pass another file")
+        yield StoredFile(path, tuple(weights), others, file.size, architecture)
         file.verify_unchanged()
         return
     with open_checkpoint(path) as stored:
         size = sum(file.size for file in stored.files)
-        if stored.quantized:
-            with QuantizedFile(stored.file) as packed:
-                yield StoredFile(path, tuple(fmq_weights(packed)), {}, size)
+        if stored.packed is not None:
+            yield StoredFile(path, tuple(fmq_weights(stored.packed)), {}, size)
             return
         weights, others = _found(stored)
         if not weights:

@@ -1,31 +1,33 @@
-"""GGUF files of llama.cpp and stable-diffusion.cpp, read by the package ``gguf`` that their authors publish.
+"""GGUF files of llama.cpp and stable-diffusion.cpp, rebuilt by the package ``gguf`` of their authors.
 
-The package reads the header and rebuilds the numbers of each type (Q4_0 to Q8_0, the K and IQ types, MXFP4,
-and the plain ones). The bytes of a weight are read when it is asked for, not mapped.
+It knows every type (Q4_0 to Q8_0, the K and IQ types, MXFP4, and the plain ones). The header is read in
+``gguf_header``, and the bytes of a weight when it is asked for.
 """
 
 import math
-import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 
+from fmq_theory.checkpoint.foreign.gguf_header import (
+    MAGIC,
+    GgufHeader,
+    GgufTensor,
+    damaged_gguf,
+    read_gguf_header,
+)  # fmt: skip
 from fmq_theory.checkpoint.foreign.stored import Decoded, StoredWeight
-from fmq_theory.checkpoint.io import limits
 from fmq_theory.checkpoint.io.file_bytes import FileBytes
 from fmq_theory.errors import CheckpointError
 
 __all__ = ["architecture_names", "gguf_weights", "is_gguf"]
 
-_MAGIC = b"GGUF"
 _PLAIN = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F64": torch.float64}
-# What the reader says of a header that ends too early or makes no sense.
-_BROKEN = (
-    ValueError, IndexError, KeyError, TypeError, OverflowError, UnicodeDecodeError, MemoryError, struct.error
-)  # fmt: skip
+_NUMPY = {"F32": np.float32, "F16": np.float16, "F64": np.float64}
+_INTEGERS = ("I8", "I16", "I32", "I64")
 
 
 def is_gguf(path: Path) -> bool:
@@ -36,29 +38,32 @@ def is_gguf(path: Path) -> bool:
     """
     try:
         with path.open("rb") as file:
-            return file.read(len(_MAGIC)) == _MAGIC
+            return file.read(len(MAGIC)) == MAGIC
     except OSError:
         return False
 
 
-def gguf_weights(path: Path, file: FileBytes) -> tuple[list[StoredWeight], str]:
-    """The tensors of a GGUF file, in its order, and the name of the architecture that it states.
+def gguf_weights(path: Path, file: FileBytes) -> tuple[list[StoredWeight], dict[str, str], str]:
+    """The weights of a GGUF file in its order, why each other tensor is none, and its architecture.
 
     Args:
         path: of the file.
         file: the same, open.
 
     Raises:
-        CheckpointError: the package gguf is missing, or the file is damaged.
+        CheckpointError: the package gguf is missing or too old, or the file is damaged.
     """
-    reader = _reader(path)
-    limits.check_count(f"GGUF file {str(path)!r}", "tensors", len(reader.tensors), "MOST_TENSORS")
-    for tensor in reader.tensors:
-        if int(tensor.data_offset) + int(tensor.n_bytes) > file.size:
-            raise _damaged(path, f"tensor {tensor.name!r} ends behind the end of the file")
-    architecture = reader.fields.get("general.architecture")
-    name = "" if architecture is None else str(architecture.contents())
-    return [_weight(path, file, tensor, reader) for tensor in reader.tensors], name
+    gguf, header = _package(), read_gguf_header(path, file)
+    weights: list[StoredWeight] = []
+    others: dict[str, str] = {}
+    for tensor in header.tensors:
+        kind = _kind(gguf, path, tensor)
+        if kind.name in _INTEGERS:
+            others[tensor.name] = "integers"
+        else:
+            weights.append(_weight(path, file, tensor, kind, header))
+    architecture = header.values.get("general.architecture")
+    return weights, others, architecture if isinstance(architecture, str) else ""
 
 
 def architecture_names(architecture: str, names: list[str]) -> dict[str, str]:
@@ -72,7 +77,7 @@ def architecture_names(architecture: str, names: list[str]) -> dict[str, str]:
     known = {text: kind for kind, text in gguf.MODEL_ARCH_NAMES.items()}
     if architecture not in known:
         return {}
-    blocks = [int(part) for name in names for part in name.split(".") if part.isdecimal() and len(part) < 5]
+    blocks = [int(part) for name in names for part in name.split(".") if part.isdecimal() and len(part) < 4]
     table = gguf.get_tensor_name_map(known[architecture], 1 + max(blocks, default=0))
     found = {name: table.get_name(key=name, try_suffixes=(".weight", ".bias")) for name in names}
     return {name: str(theirs) for name, theirs in found.items() if theirs is not None}
@@ -84,60 +89,66 @@ def _package() -> Any:
     except ImportError:
         raise CheckpointError(
             "GGUF files",
-            "the package gguf, which reads them, is not installed",
+            "the package gguf, which rebuilds their numbers, is not installed",
             "install it: pip install 'fmq_theory[gguf]'",
         ) from None
     return gguf
 
 
-def _reader(path: Path) -> Any:
-    gguf = _package()
+def _kind(gguf: Any, path: Path, tensor: GgufTensor) -> Any:
     try:
-        with np.errstate(all="ignore"):
-            return gguf.GGUFReader(path)
-    except _BROKEN as error:
-        raise _damaged(path, str(error)) from error
+        return gguf.GGMLQuantizationType(tensor.kind)
+    except ValueError:
+        raise CheckpointError(
+            f"tensor {tensor.name!r} of {str(path)!r}",
+            f"its type has the number {tensor.kind}, which the package gguf does not know",
+            "install a newer one (pip install -U gguf), or download the file again",
+        ) from None
 
 
-def _weight(path: Path, file: FileBytes, tensor: Any, reader: Any) -> StoredWeight:
-    name, kind = str(tensor.name), str(tensor.tensor_type.name)
-    shape = tuple(int(size) for size in reversed(tensor.shape.tolist()))
-    # ComfyUI-GGUF keeps the shape of what had to be folded into rows of whole blocks.
-    folded = reader.fields.get(f"comfy.gguf.orig_shape.{name}")
-    if folded is not None:
-        said = tuple(int(size) for size in folded.contents())
-        shape = said if math.prod(said) == math.prod(shape) else shape
-    load = _loader(path, file, tensor, plain=kind in _PLAIN)
-    count = math.prod(shape)
-    return StoredWeight(name, shape, count, f"GGUF {kind}", int(tensor.n_bytes), load, plain=kind in _PLAIN)
+def _weight(path: Path, file: FileBytes, tensor: GgufTensor, kind: Any, header: GgufHeader) -> StoredWeight:
+    block, size = (int(number) for number in _package().GGML_QUANT_SIZES[kind])
+    count, row = math.prod(tensor.shape), tensor.shape[-1]
+    num_bytes = count // block * size
+    if row % block:
+        raise damaged_gguf(path, f"a row of tensor {tensor.name!r} has {row} numbers and no whole blocks")
+    if tensor.offset + num_bytes > file.size:
+        raise damaged_gguf(path, f"tensor {tensor.name!r} ends behind the end of the file")
+    plain = kind.name in _PLAIN
+    load = _loader(path, file, tensor, kind, (count // row, row // block * size))
+    shape = _original_shape(header, tensor)
+    return StoredWeight(tensor.name, shape, count, f"GGUF {kind.name}", num_bytes, load, plain=plain)
 
 
-def _loader(path: Path, file: FileBytes, tensor: Any, *, plain: bool) -> Callable[[tuple[int, ...]], Decoded]:
-    kind, byte_shape, dtype = tensor.tensor_type, tensor.data.shape, tensor.data.dtype
+def _original_shape(header: GgufHeader, tensor: GgufTensor) -> tuple[int, ...]:
+    """ComfyUI-GGUF keeps the shape of what had to be folded into rows of whole blocks."""
+    said = header.values.get(f"comfy.gguf.orig_shape.{tensor.name}")
+    sizes = cast("list[Any]", said) if isinstance(said, list) else []
+    whole = all(type(size) is int and size > 0 for size in sizes)
+    return tuple(sizes) if sizes and whole and math.prod(sizes) == math.prod(tensor.shape) else tensor.shape
+
+
+def _loader(
+    path: Path, file: FileBytes, tensor: GgufTensor, kind: Any, layout: tuple[int, int]
+) -> Callable[[tuple[int, ...]], Decoded]:
+    """Reads the bytes, rows of whole blocks, and rebuilds the numbers."""
 
     def load(asked: tuple[int, ...]) -> Decoded:
-        data = file.read(int(tensor.data_offset), int(tensor.n_bytes)).view(dtype).reshape(byte_shape)
-        nearest = _PLAIN.get(kind.name) if plain else None
-        if kind.name in ("F32", "F16", "F64"):
-            return Decoded(torch.from_numpy(data).reshape(asked), nearest=nearest)  # pyright: ignore[reportUnknownMemberType]
-        try:
-            with np.errstate(all="ignore"):  # a nan of the file is told of where it is used
-                numbers = _package().dequantize(data, kind)
-        except NotImplementedError as error:
-            raise CheckpointError(
-                f"tensor {tensor.name!r} of {str(path)!r}",
-                f"the package gguf does not rebuild numbers of type {kind.name}",
-                "install a newer one: pip install -U gguf",
-            ) from error
-        numbers = np.ascontiguousarray(numbers, dtype=np.float32)
+        data = file.read(tensor.offset, layout[0] * layout[1])
+        nearest = _PLAIN.get(kind.name)
+        if kind.name in _NUMPY:
+            numbers = data.view(_NUMPY[kind.name])
+        else:
+            try:
+                with np.errstate(all="ignore"):  # a nan of the file is told of where it is used
+                    numbers = _package().dequantize(data.reshape(layout), kind)
+            except NotImplementedError as error:
+                raise CheckpointError(
+                    f"tensor {tensor.name!r} of {str(path)!r}",
+                    f"the package gguf does not rebuild numbers of type {kind.name}",
+                    "install a newer one: pip install -U gguf",
+                ) from error
+            numbers = np.ascontiguousarray(numbers, dtype=np.float32)
         return Decoded(torch.from_numpy(numbers).reshape(asked), nearest=nearest)  # pyright: ignore[reportUnknownMemberType]
 
     return load
-
-
-def _damaged(path: Path, cause: str) -> CheckpointError:
-    return CheckpointError(
-        f"GGUF file {str(path)!r}",
-        f"it is truncated or corrupt ({cause})",
-        "download or write it again and compare its size or checksum",
-    )

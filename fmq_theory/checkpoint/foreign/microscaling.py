@@ -21,6 +21,7 @@ import torch
 from fmq_theory.checkpoint.foreign.nibbles import E2M1, low_first
 from fmq_theory.checkpoint.foreign.stored import Decoded, StoredWeight, Unclaimed, bytes_in
 from fmq_theory.checkpoint.io.tensors import StoredTensor
+from fmq_theory.errors import CheckpointError
 
 __all__ = ["find_microscaling"]
 
@@ -94,6 +95,8 @@ def _weight(
     name: str, kind: str, parts: list[StoredTensor], scales_of: Callable[[list[StoredTensor]], torch.Tensor]
 ) -> StoredWeight:
     data, scales = parts[0].shape, parts[1].shape
+    if not data:
+        raise CheckpointError(f"tensor {name!r} ({kind})", "it is a single number", "write the file again")
     # gpt-oss keeps the bytes of a block in an axis of their own.
     whole = (
         (*data[:-2], data[-2] * data[-1] * 2) if len(data) == len(scales) + 1 else (*data[:-1], data[-1] * 2)

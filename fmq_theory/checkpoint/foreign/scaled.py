@@ -82,14 +82,16 @@ def _per(shape: tuple[int, ...], scale: tuple[int, ...], *, squares: bool) -> st
         return "a tensor"
     if squares:
         return "a square"
-    if count == shape[0]:
+    if count == (shape[0] if shape else 1):
         return "a row"
-    return f"{math.prod(shape) // count} weights"
+    return f"{max(1, math.prod(shape) // count)} weights"
 
 
 def _product(weight: StoredWeight, parts: list[StoredTensor], *, squares: bool) -> torch.Tensor:
     numbers, scale = parts[0].load().float(), parts[1].load().float()
     shape = numbers.shape
+    if not shape:
+        raise weight.damaged("it is a single number")
     if scale.numel() == 1:
         return numbers * scale.reshape(())
     if scale.ndim == 2 == numbers.ndim and squares:

@@ -105,8 +105,8 @@ def _many(scale: StoredTensor, bits: int, *, tables: bool) -> str:
 def _kind(thing: str, name: str, config: Mapping[str, Any]) -> str:
     """What SDNQ calls the type of the codes of a weight."""
     kind: Any = config.get("weights_dtype", "int8")
-    others: Any = config.get("modules_dtype_dict") or {}
-    for other, modules in cast("dict[str, Any]", others).items():
+    others: Any = config.get("modules_dtype_dict")
+    for other, modules in cast("dict[str, Any]", others if isinstance(others, dict) else {}).items():
         named = cast("list[Any]", modules) if isinstance(modules, list) else []
         if f"{name}.weight" in named or name in named:
             kind = other

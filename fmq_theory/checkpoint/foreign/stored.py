@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fmq_theory.brief import brief_repr
 from fmq_theory.checkpoint.io.tensors import StoredTensor
-from fmq_theory.errors import CheckpointError
+from fmq_theory.errors import CheckpointError, FmqError, is_lack_of_memory
 
 __all__ = ["Decoded", "FreeTables", "StoredWeight", "Unclaimed", "bytes_in"]
 
@@ -88,7 +88,12 @@ class StoredWeight:
         shape = self.shape if shape is None else shape
         if shape is None or math.prod(shape) != self.count:
             raise self.damaged(f"it holds {self.count} weights, which is not the shape {shape}")
-        found = self.load(shape)
+        try:
+            found = self.load(shape)
+        except (RuntimeError, IndexError, ValueError) as error:  # torch's words of parts that do not fit
+            if isinstance(error, FmqError) or is_lack_of_memory(error):
+                raise
+            raise self.damaged(f"its parts do not fit together ({error})") from error
         if tuple(found.weights.shape) != shape:
             raise self.damaged(f"its parts give the shape {tuple(found.weights.shape)}, not {shape}")
         return found
@@ -125,14 +130,16 @@ class Unclaimed:
         return [key.removesuffix(end) for key in self.tensors for end in ends if key.endswith(end)]
 
     def has(self, key: str, *types: torch.dtype) -> bool:
-        """Whether there is a tensor of that key, of one of these types.
+        """Whether there is a tensor of that key that is not empty, of one of these types.
 
         Args:
             key: full name.
             *types: any if none is named.
         """
         found = self.tensors.get(key)
-        return found is not None and not found.raw_type and (not types or found.dtype in types)
+        if found is None or found.raw_type or 0 in found.shape:
+            return False
+        return not types or found.dtype in types
 
     def take(self, *keys: str) -> list[StoredTensor]:
         """Those of the tensors that there are; they are claimed with that.

@@ -36,19 +36,24 @@ class OpenCheckpoint(list[StoredTensor]):
     Args:
         tensors: all of them.
         files: what they are read from, the index of shards first.
-        quantized: whether ``fmq quantize`` wrote it.
+        packed: the same file as what it holds, where ``fmq quantize`` wrote it.
 
     Attributes:
+        quantized: whether ``fmq quantize`` wrote it.
         path: as the caller named it; a folder, for one.
         file: what that stands for: the file, or the index of its shards.
     """
 
     def __init__(
-        self, tensors: Iterable[StoredTensor], files: Iterable[FileBytes], *, quantized: bool = False
+        self,
+        tensors: Iterable[StoredTensor],
+        files: Iterable[FileBytes],
+        *,
+        packed: QuantizedFile | None = None,
     ) -> None:
         super().__init__(tensors)
         self.files = tuple(files)
-        self.quantized = quantized
+        self.packed, self.quantized = packed, packed is not None
         self.path = self.file = self.files[0].path
         self._entries: list[Entry] | None = None
 
@@ -187,7 +192,7 @@ def _quantized(container: Container) -> OpenCheckpoint:
         )
         for name in file.names
     )
-    return OpenCheckpoint(tensors, [container.file], quantized=True)
+    return OpenCheckpoint(tensors, [container.file], packed=file)
 
 
 def _dequantized(file: QuantizedFile, name: str) -> Callable[[], torch.Tensor]:

@@ -9,6 +9,7 @@ __all__ = ["what_it_is"]
 _HEAD = 1024
 _SHORTEST_TEXT = 8  # of what says something
 _ORIGINAL = "quantize the original weights (.safetensors or .pt) from which it was made"
+_COMPARED = "; what it lost of them is told by fmq compare (fmq_theory.compare)"
 _UNPACK = "unpack it and pass the checkpoint inside"
 _CONVERT = "convert it in its own framework: save the weights with safetensors.torch.save_file"
 
@@ -18,7 +19,7 @@ _SIGNS: tuple[tuple[bytes, str, str], ...] = (
         "a pointer of git-lfs in place of the file",
         "run git lfs pull",
     ),
-    (b"GGUF", "a GGUF file of llama.cpp, whose weights are quantized already", _ORIGINAL),
+    (b"GGUF", "a GGUF file of llama.cpp, whose weights are quantized already", _ORIGINAL + _COMPARED),
     (b"tjgg", "a GGML file of llama.cpp, whose weights are quantized already", _ORIGINAL),
     (b"lmgg", "a GGML file of llama.cpp, whose weights are quantized already", _ORIGINAL),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes it", _CONVERT),

@@ -1,5 +1,6 @@
 """GGUF: files that its own package wrote, every type that it writes, to the bit."""
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +112,43 @@ def test_the_suffix_does_not_matter(gguf: Any, tmp_path: Path) -> None:
     path = _write(gguf, tmp_path / "x.safetensors", {"w": (_weights(), kinds.F32)})
     with open_stored(path) as found:
         assert torch.equal(found.weights[0].decoded().weights, torch.from_numpy(_weights()))
+
+
+def _header(version: int, values: bytes, count: int, order: str = "<") -> bytes:
+    return b"GGUF" + struct.pack(f"{order}IQQ", version, 0, count) + values
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (
+            _header(3, struct.pack("<Q1sIIQ", 1, b"k", 9, 9, 2**60), 1),
+            "it has 1152921504606846976 values of type 9",
+        ),
+        (_header(3, struct.pack("<Q1sIIQ", 1, b"k", 9, 8, 2**60), 1), "its header asks for 8 bytes"),
+        (
+            _header(3, struct.pack("<Q1sIIQ", 1, b"k", 9, 4, 2**60), 1),
+            "its header asks for 4611686018427387904",
+        ),
+        (_header(3, struct.pack("<Q", 2**62), 1), "its header asks for 4611686018427387904 bytes"),
+        (_header(3, b"", 2**40), "more than 1000000 values"),
+        (_header(3, b"", 0, order=">"), "big-endian"),
+        (_header(1, b"", 0), "of version 1"),
+        (_header(3, b"", 0), "it holds no weights"),
+    ],
+    ids=["nested", "texts", "numbers", "key", "count", "big-endian", "old", "empty"],
+)
+def test_forged_headers_are_refused_at_once(gguf: Any, tmp_path: Path, content: bytes, words: str) -> None:
+    """The reader of the package follows such counts until memory ends."""
+    (tmp_path / "x.gguf").write_bytes(content)
+    with pytest.raises(CheckpointError, match=words), open_stored(tmp_path / "x.gguf"):
+        pass
+
+
+def test_integers_are_no_weights(gguf: Any, tmp_path: Path) -> None:
+    kinds = gguf.GGMLQuantizationType
+    tensors = {"w": (_weights(), kinds.F16), "table": (np.arange(4, dtype=np.int32), kinds.I32)}
+    tensors["w"] = (_weights().astype(np.float16), kinds.F16)
+    with open_stored(_write(gguf, tmp_path / "x.gguf", tensors)) as found:
+        assert [weight.name for weight in found.weights] == ["w"]
+        assert found.others == {"table": "integers"}
