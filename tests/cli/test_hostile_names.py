@@ -81,6 +81,29 @@ def test_audit(model: Path) -> None:
     assert _strict_json(Path("b.json"))["tensors"] == told["tensors"]
 
 
+def test_compare(model: Path, tmp_path: Path) -> None:
+    """The names in both files, and files that do not belong together, of which the errors name them."""
+    half = {name: value.half() for name, value in _tensors(list(HOSTILE.values())).items()}
+    save_file(half, tmp_path / "half.safetensors")
+    files = ("--json", "a.json", "--csv", "a.csv", "--html", "a.html")
+    result = _run("compare", model, tmp_path / "half.safetensors", "--worst", "99", *files)
+    assert not [line for line in result.output.splitlines() if line.startswith("Verdict")]
+    (told,) = _strict_json(Path("a.json"))["files"]
+    assert {layer["name"] for layer in told["layers"]} == set(HOSTILE.values())
+    with Path("a.csv").open(newline="", encoding="utf-8") as file:
+        for cell in (cell for row in csv.reader(file) for cell in row):
+            assert unseen(cell) == []
+            if not re.fullmatch(r"-?[\d.]+(e[+-]?\d+)?", cell):
+                assert cell.strip()[:1] not in {"=", "+", "-", "@", "\t", "\r", "\uff1d"}, cell
+    page = Path("a.html").read_text("utf-8")
+    assert unseen(page) == []
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+    others = {f"{name}.other": value.flip(1) for name, value in half.items()}
+    save_file(others, tmp_path / "other.safetensors")
+    _run("compare", model, tmp_path / "other.safetensors", code=2)
+
+
 def test_audit_at_the_widths_of_a_terminal(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for width in ("60", "160"):
         monkeypatch.setenv("COLUMNS", width)

@@ -9,8 +9,9 @@ Keys of a weight ``m.weight``: itself (codes, packed where they have fewer than 
 weights are grouped follows from the shape of ``scale`` and that of the weights: one axis of these, the input
 channels, is replaced by the levels of a table (or by 1), or by groups and levels.
 
-Rotated weights (``use_hadamard``), low-rank parts (``use_svd``), quantized scales and packed floats are
-refused.
+Numbers are those of SDNQ's functions as they stand; where it compiles them, the last bit of unsigned ones
+with zero points may differ. Rotated weights (``use_hadamard``), low-rank parts (``use_svd``), quantized
+scales and packed floats are refused.
 """
 
 import math

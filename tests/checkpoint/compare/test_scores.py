@@ -2,6 +2,7 @@
 
 import json
 import math
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import fmq_theory
 from fmq_theory import checkpoint
 from fmq_theory.checkpoint.compare.keeping import keep_in_16_bits
 from fmq_theory.checkpoint.compare.layer import squared_sums
+from fmq_theory.checkpoint.foreign.stored import Decoded, StoredWeight
 from fmq_theory.shown import json_text
 
 Tensors = dict[str, torch.Tensor]
@@ -202,6 +204,28 @@ def test_a_layer_of_zeros_has_no_ratio(tmp_path: Path) -> None:
     found = fmq_theory.compare(original, _save(tmp_path, "half", {"w": torch.zeros(4, 8), "v": _drawn(4, 8)}))
     zero = next(layer for layer in found.layers if layer.name == "w")
     assert (zero.relative_error, zero.sqnr_db, zero.over_own) == (None, None, 1.0)
+
+
+def test_one_layer_is_in_memory_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of twelve layers at most two are alive at once: the one that is scored, and the one before it."""
+    alive: list[weakref.ref[Decoded]] = []
+    most = 0
+    decoded = StoredWeight.decoded
+
+    def watched(self: StoredWeight, shape: tuple[int, ...] | None = None) -> Decoded:
+        nonlocal most
+        found = decoded(self, shape)
+        alive.append(weakref.ref(found.weights))
+        most = max(most, sum(ref() is not None for ref in alive))
+        return found
+
+    monkeypatch.setattr(StoredWeight, "decoded", watched)
+    model = {f"{k}.weight": _drawn(16, 32, seed=k) for k in range(12)}
+    original = _save(tmp_path, "original", model)
+    small = _save(tmp_path, "small", {name: value.half() for name, value in model.items()})
+    fmq_theory.compare(original, small)
+    assert len(alive) == 24
+    assert most <= 4
 
 
 def test_records_are_flat_and_short_to_show(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from fmq_theory.checkpoint.compare import compare
 from fmq_theory.checkpoint.foreign.files import open_stored
 from fmq_theory.checkpoint.foreign.sdnq_codes import unpacked
 from fmq_theory.errors import CheckpointError
@@ -80,6 +81,34 @@ def test_numbers_of_the_package_to_the_bit(
             if options["group_size"] == -1 and bits < 4:
                 other = np.moveaxis(theirs.numpy(), 0 if layer != "ConvTranspose2d" else 1, -1)
                 assert max(len(np.unique(row)) for row in other.reshape(-1, other.shape[-1])) > 2**bits
+
+
+@pytest.mark.deep
+def test_a_network_that_diffusers_saved(sdnq: Any, tmp_path: Path) -> None:
+    """Each weight of a U-Net under tables, as SDNQ quantizes it and diffusers writes it, to the bit."""
+    diffusers = pytest.importorskip("diffusers")
+    net = diffusers.UNet2DModel(
+        sample_size=8, block_out_channels=(32, 32), down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D"), layers_per_block=1, norm_num_groups=8,
+    )  # fmt: skip
+    net.save_pretrained(tmp_path / "net")
+    original = {name: tuple(value.shape) for name, value in net.state_dict().items()}
+    small = sdnq.sdnq_post_load_quant(
+        net, weights_dtype="uint4", use_codebook=True, group_size=-1, quant_conv=True
+    )
+    small = small[0] if isinstance(small, tuple) else small
+    small.save_pretrained(tmp_path / "small")
+    modules = {f"{name}.weight": m for name, m in small.named_modules() if hasattr(m, "sdnq_dequantizer")}
+    with open_stored(tmp_path / "small") as found:
+        quantized = {weight.name: weight for weight in found.weights if not weight.plain}
+        assert quantized.keys() == modules.keys()
+        assert len(modules) >= 4
+        for name, module in modules.items():
+            theirs = module.sdnq_dequantizer(module.weight, module.scale, skip_compile=True)
+            assert torch.equal(quantized[name].decoded(original[name]).weights, theirs), name
+    score = compare(tmp_path / "net", tmp_path / "small", best=False)
+    assert (score.totals.over_own or 0.0) > 1.1  # 24 Lloyd steps from equal steps
+    assert score.totals.own_layers == len(modules)
 
 
 def test_transposed_codes_of_a_quantized_product(sdnq: Any, tmp_path: Path) -> None:
