@@ -13,6 +13,8 @@ of a report, a million letters, half of a surrogate pair. Whatever is shown of i
 | a command to copy | ``shell_word`` |
 | a call of Python to copy | ``python_text`` |
 | a file's name made of another name | ``file_stem`` |
+
+``counted`` writes how many things there are: one tensor, two tensors.
 """
 
 import hashlib
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import Any, cast
 
 __all__ = [
+    "counted",
     "csv_text",
     "escaped",
     "file_stem",
@@ -219,3 +222,8 @@ def _without_surrogates(value: Any) -> Any:
     if isinstance(value, str) and _SURROGATE.search(value):
         return _SURROGATE.sub(lambda found: _code(found.group()), value)
     return value
+
+
+def counted(number: int, thing: str) -> str:
+    """The number and the thing, in the plural unless it is one."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -89,7 +89,7 @@ def _covers(what: str, count: int, part: Table, otherwise: str) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
 
 
 def _cell(ratio: float | None, inside: bool | None) -> str:

@@ -17,7 +17,7 @@ from fmq_theory.cli.running import FmqCommand
 from fmq_theory.cli.scheme_names import SAMPLED
 from fmq_theory.cli.start import leave_torch_out_of_pot, let_idle_threads_sleep
 from fmq_theory.errors import FmqError
-from fmq_theory.shown import escaped, shell_word
+from fmq_theory.shown import counted, escaped, shell_word
 
 if TYPE_CHECKING:
     from fmq_theory.flow import FlowModel
@@ -202,7 +202,8 @@ def flow(
                     report = run()
             except KeyboardInterrupt:
                 click.echo(
-                    f"stopped; {folder.kept} cells are kept in {escaped(folder.path)}: go on with --resume",
+                    f"stopped; {counted(folder.kept, 'cell')} kept in {escaped(folder.path)}: go on with "
+                    "--resume",
                     err=True,
                 )
                 raise SystemExit(130) from None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fmq_theory.cli.outputs import say_next
-from fmq_theory.shown import escaped, file_stem, shell_word
+from fmq_theory.shown import counted, escaped, file_stem, shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,7 +121,7 @@ class FlowFolder:
         store = self._store = CellStore(self.path / CELLS, settings)
         if self.resume:
             store.resume()
-            click.echo(f"{len(store)} cells kept from before", err=True)
+            click.echo(f"{counted(len(store), 'cell')} kept from before", err=True)
         else:
             # The report of the run before would pass for this one's if this one is stopped.
             (self.path / REPORT).unlink(missing_ok=True)

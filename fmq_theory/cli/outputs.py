@@ -90,4 +90,4 @@ class Outputs:
         for kind, path in written:
             click.echo(f"{kind}: {escaped(path)}")
         if self.json_path is None and not comparison.tensors:
-            click.echo("Next: --json FILE keeps the numbers; --checkpoint FILE measures weights of your own.")
+            click.echo("Next: --json FILE keeps the numbers; --checkpoint FILE measures your weights.")

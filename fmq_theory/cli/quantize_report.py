@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fmq_theory.cli.outputs import say_next
-from fmq_theory.shown import escaped, json_text, one_line, python_text, shell_word, shown
+from fmq_theory.shown import counted, escaped, json_text, one_line, python_text, shell_word, shown
 
 if TYPE_CHECKING:
     from fmq_theory.checkpoint.io.tensors import SkippedTensor
@@ -34,7 +34,6 @@ def report_written(
         gap: what is proven of it; see ``proven_gap``.
     """
     from fmq_theory.report import write_text_atomically
-    from fmq_theory.report.base.words import counted
 
     text = json_text(_as_json(written), ascii_only=True)
     if json_path == "-":
@@ -44,7 +43,7 @@ def report_written(
         write_text_atomically(Path(json_path), text + "\n")
     config = written.config
     weights = sum(_size(entry["shape"]) for entry in config["tensors"].values())
-    how = [str(config["scheme"] or "several schemes"), f"{config['bits'] or 'several'} bits"]
+    how = [str(config["scheme"] or "several schemes"), _bits(config["bits"])]
     how.append(f"by {config['strategy']}" if config["strategy"] else "by several granularities")
     click.echo(
         f"Quantized: {counted(len(config['tensors']), 'tensor')}, {weights:,} weights ({', '.join(how)})"
@@ -64,7 +63,7 @@ def report_written(
     _list("Kept as they were", written.kept)
     _list("Left out", written.left_out)
     if written.reused:
-        click.echo(f"Taken over from the run before: {written.reused} tensors")
+        click.echo(f"Taken over from the run before: {counted(written.reused, 'tensor')}")
     share = written.num_bytes / max(written.original_bytes, 1)
     size = f"{written.num_bytes:,} bytes, {100 * share:.1f} % of {written.original_bytes:,}"
     click.echo(f"File: {escaped(written.path)}, {size}")
@@ -134,11 +133,16 @@ def write_plan(options: "PlanOptions", path: Path | None, *, force: bool) -> Non
     write_text_atomically(path, plan.to_json())
     best = "" if gap is None else f", within {gap:.1g} of the least possible"
     click.echo(
-        f"Plan: {escaped(path)}, {len(plan.tensors)} tensors, {plan.effective_bits:.3f} bits a weight "
-        f"without the file's header, mean squared error {plan.mse:.4g}{best}"
+        f"Plan: {escaped(path)}, {counted(len(plan.tensors), 'tensor')}, "
+        f"{plan.effective_bits:.3f} bits a weight without the file's header, "
+        f"mean squared error {plan.mse:.4g}{best}"
     )
     _say_ends(plan)
     say_next(path, f"fmq quantize {shell_word(options.checkpoint)} -o OUT --plan {shell_word(path)}")
+
+
+def _bits(bits: int | None) -> str:
+    return "several bits" if bits is None else counted(bits, "bit")
 
 
 def _say_plan(plan: "Plan", proven: float | None) -> None:
@@ -159,8 +163,9 @@ def _say_plan(plan: "Plan", proven: float | None) -> None:
     if proven is not None and single is not None and objective > 0.0:
         group = f" of {single['group_size']}" if single["group_size"] else ""
         click.echo(
-            f"  the best single choice of that size, {single['scheme']} at {single['bits']} bits by "
-            f"{single['granularity']}{group}, has {single['objective'] / objective:.2f} times its error"
+            f"  the best single choice of that size, {single['scheme']} at "
+            f"{counted(single['bits'], 'bit')} by {single['granularity']}{group}, has "
+            f"{single['objective'] / objective:.2f} times its error"
         )
 
 
@@ -173,7 +178,9 @@ def _say_ends(plan: "Plan") -> None:
     bits = {tensor.name: tensor.bits for tensor in plan.tensors}
     if ends and floor and all(bits.get(name, floor) >= floor for name in ends):
         named = " and ".join(shown(name) for name in ends)
-        click.echo(f"  first and last layer ({named}): {floor} bits at least; --end-bits changes it")
+        click.echo(
+            f"  first and last layer ({named}): {counted(floor, 'bit')} at least; --end-bits changes it"
+        )
     click.echo(
         "  this is the error of the weights; what samples of a flow lose can be another matter: measure it "
         "with fmq flow --json, and pass that file as --sensitivities"
@@ -182,7 +189,6 @@ def _say_ends(plan: "Plan") -> None:
 
 def _list(title: str, tensors: Sequence["KeptTensor | SkippedTensor"]) -> None:
     from fmq_theory.report.base.reasons import by_reason
-    from fmq_theory.report.base.words import counted
 
     if tensors:
         click.echo(f"{title}: {counted(len(tensors), 'tensor')}")

@@ -7,6 +7,7 @@ from typing import Any
 from fmq_theory.flow.cell import Cell, LatentValues
 from fmq_theory.flow.discretisation import Convergence
 from fmq_theory.flow.layers import LayerShare
+from fmq_theory.shown import counted
 
 __all__ = ["MEASURES", "FlowReport", "FullPrecision", "Progress", "cell_words"]
 
@@ -105,4 +106,4 @@ def cell_words(scheme: str, bits: int, done: int, total: int, elapsed: float, ma
     rate = f", {elapsed / made:.1f} s a cell" if made else ""
     left = (total - done) * elapsed / made if made else 0.0
     rest = f", {left // 60:.0f}:{left % 60:02.0f} left" if made else ""
-    return f"{scheme} {bits} bits, cell {done + 1} of {total}{rate}{rest}"
+    return f"{scheme} {counted(bits, 'bit')}, cell {done + 1} of {total}{rate}{rest}"

@@ -93,7 +93,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_is_not_thrown_away(monkeypatch
     monkeypatch.setattr(experiment, "measure_cell", interrupted)
     result = run(*PICTURES, "--no-plot")
     assert result.exit_code == 130
-    assert "2 cells are kept" in result.output
+    assert "2 cells kept" in result.output
     assert "--resume" in result.output
     monkeypatch.setattr(experiment, "measure_cell", real)
     refused = run(*PICTURES, "--no-plot")

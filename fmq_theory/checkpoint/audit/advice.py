@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fmq_theory.checkpoint.audit.result import AuditCell, AuditTotals, TensorAudit
-from fmq_theory.shown import shown
+from fmq_theory.shown import counted, shown
 
 __all__ = ["Advice", "WorstLayer", "advise", "frontier", "worst_layers"]
 
@@ -98,7 +98,7 @@ def advise(tensors: Sequence[TensorAudit], totals: AuditTotals) -> Advice:
     sentences = [_choice_words(choice, totals)]
     if targets:
         met = "; ".join(
-            f"{target:.0%} with {scheme} at {bits} bits ({effective:.2f} effective)"
+            f"{target:.0%} with {scheme} at {counted(bits, 'bit')} ({effective:.2f} effective)"
             for target, scheme, bits, effective, _ in targets
         )
         sentences.append(f"The smallest choices for a relative error of at most: {met}.")
@@ -125,8 +125,9 @@ def _budget(totals: AuditTotals) -> float:
 
 def _choice_words(choice: AuditCell, totals: AuditTotals) -> str:
     words = (
-        f"Within {_budget(totals):.2f} effective bits a weight {choice.scheme} at {choice.bits} bits is "
-        f"best: relative error {choice.relative_error or 0.0:.2%} (mean squared error {choice.mse:.4g})"
+        f"Within {_budget(totals):.2f} effective bits a weight {choice.scheme} at "
+        f"{counted(choice.bits, 'bit')} is best: relative error {choice.relative_error or 0.0:.2%} "
+        f"(mean squared error {choice.mse:.4g})"
     )
     uniform = totals.cell("uniform", choice.bits)
     if uniform is not None and choice.scheme != "uniform" and uniform.sse > 0.0:

@@ -9,6 +9,7 @@ import torch
 from fmq_theory.checkpoint.foreign.stored import Decoded, FreeTables, StoredWeight
 from fmq_theory.checkpoint.io.packed.file import QuantizedFile
 from fmq_theory.checkpoint.io.packed.level_rules import LEVELS
+from fmq_theory.shown import counted
 
 __all__ = ["fmq_weights"]
 
@@ -42,7 +43,7 @@ def _weight(file: QuantizedFile, name: str) -> StoredWeight:
     kind = str(dtype).removeprefix("torch.")
     if quantized:
         entry = file.config["tensors"][first]
-        kind = f"fmq {_way(entry)}, {entry['bits']} bits"
+        kind = f"fmq {_way(entry)}, {counted(entry['bits'], 'bit')}"
     size = 0 if name in file.ties else file.stored_bytes(first)
     return StoredWeight(
         name, shape, math.prod(shape), kind, size, _loader(file, name, dtype), plain=not quantized

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from fmq_theory.checkpoint.io.number_types import torch_type
 from fmq_theory.checkpoint.io.packed.tensor import PackedTensor, Scales
 from fmq_theory.quantizers.layout import Layout
+from fmq_theory.shown import counted
 
 __all__ = ["SUBMODULE", "PackedWeight", "decode_on_device"]
 
@@ -91,7 +92,8 @@ class PackedWeight(nn.Module):
     def extra_repr(self) -> str:
         """What ``print(module)`` says."""
         like = self._like
-        return f"{list(like.layout.shape)}, {like.scheme}, {like.bits} bits, {like.layout.granularity}"
+        bits = counted(like.bits, "bit")
+        return f"{list(like.layout.shape)}, {like.scheme}, {bits}, {like.layout.granularity}"
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:  # noqa: ARG002
         probe = fn(torch.empty(0, dtype=self._dtype, device=self.codes.device))

@@ -14,6 +14,7 @@ from fmq_theory.quantizers import QuantizedTensor, get_scheme, quantize
 from fmq_theory.quantizers.block_scaled import BlockQuantized, BlockScheme, quantize_blocks
 from fmq_theory.quantizers.layout import Layout
 from fmq_theory.quantizers.tensor import checked_bits
+from fmq_theory.shown import counted
 
 __all__ = ["Choice"]
 
@@ -68,7 +69,7 @@ class Choice:
 
     def __str__(self) -> str:
         group = "" if self.group_size is None else f" {self.group_size}"
-        return f"{self.scheme}, {self.bits} bits, {self.granularity}{group}"
+        return f"{self.scheme}, {counted(self.bits, 'bit')}, {self.granularity}{group}"
 
     @property
     def block(self) -> BlockScheme | None:

@@ -20,8 +20,8 @@ from fmq_theory.report.base.environment import environment
 from fmq_theory.report.base.files import write_text_atomically
 from fmq_theory.report.base.pages import filled_page
 from fmq_theory.report.base.scheme_styles import style_of
-from fmq_theory.report.base.words import ABSENT, counted, percent
-from fmq_theory.shown import plain_values, shown
+from fmq_theory.report.base.words import ABSENT, percent
+from fmq_theory.shown import counted, plain_values, shown
 
 __all__ = ["audit_html", "write_audit_html"]
 

@@ -15,8 +15,7 @@ from markupsafe import Markup
 from fmq_theory.checkpoint.audit.result import Audit, AuditCell
 from fmq_theory.checkpoint.audit.tails import BINS_A_SIGMA
 from fmq_theory.report.base.scheme_styles import style_of
-from fmq_theory.report.base.words import counted
-from fmq_theory.shown import shown
+from fmq_theory.shown import counted, shown
 
 __all__ = ["histogram_svg", "rate_distortion_svg"]
 
@@ -76,7 +75,7 @@ def histogram_svg(audit: Audit) -> Markup:
     """Share of the weights in each quarter of a sigma, for all tensors and the one of the heaviest tail."""
     heaviest = max(audit.tensors, key=lambda tensor: tensor.spread.max_over_sigma or 0.0)
     drawn: list[tuple[str, Sequence[int], str, str]] = [
-        (f"all {len(audit.tensors)} tensors", audit.totals.histogram, "#0072B2", "")
+        (f"all {counted(len(audit.tensors), 'tensor')}", audit.totals.histogram, "#0072B2", "")
     ]
     if len(audit.tensors) > 1:
         drawn.append((f"{_short(heaviest.name)}", heaviest.spread.histogram, "#D55E00", "6 3"))

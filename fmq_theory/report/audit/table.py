@@ -11,7 +11,8 @@ from fmq_theory.report.audit.words import (
 )
 from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.tables import Line, Section, Sheet, print_prose, print_sheet, terminal
-from fmq_theory.report.base.words import ABSENT, counted, percent
+from fmq_theory.report.base.words import ABSENT, percent
+from fmq_theory.shown import counted
 
 __all__ = ["print_audit"]
 

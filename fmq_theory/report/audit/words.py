@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from fmq_theory.checkpoint.audit.result import Audit, AuditRatio, AuditTotals, TensorAudit
 from fmq_theory.report.base.reasons import by_reason
-from fmq_theory.report.base.words import ABSENT, counted
-from fmq_theory.shown import shown
+from fmq_theory.report.base.words import ABSENT
+from fmq_theory.shown import counted, shown
 
 __all__ = [
     "audit_notes",

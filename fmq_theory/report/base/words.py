@@ -2,15 +2,10 @@
 
 import math
 
-__all__ = ["ABSENT", "counted", "percent"]
+__all__ = ["ABSENT", "percent"]
 
 ABSENT = "–"
 """In place of a number that there is none of."""
-
-
-def counted(number: int, thing: str) -> str:
-    """The number and the thing, in the plural unless it is one."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def percent(share: float | None) -> str:

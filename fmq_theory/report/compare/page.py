@@ -9,7 +9,7 @@ from fmq_theory.checkpoint.compare.result import FileScore
 from fmq_theory.report.base.environment import environment
 from fmq_theory.report.base.files import write_text_atomically
 from fmq_theory.report.base.pages import filled_page
-from fmq_theory.report.base.words import counted, percent
+from fmq_theory.report.base.words import percent
 from fmq_theory.report.compare.words import (
     decibels,
     format_of,
@@ -20,7 +20,7 @@ from fmq_theory.report.compare.words import (
     size_of,
     times,
 )  # fmt: skip
-from fmq_theory.shown import shown
+from fmq_theory.shown import counted, shown
 
 __all__ = ["scores_html", "write_scores_html"]
 

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from fmq_theory.checkpoint.compare.result import FileScore, LayerScore
 from fmq_theory.report.base.tables import Line, Section, Sheet, print_prose, print_sheet, terminal
-from fmq_theory.report.base.words import counted, percent
+from fmq_theory.report.base.words import percent
 from fmq_theory.report.compare.words import (
     decibels,
     format_of,
@@ -17,6 +17,7 @@ from fmq_theory.report.compare.words import (
     size_of,
     times,
 )  # fmt: skip
+from fmq_theory.shown import counted
 
 __all__ = ["print_scores"]
 

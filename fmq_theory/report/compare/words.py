@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from fmq_theory.checkpoint.compare.result import FileScore
 from fmq_theory.report.base.reasons import by_reason
-from fmq_theory.report.base.words import ABSENT, counted, percent
-from fmq_theory.shown import shown
+from fmq_theory.report.base.words import ABSENT, percent
+from fmq_theory.shown import counted, shown
 
 __all__ = ["decibels", "format_of", "keeping", "legend", "notes_of", "partly", "size_of", "times"]
 

@@ -11,6 +11,7 @@ from fmq_theory.claims.comparison.verdict import place_in_band
 from fmq_theory.report.base.reasons import by_reason
 from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.tables import Line, Section, Sheet, print_prose, print_sheet, terminal
+from fmq_theory.shown import counted
 
 __all__ = ["print_comparison"]
 
@@ -47,7 +48,7 @@ def print_comparison(comparison: Comparison, *, quiet: bool = False) -> None:
             print_sheet(console, _tensors(comparison))
     if comparison.skipped:
         reasons = _reasons(comparison.skipped)
-        print_prose(console, f"Left out: {len(comparison.skipped)} tensors ({reasons}).")
+        print_prose(console, f"Left out: {counted(len(comparison.skipped), 'tensor')} ({reasons}).")
     for note in (*comparison.notes, *(() if quiet else comparison.table_notes)):
         print_prose(console, f"· {note}", style="dim")
 

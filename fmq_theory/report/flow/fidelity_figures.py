@@ -20,7 +20,7 @@ from fmq_theory.report.base.direct_labels import EndLabel, label_ends
 from fmq_theory.report.base.interval_bars import interval_bars
 from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.style import PAGE_WIDTH, heading
-from fmq_theory.report.base.words import counted
+from fmq_theory.shown import counted
 
 __all__ = ["latent_figure", "samples_figure", "similarity_figure"]
 

@@ -17,7 +17,7 @@ from fmq_theory.flow.flow_rows import FlowRow, flow_rows
 from fmq_theory.report.base.direct_labels import EndLabel, label_ends
 from fmq_theory.report.base.scheme_styles import RUNG_STYLES, style_of
 from fmq_theory.report.base.style import PAGE_WIDTH, heading
-from fmq_theory.report.base.words import counted
+from fmq_theory.shown import counted
 
 __all__ = ["error_figure", "ladder_figure"]
 

@@ -6,10 +6,9 @@ from fmq_theory.claims.comparison.flow_verdict import flow_verdict
 from fmq_theory.flow.flow_report import FlowReport
 from fmq_theory.flow.flow_rows import FlowRow, flow_rows
 from fmq_theory.report.base.scheme_styles import style_of
-from fmq_theory.report.base.words import counted
 from fmq_theory.report.flow.columns import LADDER_COLUMNS, Column, fidelity_columns, in_digits
 from fmq_theory.report.flow.tables import flow_notes
-from fmq_theory.shown import one_line, shown
+from fmq_theory.shown import counted, one_line, shown
 
 __all__ = ["flow_markdown"]
 

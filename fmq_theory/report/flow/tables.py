@@ -8,8 +8,8 @@ from fmq_theory.flow.flow_rows import FlowRow, flow_rows
 from fmq_theory.metrics import INTERVAL_KINDS
 from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.tables import Line, Section, Sheet, print_prose, print_sheet, terminal
-from fmq_theory.report.base.words import counted
 from fmq_theory.report.flow.columns import LADDER_COLUMNS, Column, fidelity_columns, in_digits
+from fmq_theory.shown import counted
 
 __all__ = ["flow_notes", "print_flow"]
 

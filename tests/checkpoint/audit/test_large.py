@@ -14,11 +14,12 @@ from safetensors.torch import save_file
 SHARDS, SIDE = 4, 4096
 
 _AUDIT = """
-import json, resource, sys
+import json, sys
+from experiments.benchmark.memory import peak_resident_bytes
 from fmq_theory.checkpoint.audit import audit
 found = audit(sys.argv[1], schemes=json.loads(sys.argv[2]))
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-print(json.dumps({"peak": peak, "weights": found.totals.weights, "cells": len(found.totals.cells)}))
+peak, totals = peak_resident_bytes(), found.totals
+print(json.dumps({"peak": peak, "weights": totals.weights, "cells": len(totals.cells)}))
 """
 
 
