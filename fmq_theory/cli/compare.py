@@ -42,7 +42,12 @@ _WIDE = 9.0  # effective bits: no plan gives as many
 @click.option(
     "--no-best",
     is_flag=True,
-    help="Leave out the best at the size of each layer; it takes most of the time.",
+    help="Leave out the best at the size of each layer, which takes some time.",
+)
+@click.option(
+    "--no-own",
+    is_flag=True,
+    help="Leave out the optimum of each layer's own format; of NF4 and its kind it takes some time.",
 )
 @click.option("--worst", type=click.IntRange(0), default=10, show_default=True, help="Layers to print.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write everything as JSON.")
@@ -58,6 +63,7 @@ def compare(
     on_nonfinite: str,
     allow_missing: bool,
     no_best: bool,
+    no_own: bool,
     worst: int,
     json_path: Path | None,
     csv_path: Path | None,
@@ -77,7 +83,7 @@ def compare(
     Examples:
       fmq compare model.safetensors model-Q4_0.gguf
       fmq compare unet/ unet-fp8/ small/ --html compare.html
-      fmq compare model.safetensors fp8.safetensors --no-best --json scores.json
+      fmq compare model.safetensors fp8.safetensors --no-best --no-own --json scores.json
     """  # noqa: D301 (click reads \\b as "keep these lines")
     leave_torch_out_of_pot()
     outputs = {"JSON": json_path, "CSV": csv_path, "Page": html_path}
@@ -103,6 +109,7 @@ def compare(
                         on_nonfinite=cast("Any", on_nonfinite),
                         allow_missing=allow_missing,
                         best=not no_best,
+                        own=not no_own,
                         progress=progress,
                     )
                 )

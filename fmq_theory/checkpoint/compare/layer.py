@@ -8,10 +8,12 @@ import torch
 from numpy.typing import NDArray
 
 from fmq_theory.checkpoint.compare.result import BestAtSize, LayerScore, sqnr_of
-from fmq_theory.checkpoint.foreign.stored import Decoded, StoredWeight
+from fmq_theory.checkpoint.foreign.stored import Decoded, ScaledTable, StoredWeight
 from fmq_theory.checkpoint.io.tensors import as_numpy
 from fmq_theory.checkpoint.plan.options import BLOCK_SCHEMES, SCHEMES, Option, Search, tensor_options
 from fmq_theory.errors import FmqError
+from fmq_theory.kernels.runtime.threads import run_blocks
+from fmq_theory.kernels.table_scales import least_table_errors
 from fmq_theory.metrics import mean_distortion
 from fmq_theory.quantizers.grid import design_grid
 
@@ -25,6 +27,8 @@ _FEWER = 2  # bits below the size of the layer at which its best may lie, where 
 _GROUPS = (32, 64, 128, 256)
 _SCALE_BITS = 8  # of a group, at least
 _NUMBER_BITS = 32
+_WIDEST = 2**21  # weights of a row times levels, up to which its best scale is computed
+_ROWS = 4096  # that are in float64 at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,8 @@ def _own_optimum(weights: Numbers, decoded: Decoded, settings: Settings) -> tupl
         rounded = as_numpy(_nearest(weights, decoded.nearest))
         (_, sse), exponent = squared_sums(weights, rounded)
         return _times_power(sse, exponent), "each weight to its nearest number"
+    if decoded.scaled is not None:
+        return _best_scales(weights, decoded.scaled, settings)
     if decoded.tables is None:
         return None, "the best scales of this format are not computed"
     tables = decoded.tables
@@ -128,6 +134,24 @@ def _own_optimum(weights: Numbers, decoded: Decoded, settings: Settings) -> tupl
     if tables.equal_steps:
         return sse, f"the best range found for {2**bits} equal steps in the same rows"
     return sse, f"exact tables of {2**bits} levels for the same rows"
+
+
+def _best_scales(weights: Numbers, scaled: ScaledTable, settings: Settings) -> tuple[float | None, str]:
+    """The least error of a fixed table with a scale a row, where scales have all digits."""
+    rows, table = scaled.rows(weights), np.array(scaled.levels)
+    if rows.shape[1] * table.size > _WIDEST:
+        return None, f"the best scales of rows of {rows.shape[1]} weights are not computed"
+    exponent = math.frexp(float(np.abs(rows).max(initial=0.0)))[1]
+    errors = np.empty(len(rows))
+
+    def least(begin: int, end: int) -> None:
+        for first in range(begin, end, _ROWS):
+            part = np.ldexp(rows[first : min(end, first + _ROWS)].astype(np.float64), -exponent)
+            least_table_errors(part, table, errors[first : first + len(part)])
+
+    run_blocks(least, len(rows), settings.threads)
+    sse = _times_power(math.fsum(errors), exponent)
+    return sse, f"the same table with the best scale for each {rows.shape[1]} weights, of all digits"
 
 
 def _nearest(weights: Numbers, dtype: torch.dtype) -> torch.Tensor:

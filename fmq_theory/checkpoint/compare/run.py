@@ -56,10 +56,9 @@ def compare(
         names: names of the file by names of the original, for those that are not found by themselves.
         on_nonfinite: "stop" at a layer with nan or inf in either file, or "skip" it.
         allow_missing: score what both files have, where the quantized one lacks layers of the original.
-        best: also find the least error at each layer's size among what ``plan_for_budget`` chooses from. This
-            is most of the time.
+        best: also find the least error at each layer's size among what ``plan_for_budget`` chooses from.
         own: also find the least error of each layer's own format, where that is computed: free tables of
-            levels, and plain numbers.
+            levels, equal steps, fixed tables of 4 and 5 bits with a scale a row or block, and plain numbers.
         threads: at most so many at once; None for FMQ_THREADS, or all CPUs. No result depends on it.
         progress: called with weights done, weights in all, and the layer's name.
 

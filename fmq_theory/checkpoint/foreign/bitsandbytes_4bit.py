@@ -16,7 +16,14 @@ import numpy as np
 import torch
 
 from fmq_theory.checkpoint.foreign.nibbles import high_first
-from fmq_theory.checkpoint.foreign.stored import Decoded, StoredWeight, Unclaimed, bytes_in
+from fmq_theory.checkpoint.foreign.stored import (
+    Decoded,
+    ScaledTable,
+    StoredWeight,
+    Unclaimed,
+    blocks_of,
+    bytes_in,
+)  # fmt: skip
 from fmq_theory.checkpoint.io.container import parse_json
 from fmq_theory.checkpoint.io.tensors import StoredTensor
 from fmq_theory.errors import CheckpointError
@@ -58,7 +65,7 @@ def _weight(stored: Unclaimed, name: str, end: str, kind: str) -> StoredWeight:
         math.prod(shape),
         f"{kind}, blocks of {state['blocksize']}{double}",
         bytes_in(list(parts.values())),
-        lambda asked: Decoded(_numbers(found, parts, state).reshape(asked)),
+        lambda asked: _decoded(found, parts, state, asked),
     )
     return found
 
@@ -85,6 +92,16 @@ def _state(thing: str, tensor: StoredTensor) -> dict[str, Any]:
     ):
         raise wrong
     return state
+
+
+def _decoded(
+    weight: StoredWeight, parts: dict[str, StoredTensor], state: dict[str, Any], shape: tuple[int, ...]
+) -> Decoded:
+    numbers = _numbers(weight, parts, state).reshape(shape)
+    levels = sorted({float(level) for level in parts[f"{weight.name}.quant_map"].load()})
+    whole = len(levels) > 1 and 0.0 in levels and all(map(math.isfinite, levels))
+    scaled = ScaledTable(tuple(levels), blocks_of(int(state["blocksize"]))) if whole else None
+    return Decoded(numbers, scaled=scaled)
 
 
 def _numbers(weight: StoredWeight, parts: dict[str, StoredTensor], state: dict[str, Any]) -> torch.Tensor:

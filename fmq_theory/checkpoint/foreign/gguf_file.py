@@ -19,7 +19,13 @@ from fmq_theory.checkpoint.foreign.gguf_header import (
     damaged_gguf,
     read_gguf_header,
 )  # fmt: skip
-from fmq_theory.checkpoint.foreign.stored import Decoded, StoredWeight
+from fmq_theory.checkpoint.foreign.stored import (
+    Decoded,
+    FreeTables,
+    ScaledTable,
+    StoredWeight,
+    blocks_of,
+)  # fmt: skip
 from fmq_theory.checkpoint.io.file_bytes import FileBytes
 from fmq_theory.errors import CheckpointError
 
@@ -27,6 +33,9 @@ __all__ = ["architecture_names", "gguf_weights", "is_gguf"]
 
 _PLAIN = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F64": torch.float64}
 _NUMPY = {"F32": np.float32, "F16": np.float16, "F64": np.float64}
+_BLOCK = 32  # weights of a block of the types below
+_STEPS = {"Q4_1": 4, "Q5_1": 5}  # a scale and a least value a block: bits
+_INTEGERS_OF = {"Q4_0": range(-8, 8), "Q5_0": range(-16, 16)}  # a scale a block: what it multiplies
 _INTEGERS = ("I8", "I16", "I32", "I64")
 
 
@@ -128,6 +137,14 @@ def _original_shape(header: GgufHeader, tensor: GgufTensor) -> tuple[int, ...]:
     return tuple(sizes) if sizes and whole and math.prod(sizes) == math.prod(tensor.shape) else tensor.shape
 
 
+def _freedom(kind: str) -> tuple[FreeTables | None, ScaledTable | None]:
+    """What a block of the type could have chosen instead; nothing for types of blocks within blocks."""
+    if kind in _STEPS:
+        return FreeTables(2 ** _STEPS[kind], blocks_of(_BLOCK), equal_steps=True), None
+    levels = _package().quants.IQ4_NL.kvalues if kind == "IQ4_NL" else _INTEGERS_OF.get(kind)
+    return None, None if levels is None else ScaledTable(tuple(map(float, levels)), blocks_of(_BLOCK))
+
+
 def _loader(
     path: Path, file: FileBytes, tensor: GgufTensor, kind: Any, layout: tuple[int, int]
 ) -> Callable[[tuple[int, ...]], Decoded]:
@@ -149,6 +166,8 @@ def _loader(
                     "install a newer one: pip install -U gguf",
                 ) from error
             numbers = np.ascontiguousarray(numbers, dtype=np.float32)
-        return Decoded(torch.from_numpy(numbers).reshape(asked), nearest=nearest)  # pyright: ignore[reportUnknownMemberType]
+        tables, scaled = _freedom(kind.name)
+        exact = torch.from_numpy(numbers)  # pyright: ignore[reportUnknownMemberType]
+        return Decoded(exact.reshape(asked), tables, scaled, nearest)
 
     return load

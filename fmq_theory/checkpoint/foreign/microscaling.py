@@ -19,7 +19,14 @@ from collections.abc import Callable
 import torch
 
 from fmq_theory.checkpoint.foreign.nibbles import E2M1, low_first
-from fmq_theory.checkpoint.foreign.stored import Decoded, StoredWeight, Unclaimed, bytes_in
+from fmq_theory.checkpoint.foreign.stored import (
+    Decoded,
+    ScaledTable,
+    StoredWeight,
+    Unclaimed,
+    blocks_of,
+    bytes_in,
+)  # fmt: skip
 from fmq_theory.checkpoint.io.tensors import StoredTensor
 from fmq_theory.errors import CheckpointError
 
@@ -109,7 +116,9 @@ def _weight(
         if tuple(factors.shape) != (*whole[:-1], whole[-1] // size) or whole[-1] % size:
             raise found.damaged(f"scales of shape {tuple(factors.shape)} do not fit {whole}")
         blocks = numbers.reshape(*factors.shape, size) * factors[..., None]
-        return Decoded(blocks.reshape(whole).reshape(asked))
+        # Scales of MXFP4 are powers of two: the best of any kind would say little of them.
+        scaled = ScaledTable(tuple(sorted(set(E2M1))), blocks_of(size)) if kind == _NV else None
+        return Decoded(blocks.reshape(whole).reshape(asked), scaled=scaled)
 
     found = StoredWeight(name, whole, math.prod(whole), kind, bytes_in(parts), load)
     return found

@@ -24,7 +24,14 @@ import torch
 from numpy.typing import NDArray
 
 from fmq_theory.checkpoint.foreign.sdnq_codes import unpacked
-from fmq_theory.checkpoint.foreign.stored import Decoded, FreeTables, StoredWeight, Unclaimed, bytes_in
+from fmq_theory.checkpoint.foreign.stored import (
+    Decoded,
+    FreeTables,
+    ScaledTable,
+    StoredWeight,
+    Unclaimed,
+    bytes_in,
+)  # fmt: skip
 from fmq_theory.checkpoint.io.tensors import StoredTensor
 from fmq_theory.errors import CheckpointError
 
@@ -32,6 +39,7 @@ __all__ = ["find_sdnq"]
 
 _REFUSED = (".svd_up", ".svd_down", ".scale_2", ".zero_point_scale", ".scale_zero_point", ".zero_point_2")
 _REALS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+_FEW_BITS = 5  # of signed codes whose best scales are worth computing
 _WHOLE = {torch.int8: True, torch.uint8: False, torch.float8_e4m3fn: True, torch.float8_e5m2: True}
 
 
@@ -160,7 +168,11 @@ def _decoded(
         raise weight.damaged("its codes are unsigned and it has no zero points")
     else:
         numbers = codes.to(scale.dtype) * scale
-    return Decoded(numbers.reshape(shape))
+    scaled = None
+    if "int" in kind and bits <= _FEW_BITS:
+        half = 2 ** (bits - 1)
+        scaled = ScaledTable(tuple(map(float, range(-half, half))), _rows(shape, grouping))
+    return Decoded(numbers.reshape(shape), scaled=scaled)
 
 
 def _split(shape: tuple[int, ...], axis: int, groups: int) -> tuple[int, ...]:

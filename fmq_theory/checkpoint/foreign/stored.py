@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 
@@ -12,7 +13,7 @@ from fmq_theory.brief import brief_repr
 from fmq_theory.checkpoint.io.tensors import StoredTensor
 from fmq_theory.errors import CheckpointError, FmqError, is_lack_of_memory
 
-__all__ = ["Decoded", "FreeTables", "StoredWeight", "Unclaimed", "bytes_in"]
+__all__ = ["Decoded", "FreeTables", "ScaledTable", "StoredWeight", "Unclaimed", "blocks_of", "bytes_in"]
 
 Rows = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -32,6 +33,20 @@ class FreeTables:
     equal_steps: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ScaledTable:
+    """A format in which each row of weights has a scale of its own choice, and all share a fixed table.
+
+    Attributes:
+        levels: of the table, rising.
+        rows: gives the weights as ``[scales, weights of one]``; a last row that is not full ends in zeros,
+            which such a table holds.
+    """
+
+    levels: tuple[float, ...]
+    rows: Rows
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Decoded:
     """The numbers of a weight, and what its format could have chosen instead.
@@ -39,11 +54,13 @@ class Decoded:
     Attributes:
         weights: of the shape that was asked for.
         tables: where each row has a free table; None for other formats.
+        scaled: where each row has a scale of a fixed table, and its optimum is worth computing.
         nearest: where a number of that type stands for each weight, without scales: the type.
     """
 
     weights: torch.Tensor
     tables: FreeTables | None = None
+    scaled: ScaledTable | None = None
     nearest: torch.dtype | None = None
 
 
@@ -148,6 +165,20 @@ class Unclaimed:
             *keys: full names.
         """
         return [self.tensors.pop(key) for key in keys if key in self.tensors]
+
+
+def blocks_of(size: int) -> Rows:
+    """Weights as rows of so many consecutive ones, the last filled up with zeros.
+
+    Args:
+        size: weights of a row.
+    """
+
+    def rows(array: NDArray[Any]) -> NDArray[Any]:
+        flat = array.reshape(-1)
+        return np.pad(flat, (0, -flat.size % size)).reshape(-1, size)
+
+    return rows
 
 
 def bytes_in(parts: Sequence[StoredTensor]) -> int:

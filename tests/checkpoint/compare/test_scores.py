@@ -137,6 +137,46 @@ def test_the_optimum_of_the_own_format(tmp_path: Path, scheme: str, granularity:
         assert (layer.over_own or 0.0) >= 1.0
 
 
+def test_nf4_beside_the_best_absmax(tmp_path: Path) -> None:
+    """The scale of least error of blocks of 64, by trying many of either sign; the usual absmax is another.
+
+    The table of NF4 is not symmetric, so that a negative absmax fits some blocks better.
+    """
+    functional = pytest.importorskip("bitsandbytes.functional")
+    weights = _drawn(12, 128)
+    blocks = weights.reshape(-1, 64).double()
+    codes, state = functional.quantize_4bit(weights, blocksize=64, quant_type="nf4")
+    table = state.code.double()
+    steps = torch.linspace(0.5, 1.5, 2001).double()
+    grid = torch.cat([steps, -steps]) * blocks.abs().amax(1, keepdim=True)
+    gaps = torch.stack([(blocks[:, :, None] - s[:, None, None] * table).abs().amin(2) for s in grid.T])
+    tried = float(gaps.square().sum(2).amin(0).sum())
+    arrays = {"w": codes} | {f"w.{key}": value for key, value in state.as_dict(packed=True).items()}
+    original = _save(tmp_path, "original", {"w": weights})
+    (layer,) = fmq_theory.compare(original, _save(tmp_path, "nf4", arrays), best=False).layers
+    assert layer.own_sse == pytest.approx(tried, rel=1e-4)
+    assert (layer.own_sse or math.inf) <= tried
+    assert 1.02 < (layer.over_own or 0.0) < 1.3
+    assert "best scale for each 64 weights" in layer.own
+
+
+@pytest.mark.parametrize("kind", ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"])
+def test_blocks_of_gguf_beside_their_optimum(tmp_path: Path, kind: str) -> None:
+    gguf = pytest.importorskip("gguf")
+    weights = _drawn(8, 64)
+    writer = gguf.GGUFWriter(tmp_path / "x.gguf", "x")
+    number = gguf.GGMLQuantizationType[kind]
+    writer.add_tensor("w", gguf.quants.quantize(weights.numpy(), number), raw_dtype=number)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    original = _save(tmp_path, "original", {"w": weights})
+    (layer,) = fmq_theory.compare(original, tmp_path / "x.gguf", best=False).layers
+    assert (layer.over_own is None) == (kind == "Q8_0")
+    assert layer.over_own is None or 1.0 < layer.over_own < 2.0
+
+
 def test_the_best_of_a_size_is_not_larger_and_not_worse_than_ours(tmp_path: Path) -> None:
     """The control: scales in float16 take 4.508 bits, and 4.5 are there; in float8 they fit."""
     original = _save(tmp_path, "original", {"w": _drawn(64, 1024)})
@@ -208,7 +248,7 @@ def test_a_layer_of_zeros_has_no_ratio(tmp_path: Path) -> None:
 
 def test_one_layer_is_in_memory_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of twelve layers at most two are alive at once: the one that is scored, and the one before it."""
-    alive: list[weakref.ref[Decoded]] = []
+    alive: list[weakref.ref[torch.Tensor]] = []
     most = 0
     decoded = StoredWeight.decoded
 

@@ -1,0 +1,120 @@
+"""The least squared error of a fixed table of levels under a scale of its own choice for each row: exact.
+
+With levels c and scale s a weight w costs min_k (w - s c_k)**2. As s grows from 0, w / s passes the
+thresholds half-way between levels one after the other, so the codes of a row change at known scales only.
+Between two of them the error is sum w**2 - 2 s B + s**2 C, B = sum w c, C = sum c**2, of which the least is
+sum w**2 - B**2 / C. That is the error of an assignment that exists, and the best assignment is among those
+that are met. So the least of all of them is the optimum, whichever scale it belongs to. Negative scales are
+those of the mirrored row.
+
+Small scales need no look: the largest weight alone costs (w - s c)**2, c the outer level, where that is
+beyond the error of a scale that is known.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmq_theory.kernels.runtime.jit import kernel
+
+__all__ = ["least_table_errors"]
+
+FloatArray = NDArray[np.float64]
+
+
+@kernel
+def _error_at(row: FloatArray, sign: float, table: FloatArray, scale: float) -> float:
+    """sum_i min_k (sign w_i - s c_k)**2."""
+    total = 0.0
+    for i in range(row.size):
+        least = np.inf
+        for k in range(table.size):
+            gap = sign * row[i] - scale * table[k]
+            least = min(least, gap * gap)
+        total += least
+    return total
+
+
+@kernel
+def _first_scale(row: FloatArray, sign: float, table: FloatArray, error: float) -> float:
+    """A scale below which every one costs more than ``error``; 0 where none is known."""
+    high = low = 0.0
+    for i in range(row.size):
+        high, low = max(high, sign * row[i]), min(low, sign * row[i])
+    room, found = np.sqrt(error) * (1.0 + 1e-9), 0.0
+    if table[-1] > 0.0:
+        found = max(found, (high - room) / table[-1])
+    if table[0] < 0.0:
+        found = max(found, (low + room) / table[0])
+    return found
+
+
+@kernel
+def _widest_scale(row: FloatArray, sign: float, table: FloatArray) -> float:
+    """The least scale at which no weight is beyond the outer levels of its side."""
+    found = 0.0
+    for i in range(row.size):
+        w = sign * row[i]
+        edge = table[-1] if w > 0.0 else table[0]
+        if edge * w > 0.0:
+            found = max(found, w / edge)
+    return found
+
+
+@kernel
+def least_table_errors(rows: FloatArray, table: FloatArray, errors: FloatArray) -> None:
+    """min over s of sum_i min_k (w_i - s c_k)**2 for each row.
+
+    Args:
+        rows: finite, their squares too, shape ``[R, n]``.
+        table: the levels c, rising, shape ``[K]``, K >= 2.
+        errors: written, shape ``[R]``.
+    """
+    size, last = rows.shape[1], table.size - 1
+    scales = np.empty(size * last)
+    products = np.empty(size * last)
+    squares = np.empty(size * last)
+    smallest = table[np.argmin(np.abs(table))]  # the level of a weight of 0
+    for r in range(rows.shape[0]):
+        row = rows[r]
+        energy = 0.0
+        for i in range(size):
+            energy += row[i] * row[i]
+        known = energy
+        for sign in (1.0, -1.0):
+            known = min(known, _error_at(row, sign, table, _widest_scale(row, sign, table)))
+        least = known
+        for sign in (1.0, -1.0):
+            first = _first_scale(row, sign, table, known)
+            count, b, c = 0, 0.0, 0.0
+            for i in range(size):
+                w = sign * row[i]
+                if w == 0.0:
+                    c += smallest * smallest
+                    continue
+                # At a scale next to 0 the weight has an outer level, and goes inward from there.
+                step = -1 if w > 0.0 else 1
+                k = last if w > 0.0 else 0
+                while 0 <= k + step <= last:
+                    middle = 0.5 * (table[k] + table[k + step])
+                    if middle * w <= 0.0 or w / middle >= first:
+                        break
+                    k += step
+                b += w * table[k]
+                c += table[k] * table[k]
+                while 0 <= k + step <= last:
+                    middle = 0.5 * (table[k] + table[k + step])
+                    if middle * w <= 0.0:
+                        break
+                    scales[count] = w / middle
+                    products[count] = w * (table[k + step] - table[k])
+                    squares[count] = table[k + step] * table[k + step] - table[k] * table[k]
+                    k += step
+                    count += 1
+            if b > 0.0 and c > 0.0:
+                least = min(least, energy - b * b / c)
+            for place in np.argsort(scales[:count]):
+                b += products[place]
+                c += squares[place]
+                if b > 0.0 and c > 0.0:
+                    least = min(least, energy - b * b / c)
+        errors[r] = max(0.0, least)
