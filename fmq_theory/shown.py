@@ -225,5 +225,10 @@ def _without_surrogates(value: Any) -> Any:
 
 
 def counted(number: int, thing: str) -> str:
-    """The number and the thing, in the plural unless it is one."""
+    """The number and the thing, in the plural unless it is one.
+
+    Args:
+        number: how many there are.
+        thing: a noun whose plural ends in s, in the singular.
+    """
     return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -15,6 +15,7 @@ from fmq_theory.checkpoint.io.naming import matches
 from fmq_theory.checkpoint.io.tensors import as_numpy, nonfinite
 from fmq_theory.counts import checked_threads
 from fmq_theory.errors import CheckpointError, Way, WeightsError, argument
+from fmq_theory.shown import counted
 
 __all__ = ["compare"]
 
@@ -249,10 +250,10 @@ def _result(
 
 
 def _notes(layers: Sequence[LayerScore], matched: Matched) -> list[str]:
-    notes = [f"{count} weights were found {words}" for words, count in matched.roads.items()]
+    notes = [f"{counted(count, 'weight')} found {words}" for words, count in matched.roads.items()]
     if matched.extra:
         notes.append(
-            f"{len(matched.extra)} weights of the file are not in the original "
+            f"of the file, {counted(len(matched.extra), 'weight')} not in the original "
             f"({_some([weight.name for weight in matched.extra])})"
         )
     unlike = [layer.name for layer in layers if (layer.relative_error or 0.0) > _UNLIKE]

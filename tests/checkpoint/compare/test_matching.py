@@ -62,7 +62,7 @@ def test_other_names_by_their_numbers(tmp_path: Path, original: Path) -> None:
     assert {layer.name: layer.stored_name for layer in found.layers} == {
         old: new for new, old in renamed.items()
     }
-    assert "3 weights were found by their shape and numbers" in found.notes
+    assert "3 weights found by their shape and numbers" in found.notes
 
 
 def test_two_that_fit_alike_are_not_guessed(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_gguf_of_llama_by_its_names(tmp_path: Path) -> None:
     found = fmq_theory.compare(first, tmp_path / "x.gguf")
     assert {layer.name: layer.stored_name for layer in found.layers} == names
     assert found.totals.effective_bits == 4.5
-    assert "3 weights were found by the names of llama.cpp" in found.notes
+    assert "3 weights found by the names of llama.cpp" in found.notes
     for layer in found.layers:
         data = gguf.quants.quantize(model[layer.name].numpy(), gguf.GGMLQuantizationType.Q4_0)
         again = gguf.quants.dequantize(data, gguf.GGMLQuantizationType.Q4_0)
