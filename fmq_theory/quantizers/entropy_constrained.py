@@ -10,10 +10,12 @@ from scipy import linalg
 
 from fmq_theory.codebook import Codebook
 from fmq_theory.errors import SchemeError
+from fmq_theory.kernels.entropy_iterations import Cells, PricedPoints, entropy_iterations
 from fmq_theory.quantizers.lloyd_max import LloydMax
 from fmq_theory.quantizers.power_compander import PowerCompander
 from fmq_theory.quantizers.scheme import Scheme
 from fmq_theory.sources.empirical import Empirical
+from fmq_theory.sources.sorted_points import SortedPoints
 from fmq_theory.sources.source import Source
 
 __all__ = ["EntropyConstrained"]
@@ -115,10 +117,12 @@ def _starting_scheme(source: Source) -> Scheme:
 def _local_minimum(source: Source, num_levels: int, multiplier: float) -> _State:
     """The local minimum of J below the starting codebook."""
     start = _starting_scheme(source).design(source, num_levels)
+    if isinstance(source, Empirical):
+        return _on_data(source.data, start, multiplier)
     now = _with_centroids(source, start.thresholds, start.levels, multiplier)
     for _ in range(_MAX_ITERATIONS):
         levels = now.codebook.levels
-        thresholds = None if isinstance(source, Empirical) else _newton_thresholds(source, now, multiplier)
+        thresholds = _newton_thresholds(source, now, multiplier)
         following = None if thresholds is None else _with_centroids(source, thresholds, levels, multiplier)
         if following is None or not following.cost <= now.cost:
             keep, thresholds = _cheapest_cells(levels, multiplier * now.lengths)
@@ -127,6 +131,23 @@ def _local_minimum(source: Source, num_levels: int, multiplier: float) -> _State
         if fall <= _TOLERANCE * now.cost:
             break
     return now
+
+
+def _on_data(data: SortedPoints, start: Codebook, multiplier: float) -> _State:
+    """The same for data, whose thresholds have no derivative."""
+    priced = PricedPoints(
+        data.exact, data.points, data.mass, data.blocks, data.origin, data.exponent, multiplier
+    )
+    size = start.num_levels
+    places = np.arange(size + 1)
+    cells = Cells(
+        start.levels.copy(), np.append(start.thresholds, np.inf), np.empty(size), np.empty_like(places),
+        places[:-1], places[1:], np.empty(size),
+    )  # fmt: skip
+    count, cost = entropy_iterations(priced, cells, _TOLERANCE, _MAX_ITERATIONS)
+    mass = cells.share[:count]
+    codebook = Codebook(cells.levels[:count].copy(), cells.thresholds[: count - 1].copy())
+    return _State(codebook, mass, -np.log2(mass), cost)
 
 
 def _with_centroids(source: Source, thresholds: _FloatArray, about: _FloatArray, multiplier: float) -> _State:
