@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from experiments.benchmark.anchors import sort_seconds
 from experiments.benchmark.contender import installed_version
 from experiments.benchmark.peers import PEERS
 
 __all__ = ["describe"]
 
 _CPUINFO, _MEMINFO = Path("/proc/cpuinfo"), Path("/proc/meminfo")
+_SORTED = {1: "2²⁰ float32 numbers", 2: "the same in rows of 4096"}
 _FLAGS = ("avx2", "fma", "avx512f", "avx512bw", "avx512_vbmi2", "asimd", "sve")
 
 
@@ -35,6 +37,7 @@ def describe(threads: int) -> dict[str, Any]:
         "memory_gib": _memory_gib(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
+        "sorts": {kind: dict(sort_seconds(n)) for n, kind in _SORTED.items()},
         "load": [round(load, 2) for load in os.getloadavg()],
         "threads": threads,
         "fmq_theory": metadata.version("fmq_theory"),

@@ -66,6 +66,7 @@ JOBS: dict[str, Job] = {
     "optimum of float16, 8 bits": Job(_whole("lloyd_max", 8), "float16"),
     "equal mass by channel, 4 bits": Job(_by_channel("equal_mass", 4), columns=4096),
     "optimum by channel, 4 bits": Job(_by_channel("lloyd_max", 4), columns=4096),
+    "optimum by channel, 8 bits": Job(_by_channel("lloyd_max", 8), columns=4096),
     "W2 of two samples": Job(lambda pair: w2_squared(*pair), "pair"),
     "8 schemes × 7 bit-widths": Job(_grid),
 }

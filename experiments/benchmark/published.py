@@ -12,7 +12,6 @@ __all__ = [
     "ARGSORT",
     "COPY",
     "SORT",
-    "SORT_ROWS",
     "THREADS",
     "partition_at_quantiles",
     "published_equal_mass",
@@ -47,7 +46,6 @@ def partition_at_quantiles(num_levels: int) -> Contender:
 
 COPY = Contender("copy", np.copy)
 SORT = Contender("np.sort", np.sort)
-SORT_ROWS = Contender("np.sort(axis=1)", lambda x: np.sort(x, axis=1))
 ARGSORT = Contender("np.argsort", np.argsort)
 
 
