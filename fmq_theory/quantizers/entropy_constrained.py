@@ -8,14 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from fmq_theory.codebook import Codebook
+from fmq_theory.codebook import Codebook, Codebooks
 from fmq_theory.errors import SchemeError
 from fmq_theory.kernels.entropy_iterations import Cells, PricedPoints, entropy_iterations
+from fmq_theory.kernels.runtime.threads import run_blocks
 from fmq_theory.quantizers.lloyd_max import LloydMax
 from fmq_theory.quantizers.power_compander import PowerCompander
 from fmq_theory.quantizers.scheme import Scheme
 from fmq_theory.sources.empirical import Empirical
 from fmq_theory.sources.sorted_points import SortedPoints
+from fmq_theory.sources.sorted_rows import SortedRows
 from fmq_theory.sources.source import Source
 
 __all__ = ["EntropyConstrained"]
@@ -84,12 +86,33 @@ class EntropyConstrained(Scheme):
             )
 
     def _design(self, source: Source, num_levels: int) -> Codebook:
+        return self._designed(source, num_levels, _starting_scheme(source).design(source, num_levels))
+
+    def _designed(self, source: Source, num_levels: int, start: Codebook) -> Codebook:
+        """The best of what is below ``start``, of K levels, and below the starts of fewer."""
         multiplier = self.lagrangian * self._finite_variance(source) / num_levels**2
-        found = [_local_minimum(source, num_levels, multiplier)]
+        found = [_local_minimum(source, start, multiplier)]
         if 2.0 * multiplier * float(np.sum(found[0].mass * found[0].lengths)) > found[0].cost:
             halves = [num_levels >> shift for shift in range(1, num_levels.bit_length())]
-            found += [_local_minimum(source, fewer, multiplier) for fewer in halves]
+            starts = [_starting_scheme(source).design(source, fewer) for fewer in halves]
+            found += [_local_minimum(source, start, multiplier) for start in starts]
         return min(found, key=lambda state: state.cost).codebook
+
+    def _design_rows(self, rows: SortedRows, num_levels: int) -> Codebooks:
+        """From the Lloyd-Max codebooks of all rows at once, where those are the starts."""
+        if rows.shape[1] > _FEW_VALUES:
+            return super(EntropyConstrained, self)._design_rows(rows, num_levels)
+        starts = LloydMax().rows_in_their_units(rows, num_levels, is_shared=False)
+        books = Codebooks.empty(rows.shape[0], num_levels)
+        varies = rows.low() < rows.high()
+
+        def fill(first: int, last: int) -> None:
+            for index in np.flatnonzero(varies[first:last]) + first:
+                row = int(index)
+                books.put(row, self._designed(rows.row(row), num_levels, starts.row(row)))
+
+        run_blocks(fill, rows.shape[0], rows.threads)
+        return books
 
 
 class _State(NamedTuple):
@@ -114,9 +137,8 @@ def _starting_scheme(source: Source) -> Scheme:
     return LloydMax() if few else PowerCompander(1.0 / 3.0)
 
 
-def _local_minimum(source: Source, num_levels: int, multiplier: float) -> _State:
-    """The local minimum of J below the starting codebook."""
-    start = _starting_scheme(source).design(source, num_levels)
+def _local_minimum(source: Source, start: Codebook, multiplier: float) -> _State:
+    """The local minimum of J below a codebook."""
     if isinstance(source, Empirical):
         return _on_data(source.data, start, multiplier)
     now = _with_centroids(source, start.thresholds, start.levels, multiplier)

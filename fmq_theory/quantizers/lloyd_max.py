@@ -107,13 +107,27 @@ class LloydMax(Scheme):
         return Codebook(levels, thresholds), LowerBound(lower_bound, 2 * data.exponent)
 
     def _design_rows(self, rows: SortedRows, num_levels: int) -> Codebooks:
+        return self.rows_in_their_units(rows, num_levels)
+
+    def rows_in_their_units(self, rows: SortedRows, num_levels: int, *, is_shared: bool = True) -> Codebooks:
+        """``design_rows`` of rows none of which needs its own units.
+
+        Args:
+            rows: sorted weights, one row a codebook; for a constant one nothing is promised.
+            num_levels: K >= 1.
+            is_shared: whether rows share guesses, which is faster. Where several partitions are optimal it is
+                the guess that decides; without it each row has what ``design`` makes of it, to the bit.
+
+        Raises:
+            ConvergenceError: the lower bound of a row does not meet its cost.
+        """
         books = Codebooks.empty(rows.shape[0], num_levels)
         costs = np.empty(rows.shape[0])
 
         def fill(start: int, stop: int) -> None:
             part = rows[start:stop]
             boundaries, costs[start:stop], books.lower_bound[start:stop] = optimum_rows(
-                part.points, part.blocks, num_levels, self.gap
+                part.points, part.blocks, num_levels, self.gap, is_shared
             )
             codebooks_of_cells(
                 part.points,

@@ -11,6 +11,7 @@ from fmq_theory.codebook import Codebook
 from fmq_theory.quantizers import EntropyConstrained, LloydMax
 from fmq_theory.quantizers.entropy_constrained import _cheapest_cells, _on_data, _with_centroids
 from fmq_theory.sources import Empirical, Gaussian, Laplace, Source, Uniform
+from fmq_theory.sources.sorted_rows import SortedRows
 from tests.quantizers.drawing import arrays, law_distortion, laws
 
 
@@ -166,3 +167,37 @@ def test_near_lloyd_max_on_few_weights(seed: int) -> None:
 def test_a_newton_step_to_infinity_is_refused_without_a_warning() -> None:
     codebook = EntropyConstrained(0.0).design(Laplace(loc=9.59198762406936e-62), 2)
     np.testing.assert_allclose(codebook.levels, [-1.0, 1.0], rtol=1e-9)
+
+
+def many_optima(dtype: type[np.floating]) -> SortedRows:
+    """Rows of few distinct numbers: many of their partitions into 16 cells have the same cost."""
+    drawn = np.random.default_rng(1).integers(0, 20, (64, 100)).astype(dtype)
+    return SortedRows.of(drawn, 1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("lagrangian", [0.0, 0.1, 3.0])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_rows_together_are_each_row_alone_to_the_bit(
+    dtype: type[np.floating], lagrangian: float, threads: int
+) -> None:
+    scheme = EntropyConstrained(lagrangian)
+    drawn = np.random.default_rng(0).standard_t(3.0, (70, 400)).astype(dtype)
+    drawn[3] = drawn[3, 0]  # a constant row
+    for rows in (many_optima(dtype), SortedRows.of(drawn, 1)):
+        rows = SortedRows(rows.points, rows.blocks, threads)
+        books = scheme.design_rows(rows, 16)
+        for index in range(rows.shape[0]):
+            alone = scheme.design(rows.row(index), 16)
+            together = books.row(index)
+            np.testing.assert_array_equal(together.levels, alone.levels)
+            np.testing.assert_array_equal(together.thresholds, alone.thresholds)
+
+
+def test_shared_guesses_choose_other_optima_which_is_why_the_starts_share_none() -> None:
+    rows = many_optima(np.float32)
+    shared = LloydMax().rows_in_their_units(rows, 16)
+    alone = LloydMax().rows_in_their_units(rows, 16, is_shared=False)
+    of_each = [LloydMax().design(rows.row(index), 16).levels for index in range(rows.shape[0])]
+    np.testing.assert_array_equal(alone.levels, of_each)
+    assert not np.array_equal(shared.levels, alone.levels)

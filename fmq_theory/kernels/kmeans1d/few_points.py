@@ -115,17 +115,19 @@ def cost_of_one(row: Row) -> tuple[float, float]:
 
 @kernel
 def few_points_optimum(
-    points: Points, blocks: FloatArray, num_cells: int
+    points: Points, blocks: FloatArray, num_cells: int, is_shared: bool
 ) -> tuple[IndexArray, FloatArray, FloatArray, FloatArray, NDArray[np.bool_]]:
     """The exact 1-D K-means partition of each row, where float64 sums prove it.
 
-    The first guess of a multiplier is that of the rows before: it is nearly the same share of the cost of a
-    single cell in all rows of a kind.
+    The first guess of a multiplier is that of the rows before, where guesses are shared: it is nearly the
+    same share of the cost of a single cell in all rows of a kind.
 
     Args:
         points: sorted along the second axis, ties allowed, shape ``[R, C]``.
         blocks: ``block_prefix`` of each row, shape ``[R, B, 6]``.
         num_cells: K >= 1.
+        is_shared: whether guesses are; if not, each row's result is that of the row alone, to the bit. Of
+            partitions of equal cost, and of the last digits of a bound, the guess decides.
 
     Returns:
         boundaries ``[R, K + 1]``, which split no run of ties: those behind the last cell repeat its end,
@@ -164,6 +166,7 @@ def few_points_optimum(
             is_done[r] = cost[r] - lower[r] <= LARGEST_GAP * cost[r]
         if multiplier > 0.0 and total > 0.0:
             multipliers[r] = multiplier
+        if is_shared and multiplier > 0.0 and total > 0.0:
             share += (NEWEST if share > 0.0 else 1.0) * (multiplier / total - share)
     return boundaries, cost, lower, multipliers, is_done
 

@@ -80,7 +80,7 @@ def test_float64_sums_find_what_windows_find(dtype: type, num_cells: int) -> Non
     rows.append(np.round(64.0 * rng.standard_normal(900)))
     points = np.sort(np.array(rows).astype(dtype), axis=1)
     blocks = block_prefix_of_rows(points)
-    boundaries, cost, lower, multipliers, is_done = few_points_optimum(points, blocks, num_cells)
+    boundaries, cost, lower, multipliers, is_done = few_points_optimum(points, blocks, num_cells, True)
     assert is_done.any()
     assert (multipliers > 0.0).all()
     for r in np.flatnonzero(is_done):
@@ -98,7 +98,7 @@ def test_rows_that_float64_sums_cannot_prove_are_left() -> None:
     points = np.sort(rng.standard_normal((3, 900)), axis=1)
     points[1] = np.sort(rng.choice([-1.0, 1.0], 900) + 1e-9 * rng.standard_normal(900))
     blocks = block_prefix_of_rows(points)
-    assert few_points_optimum(points, blocks, 8)[4].tolist() == [True, False, True]
+    assert few_points_optimum(points, blocks, 8, True)[4].tolist() == [True, False, True]
     _, cost, lower = optimum_rows(points, blocks, 8, 0.0)
     assert (cost - lower <= LARGEST_GAP * cost + 1e-25 * 900).all()
     assert 0.0 < cost[1] < 1e-12 < cost[0]
