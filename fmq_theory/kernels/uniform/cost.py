@@ -120,14 +120,16 @@ def _tabled_cost(
                 else:
                     above = middle
             if stop + NEAR <= size:  # what lies above is not below the border: no branch to guess
+                here = np.uintp(stop)  # unsigned, or numba would look for negative indices at every point
                 below = 0
-                for j in range(NEAR):
-                    below += np.float64(points[stop + j]) < border
+                for j in range(np.uintp(NEAR)):
+                    below += np.float64(points[here + j]) < border
                 stop += below
             else:
                 while stop < above and np.float64(points[stop]) < border:
                     stop += 1
-        next_first, next_second = sums[stop, 0], sums[stop, 1]
+        row = sums[np.uintp(stop)]
+        next_first, next_second = row[0], row[1]
         level = low + k * step
         # Centred on the level: what is left is of the size of the cell's own error.
         cell_first = next_first - first
