@@ -65,6 +65,10 @@ class FoldedLaw(abc.ABC):
     def _std_outer(self, z: FloatArray) -> Moments:
         """E[Z**p; Z > z], p = 0, 1, 2, accurate where sf(z) <= 1/4; ``inf`` where infinite."""
 
+    def _std_sides(self, z: FloatArray) -> tuple[FloatArray, Moments, Moments]:
+        """sf(z), and the moments inside and outside of z. Override where they share what takes long."""
+        return self._std_sf(z), self._std_inner(z), self._std_outer(z)
+
     @abc.abstractmethod
     def _std_absolute_moment(self, order: float) -> float:
         """E|Z|**order over both sides, for order 0 and real orders >= 1; ``inf`` where infinite."""
@@ -166,9 +170,10 @@ class FoldedLaw(abc.ABC):
         for j, edge in enumerate((near, far)):
             z = np.where(np.isinf(edge), 0.0, edge)
             # Where sf underflows, so do the moments beyond, but z * z * sf(z) may come out as inf * 0.
-            last = np.isinf(edge) | ((self._std_sf(z) <= 0.0) & np.isfinite(whole))
-            inner[:, j] = np.where(last, whole, np.stack(self._std_inner(z)))
-            outer[:, j] = np.where(last, 0.0, np.stack(self._std_outer(z)))
+            sf, within, beyond = self._std_sides(z)
+            last = np.isinf(edge) | ((sf <= 0.0) & np.isfinite(whole))
+            inner[:, j] = np.where(last, whole, np.stack(within))
+            outer[:, j] = np.where(last, 0.0, np.stack(beyond))
         # The smaller numbers lose less in their difference; an infinite outer moment is never chosen.
         from_outer = (outer[0, 0] <= OUTER_MASS) & (outer[:, 0] <= inner[:, 1]) & np.isfinite(outer[:, 0])
         difference: FloatArray = np.where(np.isinf(inner[:, 1]), np.inf, inner[:, 1] - inner[:, 0])

@@ -82,34 +82,48 @@ class StudentT(SymmetricSource):
         ratio = z / math.sqrt(self.df)
         return np.where(ratio < 1e100, np.log1p(np.minimum(ratio, 1e100) ** 2), 2.0 * np.log(ratio))
 
-    def _beta_split(self, p: float, b: float, z: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _beta_split(
+        self, p: float, b: float, z: FloatArray, *, inner: bool = True
+    ) -> tuple[FloatArray, FloatArray]:
         """I_u(p, b) and 1 - I_u(p, b), u = z**2 / (df + z**2), each accurate where it is small.
 
         Each is computed from the smaller one of u and 1 - u: next to 1 the rounding of its argument
-        moves an incomplete beta function by a fractional power of the machine's precision.
+        moves an incomplete beta function by a fractional power of the machine's precision. One of the two
+        functions is enough for most z; they take most of the time of a law's theory.
+
+        Args:
+            p: first parameter.
+            b: second parameter.
+            z: not negative.
+            inner: whether I_u is wanted; it may be nan otherwise.
         """
         square = z * z / self.df
-        t = 1.0 / (1.0 + square)
+        t = np.asarray(1.0 / (1.0 + square))
         u = np.where(square < 1.0, square / (1.0 + square), 1.0 / (1.0 + 1.0 / square))
-        lower, upper = special.betainc(p, b, u), special.betainc(b, p, t)
+        lower, upper = np.full(t.shape, math.nan), np.full(t.shape, math.nan)
+        special.betainc(p, b, u, out=lower, where=~(t < (0.1 if inner else 0.5)))
+        from_upper = (t < 0.5) | (lower > 0.5)
+        special.betainc(b, p, t, out=upper, where=from_upper)
         # Far out t underflows; I_t(b, p) = t**b / (b B(b, p)) is exact there.
-        far = np.exp(-b * self._log_growth(z)) / (b * float(special.beta(b, p)))
-        upper = np.where(t < 1e-200, far, upper)
-        outer: FloatArray = np.where((t < 0.5) | (lower > 0.5), upper, 1.0 - lower)
-        return np.where(t < 0.1, 1.0 - upper, lower), outer
+        beyond = t < 1e-200
+        if beyond.any():
+            far = np.exp(-b * self._log_growth(z)) / (b * float(special.beta(b, p)))
+            upper = np.where(beyond, far, upper)
+        return np.where(t < 0.1, 1.0 - upper, lower), np.where(from_upper, upper, 1.0 - lower)
 
     def _std_pdf(self, z: FloatArray) -> FloatArray:
         return self._peak() * np.exp(-0.5 * (self.df + 1.0) * self._log_growth(z))
 
     def _std_sf(self, z: FloatArray) -> FloatArray:
-        return 0.5 * self._beta_split(0.5, 0.5 * self.df, z)[1]
+        return 0.5 * self._beta_split(0.5, 0.5 * self.df, z, inner=False)[1]
 
     def _std_isf(self, q: FloatArray) -> FloatArray:
         # Near the centre the inverse of I_u(1/2, df/2) is exact, and 1 - 2 q is too. Towards the tail
         # library inverses fail (by 1e-6 at df = 200, q = 1e-12), so ln sf is solved for ln z.
-        u = np.asarray(special.betaincinv(0.5, 0.5 * self.df, 1.0 - 2.0 * q), dtype=np.float64)
+        u = np.full(np.shape(q), math.nan)
+        special.betaincinv(0.5, 0.5 * self.df, 1.0 - 2.0 * q, out=u, where=np.asarray(q) >= 0.25)
         centre = math.sqrt(self.df) * np.sqrt(u / (1.0 - u))
-        central = (q >= 0.25) & (u <= 0.5)
+        central = u <= 0.5
         return np.where(central, centre, self._tail_quantile(np.where(central, 0.25, q)))
 
     def _tail_quantile(self, q: FloatArray) -> FloatArray:
@@ -148,24 +162,27 @@ class StudentT(SymmetricSource):
         return rate
 
     def _std_inner(self, z: FloatArray) -> Moments:
-        df, growth = self.df, self._log_growth(z)
-        mass = 0.5 * self._beta_split(0.5, 0.5 * df, z)[0]
-        # The integral of z f; exprel(x) = (exp(x) - 1) / x covers df = 1 too.
-        first = 0.5 * df * self._peak() * growth * special.exprel(-0.5 * (df - 1.0) * growth)
-        if df < SERIES_DF:
-            factor = 0.5 * df / float(special.beta(0.5, 0.5 * df))
-            return mass, first, factor * incomplete_beta_three_halves(0.5 * df - 1.0, growth)
-        return mass, first, 0.5 * df / (df - 2.0) * self._beta_split(1.5, 0.5 * df - 1.0, z)[0]
+        return self._std_sides(z)[1]
 
     def _std_outer(self, z: FloatArray) -> Moments:
-        df = self.df
-        first = second = np.full_like(z, math.inf)
+        return self._std_sides(z)[2]
+
+    def _std_sides(self, z: FloatArray) -> tuple[FloatArray, Moments, Moments]:
+        df, growth = self.df, self._log_growth(z)
+        half = self._beta_split(0.5, 0.5 * df, z)
+        sf = 0.5 * half[1]
+        # The integral of z f; exprel(x) = (exp(x) - 1) / x covers df = 1 too.
+        first = 0.5 * df * self._peak() * growth * special.exprel(-0.5 * (df - 1.0) * growth)
+        rest = second = second_rest = np.full_like(z, math.inf)
         if df > 1.0:
-            rest = np.exp(-0.5 * (df - 1.0) * self._log_growth(z))
-            first = df / (df - 1.0) * self._peak() * rest
+            rest = df / (df - 1.0) * self._peak() * np.exp(-0.5 * (df - 1.0) * growth)
         if df > 2.0:
-            second = 0.5 * df / (df - 2.0) * self._beta_split(1.5, 0.5 * df - 1.0, z)[1]
-        return self._std_sf(z), first, second
+            factor, split = 0.5 * df / (df - 2.0), self._beta_split(1.5, 0.5 * df - 1.0, z)
+            second, second_rest = factor * split[0], factor * split[1]
+        if df < SERIES_DF:
+            factor = 0.5 * df / float(special.beta(0.5, 0.5 * df))
+            second = factor * incomplete_beta_three_halves(0.5 * df - 1.0, growth)
+        return sf, (0.5 * half[0], first, second), (sf, rest, second_rest)
 
     def _std_absolute_moment(self, order: float) -> float:
         if order >= self.df:
