@@ -47,7 +47,7 @@ __all__ = [
     "write_quantized",
 ]
 
-_ROOMS = ("audit", "compare", "foreign", "io", "modules", "plan", "quantized")
+_ROOMS = ("audit", "compare", "exports", "foreign", "io", "modules", "plan", "quantized")
 _HOMES = {
     "Audit": "audit",
     "Checkpoint": "io.tensors",

@@ -30,7 +30,7 @@ _NEEDED = (
     "joblib", "markupsafe", "matplotlib", "packaging",
 )  # fmt: skip
 _OPTIONAL = {
-    "diffusers": "the larger models (extra 'models')",
+    "diffusers": "the larger models (extra 'models'), fmq export --format sdnq (extra 'sdnq')",
     "distributed": "fmq audit --backend dask (extra 'cluster')",
     "torchmetrics": "PSNR and SSIM of samples: fmq flow (extra 'flow')",
     "torchdiffeq": "an adaptive sampler to compare with (extra 'flow')",

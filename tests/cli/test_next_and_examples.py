@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -29,6 +29,7 @@ SMALLER = {
     "flow velocity": "--samples 4 --schemes uniform --bits 2 --no-plot",
 }
 HAS_GGUF = importlib.util.find_spec("gguf") is not None
+HAS_DIFFUSERS = importlib.util.find_spec("diffusers") is not None
 SLOW = ("fmq claims", "fmq doctor")
 MODELS = """
 import torch
@@ -94,6 +95,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "unet" / "config.json").write_text("{}")
     torch.save(state, folder / "model.pt")
     _write_quantized_by_others(state, folder)
+    if HAS_DIFFUSERS:
+        _write_dit(folder / "dit")
     (folder / "my").mkdir()
     (folder / "my" / "models.py").write_text(MODELS)
     (folder / "my_models.py").write_text(MODELS)
@@ -110,6 +113,15 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     assert Path.cwd() == here
     return folder
+
+
+def _write_dit(folder: Path) -> None:
+    """A small transformer as diffusers saves it."""
+    diffusers: Any = importlib.import_module("diffusers")
+    diffusers.DiTTransformer2DModel(
+        num_attention_heads=2, attention_head_dim=16, in_channels=4, out_channels=4, num_layers=1,
+        sample_size=8, patch_size=2, num_embeds_ada_norm=10,
+    ).save_pretrained(folder)  # fmt: skip
 
 
 def _write_quantized_by_others(state: dict[str, torch.Tensor], folder: Path) -> None:
@@ -147,6 +159,8 @@ def _in_a_copy(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def _marks(example: Example) -> list[pytest.MarkDecorator]:
     if str(example).endswith(".gguf"):
         return [pytest.mark.skipif(not HAS_GGUF, reason="needs gguf")]
+    if "--format sdnq" in str(example):
+        return [pytest.mark.skipif(not HAS_DIFFUSERS, reason="needs diffusers")]
     return [pytest.mark.deep] if str(example).startswith(SLOW) else []
 
 
