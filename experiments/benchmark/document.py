@@ -162,7 +162,9 @@ def _beside_peers(rows: Sequence[Record]) -> str:
     ours = {_case(row): row["ms"] for row in rows if row["contender"] == "ours"}
     found: dict[tuple[str, str], list[float]] = {}
     for row in rows:
-        is_package = is_of_a_peer(row) and row["contender"] != "published equal mass"
+        is_package = (
+            is_of_a_peer(row) and row["contender"] != "published equal mass" and row["ms"] is not None
+        )
         if is_package and row["threads"] == 1 and _case(row) in ours:
             found.setdefault((row["contender"], row["topic"]), []).append(row["ms"] / ours[_case(row)])
     lines = ["| package | on | cases | its time / ours |", "|---|---|---:|---:|"]

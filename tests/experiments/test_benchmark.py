@@ -203,6 +203,19 @@ def test_a_missing_peer_is_named_and_not_fatal(
     assert both.run(PACE).goals[0].reference == "np.sort"
 
 
+def test_the_page_of_a_run_without_a_peer() -> None:
+    results = command.measure([duels("equal mass")[0]], TINY)
+    absent = {
+        "contender": "ckwrap",
+        "ms": None,
+        "least_ms": None,
+        "runs": 0,
+        "note": "ckwrap is not installed",
+    }
+    results["times"].append({**results["times"][0], **absent})
+    assert "ckwrap is not installed" in markdown(results)
+
+
 # --- rows and tables ------------------------------------------------------------------------------
 
 
