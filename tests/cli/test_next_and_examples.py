@@ -1,5 +1,6 @@
 """Every example in a command's help runs as it stands, and so does every command that an output suggests."""
 
+import importlib
 import importlib.util
 import json
 import re
@@ -133,8 +134,7 @@ def _write_quantized_by_others(state: dict[str, torch.Tensor], folder: Path) -> 
         safetensors.torch.save_file({**fp8, **{f"{k}_scale": v for k, v in scales.items()}}, path)
     if not HAS_GGUF:
         return
-    import gguf
-
+    gguf = importlib.import_module("gguf")
     writer = gguf.GGUFWriter(folder / "model-Q4_0.gguf", "unet")
     for name, value in state.items():
         kind = gguf.GGMLQuantizationType["F16" if value.shape[-1] % 32 else "Q4_0"]

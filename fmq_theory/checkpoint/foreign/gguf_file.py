@@ -4,6 +4,7 @@ It knows every type (Q4_0 to Q8_0, the K and IQ types, MXFP4, and the plain ones
 ``gguf_header``, and the bytes of a weight when it is asked for.
 """
 
+import importlib
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -94,14 +95,13 @@ def architecture_names(architecture: str, names: list[str]) -> dict[str, str]:
 
 def _package() -> Any:
     try:
-        import gguf
+        return importlib.import_module("gguf")
     except ImportError:
         raise CheckpointError(
             "GGUF files",
             "the package gguf, which rebuilds their numbers, is not installed",
             "install it: pip install 'fmq_theory[gguf]'",
         ) from None
-    return gguf
 
 
 def _kind(gguf: Any, path: Path, tensor: GgufTensor) -> Any:

@@ -121,8 +121,7 @@ def test_diffusers_loads_it_and_has_our_numbers(
 @pytest.mark.parametrize("bits", [2, 3, 4])
 def test_error_is_below_that_of_sdnq_at_the_same_layout(tmp_path: Path, bits: int) -> None:
     """A table a tensor, whose optimum is proven: 24 Lloyd steps from equal steps are never better."""
-    pytest.importorskip("sdnq", reason="sdnq, with which it is compared, is not installed")
-    from sdnq.quantizer import sdnq_quantize_layer_weight
+    sdnq = pytest.importorskip("sdnq.quantizer", reason="sdnq, with which it is compared, is not installed")
 
     net = dit()
     config = saved(net, tmp_path / "net")
@@ -130,7 +129,7 @@ def test_error_is_below_that_of_sdnq_at_the_same_layout(tmp_path: Path, bits: in
     for name in out.quantized:
         weights = net.get_parameter(name).detach()
         kind = type(net.get_submodule(name.removesuffix(".weight"))).__name__
-        dequantizer, arrays = sdnq_quantize_layer_weight(
+        dequantizer, arrays = sdnq.sdnq_quantize_layer_weight(
             weights, kind, weights_dtype=f"uint{bits}", use_codebook=True, group_size=-2
         )
         theirs = (dequantizer(**arrays, skip_compile=True) - weights).double().square().sum()

@@ -1,5 +1,6 @@
 """SDNQ: its own layers, saved and read again to the bit."""
 
+import importlib
 import json
 import os
 from collections.abc import Iterator
@@ -29,9 +30,7 @@ def sdnq() -> Iterator[Any]:
     os.environ.setdefault("SDNQ_USE_TORCH_COMPILE", "0")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from sdnq import quantizer
-
-        yield quantizer
+        yield importlib.import_module("sdnq.quantizer")
 
 
 def _written(sdnq: Any, folder: Path, layer: str, weights: torch.Tensor, **options: Any) -> torch.Tensor:
