@@ -150,3 +150,36 @@ def test_lowest_versions_are_those_that_are_asked_for() -> None:
     for name, version in tested.items():
         lowest = promised[name].split(".")
         assert version.split(".")[: len(lowest)] == lowest, name
+
+
+# --- what lies in the repository ------------------------------------------------------------------
+
+FOLDERS = {".ci", "docs", "experiments", "fmq_theory", "proofs_check", "tests"}
+LARGEST = 2_000_000
+
+
+def _strays(names: list[str]) -> list[str]:
+    """Files that a command left behind: of no kind that the root holds, or large."""
+    stray: list[str] = []
+    for name in names:
+        folder, _, rest = name.partition("/")
+        belongs = folder in FOLDERS if rest else Path(name).suffix in ("", ".md", ".toml", ".yaml", ".cff")
+        if not belongs or ((ROOT / name).is_file() and (ROOT / name).stat().st_size > LARGEST):
+            stray.append(name)
+    return stray
+
+
+def test_nothing_that_a_command_left_is_committed() -> None:
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("no checkout: what is committed is not known here")
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip(f"git lists nothing here: {listed.stderr.strip()}")
+    assert _strays(listed.stdout.splitlines()) == []
+
+
+def test_control_strays_are_seen() -> None:
+    assert _strays(["big.safetensors", "fmq-audit-model.jsonl", "README.md", "docs/index.md"]) == [
+        "big.safetensors",
+        "fmq-audit-model.jsonl",
+    ]

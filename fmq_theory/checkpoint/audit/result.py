@@ -165,7 +165,7 @@ class Audit:
         tensors: in the order of the file.
         skipped: name, shape and reason of every other tensor.
         totals: sums of the tensors.
-        advice: see ``audit_advice.Advice``; plain JSON.
+        advice: see ``advice.Advice``; plain JSON.
         reused: tensors that an earlier run had finished.
     """
 
