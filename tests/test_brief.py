@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 import fmq_theory
 from fmq_theory import checkpoint, codebook, quantizers, sources
 from fmq_theory.brief import MOST_OF_A_REPR
+from fmq_theory.checkpoint.compare.result import Totals
 from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Recipe
 
@@ -67,6 +68,7 @@ CLASSES = [
     if not inspect.isabstract(kind)
     and (is_dataclass(kind) or hasattr(kind, "_fields"))
     and kind is not sources.Empirical  # its own text counts its data; below
+    and kind is not checkpoint.FileScore  # its own text sums its layers; below
 ]
 
 
@@ -92,6 +94,15 @@ def test_short_values_are_told_whole() -> None:
     assert len(repr(sources.Empirical(np.linspace(-1.0, 1.0, 4096)))) <= MOST_OF_A_REPR
     assert len(repr(tensor)) <= MOST_OF_A_REPR
     assert len(repr(checkpoint.Plan((), 4.0, 0.0, None))) <= MOST_OF_A_REPR
+
+
+def test_a_score_tells_its_sums() -> None:
+    score = _filled(checkpoint.FileScore, 0)
+    totals = Totals(10**12, 10**15, 10**15, 1e9 / 7, 1e300 / 7, 1e300 / 7, 1 / 7, 1e9 / 7, None, 0, None, 0)
+    object.__setattr__(score, "totals", totals)
+    object.__setattr__(score, "path", "deep/" * 1000)
+    assert len(repr(score)) <= MOST_OF_A_REPR
+    assert repr(score).startswith("FileScore(")
 
 
 def test_an_open_file_tells_its_path_and_how_much_is_quantized(tmp_path: Path) -> None:

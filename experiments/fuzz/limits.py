@@ -41,8 +41,10 @@ def _trials(rng: np.random.Generator, folder: Path) -> Iterator[Trial]:
     while True:
         for name in _COMMANDS:
             largest = max(map(len, right[name].values()))
-            room = int(rng.integers(largest + largest // 4))
-            what = f"{name}, files of {room:,} bytes at most"
+            # As a share: how many bytes a command writes depends on the times that it says.
+            share = float(rng.uniform(0.0, 1.25))
+            room = int(share * largest)
+            what = f"{name}, files of {share:.4f} of its largest one at most"
             yield Trial(what, partial(_limited, folder, name, right[name], room))
 
 

@@ -22,6 +22,12 @@ FloatArray = NDArray[np.float64]
 
 
 @kernel
+def _same_side(a: float, b: float) -> bool:
+    """Whether both are positive or both negative; a product of small numbers would be 0."""
+    return (a > 0.0 and b > 0.0) or (a < 0.0 and b < 0.0)
+
+
+@kernel
 def _error_at(row: FloatArray, sign: float, table: FloatArray, scale: float) -> float:
     """sum_i min_k (sign w_i - s c_k)**2."""
     total = 0.0
@@ -55,7 +61,7 @@ def _widest_scale(row: FloatArray, sign: float, table: FloatArray) -> float:
     for i in range(row.size):
         w = sign * row[i]
         edge = table[-1] if w > 0.0 else table[0]
-        if edge * w > 0.0:
+        if _same_side(edge, w):
             found = max(found, w / edge)
     return found
 
@@ -96,14 +102,14 @@ def least_table_errors(rows: FloatArray, table: FloatArray, errors: FloatArray) 
                 k = last if w > 0.0 else 0
                 while 0 <= k + step <= last:
                     middle = 0.5 * (table[k] + table[k + step])
-                    if middle * w <= 0.0 or w / middle >= first:
+                    if not _same_side(middle, w) or w / middle >= first:
                         break
                     k += step
                 b += w * table[k]
                 c += table[k] * table[k]
                 while 0 <= k + step <= last:
                     middle = 0.5 * (table[k] + table[k + step])
-                    if middle * w <= 0.0:
+                    if not _same_side(middle, w):
                         break
                     scales[count] = w / middle
                     products[count] = w * (table[k + step] - table[k])

@@ -86,6 +86,7 @@ class EntropyConstrained(Scheme):
             )
 
     def _design(self, source: Source, num_levels: int) -> Codebook:
+        self._finite_variance(source)  # before a start refuses the same law for reasons of its own
         return self._designed(source, num_levels, _starting_scheme(source).design(source, num_levels))
 
     def _designed(self, source: Source, num_levels: int, start: Codebook) -> Codebook:

@@ -90,7 +90,7 @@ def test_other_data_under_the_same_name_are_not_taken() -> None:
     first = json.loads(Path("out/flow.json").read_text())["rows"][0]["frechet_to_data"]
     same = _flow("--resume")  # control
     assert same.exit_code == 0, same.output
-    assert "1 cells kept" in same.output
+    assert "1 cell kept" in same.output
     write(3.0)
     refused = _flow("--resume")
     assert refused.exit_code == 2

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -86,6 +86,7 @@ def test_rows_that_the_table_holds_cost_nothing() -> None:
     scale=st.floats(-1e6, 1e6),
     factor=st.sampled_from([-4.0, 0.5, 2.0]),
 )
+@example(row=[1.0, 5.0, 5e-324], name="e2m1", scale=1.0, factor=-4.0)
 def test_no_scale_is_better(row: list[float], name: str, scale: float, factor: float) -> None:
     weights, table = np.array(row), TABLES[name]
     (least,) = _least(weights[None], table)
