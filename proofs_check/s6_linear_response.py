@@ -15,7 +15,7 @@ __all__ = ["LEMMA"]
 
 T, S, X, A = sp.symbols("t s x a", positive=True)
 C, EPS = sp.symbols("c epsilon", real=True)
-G, RATE, JERK, SLOPE, LEAD = sp.symbols("G L M L_w c_1", positive=True)
+RATE, JERK, SLOPE, LEAD = sp.symbols("L M L_w c_1", positive=True)
 
 
 def _derive(d: Derivation, claim: Claim) -> None:

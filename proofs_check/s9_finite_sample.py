@@ -12,7 +12,7 @@ from proofs_check.lemma import Claim, Lemma, Mutant
 
 __all__ = ["LEMMA"]
 
-A, W, D, X, U, V = sp.symbols("a w d x u v", positive=True)
+A, W, D, X, U = sp.symbols("a w d x u", positive=True)
 I, M, R, N, K, C = sp.symbols("i m r n K c", positive=True)  # r ranks above the cell's upper neighbour
 _INDEPENDENT = "independent"
 

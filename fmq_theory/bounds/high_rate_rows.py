@@ -1,7 +1,7 @@
 """High-rate laws of all rows of a tensor at once: what ``predict`` says of each row as a source."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,24 +60,21 @@ class HighRateRows:
             raise SchemeError(f"num_levels = {num_levels}", "a high-rate law needs two levels", "pass K >= 2")
         rule = _RULES.get(scheme_name)
         if rule is None:
-            return self._one_by_one(scheme_name, num_levels)
+            # Powers other than the named ones.
+            several = np.flatnonzero(~self._constant)
+            return self._one_by_one(scheme_name, num_levels, np.zeros(self._rows.shape[0]), several)
         with np.errstate(all="ignore"):  # in rows that are replaced below
             found = rule(self, num_levels)
         if found is None:
             return None
         found[self._constant] = 0.0
-        for index in self._alone:
-            row = self._rows.row(int(index))
-            bound = predict(scheme_name, row, num_levels, self._rows.shape[1]).own.high_rate
-            if bound is None:
-                return None
-            found[index] = bound.value
-        return found
+        return self._one_by_one(scheme_name, num_levels, found, self._alone)
 
-    def _one_by_one(self, scheme_name: str, num_levels: int) -> FloatArray | None:
-        """For powers other than the named ones; schemes without a law are known by their first row."""
-        found = np.zeros(self._rows.shape[0])
-        for index in np.flatnonzero(~self._constant):
+    def _one_by_one(
+        self, scheme_name: str, num_levels: int, found: FloatArray, rows: Iterable[int]
+    ) -> FloatArray | None:
+        """``found`` with some rows predicted by themselves; a scheme without a law is known by the first."""
+        for index in rows:
             row = self._rows.row(int(index))
             bound = predict(scheme_name, row, num_levels, self._rows.shape[1]).own.high_rate
             if bound is None:

@@ -34,7 +34,7 @@ All sums are rounded towards minus infinity; moments are balls.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
@@ -266,50 +266,11 @@ class _Grid:
 
     def forward(self, layers: Sequence[Sequence[_State]]) -> list[list[float]]:
         """Least cost of everything left of each state."""
-        values: list[list[float]] = []
-        for k, states in enumerate(layers):
-            if k == 0:
-                values.append([self._cost(None, state) for state in states])
-                continue
-            before, costs = layers[k - 1], values[-1]
-            values.append(
-                [
-                    min(
-                        (
-                            _down(cost + self._cost(old, state))
-                            for old, cost in zip(before, costs, strict=True)
-                            if old.position <= state.position
-                        ),
-                        default=math.inf,
-                    )
-                    for state in states
-                ]
-            )
-        return values
+        return _least_costs(layers, self._cost)
 
     def backward(self, layers: Sequence[Sequence[_State]]) -> list[list[float]]:
         """Least cost of everything right of each state."""
-        values: list[list[float]] = []
-        for k in range(len(layers) - 1, -1, -1):
-            states = layers[k]
-            if not values:
-                values.append([self._cost(state, None) for state in states])
-                continue
-            after, costs = layers[k + 1], values[-1]
-            values.append(
-                [
-                    min(
-                        (
-                            _down(cost + self._cost(state, new))
-                            for new, cost in zip(after, costs, strict=True)
-                            if state.position <= new.position
-                        ),
-                        default=math.inf,
-                    )
-                    for state in states
-                ]
-            )
-        return values[::-1]
+        return _least_costs(layers[::-1], lambda right, left: self._cost(left, right))[::-1]
 
     def close(self, forward: Sequence[Sequence[float]], layers: Sequence[Sequence[_State]]) -> float:
         """Least cost of a whole path."""
@@ -320,7 +281,9 @@ class _Grid:
         )
 
     def _cost(self, left: _State | None, right: _State | None) -> float:
-        """Lower bound of one cell's share, rounded down."""
+        """Lower bound of one cell's share, rounded down; infinite where its thresholds are out of order."""
+        if left is not None and right is not None and left.position > right.position:
+            return math.inf
         key = (-1 if left is None else left.position, -1 if right is None else right.position)
         known = self._costs.get(key)
         if known is None:
@@ -351,6 +314,28 @@ class _Grid:
         else:
             return -_up(first * best - constant)
         return -_up(best * (2 * first - best * cell.mass) - constant)
+
+
+def _least_costs(
+    layers: Sequence[Sequence[_State]], cost: Callable[[_State | None, _State | None], float]
+) -> list[list[float]]:
+    """Least cost of a path from the outside to each state, layer by layer; ``cost(from, to)`` of a step."""
+    values: list[list[float]] = []
+    for k, states in enumerate(layers):
+        if k == 0:
+            values.append([cost(None, state) for state in states])
+            continue
+        before = list(zip(layers[k - 1], values[-1], strict=True))
+        values.append(
+            [
+                min(
+                    (_down(least + step) for old, least in before if (step := cost(old, state)) < math.inf),
+                    default=math.inf,
+                )
+                for state in states
+            ]
+        )
+    return values
 
 
 def _down(value: float) -> float:

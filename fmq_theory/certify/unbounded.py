@@ -19,6 +19,7 @@ from fmq_theory.certify.families import law
 from fmq_theory.certify.law import UpperMoments
 from fmq_theory.certify.roots import certified_root
 from fmq_theory.errors import CertificationError
+from fmq_theory.shown import counted
 
 __all__ = ["NearlyUniform", "equal_mass_of_atoms", "thin_tail_distortion"]
 
@@ -67,7 +68,7 @@ def thin_tail_distortion(bits: int) -> Enclosure:
         CertificationError: b < 1.
     """
     if bits < 1:
-        raise CertificationError(f"{bits} bits", "there is one cell only", "choose b >= 1")
+        raise CertificationError(f"{counted(bits, 'bit')}", "there is one cell only", "choose b >= 1")
     last = 1
     while 3 ** (last + 1) < 4 * bits + 40:
         last += 1

@@ -7,7 +7,17 @@ import click
 
 from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.inputs import reading_checkpoint
-from fmq_theory.cli.options import read_bits, read_names
+from fmq_theory.cli.options import (
+    csv_option,
+    force_option,
+    html_option,
+    json_option,
+    on_nonfinite_option,
+    read_bits,
+    read_names,
+    selection_options,
+)
+from fmq_theory.cli.outputs import ReportFiles
 from fmq_theory.cli.running import FmqCommand
 from fmq_theory.cli.scheme_names import AUDITED, NAMES
 from fmq_theory.shown import escaped, file_stem, shell_word
@@ -42,15 +52,8 @@ __all__ = ["audit"]
 @click.option(
     "--group-size", type=click.IntRange(1), help="Weights of a group; it must divide every channel."
 )
-@click.option("--include", multiple=True, help="Only tensors whose name fits, as in '*.attn.*'; repeatable.")
-@click.option("--exclude", multiple=True, help="Not tensors whose name fits; repeatable.")
-@click.option(
-    "--on-nonfinite",
-    type=click.Choice(("stop", "skip")),
-    default="stop",
-    show_default=True,
-    help="At a tensor with nan or inf: stop and name it, or leave it out and go on.",
-)
+@selection_options()
+@on_nonfinite_option("tensor", "leave it out and go on")
 @click.option(
     "--jobs", type=click.IntRange(1, 1024), default=1, show_default=True, help="Processes; a tensor each."
 )
@@ -65,18 +68,16 @@ __all__ = ["audit"]
 @click.option(
     "--resume", is_flag=True, help="Keep finished tensors in fmq-audit-NAME.jsonl and go on from them."
 )
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write everything as JSON.")
-@click.option(
-    "--csv", "csv_path", type=click.Path(path_type=Path), help="Write tensor × scheme × bits as CSV."
-)
-@click.option("--html", "html_path", type=click.Path(path_type=Path), help="Write one self-contained page.")
+@json_option()
+@csv_option("tensor × scheme × bits")
+@html_option()
 @click.option(
     "--plan",
     "plan_path",
     type=click.Path(path_type=Path),
     help="A plan of fmq quantize, shown in the page beside the layers.",
 )
-@click.option("--force", is_flag=True, help="Replace files that exist.")
+@force_option()
 def audit(
     checkpoint: Path,
     schemes: tuple[str, ...],
@@ -90,7 +91,7 @@ def audit(
     backend: str,
     scheduler: str | None,
     resume: bool,
-    json_path: Path | None,
+    json_path: str | None,
     csv_path: Path | None,
     html_path: Path | None,
     plan_path: Path | None,
@@ -114,11 +115,12 @@ def audit(
     if plan_path is not None and html_path is None:
         raise click.UsageError("--plan is shown in the page: pass --html FILE as well")
     granularity = granularity or ("channel" if group_size is None else "group")
-    outputs = _Outputs(json_path, csv_path, html_path, plan_path)
+    outputs = ReportFiles(json_path, csv_path, html_path, force)
     with reported_errors(), reading_checkpoint(checkpoint, plan_path):
-        outputs.check(force=force)
+        outputs.check()
+        plan = None if plan_path is None else _read_plan(plan_path)
         from fmq_theory.checkpoint.audit import audit as run_audit
-        from fmq_theory.report.audit.progress import weights_progress
+        from fmq_theory.report.base.weights_progress import weights_progress
 
         store = _store_of(checkpoint) if resume else None
         try:
@@ -146,8 +148,31 @@ def audit(
             )
             click.echo(f"stopped; {kept}", err=True)
             raise SystemExit(130) from None
-        outputs.write(found)
-        click.echo(_next(checkpoint, found, _selection_options(include, exclude, on_nonfinite)))
+        _write(found, outputs, plan)
+        if not outputs.prints_json:
+            click.echo(_next(checkpoint, found, _selection_options(include, exclude, on_nonfinite)))
+
+
+def _read_plan(path: Path) -> "Plan":
+    from fmq_theory.checkpoint.plan import Plan
+
+    return Plan.read(path)
+
+
+def _write(found: "Audit", outputs: ReportFiles, plan: "Plan | None") -> None:
+    """Writes the files, then prints the tables and says where the files are."""
+    from fmq_theory.report.audit.files import audit_as_json, write_audit_csv
+    from fmq_theory.report.audit.page import write_audit_html
+    from fmq_theory.report.audit.table import print_audit
+
+    outputs.write(
+        lambda: audit_as_json(found),
+        lambda path: write_audit_csv(found, path),
+        lambda path: write_audit_html(found, path, plan),
+    )
+    if not outputs.prints_json:
+        print_audit(found)
+    outputs.tell()
 
 
 def _store_of(checkpoint: Path) -> Path:
@@ -184,47 +209,3 @@ def _next(checkpoint: Path, found: "Audit", which: str) -> str:
         f"Next: {start} --scheme {scheme} --bits {bits} {how}{which}\n"
         f"  or: {start} --budget {size}{which}  # scheme and bits layer by layer, same size"
     )
-
-
-class _Outputs:
-    """The files: refused before the work begins, written whole at its end."""
-
-    def __init__(
-        self, json_path: Path | None, csv_path: Path | None, html_path: Path | None, plan_path: Path | None
-    ) -> None:
-        self._paths = {"JSON": json_path, "CSV": csv_path, "HTML": html_path}
-        self._plan_path = plan_path
-        self._plan: Plan | None = None
-
-    def check(self, *, force: bool) -> None:
-        """Refuses what cannot be written, and a plan that cannot be read.
-
-        Raises:
-            OutputError: see ``storage.check_outputs``.
-            PlanError: see ``Plan.read``.
-        """
-        from fmq_theory.storage import check_outputs
-
-        check_outputs((path for path in self._paths.values() if path is not None), overwrite=force)
-        if self._plan_path is not None:
-            from fmq_theory.checkpoint.plan import Plan
-
-            self._plan = Plan.read(self._plan_path)
-
-    def write(self, found: "Audit") -> None:
-        """Writes the files, then prints the tables and says where the files are."""
-        from fmq_theory.report.audit.files import write_audit_csv, write_audit_json
-        from fmq_theory.report.audit.table import print_audit
-
-        if (path := self._paths["JSON"]) is not None:
-            write_audit_json(found, path)
-        if (path := self._paths["CSV"]) is not None:
-            write_audit_csv(found, path)
-        if (path := self._paths["HTML"]) is not None:
-            from fmq_theory.report.audit.page import write_audit_html
-
-            write_audit_html(found, path, self._plan)
-        print_audit(found)
-        for kind, path in self._paths.items():
-            if path is not None:
-                click.echo(f"{kind}: {escaped(path)}")

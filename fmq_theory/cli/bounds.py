@@ -13,8 +13,8 @@ from fmq_theory.cli.compile_kernels import is_first_run
 from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.inputs import reading_checkpoint
 from fmq_theory.cli.law_process import Question, theory_beside
-from fmq_theory.cli.options import read_bits, read_names
-from fmq_theory.cli.outputs import Outputs
+from fmq_theory.cli.options import csv_option, force_option, json_option, read_bits, read_names
+from fmq_theory.cli.outputs import Outputs, ReportFiles
 from fmq_theory.cli.running import FmqCommand
 from fmq_theory.cli.scheme_names import COMPARED, NAMES
 from fmq_theory.cli.start import leave_torch_out_of_pot
@@ -70,9 +70,9 @@ TAILS = ("gaussian", "laplace", "logistic", "student-t", "generalized-gaussian",
     "--plot", type=click.Path(path_type=Path), help="Figure file (svg, pdf, png); has a default name."
 )
 @click.option("--no-plot", is_flag=True, help="Write no figure.")
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write everything as JSON.")
-@click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write the rows as CSV.")
-@click.option("--force", is_flag=True, help="Replace files that exist.")
+@json_option()
+@csv_option("the rows")
+@force_option()
 @click.option("--quiet", is_flag=True, help="Print the verdict and the ratios, not the table.")
 def bounds(
     tail: str | None,
@@ -90,7 +90,7 @@ def bounds(
     seed: int,
     plot: Path | None,
     no_plot: bool,
-    json_path: Path | None,
+    json_path: str | None,
     csv_path: Path | None,
     force: bool,
     quiet: bool,
@@ -116,7 +116,7 @@ def bounds(
         raise click.UsageError("give either --tail NAME (a law) or --checkpoint PATH (real weights)")
     if "all" in schemes:
         schemes = tuple(dict.fromkeys((*NAMES, *(name for name in schemes if name != "all"))))
-    outputs = Outputs(plot, no_plot, json_path, csv_path, force, quiet)
+    outputs = Outputs(plot, no_plot, ReportFiles(json_path, csv_path, force=force), quiet)
     with reported_errors(), reading_checkpoint(checkpoint):
         if checkpoint is None:
             _refuse("--tail", {"--include": include or None, "--granularity": granularity})

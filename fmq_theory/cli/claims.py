@@ -8,9 +8,11 @@ import click
 
 from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.inputs import reading_checkpoint
+from fmq_theory.cli.options import force_option, html_option, json_option
+from fmq_theory.cli.outputs import ReportFiles
 from fmq_theory.cli.running import FmqCommand
 from fmq_theory.cli.start import leave_torch_out_of_pot, let_idle_threads_sleep
-from fmq_theory.shown import escaped, json_text
+from fmq_theory.shown import escaped
 
 if TYPE_CHECKING:
     from fmq_theory.claims.engine.claim import Finding
@@ -38,19 +40,13 @@ RESULTS = Path("docs/results")
     help="Measured samples, the JSON of fmq flow; may be repeated.  [default: in a checkout, "
     f"{RESULTS}/flow-*.json]",
 )
-@click.option(
-    "--json",
-    "json_path",
-    is_flag=False,
-    flag_value="-",
-    help="Write everything as JSON to this file, or print it if no file is named.",
-)
-@click.option("--html", "html_path", type=click.Path(path_type=Path), help="Write one self-contained page.")
+@json_option()
+@html_option()
 @click.option(
     "--write", is_flag=True, help=f"Write {DOCUMENT} from {RESULTS} (run it in the repository's root)."
 )
 @click.option("--check", is_flag=True, help=f"Exit 1 if {DOCUMENT} is not what --write would write.")
-@click.option("--force", is_flag=True, help="Replace files that exist.")
+@force_option()
 def claims(
     only: tuple[str, ...],
     checkpoint: Path | None,
@@ -90,26 +86,29 @@ def claims(
         from fmq_theory.claims.engine.claim import Inputs
         from fmq_theory.claims.register.register import run_register
         from fmq_theory.report import progress_bar
+        from fmq_theory.report.claims.document import claims_markdown
         from fmq_theory.report.claims.files import claims_as_json
+        from fmq_theory.report.claims.page import write_claims_html
         from fmq_theory.report.claims.table import print_claims
-        from fmq_theory.storage import check_outputs
+        from fmq_theory.storage import check_outputs, write_text_atomically
 
         _check_inputs(checkpoint, fidelity)
-        places = (html_path, None if json_path in (None, "-") else Path(str(json_path)))
-        check_outputs((path for path in places if path is not None), overwrite=force)
+        outputs = ReportFiles(json_path, None, html_path, force)
+        outputs.check()
         used = fidelity or kept_runs()
         if write:
             check_outputs([DOCUMENT], overwrite=True)
         with progress_bar("claims") as progress:
             findings = run_register(names, Inputs(checkpoint, used, include), progress=progress)
         click.echo(_samples_in_words(fidelity, used), err=True)
-        written = _write_files(findings, json_path, html_path, write=write)
-        if json_path == "-":
-            click.echo(json_text(claims_as_json(findings), ascii_only=True))
-        else:
+        outputs.write(lambda: claims_as_json(findings), html=lambda path: write_claims_html(findings, path))
+        if write:
+            write_text_atomically(DOCUMENT, claims_markdown(findings))
+        if not outputs.prints_json:
             print_claims(findings)
-        for kind, path in written:
-            click.echo(f"{kind}: {escaped(path)}", err=json_path == "-")
+        outputs.tell()
+        if write:
+            click.echo(f"Document: {escaped(DOCUMENT)}", err=outputs.prints_json)
         stale = check and _is_stale(findings)
     if stale:
         click.echo(f"{DOCUMENT} is stale: run fmq claims --write and commit the result", err=True)
@@ -143,28 +142,6 @@ def _check_inputs(checkpoint: Path | None, fidelity: Sequence[Path]) -> None:
     for path in fidelity:
         if not path.is_file():
             raise click.UsageError(f"--fidelity {path}: there is no such file; name an existing one")
-
-
-def _write_files(
-    findings: "tuple[Finding, ...]", json_path: str | None, html_path: Path | None, *, write: bool
-) -> list[tuple[str, Path]]:
-    """Writes what was asked for; what each file is and where."""
-    from fmq_theory.report import write_text_atomically
-    from fmq_theory.report.claims.document import claims_markdown
-    from fmq_theory.report.claims.files import write_claims_json
-    from fmq_theory.report.claims.page import write_claims_html
-
-    written: list[tuple[str, Path]] = []
-    if json_path is not None and json_path != "-":
-        write_claims_json(findings, Path(json_path))
-        written.append(("JSON", Path(json_path)))
-    if html_path is not None:
-        write_claims_html(findings, html_path)
-        written.append(("HTML", html_path))
-    if write:
-        write_text_atomically(DOCUMENT, claims_markdown(findings))
-        written.append(("Document", DOCUMENT))
-    return written
 
 
 def _is_stale(findings: "tuple[Finding, ...]") -> bool:

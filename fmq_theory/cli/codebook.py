@@ -1,15 +1,15 @@
 """``fmq codebook``: the codebook oracle."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 import click
 
 from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.inputs import reading_checkpoint
+from fmq_theory.cli.options import force_option, json_option
+from fmq_theory.cli.outputs import ReportFiles
 from fmq_theory.cli.running import FmqCommand
-from fmq_theory.shown import escaped, json_text
 
 __all__ = ["codebook"]
 
@@ -40,14 +40,8 @@ _SHAPE_OPTIONS = {"student-t": "df", "generalized-gaussian": "beta", "gamma": "s
 @click.option(
     "--tolerance", type=float, help="With --check: exit 1 unless the table is proven this near, as 0.01."
 )
-@click.option(
-    "--json",
-    "json_path",
-    is_flag=False,
-    flag_value="-",
-    help="Write JSON to this file, or print it if no file is named.",
-)
-@click.option("--force", is_flag=True, help="Replace a file that exists.")
+@json_option()
+@force_option()
 def codebook(
     source: str,
     df: str | None,
@@ -106,20 +100,19 @@ def codebook(
         from fmq_theory.claims.oracle.design import design, scaled_law
         from fmq_theory.claims.oracle.table_check import check_table
         from fmq_theory.claims.oracle.table_file import read_table
-        from fmq_theory.report import check_writable
         from fmq_theory.report.codebook.files import codebook_as_json, table_as_json
         from fmq_theory.report.codebook.words import codebook_text, table_text
 
-        if json_path not in (None, "-"):
-            check_writable(Path(str(json_path)), overwrite=force)
+        outputs = ReportFiles(json_path, force=force)
+        outputs.check()
         law = scaled_law(source, parameter, scale)
         if table is None:
             num_levels = levels if levels is not None else 2 ** (bits or 0)
             report = design(law, num_levels, criterion=criterion or "mse", digits=digits)
-            _print_or_write(codebook_text(report), codebook_as_json(report), json_path)
+            _print_or_write(codebook_text(report), codebook_as_json(report), outputs)
             return
         checked = check_table(read_table(table), law, digits=digits, best_scale=best_scale)
-        _print_or_write(table_text(checked), table_as_json(checked), json_path)
+        _print_or_write(table_text(checked), table_as_json(checked), outputs)
     if tolerance is not None and checked.excess.upper_float > tolerance:
         click.echo(f"not proven to be within {tolerance:g} of the least error", err=True)
         raise SystemExit(1)
@@ -136,14 +129,8 @@ def _refuse_without_table(
         raise click.UsageError("--best-scale has a meaning only with --check")
 
 
-def _print_or_write(text: str, data: dict[str, Any], json_path: str | None) -> None:
-    from fmq_theory.report.codebook.files import write_codebook_json
-
-    if json_path == "-":
-        click.echo(json_text(data, ascii_only=True))
-        return
-    if json_path is not None:
-        write_codebook_json(data, Path(json_path))
-    click.echo(text)
-    if json_path is not None:
-        click.echo(f"JSON: {escaped(json_path)}")
+def _print_or_write(text: str, data: dict[str, Any], outputs: ReportFiles) -> None:
+    outputs.write(lambda: data)
+    if not outputs.prints_json:
+        click.echo(text)
+    outputs.tell()

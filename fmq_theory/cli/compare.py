@@ -6,10 +6,19 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from fmq_theory.cli.errors import reported_errors
-from fmq_theory.cli.inputs import reading_checkpoint
+from fmq_theory.cli.inputs import json_object, reading_checkpoint
+from fmq_theory.cli.options import (
+    csv_option,
+    force_option,
+    html_option,
+    json_option,
+    on_nonfinite_option,
+    selection_options,
+)
+from fmq_theory.cli.outputs import ReportFiles
 from fmq_theory.cli.running import FmqCommand
 from fmq_theory.cli.start import leave_torch_out_of_pot
-from fmq_theory.shown import escaped, shell_word
+from fmq_theory.shown import shell_word
 
 if TYPE_CHECKING:
     from fmq_theory.checkpoint.compare import FileScore
@@ -23,21 +32,14 @@ _WIDE = 9.0  # effective bits: no plan gives as many
 @click.command(cls=FmqCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("original", type=click.Path(path_type=Path))
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--include", multiple=True, help="Only layers whose name fits, as in '*.attn.*'; repeatable.")
-@click.option("--exclude", multiple=True, help="Not layers whose name fits; repeatable.")
+@selection_options("layers")
 @click.option(
     "--names",
     "names_path",
     type=click.Path(path_type=Path),
     help="A JSON object: names in FILE by names in ORIGINAL, where they are not found by themselves.",
 )
-@click.option(
-    "--on-nonfinite",
-    type=click.Choice(("stop", "skip")),
-    default="stop",
-    show_default=True,
-    help="At a layer with nan or inf: stop and name it, or leave it out and go on.",
-)
+@on_nonfinite_option("layer", "leave it out and go on")
 @click.option("--allow-missing", is_flag=True, help="Score what both have, where FILE lacks layers.")
 @click.option(
     "--no-best",
@@ -50,10 +52,10 @@ _WIDE = 9.0  # effective bits: no plan gives as many
     help="Leave out the optimum of each layer's own format; of NF4 and its kind it takes some time.",
 )
 @click.option("--worst", type=click.IntRange(0), default=10, show_default=True, help="Layers to print.")
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write everything as JSON.")
-@click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write file × layer as CSV.")
-@click.option("--html", "html_path", type=click.Path(path_type=Path), help="Write one self-contained page.")
-@click.option("--force", is_flag=True, help="Replace files that exist.")
+@json_option()
+@csv_option("file × layer")
+@html_option()
+@force_option()
 def compare(
     original: Path,
     files: tuple[Path, ...],
@@ -65,7 +67,7 @@ def compare(
     no_best: bool,
     no_own: bool,
     worst: int,
-    json_path: Path | None,
+    json_path: str | None,
     csv_path: Path | None,
     html_path: Path | None,
     force: bool,
@@ -86,15 +88,12 @@ def compare(
       fmq compare model.safetensors fp8.safetensors --no-best --no-own --json scores.json
     """  # noqa: D301 (click reads \\b as "keep these lines")
     leave_torch_out_of_pot()
-    outputs = {"JSON": json_path, "CSV": csv_path, "Page": html_path}
+    outputs = ReportFiles(json_path, csv_path, html_path, force)
     with reported_errors(), reading_checkpoint(original, names_path, *_all_files(files)):
-        from fmq_theory.storage import check_outputs
-
-        check_outputs([path for path in outputs.values() if path is not None], overwrite=force)
+        outputs.check()
         names = None if names_path is None else _names(names_path)
         from fmq_theory.checkpoint.compare import compare as score
-        from fmq_theory.report.audit.progress import weights_progress
-        from fmq_theory.report.compare.table import print_scores
+        from fmq_theory.report.base.weights_progress import weights_progress
 
         found: list[FileScore] = []
         for path in files:
@@ -113,9 +112,9 @@ def compare(
                         progress=progress,
                     )
                 )
-        print_scores(found, worst=worst)
-        _write(found, json_path, csv_path, html_path)
-        click.echo(_next(original, found, html_path))
+        _write(found, outputs, worst)
+        if not outputs.prints_json:
+            click.echo(_next(original, found, html_path))
 
 
 def _all_files(files: tuple[Path, ...]) -> list[Path]:
@@ -125,43 +124,33 @@ def _all_files(files: tuple[Path, ...]) -> list[Path]:
     return [path for file in files for path in checkpoint_files(file)]
 
 
-def _write(
-    found: "list[FileScore]", json_path: Path | None, csv_path: Path | None, html_path: Path | None
-) -> None:
-    if json_path is not None:
-        from fmq_theory.report.compare.files import write_scores_json
+def _write(found: "list[FileScore]", outputs: ReportFiles, worst: int) -> None:
+    from fmq_theory.report.compare.files import scores_as_json, write_scores_csv
+    from fmq_theory.report.compare.page import write_scores_html
+    from fmq_theory.report.compare.table import print_scores
 
-        write_scores_json(found, json_path)
-        click.echo(f"JSON: {escaped(json_path)}")
-    if csv_path is not None:
-        from fmq_theory.report.compare.files import write_scores_csv
-
-        write_scores_csv(found, csv_path)
-        click.echo(f"CSV: {escaped(csv_path)}")
-    if html_path is not None:
-        from fmq_theory.report.compare.page import write_scores_html
-
-        write_scores_html(found, html_path)
-        click.echo(f"Page: {escaped(html_path)}")
+    if not outputs.prints_json:
+        print_scores(found, worst=worst)
+    outputs.write(
+        lambda: scores_as_json(found),
+        lambda path: write_scores_csv(found, path),
+        lambda path: write_scores_html(found, path),
+    )
+    outputs.tell()
 
 
 def _names(path: Path) -> dict[str, str]:
-    """The JSON object of the file that ``--names`` names.
+    """The names in FILE by those in ORIGINAL.
 
     Raises:
-        CheckpointError: it holds something else.
+        CheckpointError: the file holds something else.
     """
     from fmq_theory.errors import CheckpointError
-    from fmq_theory.storage.json_objects import json_value, text_of_json
 
-    def refused(cause: str) -> CheckpointError:
-        return CheckpointError(f"--names {str(path)!r}", cause, 'write {"name in ORIGINAL": "name in FILE"}')
-
-    found = json_value(text_of_json(path, refused), refused)
-    if not isinstance(found, dict) or not all(
-        isinstance(value, str) for value in cast("dict[str, Any]", found).values()
-    ):
-        raise refused("it is no JSON object of names")
+    remedy = 'write {"name in ORIGINAL": "name in FILE"}'
+    found = json_object("--names", path, remedy)
+    if not all(isinstance(value, str) for value in found.values()):
+        raise CheckpointError(f"--names {str(path)!r}", "it is no JSON object of names", remedy)
     return cast("dict[str, str]", found)
 
 

@@ -6,6 +6,7 @@ import click
 
 from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.inputs import reading_checkpoint
+from fmq_theory.cli.options import force_option
 from fmq_theory.cli.outputs import say_next
 from fmq_theory.cli.running import FmqCommand
 from fmq_theory.cli.start import leave_torch_out_of_pot
@@ -17,7 +18,7 @@ __all__ = ["dequantize"]
 @click.command(cls=FmqCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("quantized", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="A .safetensors file.")
-@click.option("--force", is_flag=True, help="Replace an output that exists.")
+@force_option("an output that exists")
 def dequantize(quantized: Path, out: Path, force: bool) -> None:
     """Write the tensors of a quantized checkpoint in the types and shapes that they had.
 

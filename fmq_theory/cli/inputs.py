@@ -1,12 +1,13 @@
-"""What a command reads: none of it may become an output of the same command."""
+"""What a command reads: files that may not become outputs of the same command, and JSON objects."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 from fmq_theory.storage import reading
 
-__all__ = ["reading_checkpoint"]
+__all__ = ["json_object", "reading_checkpoint"]
 
 
 @contextmanager
@@ -25,3 +26,26 @@ def reading_checkpoint(checkpoint: Path | None, *others: Path | str | None) -> G
 
     with reading(*checkpoint_files(checkpoint), *others):
         yield
+
+
+def json_object(option: str, path: Path, remedy: str) -> dict[str, Any]:
+    """The JSON object in the file that an option names.
+
+    Args:
+        option: as the user writes it.
+        path: of the file.
+        remedy: what to name in its place.
+
+    Raises:
+        CheckpointError: there is no such file, or it holds something else.
+    """
+    from fmq_theory.errors import CheckpointError
+    from fmq_theory.storage.json_objects import json_value, text_of_json
+
+    def refused(cause: str) -> CheckpointError:
+        return CheckpointError(f"{option} {str(path)!r}", cause, remedy)
+
+    found = json_value(text_of_json(path, refused), refused)
+    if not isinstance(found, dict):
+        raise refused("it is no JSON object")
+    return cast("dict[str, Any]", found)

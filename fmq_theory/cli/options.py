@@ -1,8 +1,17 @@
-"""Options that several commands read alike; each function is a click callback."""
+"""Options that several commands have, in one set of words, and the click callbacks that read them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import click
 
-__all__ = ["read_bits", "read_names"]
+__all__ = [
+    "csv_option", "force_option", "html_option", "json_option", "on_nonfinite_option", "read_bits",
+    "read_names", "selection_options",
+]  # fmt: skip
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _FEWEST, _MOST = 1, 8
 
@@ -36,3 +45,83 @@ def read_names(_context: click.Context, _option: click.Parameter, text: str) -> 
     if not names:
         raise click.BadParameter("name at least one")
     return names
+
+
+def selection_options(things: str = "tensors", prefix: str = "") -> Decorator:
+    """``--include`` and ``--exclude``.
+
+    Args:
+        things: what is chosen, in the plural.
+        prefix: to what the two options belong, where a command has them for some of its work only.
+    """
+    only, no = ("only", "not") if prefix else ("Only", "Not")
+    include = click.option(
+        "--include",
+        multiple=True,
+        help=f"{prefix}{only} {things} whose name fits, as in '*.attn.*'; repeatable.",
+    )
+    exclude = click.option(
+        "--exclude", multiple=True, help=f"{prefix}{no} {things} whose name fits; repeatable."
+    )
+    return lambda command: include(exclude(command))
+
+
+def on_nonfinite_option(thing: str, skip: str) -> Decorator:
+    """``--on-nonfinite``.
+
+    Args:
+        thing: what may hold nan or inf.
+        skip: what is done with it in place of stopping.
+    """
+    return click.option(
+        "--on-nonfinite",
+        type=click.Choice(("stop", "skip")),
+        default="stop",
+        show_default=True,
+        help=f"At a {thing} with nan or inf: stop and name it, or {skip}.",
+    )
+
+
+def json_option(what: str = "everything") -> Decorator:
+    """``--json``, with a file or without one; ``cli.outputs.ReportFiles`` takes its value.
+
+    Args:
+        what: that is written.
+    """
+    return click.option(
+        "--json",
+        "json_path",
+        is_flag=False,
+        flag_value="-",
+        help=f"Write {what} as JSON to this file, or print it if no file is named.",
+    )
+
+
+def csv_option(rows: str) -> Decorator:
+    """``--csv``.
+
+    Args:
+        rows: what has a line each.
+    """
+    return click.option(
+        "--csv", "csv_path", type=click.Path(path_type=Path), help=f"Write {rows} as CSV to this file."
+    )
+
+
+def html_option() -> Decorator:
+    """``--html``."""
+    return click.option(
+        "--html",
+        "html_path",
+        type=click.Path(path_type=Path),
+        help="Write one self-contained page to this file.",
+    )
+
+
+def force_option(what: str = "files that exist") -> Decorator:
+    """``--force``.
+
+    Args:
+        what: is replaced.
+    """
+    return click.option("--force", is_flag=True, help=f"Replace {what}.")

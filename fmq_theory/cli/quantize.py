@@ -8,6 +8,8 @@ import click
 
 from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.inputs import reading_checkpoint
+from fmq_theory.cli.options import force_option, json_option, on_nonfinite_option, selection_options
+from fmq_theory.cli.outputs import ReportFiles
 from fmq_theory.cli.quantize_plan import PlanOptions
 from fmq_theory.cli.quantize_report import report_written, write_plan
 from fmq_theory.cli.running import FmqCommand
@@ -80,8 +82,7 @@ __all__ = ["quantize", "read_config"]
 @click.option(
     "--plan-only", is_flag=True, help="Quantize nothing; write the plan (JSON) to OUT, or print it."
 )
-@click.option("--include", multiple=True, help="Only tensors whose name fits, as in '*.attn.*'; repeatable.")
-@click.option("--exclude", multiple=True, help="Not tensors whose name fits; repeatable.")
+@selection_options()
 @click.option(
     "--codebook-dtype",
     type=click.Choice(("float32", "float16")),
@@ -92,22 +93,10 @@ __all__ = ["quantize", "read_config"]
     is_flag=True,
     help="Code the codes with Zstandard where that takes less; pays for uneven codes (ecq, uniform).",
 )
-@click.option(
-    "--on-nonfinite",
-    type=click.Choice(("stop", "skip")),
-    default="stop",
-    show_default=True,
-    help="At a tensor with nan or inf: stop and name it, or keep it as it is and go on.",
-)
+@on_nonfinite_option("tensor", "keep it as it is and go on")
 @click.option("--resume", is_flag=True, help="Go on where a run that was stopped left off.")
-@click.option("--force", is_flag=True, help="Replace an output that exists.")
-@click.option(
-    "--json",
-    "json_path",
-    is_flag=False,
-    flag_value="-",
-    help="Write what was done as JSON to this file, or print it if no file is named.",
-)
+@force_option("an output that exists")
+@json_option("what was done")
 def quantize(
     checkpoint: Path,
     out: Path | None,
@@ -159,16 +148,16 @@ def quantize(
         from fmq_theory.checkpoint.quantized.output import OutputPlace
         from fmq_theory.checkpoint.quantized.write import write_quantized
         from fmq_theory.report import progress_bar
-        from fmq_theory.storage import check_outputs, refuse_same
+        from fmq_theory.storage import refuse_same
 
-        named = [] if json_path in (None, "-") else [Path(str(json_path))]
-        check_outputs(named, overwrite=force)
+        outputs = ReportFiles(json_path, force=force)
+        outputs.check()
         if out is None or plan_only:
             write_plan(options, out, force=force)
             return
         place = OutputPlace(out)
         place.check(overwrite=force)
-        refuse_same([*named, *place.files])
+        refuse_same([*filter(None, [outputs.json_file]), *place.files])
         with open_checkpoint(checkpoint) as stored:
             planned, kept, plan = options.settle(stored)
             stored.verify_in_place()
@@ -193,7 +182,7 @@ def quantize(
                 click.echo("stopped; finished tensors are kept: go on with --resume", err=True)
                 raise SystemExit(130) from None
             proven = _proven(plan, stored, written)
-        report_written(written, json_path, plan, proven)
+        report_written(written, outputs, plan, proven)
 
 
 def _proven(plan: "Plan | None", checkpoint: "OpenCheckpoint", written: "WrittenCheckpoint") -> float | None:

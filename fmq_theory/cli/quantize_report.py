@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fmq_theory.cli.outputs import say_next
-from fmq_theory.shown import counted, escaped, json_text, one_line, python_text, shell_word, shown
+from fmq_theory.cli.outputs import ReportFiles, say_next
+from fmq_theory.shown import counted, escaped, one_line, python_text, shell_word, shown
 
 if TYPE_CHECKING:
     from fmq_theory.checkpoint.io.tensors import SkippedTensor
@@ -23,24 +23,19 @@ _MOST_LISTED = 5
 
 
 def report_written(
-    written: "WrittenCheckpoint", json_path: str | None, plan: "Plan | None", gap: float | None
+    written: "WrittenCheckpoint", outputs: ReportFiles, plan: "Plan | None", gap: float | None
 ) -> None:
     """Prints the summary, or the JSON that was asked for, and what to do next.
 
     Args:
         written: what was done.
-        json_path: of a file; "-" prints the JSON instead of the summary.
+        outputs: where the JSON goes; it may be printed instead of the summary.
         plan: if there was one.
         gap: what is proven of it; see ``proven_gap``.
     """
-    from fmq_theory.report import write_text_atomically
-
-    text = json_text(_as_json(written), ascii_only=True)
-    if json_path == "-":
-        click.echo(text)
+    outputs.write(lambda: _as_json(written))
+    if outputs.prints_json:
         return
-    if json_path is not None:
-        write_text_atomically(Path(json_path), text + "\n")
     config = written.config
     weights = sum(_size(entry["shape"]) for entry in config["tensors"].values())
     how = [str(config["scheme"] or "several schemes"), _bits(config["bits"])]
@@ -67,8 +62,7 @@ def report_written(
     share = written.num_bytes / max(written.original_bytes, 1)
     size = f"{written.num_bytes:,} bytes, {100 * share:.1f} % of {written.original_bytes:,}"
     click.echo(f"File: {escaped(written.path)}, {size}")
-    if json_path is not None:
-        click.echo(f"JSON: {escaped(json_path)}")
+    outputs.tell()
     say_next(
         written.path,
         f"fmq_theory.checkpoint.load({python_text(written.path)}) gives the state dict; "

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -24,7 +24,7 @@ from fmq_theory.flow.quantized_field import QuantizedField
 from fmq_theory.flow.settings import FlowSettings
 from fmq_theory.flow.shared_noise import SampleRun, SharedNoise, run_samples
 
-__all__ = ["Reference", "latent_values", "measure_cell", "weights_of"]
+__all__ = ["Reference", "latent_values", "measure_cell", "quantized_cell"]
 
 _SHOWN = 8
 
@@ -56,26 +56,52 @@ def measure_cell(reference: Reference, settings: FlowSettings, scheme: str, bits
     A scheme without a codebook of that size gives a cell with a note, a field that cannot be sampled one that
     failed.
     """
-    began = time.monotonic()
-    field = reference.shared.field
-    try:
-        quantized = quantize_by_protocol(field, scheme, bits, settings.protocol, settings.granularity)
-    except SchemeError as error:
-        return Cell(scheme, bits, note=f"{error.cause}")
-    cell = weights_of(quantized, scheme, bits)
-    try:
+
+    def measured(quantized: TorchField) -> dict[str, Any]:
         run = run_samples(
-            quantized.field,
+            quantized,
             reference.shared.noise,
             settings.steps,
             settings.sampler,
             reference.model.latent_layer,
             settings.rows,
         )
-        cell |= _samples_of(reference, run)
+        return _samples_of(reference, run) | _ladder_of(reference, quantized, settings)
+
+    how = settings.protocol, settings.granularity
+    return quantized_cell(reference.shared.field, scheme, bits, how, measured)
+
+
+def quantized_cell(
+    field: TorchField,
+    scheme: str,
+    bits: int,
+    how: tuple[str, str],
+    measure: Callable[[TorchField], dict[str, Any]],
+) -> Cell:
+    """Quantizes a field and measures it.
+
+    Args:
+        field: at full precision.
+        scheme: name of the scheme.
+        bits: bit-width.
+        how: which tensors are quantized, and what has a codebook of its own; see ``quantize_by_protocol``.
+        measure: what the cell says of the quantized field, besides its weights.
+
+    Returns:
+        A cell with a note where the scheme has no codebook of that size, one that failed where ``measure``
+        did.
+    """
+    began = time.monotonic()
+    try:
+        quantized = quantize_by_protocol(field, scheme, bits, *how)
+    except SchemeError as error:
+        return Cell(scheme, bits, note=f"{error.cause}")
+    cell = _weights_of(quantized, scheme, bits)
+    try:
+        cell |= measure(quantized.field)
     except FlowError as error:
         return Cell(**cell, note=str(error), failed=True, seconds=time.monotonic() - began)
-    cell |= _ladder_of(reference, quantized.field, settings)
     return Cell(**cell, seconds=time.monotonic() - began)
 
 
@@ -92,7 +118,7 @@ def latent_values(shared: SharedNoise, latent: Tensor | None) -> LatentValues | 
     )
 
 
-def weights_of(quantized: QuantizedField[TorchField], scheme: str, bits: int) -> dict[str, Any]:
+def _weights_of(quantized: QuantizedField[TorchField], scheme: str, bits: int) -> dict[str, Any]:
     """What a cell says of the weights alone.
 
     Args:

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from fmq_theory.brief import brief_repr
-from fmq_theory.errors import FlowError, SchemeError
+from fmq_theory.errors import FlowError
 from fmq_theory.flow.cell import BySeed, Cell, LatentValues
 from fmq_theory.flow.cell_store import CellStore
 from fmq_theory.flow.fidelity.latent import LatentStatistics, answer_of, principal_statistics
@@ -31,9 +31,9 @@ from fmq_theory.flow.fidelity.real_data import RealData
 from fmq_theory.flow.fidelity.similarity import batch_psnr, box_ssim
 from fmq_theory.flow.field import TorchField
 from fmq_theory.flow.flow_report import FlowReport, FullPrecision, Progress, cell_words
-from fmq_theory.flow.measure_cell import weights_of
+from fmq_theory.flow.measure_cell import quantized_cell
 from fmq_theory.flow.model import FlowModel
-from fmq_theory.flow.published_protocol import PROTOCOLS, quantize_by_protocol
+from fmq_theory.flow.published_protocol import PROTOCOLS
 from fmq_theory.quantizers import get_scheme
 
 __all__ = ["Outputs", "VelocitySettings", "measure_velocity", "network_outputs"]
@@ -252,18 +252,10 @@ def _cell(
     scheme: str,
     bits: int,
 ) -> Cell:
-    began = time.monotonic()
-    try:
-        quantized = quantize_by_protocol(field, scheme, bits, settings.protocol, settings.granularity)
-    except SchemeError as error:
-        return Cell(scheme, bits, note=f"{error.cause}")
-    values = weights_of(quantized, scheme, bits)
-    try:
-        found = network_outputs(quantized.field, x, settings.batch, layer)
-        values |= _compared(found, exact, settings)
-    except FlowError as error:
-        return Cell(**values, note=str(error), failed=True, seconds=time.monotonic() - began)
-    return Cell(**values, seconds=time.monotonic() - began)
+    def measured(quantized: TorchField) -> dict[str, Any]:
+        return _compared(network_outputs(quantized, x, settings.batch, layer), exact, settings)
+
+    return quantized_cell(field, scheme, bits, (settings.protocol, settings.granularity), measured)
 
 
 def _compared(found: Outputs, exact: Outputs, settings: VelocitySettings) -> dict[str, Any]:

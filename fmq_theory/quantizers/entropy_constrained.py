@@ -86,12 +86,13 @@ class EntropyConstrained(Scheme):
             )
 
     def _design(self, source: Source, num_levels: int) -> Codebook:
-        self._finite_variance(source)  # before a start refuses the same law for reasons of its own
-        return self._designed(source, num_levels, _starting_scheme(source).design(source, num_levels))
+        variance = self._finite_variance(source)  # before a start refuses the same law for reasons of its own
+        start = _starting_scheme(source).design(source, num_levels)
+        return self._designed(source, variance, num_levels, start)
 
-    def _designed(self, source: Source, num_levels: int, start: Codebook) -> Codebook:
+    def _designed(self, source: Source, variance: float, num_levels: int, start: Codebook) -> Codebook:
         """The best of what is below ``start``, of K levels, and below the starts of fewer."""
-        multiplier = self.lagrangian * self._finite_variance(source) / num_levels**2
+        multiplier = self.lagrangian * variance / num_levels**2
         found = [_local_minimum(source, start, multiplier)]
         if 2.0 * multiplier * float(np.sum(found[0].mass * found[0].lengths)) > found[0].cost:
             halves = [num_levels >> shift for shift in range(1, num_levels.bit_length())]
@@ -110,7 +111,9 @@ class EntropyConstrained(Scheme):
         def fill(first: int, last: int) -> None:
             for index in np.flatnonzero(varies[first:last]) + first:
                 row = int(index)
-                books.put(row, self._designed(rows.row(row), num_levels, starts.row(row)))
+                source = rows.row(row)
+                variance = self._finite_variance(source)
+                books.put(row, self._designed(source, variance, num_levels, starts.row(row)))
 
         run_blocks(fill, rows.shape[0], rows.threads)
         return books

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from fmq_theory.errors import CheckpointError
+from fmq_theory.shown import counted
 
 __all__ = ["unpacked"]
 
@@ -33,7 +34,7 @@ def unpacked(data: torch.Tensor, bits: int, count: int) -> torch.Tensor:
     if flat.size * 8 != count * bits or (bits in _RECORDS and flat.size % _RECORDS[bits][0]):
         raise CheckpointError(
             f"{flat.size} bytes of codes",
-            f"they are not {count} codes of {bits} bits",
+            f"they are not {count} codes of {counted(bits, 'bit')}",
             "write the file again",
         )
     if bits in (1, 2, 4):

@@ -7,10 +7,10 @@ from typing import Any
 
 from fmq_theory.checkpoint.audit.result import Audit, AuditCell
 from fmq_theory.report.base.environment import environment
-from fmq_theory.report.base.files import write_rows, write_text_atomically
-from fmq_theory.shown import csv_text, json_text, plain_values
+from fmq_theory.report.base.files import write_rows
+from fmq_theory.shown import csv_text, plain_values
 
-__all__ = ["write_audit_csv", "write_audit_json"]
+__all__ = ["audit_as_json", "write_audit_csv"]
 
 _WHOLE = "*"
 _ABOUT = (
@@ -27,10 +27,9 @@ _ABOUT = (
 )
 
 
-def write_audit_json(audit: Audit, path: Path) -> None:
-    """Writes everything, whole or not at all."""
-    report = {**audit.as_json(), "environment": environment()}
-    write_text_atomically(path, json_text(report, ascii_only=True) + "\n")
+def audit_as_json(audit: Audit) -> dict[str, Any]:
+    """Everything, with the versions and the machine it was measured on."""
+    return {**audit.as_json(), "environment": environment()}
 
 
 def write_audit_csv(audit: Audit, path: Path) -> None:

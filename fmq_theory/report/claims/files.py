@@ -1,17 +1,14 @@
 """The register's findings as JSON, for programs."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from fmq_theory.certify import Enclosure
 from fmq_theory.claims.engine.claim import CaseResult, Finding, Quantity, Resolution
 from fmq_theory.claims.engine.policy import POLICY
 from fmq_theory.claims.engine.ranges import interval
-from fmq_theory.report.base.files import write_text_atomically
-from fmq_theory.shown import json_text
 
-__all__ = ["claims_as_json", "write_claims_json"]
+__all__ = ["claims_as_json"]
 
 
 def claims_as_json(findings: Sequence[Finding]) -> dict[str, Any]:
@@ -90,8 +87,3 @@ def _quantity(quantity: Quantity) -> dict[str, Any]:
         "count": quantity.count,
         "confidence": quantity.confidence,
     }
-
-
-def write_claims_json(findings: Sequence[Finding], path: Path) -> None:
-    """The JSON report, whole or not at all."""
-    write_text_atomically(path, json_text(claims_as_json(findings)) + "\n")

@@ -1,17 +1,14 @@
 """The oracle's answers as JSON, for programs."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from fmq_theory.certify import Enclosure
 from fmq_theory.claims.oracle.design import CodebookReport
 from fmq_theory.claims.oracle.table_check import Mending, TableReport
-from fmq_theory.report.base.files import write_text_atomically
 from fmq_theory.report.codebook.words import judgement
-from fmq_theory.shown import json_text
 
-__all__ = ["codebook_as_json", "table_as_json", "write_codebook_json"]
+__all__ = ["codebook_as_json", "table_as_json"]
 
 
 def codebook_as_json(report: CodebookReport) -> dict[str, Any]:
@@ -81,8 +78,3 @@ def _json(value: Enclosure, places: int = 30) -> dict[str, str]:
 
 def _json_list(values: Sequence[Enclosure], places: int) -> list[dict[str, str]]:
     return [_json(value, places) for value in values]
-
-
-def write_codebook_json(data: dict[str, Any], path: Path) -> None:
-    """Either report, whole or not at all."""
-    write_text_atomically(path, json_text(data) + "\n")

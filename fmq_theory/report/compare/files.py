@@ -7,28 +7,26 @@ from typing import Any
 
 from fmq_theory.checkpoint.compare.result import FileScore
 from fmq_theory.report.base.environment import environment
-from fmq_theory.report.base.files import write_rows, write_text_atomically
-from fmq_theory.shown import csv_text, json_text, plain_values
+from fmq_theory.report.base.files import write_rows
+from fmq_theory.shown import csv_text, plain_values
 
-__all__ = ["write_scores_csv", "write_scores_json"]
+__all__ = ["scores_as_json", "write_scores_csv"]
 
 _WHOLE = "*"
 
 
-def write_scores_json(scores: Sequence[FileScore], path: Path) -> None:
-    """Writes everything, whole or not at all; an infinite number is the text "inf".
+def scores_as_json(scores: Sequence[FileScore]) -> dict[str, Any]:
+    """Everything, with the versions and the machine it was measured on.
 
     Args:
         scores: of one original.
-        path: of the file.
     """
-    report = {
+    return {
         "format": "fmq-compare-1",
         "original": scores[0].original,
         "files": [score.as_json() for score in scores],
         "environment": environment(),
     }
-    write_text_atomically(path, json_text(report, ascii_only=True) + "\n")
 
 
 def write_scores_csv(scores: Sequence[FileScore], path: Path) -> None:

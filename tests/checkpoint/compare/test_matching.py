@@ -4,36 +4,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import save_file
 
 import fmq_theory
 from fmq_theory import checkpoint
 from fmq_theory.errors import CheckpointError, WeightsError
-
-Tensors = dict[str, torch.Tensor]
-
-
-def _drawn(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def _save(folder: Path, name: str, tensors: Tensors) -> Path:
-    save_file({key: value.contiguous() for key, value in tensors.items()}, folder / f"{name}.safetensors")
-    return folder / f"{name}.safetensors"
+from tests.checkpoint.made_tensors import Tensors, drawn, save
 
 
 @pytest.fixture
 def original(tmp_path: Path) -> Path:
-    return _save(tmp_path, "original", _model())
+    return save(tmp_path, "original", _model())
 
 
 def _model() -> Tensors:
     return {
-        "a.weight": _drawn(8, 16),
-        "b.weight": _drawn(8, 16, seed=1),
-        "c.weight": _drawn(4, 16, seed=2),
-        "c.bias": _drawn(4, seed=3),
+        "a.weight": drawn(8, 16),
+        "b.weight": drawn(8, 16, seed=1),
+        "c.weight": drawn(4, 16, seed=2),
+        "c.bias": drawn(4, seed=3),
     }
 
 
@@ -46,8 +34,8 @@ def _half(tensors: Tensors) -> Tensors:
 def test_a_prefix_of_either_file(tmp_path: Path, ours: str, theirs: str) -> None:
     if ours and theirs:
         ours = ""
-    first = _save(tmp_path, "first", {ours + name: value for name, value in _model().items()})
-    second = _save(tmp_path, "second", {theirs + name: value for name, value in _half(_model()).items()})
+    first = save(tmp_path, "first", {ours + name: value for name, value in _model().items()})
+    second = save(tmp_path, "second", {theirs + name: value for name, value in _half(_model()).items()})
     found = fmq_theory.compare(first, second)
     assert [layer.name.removeprefix(ours) for layer in found.layers] == ["a.weight", "b.weight", "c.weight"]
     assert all((layer.relative_error or 1.0) < 1e-3 for layer in found.layers)
@@ -57,7 +45,7 @@ def test_a_prefix_of_either_file(tmp_path: Path, ours: str, theirs: str) -> None
 def test_other_names_by_their_numbers(tmp_path: Path, original: Path) -> None:
     """Names that say nothing; the weights are found all the same, and by no accident of order."""
     renamed = {"x2": "a.weight", "x1": "b.weight", "x3": "c.weight"}
-    second = _save(tmp_path, "second", {new: _model()[old].half() for new, old in renamed.items()})
+    second = save(tmp_path, "second", {new: _model()[old].half() for new, old in renamed.items()})
     found = fmq_theory.compare(original, second)
     assert {layer.name: layer.stored_name for layer in found.layers} == {
         old: new for new, old in renamed.items()
@@ -66,9 +54,9 @@ def test_other_names_by_their_numbers(tmp_path: Path, original: Path) -> None:
 
 
 def test_two_that_fit_alike_are_not_guessed(tmp_path: Path) -> None:
-    twice = {"a": _drawn(8, 16), "b": _drawn(8, 16) * 1.0001}
-    first = _save(tmp_path, "first", twice)
-    second = _save(tmp_path, "second", {"x": twice["a"].bfloat16(), "y": twice["b"].bfloat16()})
+    twice = {"a": drawn(8, 16), "b": drawn(8, 16) * 1.0001}
+    first = save(tmp_path, "first", twice)
+    second = save(tmp_path, "second", {"x": twice["a"].bfloat16(), "y": twice["b"].bfloat16()})
     with pytest.raises(CheckpointError, match=r"fit alike; say which it is: pass names="):
         fmq_theory.compare(first, second)
     found = fmq_theory.compare(first, second, names={"a": "x", "b": "y"})
@@ -76,7 +64,7 @@ def test_two_that_fit_alike_are_not_guessed(tmp_path: Path) -> None:
 
 
 def test_names_that_are_given_must_be_there(tmp_path: Path, original: Path) -> None:
-    second = _save(tmp_path, "second", _half(_model()))
+    second = save(tmp_path, "second", _half(_model()))
     with pytest.raises(CheckpointError, match="the original has no such weight"):
         fmq_theory.compare(original, second, names={"no": "a.weight"})
     with pytest.raises(CheckpointError, match="the quantized file has no such weight"):
@@ -85,7 +73,7 @@ def test_names_that_are_given_must_be_there(tmp_path: Path, original: Path) -> N
 
 def test_missing_layers_are_named_and_may_be_allowed(tmp_path: Path, original: Path) -> None:
     tensors = {name: value for name, value in _half(_model()).items() if name != "b.weight"}
-    second = _save(tmp_path, "second", {**tensors, "d.weight": _drawn(2, 2)})
+    second = save(tmp_path, "second", {**tensors, "d.weight": drawn(2, 2)})
     with pytest.raises(CheckpointError) as caught:
         fmq_theory.compare(original, second)
     for words in (
@@ -102,20 +90,20 @@ def test_missing_layers_are_named_and_may_be_allowed(tmp_path: Path, original: P
 
 
 def test_other_shapes_are_named(tmp_path: Path, original: Path) -> None:
-    second = _save(tmp_path, "second", {**_half(_model()), "a.weight": _drawn(16, 8)})
+    second = save(tmp_path, "second", {**_half(_model()), "a.weight": drawn(16, 8)})
     with pytest.raises(CheckpointError, match=r"'a.weight' is \(16, 8\) instead of \(8, 16\)"):
         fmq_theory.compare(original, second)
 
 
 def test_another_model_is_no_quantized_file_of_this_one(tmp_path: Path, original: Path) -> None:
-    second = _save(tmp_path, "second", {"x": _drawn(8, 16, seed=9), "y": _drawn(5, 5)})
+    second = save(tmp_path, "second", {"x": drawn(8, 16, seed=9), "y": drawn(5, 5)})
     with pytest.raises(CheckpointError, match="3 of its 3 layers are missing"):
         fmq_theory.compare(original, second, allow_missing=True)
 
 
 def test_rows_in_another_order_are_suspected(tmp_path: Path, original: Path) -> None:
     tensors = _half(_model())
-    second = _save(tmp_path, "second", {**tensors, "a.weight": tensors["a.weight"].flip(0)})
+    second = save(tmp_path, "second", {**tensors, "a.weight": tensors["a.weight"].flip(0)})
     found = fmq_theory.compare(original, second)
     assert any("'a.weight'" in note and "another order" in note for note in found.notes)
 
@@ -125,7 +113,7 @@ def test_nan_is_named_or_skipped(tmp_path: Path, place: str) -> None:
     bad = _model()
     bad["b.weight"][3, 4] = float("nan")
     tensors = (bad, _model()) if place == "original" else (_model(), bad)
-    first, second = (_save(tmp_path, f"f{i}", found) for i, found in enumerate(tensors))
+    first, second = (save(tmp_path, f"f{i}", found) for i, found in enumerate(tensors))
     whose = "the original" if place == "original" else "the quantized file"
     with pytest.raises(WeightsError, match=f"'b.weight' of {whose}: 1 of its 128 numbers are nan"):
         fmq_theory.compare(first, second)
@@ -142,7 +130,7 @@ def test_a_quantized_original_is_refused(tmp_path: Path, original: Path) -> None
 
 
 def test_patterns_choose_and_must_fit(tmp_path: Path, original: Path) -> None:
-    second = _save(tmp_path, "second", _half(_model()))
+    second = save(tmp_path, "second", _half(_model()))
     found = fmq_theory.compare(original, second, include=["*.weight"], exclude=["b.*"])
     assert [layer.name for layer in found.layers] == ["a.weight", "c.weight"]
     assert ("b.weight", (8, 16), "not asked for") in found.left_out
@@ -151,7 +139,7 @@ def test_patterns_choose_and_must_fit(tmp_path: Path, original: Path) -> None:
 
 
 def test_a_truncated_file_is_refused(tmp_path: Path, original: Path) -> None:
-    second = _save(tmp_path, "second", _half(_model()))
+    second = save(tmp_path, "second", _half(_model()))
     second.write_bytes(second.read_bytes()[:-10])
     with pytest.raises(CheckpointError, match="truncated or corrupt"):
         fmq_theory.compare(original, second)
@@ -164,8 +152,8 @@ def test_a_gguf_of_llama_by_its_names(tmp_path: Path) -> None:
         "model.layers.0.mlp.up_proj.weight": "blk.0.ffn_up.weight",
         "model.layers.1.mlp.up_proj.weight": "blk.1.ffn_up.weight",
     }
-    model = {name: _drawn(8, 64, seed=seed) for seed, name in enumerate(names)}
-    first = _save(tmp_path, "first", model)
+    model = {name: drawn(8, 64, seed=seed) for seed, name in enumerate(names)}
+    first = save(tmp_path, "first", model)
     writer = gguf.GGUFWriter(tmp_path / "x.gguf", "llama")
     for name, theirs in names.items():
         kind = gguf.GGMLQuantizationType.Q4_0

@@ -11,7 +11,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.torch import save_file
 
 import fmq_theory
 from fmq_theory import checkpoint
@@ -19,24 +18,14 @@ from fmq_theory.checkpoint.compare.keeping import keep_in_16_bits
 from fmq_theory.checkpoint.compare.layer import squared_sums
 from fmq_theory.checkpoint.foreign.stored import Decoded, StoredWeight
 from fmq_theory.shown import json_text
-
-Tensors = dict[str, torch.Tensor]
-
-
-def _drawn(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def _save(folder: Path, name: str, tensors: Tensors) -> Path:
-    save_file({key: value.contiguous() for key, value in tensors.items()}, folder / f"{name}.safetensors")
-    return folder / f"{name}.safetensors"
+from tests.checkpoint.made_tensors import Tensors, drawn, save
 
 
 def _model() -> Tensors:
     return {
-        "first.weight": _drawn(16, 64),
-        "second.weight": 0.1 * _drawn(8, 4, 3, 3, seed=1),
-        "first.bias": _drawn(16, seed=2),
+        "first.weight": drawn(16, 64),
+        "second.weight": 0.1 * drawn(8, 4, 3, 3, seed=1),
+        "first.bias": drawn(16, seed=2),
     }
 
 
@@ -46,8 +35,8 @@ def test_rounding_to_sixteen_bits_has_the_error_of_its_step(tmp_path: Path) -> N
     sum w**2 of uniform weights on [1, 2) is 7/3 a weight.
     """
     weights = 1.0 + torch.rand((64, 4096), generator=torch.Generator().manual_seed(0))
-    original = _save(tmp_path, "original", {"w": weights})
-    found = fmq_theory.compare(original, _save(tmp_path, "half", {"w": weights.bfloat16()}))
+    original = save(tmp_path, "original", {"w": weights})
+    found = fmq_theory.compare(original, save(tmp_path, "half", {"w": weights.bfloat16()}))
     (layer,) = found.layers
     assert layer.sse / layer.weights == pytest.approx(2.0**-14 / 12, rel=0.01)
     assert layer.sqnr_db == pytest.approx(10 * math.log10(7 / 3 / (2.0**-14 / 12)), abs=0.05)
@@ -61,13 +50,13 @@ def test_truncation_is_four_times_as_far_as_rounding(tmp_path: Path) -> None:
     """The control of the optimum: a cast that cuts has step**2 / 3, four times the least."""
     weights = 1.0 + torch.rand((64, 4096), generator=torch.Generator().manual_seed(0))
     cut = (weights.view(torch.int32) & -65536).view(torch.float32).bfloat16()
-    original = _save(tmp_path, "original", {"w": weights})
-    found = fmq_theory.compare(original, _save(tmp_path, "cut", {"w": cut}))
+    original = save(tmp_path, "original", {"w": weights})
+    found = fmq_theory.compare(original, save(tmp_path, "cut", {"w": cut}))
     assert found.totals.over_own == pytest.approx(4.0, rel=0.01)
 
 
 def test_the_same_file_twice_loses_nothing(tmp_path: Path) -> None:
-    original = _save(tmp_path, "original", _model())
+    original = save(tmp_path, "original", _model())
     found = fmq_theory.compare(original, original)
     assert found.totals.sse == 0.0
     assert found.totals.sqnr_db == math.inf
@@ -92,8 +81,8 @@ def test_sums_by_another_route(tmp_path: Path) -> None:
         codes = (weight / shaped).round().to(torch.int8)
         stored |= {f"{name}.weight": codes, f"{name}.weight_scale": scale}
         dequantized[f"{name}.weight"] = codes.float() * shaped
-    original = _save(tmp_path, "original", model)
-    found = fmq_theory.compare(original, _save(tmp_path, "int8", stored))
+    original = save(tmp_path, "original", model)
+    found = fmq_theory.compare(original, save(tmp_path, "int8", stored))
     everything = 0.0
     for layer in found.layers:
         w = model[layer.name].double().flatten().tolist()
@@ -119,7 +108,7 @@ def test_sums_by_another_route(tmp_path: Path) -> None:
 )
 def test_the_optimum_of_the_own_format(tmp_path: Path, scheme: str, granularity: str) -> None:
     """Of tables that of ``quantize`` with Lloyd-Max, of equal steps that with the best range."""
-    original = _save(tmp_path, "original", _model())
+    original = save(tmp_path, "original", _model())
     recipes = [
         checkpoint.Recipe(name, checkpoint.Choice(scheme, 3, granularity))
         for name in ("first.weight", "second.weight")
@@ -143,7 +132,7 @@ def test_nf4_beside_the_best_absmax(tmp_path: Path) -> None:
     The table of NF4 is not symmetric, so that a negative absmax fits some blocks better.
     """
     functional = pytest.importorskip("bitsandbytes.functional")
-    weights = _drawn(12, 128)
+    weights = drawn(12, 128)
     blocks = weights.reshape(-1, 64).double()
     codes, state = functional.quantize_4bit(weights, blocksize=64, quant_type="nf4")
     table = state.code.double()
@@ -152,8 +141,8 @@ def test_nf4_beside_the_best_absmax(tmp_path: Path) -> None:
     gaps = torch.stack([(blocks[:, :, None] - s[:, None, None] * table).abs().amin(2) for s in grid.T])
     tried = float(gaps.square().sum(2).amin(0).sum())
     arrays = {"w": codes} | {f"w.{key}": value for key, value in state.as_dict(packed=True).items()}
-    original = _save(tmp_path, "original", {"w": weights})
-    (layer,) = fmq_theory.compare(original, _save(tmp_path, "nf4", arrays), best=False).layers
+    original = save(tmp_path, "original", {"w": weights})
+    (layer,) = fmq_theory.compare(original, save(tmp_path, "nf4", arrays), best=False).layers
     assert layer.own_sse == pytest.approx(tried, rel=1e-4)
     assert (layer.own_sse or math.inf) <= tried
     assert 1.02 < (layer.over_own or 0.0) < 1.3
@@ -163,7 +152,7 @@ def test_nf4_beside_the_best_absmax(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"])
 def test_blocks_of_gguf_beside_their_optimum(tmp_path: Path, kind: str) -> None:
     gguf = pytest.importorskip("gguf")
-    weights = _drawn(8, 64)
+    weights = drawn(8, 64)
     writer = gguf.GGUFWriter(tmp_path / "x.gguf", "x")
     number = gguf.GGMLQuantizationType[kind]
     writer.add_tensor("w", gguf.quants.quantize(weights.numpy(), number), raw_dtype=number)
@@ -171,7 +160,7 @@ def test_blocks_of_gguf_beside_their_optimum(tmp_path: Path, kind: str) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    original = _save(tmp_path, "original", {"w": weights})
+    original = save(tmp_path, "original", {"w": weights})
     (layer,) = fmq_theory.compare(original, tmp_path / "x.gguf", best=False).layers
     assert (layer.over_own is None) == (kind == "Q8_0")
     assert layer.over_own is None or 1.0 < layer.over_own < 2.0
@@ -179,7 +168,7 @@ def test_blocks_of_gguf_beside_their_optimum(tmp_path: Path, kind: str) -> None:
 
 def test_the_best_of_a_size_is_not_larger_and_not_worse_than_ours(tmp_path: Path) -> None:
     """The control: scales in float16 take 4.508 bits, and 4.5 are there; in float8 they fit."""
-    original = _save(tmp_path, "original", {"w": _drawn(64, 1024)})
+    original = save(tmp_path, "original", {"w": drawn(64, 1024)})
     recipe = checkpoint.Recipe("w", checkpoint.Choice("lloyd_max", 4, "channel"))
     checkpoint.write_quantized(original, tmp_path / "small.safetensors", [recipe])
     (layer,) = fmq_theory.compare(original, tmp_path / "small.safetensors").layers
@@ -187,7 +176,7 @@ def test_the_best_of_a_size_is_not_larger_and_not_worse_than_ours(tmp_path: Path
     assert layer.best.effective_bits <= layer.effective_bits
     assert (layer.over_best or 0.0) >= 1.0 - 1e-9
     narrow, wide = (
-        checkpoint.Choice(f"block:lloyd_max:{kind}:signed", 4, "group", 32).quantize(_drawn(64, 1024))
+        checkpoint.Choice(f"block:lloyd_max:{kind}:signed", 4, "group", 32).quantize(drawn(64, 1024))
         for kind in ("float8_e4m3", "float16")
     )
     assert narrow.effective_bits <= layer.effective_bits < wide.effective_bits
@@ -196,13 +185,13 @@ def test_the_best_of_a_size_is_not_larger_and_not_worse_than_ours(tmp_path: Path
 
 def test_keeping_takes_the_most_error_a_byte_first(tmp_path: Path) -> None:
     """One small layer holds nearly all of the error: keeping it alone leaves what the others have."""
-    model = {"big": _drawn(256, 256), "bad": 100 * _drawn(8, 16, seed=1), "fine": _drawn(64, 64, seed=2)}
+    model = {"big": drawn(256, 256), "bad": 100 * drawn(8, 16, seed=1), "fine": drawn(64, 64, seed=2)}
     stored: Tensors = {}
     for name, weight in model.items():
         scale = weight.abs().max() / 7
         stored |= {f"{name}.weight": (weight / scale).round().to(torch.int8), f"{name}.weight_scale": scale}
-    original = _save(tmp_path, "original", {f"{name}.weight": value for name, value in model.items()})
-    found = fmq_theory.compare(original, _save(tmp_path, "small", stored), best=False)
+    original = save(tmp_path, "original", {f"{name}.weight": value for name, value in model.items()})
+    found = fmq_theory.compare(original, save(tmp_path, "small", stored), best=False)
     bad = next(layer for layer in found.layers if layer.name == "bad.weight")
     assert [step.name for step in found.keep][:1] == ["bad.weight"]
     assert found.keep[0].error_left == pytest.approx(1 - bad.sse / found.totals.sse)
@@ -231,17 +220,17 @@ def test_sums_follow_the_scale_and_never_leave_float64(weights: list[float], see
 
 
 def test_weights_whose_squares_are_beyond_float64(tmp_path: Path) -> None:
-    weights = 1e200 * _drawn(4, 64).double()
-    original = _save(tmp_path, "original", {"w": weights})
-    (layer,) = fmq_theory.compare(original, _save(tmp_path, "rounded", {"w": 1.5 * weights})).layers
+    weights = 1e200 * drawn(4, 64).double()
+    original = save(tmp_path, "original", {"w": weights})
+    (layer,) = fmq_theory.compare(original, save(tmp_path, "rounded", {"w": 1.5 * weights})).layers
     assert layer.energy == math.inf
     assert layer.relative_error == pytest.approx(0.5)
     assert layer.sqnr_db == pytest.approx(10 * math.log10(4))
 
 
 def test_a_layer_of_zeros_has_no_ratio(tmp_path: Path) -> None:
-    original = _save(tmp_path, "original", {"w": torch.zeros(4, 8), "v": _drawn(4, 8)})
-    found = fmq_theory.compare(original, _save(tmp_path, "half", {"w": torch.zeros(4, 8), "v": _drawn(4, 8)}))
+    original = save(tmp_path, "original", {"w": torch.zeros(4, 8), "v": drawn(4, 8)})
+    found = fmq_theory.compare(original, save(tmp_path, "half", {"w": torch.zeros(4, 8), "v": drawn(4, 8)}))
     zero = next(layer for layer in found.layers if layer.name == "w")
     assert (zero.relative_error, zero.sqnr_db, zero.over_own) == (None, None, 1.0)
 
@@ -260,17 +249,17 @@ def test_one_layer_is_in_memory_at_a_time(tmp_path: Path, monkeypatch: pytest.Mo
         return found
 
     monkeypatch.setattr(StoredWeight, "decoded", watched)
-    model = {f"{k}.weight": _drawn(16, 32, seed=k) for k in range(12)}
-    original = _save(tmp_path, "original", model)
-    small = _save(tmp_path, "small", {name: value.half() for name, value in model.items()})
+    model = {f"{k}.weight": drawn(16, 32, seed=k) for k in range(12)}
+    original = save(tmp_path, "original", model)
+    small = save(tmp_path, "small", {name: value.half() for name, value in model.items()})
     fmq_theory.compare(original, small)
     assert len(alive) == 24
     assert most <= 4
 
 
 def test_records_are_flat_and_short_to_show(tmp_path: Path) -> None:
-    original = _save(tmp_path, "original", _model())
-    half = _save(tmp_path, "half", {name: value.half() for name, value in _model().items()})
+    original = save(tmp_path, "original", _model())
+    half = save(tmp_path, "half", {name: value.half() for name, value in _model().items()})
     found = fmq_theory.compare(original, half)
     records: list[dict[str, Any]] = found.to_records()
     assert [record["name"] for record in records] == ["first.weight", "second.weight"]

@@ -11,12 +11,9 @@ from fmq_theory.checkpoint.foreign.files import open_stored
 from fmq_theory.checkpoint.foreign.nibbles import E2M1
 from fmq_theory.checkpoint.foreign.stored import StoredWeight
 from fmq_theory.errors import CheckpointError
+from tests.checkpoint.made_tensors import drawn
 
 FP8 = torch.float8_e4m3fn
-
-
-def _drawn(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def _read(tmp_path: Path, arrays: dict[str, torch.Tensor]) -> tuple[StoredWeight, torch.Tensor]:
@@ -36,7 +33,7 @@ def _read(tmp_path: Path, arrays: dict[str, torch.Tensor]) -> tuple[StoredWeight
 def test_numbers_times_scales(
     tmp_path: Path, dtype: torch.dtype, scale: tuple[int, ...], words: str, key: str
 ) -> None:
-    numbers, factors = (20 * _drawn(6, 32)).to(dtype), _drawn(*scale, seed=1).abs()
+    numbers, factors = (20 * drawn(6, 32)).to(dtype), drawn(*scale, seed=1).abs()
     marker = torch.ones(1)
     weight, found = _read(tmp_path, {"m.weight": numbers, key: factors, "m.input_scale": marker})
     each = factors.reshape(-1, 1).expand(-1, 192 // factors.numel()).reshape(6, 32)
@@ -46,21 +43,21 @@ def test_numbers_times_scales(
 
 
 def test_squares_of_deepseek(tmp_path: Path) -> None:
-    numbers, factors = _drawn(200, 260).to(FP8), _drawn(2, 3, seed=1).abs()
+    numbers, factors = drawn(200, 260).to(FP8), drawn(2, 3, seed=1).abs()
     _, found = _read(tmp_path, {"m.weight": numbers, "m.weight_scale_inv": factors})
     for i, j in [(0, 0), (127, 128), (128, 127), (199, 259), (130, 256)]:
         assert found[i, j] == numbers[i, j].float() * factors[i // 128, j // 128]
 
 
 def test_quanto(tmp_path: Path) -> None:
-    numbers, factors = (9 * _drawn(6, 8)).to(torch.int8), _drawn(6, 1, seed=1)
+    numbers, factors = (9 * drawn(6, 8)).to(torch.int8), drawn(6, 1, seed=1)
     weight, found = _read(tmp_path, {"m.weight._data": numbers, "m.weight._scale": factors})
     assert weight.name == "m.weight"
     assert torch.equal(found, numbers.float() * factors)
 
 
 def test_scales_that_do_not_fit(tmp_path: Path) -> None:
-    arrays = {"m.weight": _drawn(6, 8).to(FP8), "m.weight_scale": torch.ones(6, 3)}
+    arrays = {"m.weight": drawn(6, 8).to(FP8), "m.weight_scale": torch.ones(6, 3)}
     with pytest.raises(CheckpointError, match="do not fit"):
         _read(tmp_path, arrays)
 
@@ -100,7 +97,7 @@ def test_mxfp4(tmp_path: Path, style: str) -> None:
 @pytest.mark.parametrize("style", ["modelopt", "compressed-tensors"])
 def test_nvfp4(tmp_path: Path, style: str) -> None:
     data = torch.randint(0, 256, (3, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    scales, whole = (100 * _drawn(3, 2, seed=1).abs()).to(FP8), torch.tensor([0.25])
+    scales, whole = (100 * drawn(3, 2, seed=1).abs()).to(FP8), torch.tensor([0.25])
     if style == "modelopt":
         arrays = {"m.weight": data, "m.weight_scale": scales, "m.weight_scale_2": whole}
     else:

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from fmq_theory.claims import compare_law
 from fmq_theory.kernels.runtime.compilation import watched_compilation
-from fmq_theory.report.audit.progress import weights_progress
 from fmq_theory.report.base.progress import COMPILING, Stages, progress_bar, stages
+from fmq_theory.report.base.weights_progress import weights_progress
 from fmq_theory.sources import make
 
 

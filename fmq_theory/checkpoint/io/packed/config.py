@@ -9,6 +9,7 @@ from fmq_theory.checkpoint.io.packed.level_rules import LEVELS, RULES
 from fmq_theory.errors import CheckpointError, FmqError
 from fmq_theory.kernels.codes.packing import packed_size
 from fmq_theory.quantizers.layout import Layout
+from fmq_theory.shown import counted
 
 __all__ = ["CODING", "PackedConfig", "damaged"]
 
@@ -69,10 +70,10 @@ class PackedConfig:
         shape = values.shape()
         bits, rule = values.whole("bits"), values.text("levels")
         if not 1 <= bits <= _MOST_BITS:
-            raise damaged(thing, f"it has {bits} bits")
+            raise damaged(thing, f"it has {counted(bits, 'bit')}")
         name, _, count = rule.partition(":")
         if rule not in RULES or (name in _TABLES and 2**bits != _TABLES[name]) or int(count or 0) > 2**bits:
-            raise damaged(thing, f"its levels are by {rule[:40]!r}, and it has {bits} bits")
+            raise damaged(thing, f"its levels are by {rule[:40]!r}, and it has {counted(bits, 'bit')}")
         strategy, axis, group = (
             values.text("strategy"),
             values.optional("axis"),

@@ -15,6 +15,7 @@ from fmq_theory.checkpoint.io.packed.config import CODING
 from fmq_theory.errors import CheckpointError
 from fmq_theory.kernels.codes.encode import counts_rows
 from fmq_theory.kernels.codes.packing import pack_codes, packed_size, unpack_codes
+from fmq_theory.shown import counted
 
 __all__ = ["CODING", "compress_codes", "decompress_codes", "index_entropy", "may_expand"]
 
@@ -71,7 +72,9 @@ def decompress_codes(data: Bytes, bits: int, rows: int, columns: int, thing: str
     fields = np.frombuffer(text, dtype=np.uint8).reshape(rows, -1)
     codes = unpack_codes(fields, field, columns)
     if bits < field and int(codes.max(initial=0)) >> bits:
-        raise CheckpointError(thing, f"a code has more than {bits} bits", "write or download it again")
+        raise CheckpointError(
+            thing, f"a code has more than {counted(bits, 'bit')}", "write or download it again"
+        )
     return fields if bits == field else pack_codes(codes, bits)
 
 
