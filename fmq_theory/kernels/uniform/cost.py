@@ -1,5 +1,7 @@
 """The squared error of equally spaced levels on sorted data, and its slopes in the outer levels."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,12 +9,29 @@ from fmq_theory.kernels.runtime.jit import kernel
 from fmq_theory.kernels.sums.prefix import BLOCK
 from fmq_theory.kernels.sums.ranks import rank
 
-__all__ = ["LEAST_SPREAD", "RankTable", "overload", "rank_table", "table_if_useful", "uniform_cost"]
+__all__ = ["LEAST_SPREAD", "SpacedData", "overload", "rank_table", "table_if_useful", "uniform_cost"]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
 RankTable = tuple[FloatArray, IndexArray]
 Points = NDArray[np.floating]
+
+
+class SpacedData(NamedTuple):
+    """Sorted weights, as the search for equally spaced levels reads them.
+
+    Attributes:
+        points: sorted z, shape ``[m]``.
+        mass: shape ``[m]``, or ``[0]`` where all are 1.
+        blocks: from ``block_prefix``.
+        table: from ``rank_table``, or of empty arrays.
+    """
+
+    points: Points
+    mass: FloatArray
+    blocks: FloatArray
+    table: RankTable
+
 
 # Up to so many points have a look-up table of their own: it then stays in a core's cache.
 MOST_TABLED = 1 << 16
@@ -143,15 +162,7 @@ def _tabled_cost(
 
 
 @kernel
-def uniform_cost(
-    points: Points,
-    mass: FloatArray,
-    blocks: FloatArray,
-    table: RankTable,
-    low: float,
-    high: float,
-    num_levels: int,
-) -> tuple[float, float, float]:
+def uniform_cost(data: SpacedData, low: float, high: float, num_levels: int) -> tuple[float, float, float]:
     """sum w (z - Q(z))**2 for nearest levels low + k (high - low) / (K - 1), and its slopes in both ends.
 
     The cost is good to about 1e-15 of sum w z**2: enough to compare candidates, not to report a
@@ -159,10 +170,7 @@ def uniform_cost(
     the slope in low is -2 sum_k (1 - s_k) sum over cell k of w (z - c_k).
 
     Args:
-        points: sorted z, shape ``[m]``.
-        mass: shape ``[m]``, or ``[0]`` where all are 1.
-        blocks: from ``block_prefix``.
-        table: from ``rank_table``, or of empty arrays.
+        data: the weights.
         low: first level.
         high: last level, above ``low``.
         num_levels: K >= 2.
@@ -170,6 +178,7 @@ def uniform_cost(
     Returns:
         (cost, slope in low, slope in high).
     """
+    points, mass, blocks, table = data
     if table[1].size > 0:
         return _tabled_cost(points, table[0], table[1], low, high, num_levels)
     step = (high - low) / (num_levels - 1)

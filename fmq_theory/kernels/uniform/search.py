@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from fmq_theory.kernels.runtime.jit import kernel
 from fmq_theory.kernels.sums.cells import cell_cost
-from fmq_theory.kernels.uniform.cost import LEAST_SPREAD, RankTable, overload, table_if_useful, uniform_cost
+from fmq_theory.kernels.uniform.cost import LEAST_SPREAD, SpacedData, overload, table_if_useful, uniform_cost
 from fmq_theory.kernels.uniform.enumeration import best_grid_of_all
 
 __all__ = ["best_uniform_ends", "best_uniform_ends_of_rows"]
@@ -57,10 +57,7 @@ def _secant_update(
 
 @kernel
 def _descend(
-    points: Points,
-    mass: FloatArray,
-    blocks: FloatArray,
-    table: RankTable,
+    data: SpacedData,
     low: float,
     high: float,
     num_levels: int,
@@ -70,8 +67,9 @@ def _descend(
     The cost is differentiable but where a threshold meets a point, and the kinks are of the size of one
     point's error, so a gradient leads almost to the bottom. No step is taken that does not go down.
     """
+    points, blocks = data.points, data.blocks
     first, last = float(np.float64(points[0])), float(np.float64(points[points.size - 1]))
-    cost, slope_low, slope_high = uniform_cost(points, mass, blocks, table, low, high, num_levels)
+    cost, slope_low, slope_high = uniform_cost(data, low, high, num_levels)
     total = float(blocks[blocks.shape[0] - 1, 0])
     # The inverse of the Hessian with all cells held fixed, for many equally full cells.
     a: float = 2.0 / total
@@ -86,9 +84,7 @@ def _descend(
             next_low = min(max(low + reach * move_low, first), last)
             next_high = min(max(high + reach * move_high, first), last)
             if next_low < next_high:
-                found, next_slope_low, next_slope_high = uniform_cost(
-                    points, mass, blocks, table, next_low, next_high, num_levels
-                )
+                found, next_slope_low, next_slope_high = uniform_cost(data, next_low, next_high, num_levels)
                 if found < cost:
                     break
             reach *= 0.25
@@ -103,10 +99,7 @@ def _descend(
 
 @kernel
 def _scan(
-    points: Points,
-    mass: FloatArray,
-    blocks: FloatArray,
-    table: RankTable,
+    data: SpacedData,
     low: float,
     high: float,
     cost: float,
@@ -117,6 +110,7 @@ def _scan(
     They are tried about the same middle at several offsets, then with the first level on the first point, or
     the last level on the last, such that some level is on the median.
     """
+    points = data.points
     first, last = float(np.float64(points[0])), float(np.float64(points[points.size - 1]))
     median = float(np.float64(points[points.size // 2]))
     top = float(num_levels - 1)
@@ -140,7 +134,7 @@ def _scan(
                 next_low = first if i < ANCHORED else max(last - span, first)
                 next_high = last if i >= ANCHORED else min(first + span, last)
         if next_low < next_high:
-            found, _, _ = uniform_cost(points, mass, blocks, table, next_low, next_high, num_levels)
+            found, _, _ = uniform_cost(data, next_low, next_high, num_levels)
             if found < cost:
                 low, high, cost = next_low, next_high, found
     return low, high, cost
@@ -148,16 +142,14 @@ def _scan(
 
 @kernel
 def _polish(
-    points: Points,
-    mass: FloatArray,
-    blocks: FloatArray,
-    table: RankTable,
+    data: SpacedData,
     low: float,
     high: float,
     cost: float,
     num_levels: int,
 ) -> tuple[float, float, float]:
     """Pattern search on the scale of a step, where few points a level make the cost rugged."""
+    points = data.points
     first, last = float(np.float64(points[0])), float(np.float64(points[points.size - 1]))
     reach = 0.5 * (high - low) / (num_levels - 1)
     for _ in range(HALVINGS):
@@ -166,7 +158,7 @@ def _polish(
             next_low = min(max(low + reach * (turn // 3 - 1), first), last)
             next_high = min(max(high + reach * (turn % 3 - 1), first), last)
             if next_low < next_high:
-                found, _, _ = uniform_cost(points, mass, blocks, table, next_low, next_high, num_levels)
+                found, _, _ = uniform_cost(data, next_low, next_high, num_levels)
                 if found < cost:
                     low, high, cost = next_low, next_high, found
         reach *= 0.5
@@ -191,10 +183,7 @@ def _ends(mean: float, outermost: float, deviation: float, count: int) -> FloatA
 
 @kernel
 def _grid_costs(
-    points: Points,
-    mass: FloatArray,
-    blocks: FloatArray,
-    table: RankTable,
+    data: SpacedData,
     lows: FloatArray,
     highs: FloatArray,
     num_levels: int,
@@ -203,6 +192,7 @@ def _grid_costs(
 
     Roughly is the overload error of each end and step**2 / 12 a weight, which needs no pass a pair.
     """
+    points, mass, blocks = data.points, data.mass, data.blocks
     costs = np.full((lows.size + 2, highs.size + 2), np.inf)
     below, above = np.zeros(lows.size), np.zeros(highs.size)
     if num_levels >= MANY_LEVELS:
@@ -219,9 +209,7 @@ def _grid_costs(
                 step = (highs[j] - lows[i]) / (num_levels - 1)
                 costs[i + 1, j + 1] = below[i] + above[j] + total * step * step / 12.0
             else:
-                costs[i + 1, j + 1], _, _ = uniform_cost(
-                    points, mass, blocks, table, lows[i], highs[j], num_levels
-                )
+                costs[i + 1, j + 1], _, _ = uniform_cost(data, lows[i], highs[j], num_levels)
     return costs
 
 
@@ -257,12 +245,12 @@ def best_uniform_ends(
     mean = min(max(everything[1] / everything[0], first), last)
     start = points.size - points.size  # no literal: numba would compile the callee once more for it
     deviation = np.sqrt(cell_cost(blocks, start, blocks.shape[0] - 1) / everything[0])
-    table = table_if_useful(points, mass, blocks, num_levels)
+    data = SpacedData(points, mass, blocks, table_if_useful(points, mass, blocks, num_levels))
     count = FINE_SIDE if num_levels >= MANY_LEVELS else SIDE
     lows, highs = _ends(mean, first, deviation, count), _ends(mean, last, deviation, count)
-    costs = _grid_costs(points, mass, blocks, table, lows, highs, num_levels)
+    costs = _grid_costs(data, lows, highs, num_levels)
     best_low, best_high = first, last
-    best, _, _ = uniform_cost(points, mass, blocks, table, first, last, num_levels)
+    best, _, _ = uniform_cost(data, first, last, num_levels)
     # Costs are good to about 1e-15 of this: a smaller fall might be a rise over min-max.
     noise = 1e-14 * everything[3]
     for _ in range(STARTS):
@@ -275,17 +263,17 @@ def best_uniform_ends(
             break
         # A minimum that is used is no longer one, and makes none of its neighbours.
         costs[row, column] = -np.inf
-        low, high, cost = _descend(points, mass, blocks, table, lows[row - 1], highs[column - 1], num_levels)
+        low, high, cost = _descend(data, lows[row - 1], highs[column - 1], num_levels)
         if cost < best - noise:
             best_low, best_high, best = low, high, cost
-    low, high, cost = _scan(points, mass, blocks, table, best_low, best_high, best, num_levels)
-    low, high, cost = _polish(points, mass, blocks, table, low, high, cost, num_levels)
+    low, high, cost = _scan(data, best_low, best_high, best, num_levels)
+    low, high, cost = _polish(data, low, high, cost, num_levels)
     if cost < best - noise:
         best_low, best_high, best = low, high, cost
     if everywhere and last - first > LEAST_SPREAD:
         low, high = best_grid_of_all(points, mass, num_levels)
         if -np.inf < low < high < np.inf:
-            cost, _, _ = uniform_cost(points, mass, blocks, table, low, high, num_levels)
+            cost, _, _ = uniform_cost(data, low, high, num_levels)
             if cost < best - noise:
                 best_low, best_high = low, high
     return best_low, best_high

@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fmq_theory.kernels.sums.prefix import block_prefix
-from fmq_theory.kernels.uniform.cost import POINTS_A_LOOK_UP, rank_table, uniform_cost
+from fmq_theory.kernels.uniform.cost import POINTS_A_LOOK_UP, SpacedData, rank_table, uniform_cost
 from fmq_theory.kernels.uniform.search import best_uniform_ends
 
 NO_MASS = np.empty(0)
@@ -59,8 +59,8 @@ def test_a_table_gives_the_cost_of_the_points(
     first, last = float(points[0]), float(points[-1])
     low, high = first + inset * (last - first), last - inset * (last - first)
     table = rank_table(points, blocks)
-    found = uniform_cost(points, NO_MASS, blocks, table, low, high, num_levels)
-    plain = uniform_cost(points, NO_MASS, blocks, NO_TABLE, low, high, num_levels)
+    found = uniform_cost(SpacedData(points, NO_MASS, blocks, table), low, high, num_levels)
+    plain = uniform_cost(SpacedData(points, NO_MASS, blocks, NO_TABLE), low, high, num_levels)
     wanted = _brute_force(points, low, high, num_levels)
     scale = float((points.astype(float) ** 2).sum())
     spread = size * max(abs(first), abs(last))
@@ -77,8 +77,8 @@ def test_control_the_table_is_what_is_read() -> None:
     blocks = block_prefix(points, NO_MASS)
     sums, ranks = rank_table(points, blocks)
     assert points.size > POINTS_A_LOOK_UP * 8
-    right = uniform_cost(points, NO_MASS, blocks, (sums, ranks), -2.0, 2.0, 8)
-    wrong = uniform_cost(points, NO_MASS, blocks, (1.01 * sums, ranks), -2.0, 2.0, 8)
+    right = uniform_cost(SpacedData(points, NO_MASS, blocks, (sums, ranks)), -2.0, 2.0, 8)
+    wrong = uniform_cost(SpacedData(points, NO_MASS, blocks, (1.01 * sums, ranks)), -2.0, 2.0, 8)
     assert abs(wrong[0] - right[0]) > 1e-3 * right[0]
 
 

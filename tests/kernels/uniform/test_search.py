@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fmq_theory.kernels.sums.prefix import block_prefix
-from fmq_theory.kernels.uniform.cost import table_if_useful, uniform_cost
+from fmq_theory.kernels.uniform.cost import SpacedData, table_if_useful, uniform_cost
 from fmq_theory.kernels.uniform.search import best_uniform_ends
 
 NO_MASS = np.empty(0)
@@ -33,7 +33,7 @@ def ratio(row: np.ndarray, num_levels: int, side: int) -> float:
     table = table_if_useful(row, NO_MASS, blocks, num_levels)
 
     def cost(low: float, high: float) -> float:
-        return uniform_cost(row, NO_MASS, blocks, table, low, high, num_levels)[0]
+        return uniform_cost(SpacedData(row, NO_MASS, blocks, table), low, high, num_levels)[0]
 
     mean, deviation = float(row.mean()), float(row.std())
     lows, highs = (
@@ -65,7 +65,7 @@ def test_control_min_max_is_far_from_it() -> None:
     blocks = block_prefix(row, NO_MASS)
     table = table_if_useful(row, NO_MASS, blocks, 8)
     least, most = (
-        uniform_cost(row, NO_MASS, blocks, table, *ends, 8)[0]
+        uniform_cost(SpacedData(row, NO_MASS, blocks, table), *ends, 8)[0]
         for ends in (best_uniform_ends(row, NO_MASS, blocks, 8, True), (float(row[0]), float(row[-1])))
     )
     assert most > 2.0 * least
