@@ -1,6 +1,5 @@
 """``fmq flow``: from quantized weights to samples."""
 
-import re
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.flow_folder import FlowFolder
 from fmq_theory.cli.flow_measures import FlowRun, VelocityOptions, refuse_other_options, velocity_options
+from fmq_theory.cli.flow_network import Network
 from fmq_theory.cli.inputs import reading_checkpoint
 from fmq_theory.cli.options import read_bits, read_names
 from fmq_theory.cli.running import FmqCommand
@@ -20,7 +20,6 @@ from fmq_theory.errors import FmqError
 from fmq_theory.shown import counted, escaped, shell_word
 
 if TYPE_CHECKING:
-    from fmq_theory.flow import FlowModel
     from fmq_theory.flow.flow_report import FlowReport
 
 __all__ = ["flow"]
@@ -167,9 +166,10 @@ def flow(
     with reported_errors(), reading_checkpoint(checkpoint, images, labels, fit):
         # What a model of the user's prints is no result.
         with redirect_stdout(sys.stderr):
-            loaded, subject, short = _load(checkpoint, model, include)
+            network = Network(checkpoint, model, include)
+            loaded, subject, short = network.load()
             folder = FlowFolder(out, short, json_path, csv_path, no_plot, resume, force)
-            cells = FlowRun(loaded, subject, schemes, bits, folder)
+            cells = FlowRun(network, loaded, subject, schemes, bits, folder)
             refuse_other_options(click.get_current_context(), measure)
             if measure == "velocity":
                 options = VelocityOptions(images, labels, fit, batches, peak)
@@ -229,17 +229,3 @@ def _command_line() -> str:
         text = ",".join(map(str, parts))
         words += [text] if isinstance(parameter, click.Argument) else [parameter.opts[0], text]
     return " ".join(map(shell_word, words))
-
-
-def _load(checkpoint: Path | None, model: str | None, include: str | None) -> "tuple[FlowModel, str, str]":
-    """The model, what to call it, and what to call its folder."""
-    from fmq_theory.checkpoint.modules.models import load_flow
-    from fmq_theory.flow import build_model, load_digits
-
-    if checkpoint is not None:
-        loaded = load_flow(checkpoint, str(model), include=() if include is None else (include,))
-        part = "" if include is None else f", {include}"
-        return loaded, f"{checkpoint.name}{part} ({model})", checkpoint.stem
-    if model is not None:
-        return build_model(model), model, re.sub(r"\W+", "-", model)
-    return load_digits(), "the bundled digits", "digits"

@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -23,6 +23,7 @@ __all__ = ["FlowFolder"]
 
 CELLS = "cells.jsonl"
 REPORT = "flow.json"
+_DRAWN = "figures"
 
 
 @dataclass(slots=True)
@@ -139,12 +140,7 @@ class FlowFolder:
         write_flow_csv(report, csv_path)
         figures: list[str] = []
         if not self.no_plot:
-            from fmq_theory.report import progress_bar
-
-            with progress_bar("figures", "drawing"):
-                from fmq_theory.report.flow.figures import write_flow_figures
-
-                figures = [path.name for path in write_flow_figures(report, self.path)]
+            figures = self._figures(report)
         write_text_atomically(self.path / "report.md", flow_markdown(report, command, figures))
         write_flow_json(report, json_path)
         print_flow(report)
@@ -156,3 +152,25 @@ class FlowFolder:
             json_path,
             f"fmq claims --fidelity {shell_word(json_path)} judges the paper's claims on these {what}.",
         )
+
+    def _figures(self, report: "FlowReport") -> list[str]:
+        """Names of the figures; those that an earlier run drew of the same report are kept."""
+        from fmq_theory.flow.kept_parts import report_digest
+
+        digest = report_digest(report)
+        kept = None if self._store is None else self._store.part(_DRAWN)
+        if isinstance(kept, dict):
+            drawn = cast("dict[str, Any]", kept)
+            names = [str(name) for name in drawn.get("names", ())]
+            files = [(self.path / name).with_suffix(end) for name in names for end in (".svg", ".png")]
+            if drawn.get("digest") == digest and all(file.is_file() for file in files):
+                return names
+        from fmq_theory.report import progress_bar
+
+        with progress_bar("figures", "drawing"):
+            from fmq_theory.report.flow.figures import write_flow_figures
+
+            names = [path.name for path in write_flow_figures(report, self.path)]
+        if self._store is not None:
+            self._store.keep_part(_DRAWN, {"digest": digest, "names": names})
+        return names

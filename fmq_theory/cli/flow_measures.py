@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from fmq_theory.cli.flow_network import Network
+
 if TYPE_CHECKING:
     from fmq_theory.cli.flow_folder import FlowFolder
     from fmq_theory.flow import FlowModel
@@ -90,6 +92,7 @@ class VelocityOptions:
 class FlowRun:
     """A run: the model, the cells, and the settings of its measure."""
 
+    network: Network
     model: "FlowModel"
     subject: str
     schemes: tuple[str, ...]
@@ -98,15 +101,17 @@ class FlowRun:
 
     def samples(self, settings: "FlowSettings", features: str, data_name: str | None) -> "FlowReport":
         """Samples from the same noise."""
+        from fmq_theory.cli.flow_process import CellQuestion, cell_processes
+        from fmq_theory.flow.cell_work import one_thread
         from fmq_theory.flow.experiment import run_experiment
         from fmq_theory.flow.fidelity import build_features
         from fmq_theory.flow.fidelity.data import read_samples
         from fmq_theory.flow.identity import module_digest, tensors_digest
         from fmq_theory.report import progress_bar
 
-        phi = None if features == "none" else build_features(features)
-        if data_name is not None and phi is None:
+        if data_name is not None and features == "none":
             raise click.UsageError("--data is for Fréchet distances, which need --features as well")
+        phi = None if features == "none" else build_features(features)
         data = None if data_name is None else read_samples(data_name)
         about = {
             **settings.as_json(),
@@ -121,10 +126,16 @@ class FlowRun:
         layers_of = (
             _LAYERS_OF if scheme in self.schemes and b in self.bits else (self.schemes[0], self.bits[0])
         )
-        with progress_bar("flow", "full precision") as progress:
+        question = CellQuestion(self.network, settings, features, data_name)
+        missing = sum(store.get(scheme, b) is None for scheme in self.schemes for b in self.bits)
+        with (
+            one_thread(self.model.module),
+            progress_bar("flow", "full precision") as progress,
+            cell_processes(question, self.model, missing) as helpers,
+        ):
             return run_experiment(
                 self.model, self.subject, self.schemes, self.bits, settings,
-                phi=phi, data=data, store=store, layers_of=layers_of, progress=progress,
+                phi=phi, data=data, store=store, layers_of=layers_of, helpers=helpers, progress=progress,
             )  # fmt: skip
 
     def velocity(

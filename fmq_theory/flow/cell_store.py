@@ -13,6 +13,7 @@ from fmq_theory.storage.lines import append_line, digest_of, records_of, sealed_
 __all__ = ["CellStore"]
 
 _FORMAT = "fmq-flow-cells-2"  # 1 had lines without a checksum, and data known by their name
+_PART = {"part", "values"}
 _AGAIN = (Way("start_again", "call start()"), " to start again")
 
 
@@ -32,6 +33,7 @@ class CellStore:
         self._header = {"format": _FORMAT, "settings": dict(settings)}
         self._key = digest_of(self._header)
         self._cells: dict[tuple[str, int], Cell] = {}
+        self._parts: dict[str, Any] = {}
 
     def start(self) -> None:
         """Begins anew; what the file held is gone.
@@ -39,7 +41,7 @@ class CellStore:
         Raises:
             OutputError: the file cannot be written.
         """
-        self._cells = {}
+        self._cells, self._parts = {}, {}
         self._rewrite()
 
     def resume(self) -> None:
@@ -65,8 +67,11 @@ class CellStore:
                 f"they are of a run with other settings ({_difference(header, self._header)})",
                 (*_AGAIN, ", or name another folder"),
             )
-        self._cells = {}
+        self._cells, self._parts = {}, {}
         for record in records_of(lines[1:], self._key):
+            if record.keys() == _PART:
+                self._parts[str(record["part"])] = record["values"]
+                continue
             try:
                 cell = Cell.from_json(record)
             except (ValueError, KeyError, TypeError):
@@ -86,8 +91,28 @@ class CellStore:
             OutputError: the disk refused.
         """
         self._cells[cell.scheme, cell.bits] = cell
+        self._append(cell.to_json())
+
+    def part(self, name: str) -> Any:
+        """What was kept under a name besides the cells, as JSON values; None for nothing."""
+        return self._parts.get(name)
+
+    def keep_part(self, name: str, values: Any) -> None:
+        """Keeps what else a run worked out, as ``put`` keeps a cell.
+
+        Args:
+            name: what it is.
+            values: plain JSON values, not None.
+
+        Raises:
+            OutputError: the disk refused.
+        """
+        self._parts[name] = values
+        self._append({"part": name, "values": values})
+
+    def _append(self, record: Mapping[str, Any]) -> None:
         try:
-            append_line(self.path, sealed_line(self._key, cell.to_json()))
+            append_line(self.path, sealed_line(self._key, record))
         except OSError as error:
             remedy = "free some space and ", Way("resume_cells", "resume()")
             raise OutputError(f"cells {self.path}", str(error), remedy) from error
@@ -97,7 +122,9 @@ class CellStore:
 
     def _rewrite(self) -> None:
         lines = [json.dumps(self._header) + "\n"]
-        lines += [sealed_line(self._key, cell.to_json()) for cell in self._cells.values()]
+        records = [{"part": name, "values": values} for name, values in self._parts.items()]
+        records += [cell.to_json() for cell in self._cells.values()]
+        lines += [sealed_line(self._key, record) for record in records]
         write_text_atomically(self.path, "".join(lines))
 
 

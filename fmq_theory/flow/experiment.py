@@ -1,7 +1,9 @@
 """A whole run: full-precision samples, then every scheme at every bit-width against them."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -9,11 +11,13 @@ from torch import Tensor
 from fmq_theory.errors import FlowError, SchemeError
 from fmq_theory.flow.cell import Cell, encode_images
 from fmq_theory.flow.cell_store import CellStore
+from fmq_theory.flow.cell_work import CellHelper, measured_in_turn
 from fmq_theory.flow.discretisation import check_convergence
 from fmq_theory.flow.fidelity.features import FeatureMap
 from fmq_theory.flow.fidelity.frechet import FeatureSet, frechet_distance
 from fmq_theory.flow.fidelity.similarity import check_torchmetrics, ssim_window
 from fmq_theory.flow.flow_report import FlowReport, FullPrecision, Progress, cell_words
+from fmq_theory.flow.kept_parts import full_from_json, layers_from_json, part_as_json
 from fmq_theory.flow.layers import LayerShare, layer_shares
 from fmq_theory.flow.linear_algebra import root_mean_square
 from fmq_theory.flow.measure_cell import Reference, latent_values, measure_cell
@@ -23,7 +27,9 @@ from fmq_theory.flow.settings import FlowSettings
 from fmq_theory.flow.shared_noise import draw_noise, run_samples
 from fmq_theory.quantizers import get_scheme
 
-__all__ = ["FlowReport", "FullPrecision", "run_experiment"]
+__all__ = ["FlowReport", "FullPrecision", "reference_of", "run_experiment"]
+
+Part = TypeVar("Part", FullPrecision, tuple[LayerShare, ...])
 
 _CHECKED = 16
 """Samples on which the sampler's own error is measured."""
@@ -41,6 +47,7 @@ def run_experiment(
     data: Tensor | None = None,
     store: CellStore | None = None,
     layers_of: tuple[str, int] | None = None,
+    helpers: Sequence[CellHelper] = (),
     progress: Progress = lambda _share, _what: None,
 ) -> FlowReport:
     """Measures every cell that the store does not hold yet.
@@ -55,6 +62,8 @@ def run_experiment(
         data: samples of the data, ``[n, *sample_shape]``.
         store: keeps finished cells; without one they live in memory.
         layers_of: a scheme and bit-width whose error is told layer by layer; None for no such table.
+        helpers: other processes that measure cells of the same run; none unless given. They are stopped when
+            no cell is left.
         progress: called with the share done and what is being done; a smaller share begins a new stage.
 
     Raises:
@@ -66,26 +75,43 @@ def run_experiment(
         get_scheme(scheme)  # an unknown name is an error; a name without a codebook of some size is a note
     check_torchmetrics()
     progress(0.0, "full precision")
-    reference = _reference(model, settings, phi, data)
-    full = _full_precision(reference, settings)
-    cells: list[Cell] = []
-    total = len(schemes) * len(bits)
-    began, made = time.monotonic(), 0
-    for scheme in schemes:
-        for b in bits:
-            done = len(cells)
-            progress(done / total, cell_words(scheme, b, done, total, time.monotonic() - began, made))
-            cell = store.get(scheme, b) if store is not None else None
-            if cell is None:
-                cell = measure_cell(reference, settings, scheme, b)
-                made += 1
-                if store is not None:
-                    store.put(cell)
-            cells.append(cell)
+    asked = [(scheme, b) for scheme in schemes for b in bits]
+    found = {task: cell for task in asked if store is not None and (cell := store.get(*task)) is not None}
+    missing = [task for task in asked if task not in found]
+
+    @cache  # made once, and only for what is not kept
+    def reference() -> Reference:
+        return reference_of(model, settings, phi, data)
+
+    if missing:
+        reference()  # what cannot be sampled at all is an error before the first cell
+    full = _kept_or_made(
+        store, "full precision", full_from_json, lambda: _full_precision(reference(), settings)
+    )
+    began = time.monotonic()
+    made = 0
+
+    def begun(scheme: str, b: int) -> None:
+        done, elapsed = len(found), time.monotonic() - began
+        progress(done / len(asked), cell_words(scheme, b, done, len(asked), elapsed, made))
+
+    def finished(cell: Cell) -> None:
+        nonlocal made
+        made += 1
+        found[cell.scheme, cell.bits] = cell
+        if store is not None:
+            store.put(cell)
+
+    measured_in_turn(
+        missing, lambda scheme, b: measure_cell(reference(), settings, scheme, b), helpers, begun, finished
+    )
     layers: tuple[LayerShare, ...] = ()
     if layers_of is not None and settings.ladder_samples:
         progress(0.0, "layer by layer")
-        layers = _layers(reference, settings, *layers_of)
+        name = f"layers of {layers_of[0]} {layers_of[1]}"
+        layers = _kept_or_made(
+            store, name, layers_from_json, lambda: _layers(reference(), settings, *layers_of)
+        )
     return FlowReport(
         subject=subject,
         config={
@@ -100,15 +126,39 @@ def run_experiment(
         ssim_window=ssim_window(model.sample_shape),
         features=None if phi is None else phi.name,
         full=full,
-        cells=tuple(cells),
+        cells=tuple(found[task] for task in asked),
         layers=layers,
         layers_of=layers_of if layers else None,
     )
 
 
-def _reference(
+def _kept_or_made(
+    store: CellStore | None, name: str, read: Callable[[Any], Part | None], make: Callable[[], Part]
+) -> Part:
+    """A part of the report that an earlier run of the same settings kept, or else made now and kept."""
+    kept = None if store is None else store.part(name)
+    if kept is not None and (part := read(kept)) is not None:
+        return part
+    part = make()
+    if store is not None:
+        store.keep_part(name, part_as_json(part))
+    return part
+
+
+def reference_of(
     model: FlowModel, settings: FlowSettings, phi: FeatureMap | None, data: Tensor | None
 ) -> Reference:
+    """The full-precision side of a run.
+
+    Args:
+        model: with its weights.
+        settings: all else that it depends on.
+        phi: for Fréchet distances; None for none.
+        data: samples of the data, ``[n, *sample_shape]``; None for none.
+
+    Raises:
+        FlowError: see ``run_experiment``.
+    """
     shared = draw_noise(model, settings.samples, settings.seeds, settings.seed)
     run = run_samples(
         shared.field, shared.noise, settings.steps, settings.sampler, model.latent_layer, settings.rows
