@@ -14,10 +14,12 @@ __all__ = ["WAYS", "in_options", "reported_errors"]
 
 WAYS = {
     "allow_missing": "--allow-missing",
+    "architecture": "--architecture",
     "codebook_json": "fmq codebook --json",
     "dask": "--backend dask --scheduler tcp://HOST:PORT",
     "exclude": "--exclude",
     "fit": "--fit {value}",
+    "fold": "--fold",
     "flow_json": "fmq flow --json FILE",
     "granularity": "--granularity {value}",
     "group_size": "--group-size {value}",

@@ -6,33 +6,56 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from fmq_theory.cli.errors import reported_errors
+from fmq_theory.cli.export_report import report_folder, report_gguf, report_sdnq
 from fmq_theory.cli.inputs import reading_checkpoint
 from fmq_theory.cli.quantize import read_config
 from fmq_theory.cli.running import FmqCommand
 from fmq_theory.cli.start import leave_torch_out_of_pot
-from fmq_theory.shown import escaped, python_text
 
 if TYPE_CHECKING:
-    from fmq_theory.checkpoint.exports import SdnqExport
+    from fmq_theory.checkpoint.exports import Export, SdnqExport
 
 __all__ = ["export"]
 
-# Said again here, so that --help needs no numerics; a test compares with FORMATS.
+# Said again here, so that --help needs no numerics; tests compare with FORMATS and TYPES.
 FORMATS = ("diffusers", "transformers")
-_SDNQ = "sdnq"
+GGUF_TYPES = ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "IQ4_NL", "F32", "F16", "BF16")
+PLAIN_MODELS = ("sdnq", "gguf")
+"""Formats that a plain model is quantized into."""
+# Which formats each option is for.
+_OF = {
+    "--config": (*FORMATS, "sdnq"),
+    "--bits": ("sdnq",),
+    "--scheme": ("sdnq",),
+    "--granularity": ("sdnq",),
+    "--type": ("gguf",),
+    "--types": ("gguf",),
+    "--plan": ("gguf",),
+    "--architecture": ("gguf",),
+    "--fold": ("gguf",),
+    "--include": PLAIN_MODELS,
+    "--exclude": PLAIN_MODELS,
+}
 
 
 @click.command(cls=FmqCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The folder.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The folder; with gguf a file that ends in .gguf.",
+)
 @click.option(
     "--format",
     "kind",
-    type=click.Choice((*FORMATS, _SDNQ)),
+    type=click.Choice((*FORMATS, *PLAIN_MODELS)),
     default="diffusers",
     show_default=True,
-    help="diffusers or transformers: the folder layout, for a file of fmq quantize. sdnq: codebooks that "
-    "diffusers 0.40 and later load by themselves where the package sdnq is installed.",
+    help="diffusers or transformers: the folder layout, for a file of fmq quantize. Of a plain model, sdnq: "
+    "codebooks that diffusers 0.40 and later load by themselves where the package sdnq is installed; gguf: "
+    "one file for ComfyUI-GGUF, diffusers and stable-diffusion.cpp.",
 )
 @click.option(
     "--config",
@@ -52,25 +75,52 @@ _SDNQ = "sdnq"
     help="With sdnq: a table of levels for each row of input channels, or one for each tensor. Where tables "
     "a row take more than a bit a weight the tensor has one in any case.  [default: channel]",
 )
-@click.option("--include", multiple=True, help="With sdnq: only tensors whose name fits; repeatable.")
-@click.option("--exclude", multiple=True, help="With sdnq: not tensors whose name fits; repeatable.")
-@click.option("--force", is_flag=True, help="Replace files in a folder that exists.")
-def export(
-    checkpoint: Path,
-    out: Path,
-    kind: str,
-    config_path: Path | None,
-    bits: int | None,
-    scheme: str | None,
-    granularity: str | None,
-    include: tuple[str, ...],
-    exclude: tuple[str, ...],
-    force: bool,
-) -> None:
+@click.option(
+    "--type",
+    "gguf_type",
+    type=click.Choice(GGUF_TYPES, case_sensitive=False),
+    help="With gguf: of the weights. Q4_0 and IQ4_NL take 4.5 bits a weight with their scales, Q4_1 5, Q5_0 "
+    "5.5, Q5_1 6, Q8_0 8.5.  [default: Q4_0]",
+)
+@click.option(
+    "--types",
+    "types_path",
+    type=click.Path(path_type=Path),
+    help='With gguf: a JSON object of types by patterns of names, as {"*.attn*": "Q8_0"}; the first that '
+    "fits counts, and --type for the rest.",
+)
+@click.option(
+    "--plan",
+    "plan_path",
+    type=click.Path(path_type=Path),
+    help="With gguf: a plan of fmq quantize --plan-only or fmq audit --plan. Its bits choose the types: Q4_0 "
+    "up to 4, Q5_0 for 5, Q8_0 from 6 on; tensors that it does not name are kept.",
+)
+@click.option(
+    "--architecture",
+    help="With gguf: what loaders are told of the model, as flux or sd3.  [default: the checkpoint's "
+    "metadata]",
+)
+@click.option(
+    "--fold",
+    is_flag=True,
+    help="With gguf: write weights whose rows hold no whole blocks of 32, as those of convolutions, in rows "
+    "of 256 beside their shape. ComfyUI-GGUF and fmq compare read that; without it they are kept.",
+)
+@click.option("--include", multiple=True, help="Of a plain model: only tensors whose name fits; repeatable.")
+@click.option("--exclude", multiple=True, help="Of a plain model: not tensors whose name fits; repeatable.")
+@click.option("--force", is_flag=True, help="Replace a file, or files in a folder, that exists.")
+def export(checkpoint: Path, out: Path, kind: str, force: bool, **given: Any) -> None:
     """Write a model in the format of another tool.
 
-    With --format sdnq CHECKPOINT is an original model of diffusers, its folder for one. It is quantized into
-    the codebooks of SDNQ, and from_pretrained of diffusers loads the folder with no code of ours.
+    CHECKPOINT is a plain model for the formats that quantize it themselves, each weight to the least squared
+    error that the format allows:
+
+    \b
+      sdnq    A model of diffusers, its folder for one, into codebooks of 1 to 8 bits.
+              from_pretrained of diffusers loads the folder with no code of ours.
+      gguf    Any checkpoint, into blocks of 32 weights with the best scales that float16 has.
+              Names stay as they are, and so does what blocks do not fit.
 
     With --format diffusers or transformers CHECKPOINT is what fmq quantize wrote, a file or its folder. The
     folder holds the packed tensors under the name that the library looks for, and a config.json whose
@@ -80,72 +130,111 @@ def export(
     \b
     Examples:
       fmq export dit/ -o dit-sdnq --format sdnq --bits 4
+      fmq export unet/ -o unet.gguf --format gguf --type Q5_0 --architecture sd1 --fold
       fmq export small -o small-diffusers --config unet/config.json
     """  # noqa: D301 (click reads \\b as "keep these lines")
-    given = {
-        "--bits": bits,
-        "--scheme": scheme,
-        "--granularity": granularity,
-        "--include": include or None,
-        "--exclude": exclude or None,
-    }
-    if kind != _SDNQ and (named := [option for option, value in given.items() if value is not None]):
-        raise click.UsageError(
-            f"{named[0]} is for --format sdnq: the other formats hold a file of fmq quantize as it is"
-        )
+    _check_options(kind, given)
     leave_torch_out_of_pot()
-    with reported_errors(), reading_checkpoint(checkpoint, config_path):
-        from fmq_theory.checkpoint.io.shards import find_checkpoint
+    config_path, plan_path, types_path = given["config_path"], given["plan_path"], given["types_path"]
+    with reported_errors(), reading_checkpoint(checkpoint, config_path, plan_path, types_path):
+        if kind == "sdnq":
+            report_sdnq(_sdnq(checkpoint, out, _config(checkpoint, config_path), given, force), out)
+        elif kind == "gguf":
+            report_gguf(_gguf(checkpoint, out, given, force), checkpoint, out, folded=given["fold"])
+        else:
+            _folder(checkpoint, out, kind, _config(checkpoint, config_path), force)
 
-        beside = find_checkpoint(checkpoint).parent / "config.json"
-        base = read_config(beside) if config_path is None else _named_config(config_path)
-        if kind == _SDNQ:
-            from fmq_theory.checkpoint.exports import export_sdnq
 
-            written = export_sdnq(
-                checkpoint,
-                out,
-                base or {},
-                bits=bits or 4,
-                scheme=scheme or "lloyd_max",
-                granularity=granularity or "channel",
-                include=include,
-                exclude=exclude,
-                overwrite=force,
+def _check_options(kind: str, given: dict[str, Any]) -> None:
+    """Refuses options of other formats, and those that contradict each other."""
+    named = {"config": "config_path", "types": "types_path", "plan": "plan_path", "type": "gguf_type"}
+    for option, formats in _OF.items():
+        name = option.removeprefix("--").replace("-", "_")
+        if given[named.get(name, name)] and kind not in formats:
+            holds = "hold a file of fmq quantize as it is" if kind in FORMATS else "take other options"
+            raise click.UsageError(
+                f"{option} is for --format {' or '.join(formats)}: "
+                f"{'the other formats' if kind in FORMATS else 'those of ' + kind} {holds}"
             )
-            _tell(written, out)
-            return
-        from fmq_theory.checkpoint.quantized.plain_file import export_folder
+    if given["plan_path"] and (given["types_path"] or given["gguf_type"]):
+        raise click.UsageError("--plan says the types: leave out --type and --types")
 
-        file = export_folder(checkpoint, out, kind, base, overwrite=force)
-    click.echo(f"Folder: {escaped(out)} ({escaped(file.name)}, config.json)")
-    click.echo(
-        f"Next: fmq_theory.checkpoint.load_packed(model, {python_text(file)}) fills a model built from its "
-        "config."
+
+def _config(checkpoint: Path, config_path: Path | None) -> dict[str, Any] | None:
+    """The model's config.json, as it was named or as it lies beside the checkpoint."""
+    from fmq_theory.checkpoint.io.shards import find_checkpoint
+
+    beside = find_checkpoint(checkpoint).parent / "config.json"
+    return read_config(beside) if config_path is None else _named_config(config_path)
+
+
+def _sdnq(
+    checkpoint: Path, out: Path, base: dict[str, Any] | None, given: dict[str, Any], force: bool
+) -> "SdnqExport":
+    from fmq_theory.checkpoint.exports import export_sdnq
+
+    return export_sdnq(
+        checkpoint,
+        out,
+        base or {},
+        bits=given["bits"] or 4,
+        scheme=given["scheme"] or "lloyd_max",
+        granularity=given["granularity"] or "channel",
+        include=given["include"],
+        exclude=given["exclude"],
+        overwrite=force,
     )
 
 
-def _tell(written: "SdnqExport", out: Path) -> None:
-    """What was written, what it lost, and how it is loaded."""
-    from fmq_theory.shown import counted
+def _gguf(checkpoint: Path, out: Path, given: dict[str, Any], force: bool) -> "Export":
+    from fmq_theory.checkpoint.exports import export_gguf
+    from fmq_theory.report import progress_bar
 
-    click.echo(f"Folder: {escaped(out)} ({escaped(written.path.name)}, config.json)")
-    click.echo(
-        f"Size: {written.num_bytes:,} bytes, from {written.original_bytes:,}; "
-        f"{counted(len(written.quantized), 'tensor')} quantized, "
-        f"at {written.bits_per_weight:.2f} bits a weight with their tables"
-    )
-    click.echo(f"Relative squared error of their weights: {written.relative_error:.3g}")
-    if written.one_table:
-        click.echo(
-            "One table for the tensor, as tables a row would take more than a bit a weight: "
-            f"{counted(len(written.one_table), 'tensor')}"
+    kind, types = given["gguf_type"] or "Q4_0", {}
+    if given["types_path"] is not None:
+        types = _named_types(given["types_path"])
+    if given["plan_path"] is not None:
+        kind, types = "", _planned_types(checkpoint, given["plan_path"])
+    with progress_bar("export", "reading the checkpoint") as progress:
+        return export_gguf(
+            checkpoint,
+            out,
+            kind=kind,
+            types=types,
+            architecture=given["architecture"] or "",
+            fold=given["fold"],
+            include=given["include"],
+            exclude=given["exclude"],
+            overwrite=force,
+            progress=progress,
         )
-    for name, reason in written.kept.items():
-        click.echo(f"Kept: {escaped(name)} ({reason})")
-    click.echo(
-        f"Next: from_pretrained({python_text(out)}) of the model's class in diffusers, with sdnq installed."
-    )
+
+
+def _planned_types(checkpoint: Path, path: Path) -> dict[str, str]:
+    from fmq_theory.checkpoint.exports.gguf_plan import types_of_plan
+    from fmq_theory.checkpoint.plan import Plan
+    from fmq_theory.checkpoint.plan.proof import check_plan
+
+    plan = Plan.read(path)
+    check_plan(checkpoint, plan)
+    return types_of_plan(plan)
+
+
+def _folder(checkpoint: Path, out: Path, kind: str, base: dict[str, Any] | None, force: bool) -> None:
+    from fmq_theory.checkpoint.io.files import is_quantized
+    from fmq_theory.checkpoint.io.shards import find_checkpoint
+    from fmq_theory.checkpoint.quantized.plain_file import export_folder
+    from fmq_theory.errors import CheckpointError
+
+    if not is_quantized(find_checkpoint(checkpoint)):
+        raise CheckpointError(
+            f"checkpoint {str(checkpoint)!r}",
+            "no quantized checkpoint of fmq",
+            "pass a file that fmq quantize wrote, or name the format into which a plain model is quantized: "
+            f"--format {' or '.join(PLAIN_MODELS)}",
+        )
+    file = export_folder(checkpoint, out, kind, base, overwrite=force)
+    report_folder(file, out)
 
 
 def _named_config(path: Path) -> dict[str, Any]:
@@ -164,3 +253,26 @@ def _named_config(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise refused("it is no JSON object")
     return cast("dict[str, Any]", found)
+
+
+def _named_types(path: Path) -> dict[str, str]:
+    """The types of the file that ``--types`` names.
+
+    Raises:
+        CheckpointError: it holds something else.
+    """
+    from fmq_theory.errors import CheckpointError
+    from fmq_theory.storage.json_objects import json_value, text_of_json
+
+    def refused(cause: str) -> CheckpointError:
+        remedy = 'name a JSON object of types by patterns of names, as {"*.attn*": "Q8_0"}'
+        return CheckpointError(f"--types {str(path)!r}", cause, remedy)
+
+    found = json_value(text_of_json(path, refused), refused)
+    if not isinstance(found, dict):
+        raise refused("it is no JSON object")
+    types = cast("dict[str, Any]", found)
+    for pattern, kind in types.items():
+        if not isinstance(kind, str):
+            raise refused(f"the type of {pattern!r} is no text")
+    return types

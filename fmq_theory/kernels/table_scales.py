@@ -1,4 +1,4 @@
-"""The least squared error of a fixed table of levels under a scale of its own choice for each row: exact.
+"""A fixed table of levels under a scale of its own choice for each row: the least squared error, exactly.
 
 With levels c and scale s a weight w costs min_k (w - s c_k)**2. As s grows from 0, w / s passes the
 thresholds half-way between levels one after the other, so the codes of a row change at known scales only.
@@ -7,6 +7,11 @@ sum w**2 - B**2 / C. That is the error of an assignment that exists, and the bes
 that are met. So the least of all of them is the optimum, whichever scale it belongs to. Negative scales are
 those of the mirrored row.
 
+A format holds some scales only, those of float16 say. An assignment costs sum w**2 - 2 s B + s**2 C, which is
+the least at the scale of the format that is nearest to B / C. The assignment that is best at a scale of the
+format is met as well, and costs no more at its own nearest scale. So the least over all that are met, each at
+its nearest scale, is the optimum of the format.
+
 Small scales need no look: the largest weight alone costs (w - s c)**2, c the outer level, where that is
 beyond the error of a scale that is known.
 """
@@ -14,11 +19,16 @@ beyond the error of a scale that is known.
 import numpy as np
 from numpy.typing import NDArray
 
+from fmq_theory.kernels.half_numbers import nearest_half
 from fmq_theory.kernels.runtime.jit import kernel
 
-__all__ = ["least_table_errors"]
+__all__ = ["ALL", "FLOAT16", "FLOAT32", "best_table_scales", "least_table_errors"]
 
 FloatArray = NDArray[np.float64]
+
+ALL, FLOAT16, FLOAT32 = 0, 1, 2
+"""Which scales there are: all real ones, or those of a type."""
+_LARGEST_SINGLE = float(np.finfo(np.float32).max)
 
 
 @kernel
@@ -67,13 +77,38 @@ def _widest_scale(row: FloatArray, sign: float, table: FloatArray) -> float:
 
 
 @kernel
-def least_table_errors(rows: FloatArray, table: FloatArray, errors: FloatArray) -> None:
-    """min over s of sum_i min_k (w_i - s c_k)**2 for each row.
+def _nearest_scale(scale: float, held: int) -> float:
+    """The nearest scale that there is."""
+    if held == FLOAT16:
+        return nearest_half(scale)
+    if held == FLOAT32:
+        return np.float64(np.float32(min(max(scale, -_LARGEST_SINGLE), _LARGEST_SINGLE)))
+    return scale
+
+
+@kernel
+def _cost(energy: float, b: float, c: float, held: int) -> tuple[float, float]:
+    """The least error of an assignment and its scale; that of no scale where B is not positive."""
+    if not (b > 0.0 and c > 0.0):
+        return energy, 0.0
+    if held == ALL:
+        return energy - b * b / c, b / c
+    scale = _nearest_scale(b / c, held)
+    return energy - scale * (2.0 * b - scale * c), scale
+
+
+@kernel
+def best_table_scales(
+    rows: FloatArray, table: FloatArray, held: int, errors: FloatArray, chosen: FloatArray
+) -> None:
+    """min over s of sum_i min_k (w_i - s c_k)**2 for each row, and an s where it is attained.
 
     Args:
         rows: finite, their squares too, shape ``[R, n]``.
         table: the levels c, rising, shape ``[K]``, K >= 2.
+        held: ``ALL``, ``FLOAT16`` or ``FLOAT32``: the scales that there are.
         errors: written, shape ``[R]``.
+        chosen: written, the scales, shape ``[R]``; 0 where no scale helps.
     """
     size, last = rows.shape[1], table.size - 1
     scales = np.empty(size * last)
@@ -85,9 +120,12 @@ def least_table_errors(rows: FloatArray, table: FloatArray, errors: FloatArray) 
         energy = 0.0
         for i in range(size):
             energy += row[i] * row[i]
-        known = energy
+        known, best = energy, 0.0
         for sign in (1.0, -1.0):
-            known = min(known, _error_at(row, sign, table, _widest_scale(row, sign, table)))
+            scale = _nearest_scale(_widest_scale(row, sign, table), held)
+            error = _error_at(row, sign, table, scale)
+            if error < known:
+                known, best = error, sign * scale
         least = known
         for sign in (1.0, -1.0):
             first = _first_scale(row, sign, table, known)
@@ -116,11 +154,26 @@ def least_table_errors(rows: FloatArray, table: FloatArray, errors: FloatArray) 
                     squares[count] = table[k + step] * table[k + step] - table[k] * table[k]
                     k += step
                     count += 1
-            if b > 0.0 and c > 0.0:
-                least = min(least, energy - b * b / c)
+            error, scale = _cost(energy, b, c, held)
+            if error < least:
+                least, best = error, sign * scale
             for place in np.argsort(scales[:count]):
-                b += products[place]
-                c += squares[place]
-                if b > 0.0 and c > 0.0:
-                    least = min(least, energy - b * b / c)
+                b += float(products[place])
+                c += float(squares[place])
+                error, scale = _cost(energy, b, c, held)
+                if error < least:
+                    least, best = error, sign * scale
         errors[r] = max(0.0, least)
+        chosen[r] = best
+
+
+@kernel
+def least_table_errors(rows: FloatArray, table: FloatArray, errors: FloatArray) -> None:
+    """min over s of sum_i min_k (w_i - s c_k)**2 for each row, over all real scales.
+
+    Args:
+        rows: finite, their squares too, shape ``[R, n]``.
+        table: the levels c, rising, shape ``[K]``, K >= 2.
+        errors: written, shape ``[R]``.
+    """
+    best_table_scales(rows, table, ALL, errors, np.empty(errors.size))

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fmq_theory.kernels.table_scales import least_table_errors
+from fmq_theory.kernels.table_scales import FLOAT16, FLOAT32, best_table_scales, least_table_errors
 
 Floats = NDArray[np.float64]
 TABLES = {
@@ -94,3 +94,39 @@ def test_no_scale_is_better(row: list[float], name: str, scale: float, factor: f
     assert 0.0 <= least <= _error(weights, table, scale) + 1e-12 * energy
     (turned,) = _least(factor * weights[None, ::-1], table)
     assert turned == pytest.approx(factor * factor * least, rel=1e-6, abs=1e-9 * energy)
+
+
+HALVES = np.arange(0x7C00, dtype=np.uint16).view(np.float16).astype(np.float64)
+
+
+def _held(rows: Floats, table: list[float], held: int) -> tuple[Floats, Floats]:
+    errors, scales = np.empty(len(rows)), np.empty(len(rows))
+    best_table_scales(np.ascontiguousarray(rows), np.array(table), held, errors, scales)
+    return errors, scales
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-6, 3e5])
+@pytest.mark.parametrize("name", TABLES)
+def test_no_scale_of_float16_is_better(name: str, size: float) -> None:
+    """Every one of them, of either sign; the numbers next to 0 and the largest one too."""
+    table = TABLES[name]
+    rows = size * np.random.default_rng(3).standard_normal((2, 5))
+    levels = np.concatenate([HALVES, -HALVES])[:, None] * np.array(table)
+    errors, scales = _held(rows, table, FLOAT16)
+    for row, error, scale in zip(rows, errors, scales, strict=True):
+        each = sum(np.square(w - levels).min(axis=1) for w in row)
+        assert error == pytest.approx(float(np.min(each)), rel=1e-9, abs=1e-15 * float(row @ row))
+        assert scale in HALVES or -scale in HALVES
+        assert error == pytest.approx(_error(row, table, scale), rel=1e-9, abs=1e-15 * float(row @ row))
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_scales_of_float32_cost_next_to_nothing_over_all_real_ones(name: str) -> None:
+    rows = np.random.default_rng(4).standard_normal((50, 33))
+    table = TABLES[name]
+    errors, scales = _held(rows, table, FLOAT32)
+    least = _least(rows, table)
+    assert (errors >= least * (1 - 1e-12)).all()
+    assert errors == pytest.approx(least, rel=1e-6)
+    assert np.array_equal(scales, scales.astype(np.float32))
+    assert errors == pytest.approx([_error(w, table, s) for w, s in zip(rows, scales, strict=True)], rel=1e-9)

@@ -21,7 +21,7 @@ from fmq_theory.checkpoint.io.file_bytes import FileBytes
 from fmq_theory.checkpoint.io.files import OpenCheckpoint, open_checkpoint
 from fmq_theory.errors import CheckpointError
 
-__all__ = ["KNOWN", "StoredFile", "open_stored"]
+__all__ = ["KNOWN", "StoredFile", "open_stored", "quantized_format"]
 
 KNOWN = (
     "fmq, bitsandbytes (NF4, FP4, int8), SDNQ (tables and integers), GGUF, MXFP4, NVFP4, fp8 or int8 with "
@@ -102,6 +102,19 @@ def open_stored(path: Path | str) -> Generator[StoredFile]:
                 f"checkpoint {str(path)!r}", "it holds no weights", f"formats read: {KNOWN}"
             )
         yield StoredFile(path, tuple(weights), others, size)
+
+
+def quantized_format(stored: OpenCheckpoint) -> str:
+    """What another tool quantized in a checkpoint, in a few words; empty where all numbers are plain.
+
+    Args:
+        stored: the checkpoint, open.
+
+    Raises:
+        CheckpointError: it is of a quantized format that is not read, or damaged.
+    """
+    weights, _ = _found(stored)
+    return next((weight.format for weight in weights if not weight.plain), "")
 
 
 def _found(stored: OpenCheckpoint) -> tuple[list[StoredWeight], dict[str, str]]:
