@@ -1,13 +1,14 @@
 """``fmq export``: a model in the format of another tool, or a quantized checkpoint in its folder layout."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.export_report import report_folder, report_gguf, report_sdnq
-from fmq_theory.cli.inputs import reading_checkpoint
+from fmq_theory.cli.inputs import json_object, reading_checkpoint
+from fmq_theory.cli.options import force_option, selection_options
 from fmq_theory.cli.quantize import read_config
 from fmq_theory.cli.running import FmqCommand
 from fmq_theory.cli.start import leave_torch_out_of_pot
@@ -107,9 +108,8 @@ _OF = {
     help="With gguf: write weights whose rows hold no whole blocks of 32, as those of convolutions, in rows "
     "of 256 beside their shape. ComfyUI-GGUF and fmq compare read that; without it they are kept.",
 )
-@click.option("--include", multiple=True, help="Of a plain model: only tensors whose name fits; repeatable.")
-@click.option("--exclude", multiple=True, help="Of a plain model: not tensors whose name fits; repeatable.")
-@click.option("--force", is_flag=True, help="Replace a file, or files in a folder, that exists.")
+@selection_options(prefix="Of a plain model: ")
+@force_option("a file, or files in a folder, that exists")
 def export(checkpoint: Path, out: Path, kind: str, force: bool, **given: Any) -> None:
     """Write a model in the format of another tool.
 
@@ -243,16 +243,7 @@ def _named_config(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: it holds something else.
     """
-    from fmq_theory.errors import CheckpointError
-    from fmq_theory.storage.json_objects import json_value, text_of_json
-
-    def refused(cause: str) -> CheckpointError:
-        return CheckpointError(f"--config {str(path)!r}", cause, "name a model's config.json")
-
-    found = json_value(text_of_json(path, refused), refused)
-    if not isinstance(found, dict):
-        raise refused("it is no JSON object")
-    return cast("dict[str, Any]", found)
+    return json_object("--config", path, "name a model's config.json")
 
 
 def _named_types(path: Path) -> dict[str, str]:
@@ -262,17 +253,10 @@ def _named_types(path: Path) -> dict[str, str]:
         CheckpointError: it holds something else.
     """
     from fmq_theory.errors import CheckpointError
-    from fmq_theory.storage.json_objects import json_value, text_of_json
 
-    def refused(cause: str) -> CheckpointError:
-        remedy = 'name a JSON object of types by patterns of names, as {"*.attn*": "Q8_0"}'
-        return CheckpointError(f"--types {str(path)!r}", cause, remedy)
-
-    found = json_value(text_of_json(path, refused), refused)
-    if not isinstance(found, dict):
-        raise refused("it is no JSON object")
-    types = cast("dict[str, Any]", found)
+    remedy = 'name a JSON object of types by patterns of names, as {"*.attn*": "Q8_0"}'
+    types = json_object("--types", path, remedy)
     for pattern, kind in types.items():
         if not isinstance(kind, str):
-            raise refused(f"the type of {pattern!r} is no text")
+            raise CheckpointError(f"--types {str(path)!r}", f"the type of {pattern!r} is no text", remedy)
     return types
