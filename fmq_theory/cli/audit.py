@@ -15,12 +15,13 @@ from fmq_theory.cli.options import (
     on_nonfinite_option,
     read_bits,
     read_names,
+    read_sizes,
     selection_options,
 )
 from fmq_theory.cli.outputs import ReportFiles
 from fmq_theory.cli.running import FmqCommand
-from fmq_theory.cli.scheme_names import AUDITED, NAMES
-from fmq_theory.shown import escaped, file_stem, shell_word
+from fmq_theory.cli.scheme_names import AUDITED, NAMES, USUAL
+from fmq_theory.shown import escaped, file_stem
 
 if TYPE_CHECKING:
     from fmq_theory.checkpoint.audit.result import Audit
@@ -28,16 +29,31 @@ if TYPE_CHECKING:
 
 __all__ = ["audit"]
 
+# Said again here, so that --help needs no numerics; a test compares.
+BUDGETS = "2.5, 3, 3.5, 4, 4.5, 5, 6"
+
 
 @click.command(cls=FmqCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option(
     "--schemes",
     callback=read_names,
-    default=",".join(AUDITED),
+    default=None,
     help=f"Comma-separated, or 'all'. Known: {', '.join(NAMES)}, power:ALPHA, ecq:LAGRANGIAN, "
-    "published:RULE."
-    "  [default: all but fp4, ecq]",
+    f"published:RULE.  [default: {', '.join(USUAL)}; with --theory all but fp4, ecq]",
+)
+@click.option(
+    "--theory",
+    is_flag=True,
+    help="Show also the ratios to min-max uniform with the crossover b*, the high-rate laws, the tails of "
+    "the weights, and the schemes that the paper compares with.",
+)
+@click.option(
+    "--budgets",
+    callback=read_sizes,
+    default=None,
+    help="Bits a weight, comma-separated, at which scheme and bits are chosen layer by layer, or 'none'."
+    f"  [default: {BUDGETS}]",
 )
 @click.option(
     "--bits", callback=read_bits, default="2-8", show_default=True, help="Bit-widths: 2-8, 4, or 2,4,6."
@@ -80,7 +96,9 @@ __all__ = ["audit"]
 @force_option()
 def audit(
     checkpoint: Path,
-    schemes: tuple[str, ...],
+    schemes: tuple[str, ...] | None,
+    theory: bool,
+    budgets: tuple[float, ...] | None,
     bits: tuple[int, ...],
     granularity: str | None,
     group_size: int | None,
@@ -100,9 +118,10 @@ def audit(
     """Measure what every scheme costs at every bit-width, tensor by tensor.
 
     CHECKPOINT is a .safetensors, .pt, .pth, .ckpt or .bin file, the index of a sharded one, or a folder that
-    holds one. Its model class is not needed. Measured are the error of every scheme at every bit-width, the
-    size with the codebooks counted, the high-rate prediction, the two ratios to min-max uniform with the
-    crossover b*, and the tails.
+    holds one. Its model class is not needed. Measured are the error of every scheme at every bit-width and
+    the size with the codebooks counted; from these follow the least error at each size when every layer may
+    have a scheme and bits of its own, and the layers where more bits help most. JSON and CSV hold what
+    --theory shows in any case.
 
     \b
     Examples:
@@ -110,6 +129,8 @@ def audit(
       fmq audit model.safetensors --html audit.html --json audit.json
       fmq audit unet/ --granularity group --group-size 64 --bits 3,4 --exclude '*.proj_out.*'
     """  # noqa: D301 (click reads \\b as "keep these lines")
+    if schemes is None:
+        schemes = AUDITED if theory else USUAL
     if "all" in schemes:
         schemes = tuple(dict.fromkeys((*NAMES, *(name for name in schemes if name != "all"))))
     if plan_path is not None and html_path is None:
@@ -120,6 +141,7 @@ def audit(
         outputs.check()
         plan = None if plan_path is None else _read_plan(plan_path)
         from fmq_theory.checkpoint.audit import audit as run_audit
+        from fmq_theory.checkpoint.audit.budgets import BUDGETS as AUDIT_BUDGETS
         from fmq_theory.report.base.weights_progress import weights_progress
 
         store = _store_of(checkpoint) if resume else None
@@ -134,6 +156,7 @@ def audit(
                     include=include,
                     exclude=exclude,
                     on_nonfinite=cast("Any", on_nonfinite),
+                    budgets=AUDIT_BUDGETS if budgets is None else budgets,
                     jobs=jobs,
                     backend=backend,
                     scheduler=scheduler,
@@ -148,9 +171,7 @@ def audit(
             )
             click.echo(f"stopped; {kept}", err=True)
             raise SystemExit(130) from None
-        _write(found, outputs, plan)
-        if not outputs.prints_json:
-            click.echo(_next(checkpoint, found, _selection_options(include, exclude, on_nonfinite)))
+        _write(found, outputs, plan, checkpoint, theory=theory)
 
 
 def _read_plan(path: Path) -> "Plan":
@@ -159,8 +180,10 @@ def _read_plan(path: Path) -> "Plan":
     return Plan.read(path)
 
 
-def _write(found: "Audit", outputs: ReportFiles, plan: "Plan | None") -> None:
-    """Writes the files, then prints the tables and says where the files are."""
+def _write(
+    found: "Audit", outputs: ReportFiles, plan: "Plan | None", checkpoint: Path, *, theory: bool
+) -> None:
+    """Writes the files, then prints the tables, where the files are, and what to run next."""
     from fmq_theory.report.audit.files import audit_as_json, write_audit_csv
     from fmq_theory.report.audit.page import write_audit_html
     from fmq_theory.report.audit.table import print_audit
@@ -168,11 +191,13 @@ def _write(found: "Audit", outputs: ReportFiles, plan: "Plan | None") -> None:
     outputs.write(
         lambda: audit_as_json(found),
         lambda path: write_audit_csv(found, path),
-        lambda path: write_audit_html(found, path, plan),
+        lambda path: write_audit_html(found, path, plan, theory=theory, checkpoint=checkpoint),
     )
     if not outputs.prints_json:
-        print_audit(found)
+        print_audit(found, theory=theory)
     outputs.tell()
+    if not outputs.prints_json:
+        click.echo(_next(found, checkpoint))
 
 
 def _store_of(checkpoint: Path) -> Path:
@@ -180,32 +205,14 @@ def _store_of(checkpoint: Path) -> Path:
     return Path(f"fmq-audit-{file_stem(checkpoint.resolve().name.split('.', 1)[0])}.jsonl")
 
 
-def _selection_options(include: tuple[str, ...], exclude: tuple[str, ...], on_nonfinite: str) -> str:
-    """The options that chose the tensors, for a command about the same ones."""
-    named = [f" --include {shell_word(name)}" for name in include]
-    named += [f" --exclude {shell_word(name)}" for name in exclude]
-    return "".join(named) + (f" --on-nonfinite {on_nonfinite}" if on_nonfinite != "stop" else "")
+def _next(found: "Audit", checkpoint: Path) -> str:
+    """What to run after this."""
+    from fmq_theory.report.audit.words import next_commands
 
-
-def _next(checkpoint: Path, found: "Audit", which: str) -> str:
-    """What to run after this.
-
-    Args:
-        checkpoint: what was audited.
-        found: what was found.
-        which: the options that choose the same tensors, each with a space before it; empty for none.
-    """
-    scheme, bits = found.advice["scheme"], found.advice["bits"]
-    if found.config["quantized_before"]:
-        return "Next: audit the file that this one was made from; a quantized one is not quantized again."
-    if scheme is None:
+    commands = next_commands(found, checkpoint)
+    if not commands:
+        if found.config["quantized_before"]:
+            return "Next: audit the file that this one was made from; a quantized one is not quantized again."
         return "Next: nothing to quantize."
-    group = found.config["group_size"]
-    how = f"--granularity {found.config['granularity']}" + (f" --group-size {group}" if group else "")
-    path, budget = shell_word(checkpoint), found.totals.cell(scheme, bits)
-    size = f"{budget.effective_bits:.2f}" if budget is not None else str(bits)
-    start = f"fmq quantize {path} -o OUT"
-    return (
-        f"Next: {start} --scheme {scheme} --bits {bits} {how}{which}\n"
-        f"  or: {start} --budget {size}{which}  # scheme and bits layer by layer, same size"
-    )
+    (first, _), *others = commands
+    return "\n".join([f"Next: {first}", *(f"  or: {command}  # {words}" for command, words in others)])

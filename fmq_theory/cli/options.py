@@ -8,7 +8,7 @@ import click
 
 __all__ = [
     "csv_option", "force_option", "html_option", "json_option", "on_nonfinite_option", "read_bits",
-    "read_names", "selection_options",
+    "read_names", "read_sizes", "selection_options",
 ]  # fmt: skip
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -35,16 +35,39 @@ def read_bits(_context: click.Context, _option: click.Parameter, text: str) -> t
     return tuple(sorted(found))
 
 
-def read_names(_context: click.Context, _option: click.Parameter, text: str) -> tuple[str, ...]:
-    """Names separated by commas, each kept once, in the order given.
+def read_names(_context: click.Context, _option: click.Parameter, text: str | None) -> Any:
+    """Names separated by commas, each kept once, in the order given; None where the option was not given.
 
     Raises:
         click.BadParameter: there is none.
     """
+    if text is None:
+        return None
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not names:
         raise click.BadParameter("name at least one")
     return names
+
+
+def read_sizes(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> tuple[float, ...] | None:
+    """Positive numbers separated by commas, or ``none``; None where the option was not given.
+
+    Raises:
+        click.BadParameter: with the accepted forms.
+    """
+    if text is None:
+        return None
+    if text.strip() == "none":
+        return ()
+    try:
+        found = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        found = ()
+    if not found or not all(0.0 < size < float("inf") for size in found):
+        raise click.BadParameter(f"{text!r} are no sizes; write bits a weight, as in 2.5,3,4, or none")
+    return found
 
 
 def selection_options(things: str = "tensors", prefix: str = "") -> Decorator:

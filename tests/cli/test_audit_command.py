@@ -12,9 +12,10 @@ from click.testing import CliRunner, Result
 from safetensors.torch import save_file
 
 from fmq_theory.checkpoint.audit import AUDIT_SCHEMES
-from fmq_theory.cli.audit import audit
+from fmq_theory.checkpoint.audit.budgets import BUDGETS as AUDIT_BUDGETS
+from fmq_theory.cli.audit import BUDGETS, audit
 from fmq_theory.cli.quantize import quantize
-from fmq_theory.cli.scheme_names import AUDITED, COMPARED, NAMES, SAMPLED
+from fmq_theory.cli.scheme_names import AUDITED, COMPARED, NAMES, SAMPLED, USUAL
 from fmq_theory.quantizers import SCHEMES
 
 FAST = ("--schemes", "uniform,equal_mass,lloyd_max", "--bits", "2,4")
@@ -47,15 +48,34 @@ def _refused(*arguments: str) -> str:
 def test_names_are_those_of_the_library() -> None:
     assert tuple(SCHEMES) == NAMES
     assert AUDITED == AUDIT_SCHEMES
+    assert set(USUAL) < set(AUDITED)
+    assert tuple(float(size) for size in BUDGETS.split(",")) == AUDIT_BUDGETS
     assert set(SAMPLED) < set(COMPARED) < set(NAMES)
 
 
 def test_tables_and_what_to_do_next(model: Path) -> None:
     result = _run(str(model), *FAST)
     assert result.exit_code == 0
-    for words in ("2 tensors", "768 weights", "Lloyd–Max", "ρ_EM", "Worst layers", "What follows.", "b.bias"):
+    for words in ("2 tensors", "768 weights", "Lloyd–Max", "Worst layers", "What follows.", "b.bias", "size"):
         assert words in result.output, words
     assert f"Next: fmq quantize '{model}'" in result.output
+
+
+def test_theory_is_shown_where_it_is_asked_for(model: Path) -> None:
+    plain, told = (_run(str(model), *FAST, *more).output for more in ((), ("--theory",)))
+    for words in ("ρ_W2", "ρ_EM", "b*", "tail"):
+        assert words not in plain
+        assert words in told
+
+
+def test_budgets_of_ones_own(model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    _run(str(model), *FAST, "--budgets", "4.5,3.75", "--json", str(path))
+    points = json.loads(path.read_text("utf-8"))["budgets"]
+    assert [point["budget_bits"] for point in points] == [3.75, 4.5]
+    assert "least error at each size" not in _run(str(model), *FAST, "--budgets", "none").output
+    assert "no sizes" in _refused(str(model), "--budgets", "3,-1")
+    assert "no sizes" in _refused(str(model), "--budgets", "3 KB")
 
 
 def test_a_quantized_file_is_told_and_not_advised_to_be_quantized_again(model: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ __all__ = ["Advice", "WorstLayer", "advise", "frontier", "worst_layers"]
 # Relative errors that are asked for, sqrt(sse / energy).
 _TARGETS = (0.10, 0.03, 0.01)
 _USUAL_BITS = 4
+_LEAST_SHARE = 0.01
 _MANY_TIMES = 4.0  # a layer whose share of the error is so many times its share of the weights is named
 
 
@@ -41,7 +42,8 @@ class Advice:
         bits: of the choice.
         targets: (relative error asked for, scheme, bits, effective bits, relative error) of the smallest
             choice that meets each.
-        worst: the layers with the largest shares of the error of the choice, largest first.
+        worst: layers by their share of the error of the choice over their share of the weights, the largest
+            first; see ``worst_layers``.
     """
 
     text: str
@@ -63,13 +65,23 @@ def frontier(cells: Sequence[AuditCell]) -> list[AuditCell]:
 def worst_layers(
     tensors: Sequence[TensorAudit], scheme: str, bits: int, most: int = 5
 ) -> tuple[WorstLayer, ...]:
-    """The tensors that have the largest part in the squared error of one scheme and bit-width."""
+    """The tensors whose share of the squared error is the largest multiple of their share of the weights.
+
+    More bits help most there. Tensors that make up less than a hundredth of the error are left to the end:
+    whatever is done to them, the whole hardly changes.
+
+    Args:
+        tensors: of an audit.
+        scheme: the choice.
+        bits: of the choice.
+        most: how many are told.
+    """
     found = [(tensor, cell) for tensor in tensors if (cell := tensor.cell(scheme, bits)) is not None]
     total = sum(cell.sse for _, cell in found)
     weights = sum(tensor.weights for tensor in tensors)
     if not total > 0.0:
         return ()
-    found.sort(key=lambda pair: -pair[1].sse)
+    found.sort(key=lambda pair: (pair[1].sse < _LEAST_SHARE * total, -pair[1].sse / pair[1].weights))
     return tuple(
         WorstLayer(tensor.name, cell.sse / total, tensor.weights / weights, cell.relative_error)
         for tensor, cell in found[:most]

@@ -9,7 +9,9 @@ from fmq_theory.bounds import BAND, crossover_bits
 from fmq_theory.brief import brief_repr
 from fmq_theory.checkpoint.audit.tails import Spread
 
-__all__ = ["Audit", "AuditCell", "AuditRatio", "AuditTotals", "TensorAudit", "ratios_of", "totals_of"]
+__all__ = [
+    "Audit", "AuditCell", "AuditRatio", "AuditTotals", "BudgetPoint", "TensorAudit", "ratios_of", "totals_of",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,30 @@ class AuditRatio:
     rho_w2_in_band: bool | None
     rho_em: float | None
     rho_em_in_band: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetPoint:
+    """The best mix of the cells of an audit at one size.
+
+    Attributes:
+        budget_bits: bits a weight that were allowed.
+        effective_bits: what the mix takes, codebooks counted.
+        num_bytes: the same for all weights together; the head of a file and tensors left out are not in it.
+        sse: sum of (weight - level)**2.
+        relative_error: sqrt(sse / sum of weight**2); None where all weights are 0.
+        optimality_gap: how far, relatively, sse may be above that of the best mix; None where no bound is
+            known.
+        choices: name, scheme and bits of each tensor.
+    """
+
+    budget_bits: float
+    effective_bits: float
+    num_bytes: int
+    sse: float
+    relative_error: float | None
+    optimality_gap: float | None
+    choices: tuple[tuple[str, str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +193,7 @@ class Audit:
         totals: sums of the tensors.
         advice: see ``advice.Advice``; plain JSON.
         reused: tensors that an earlier run had finished.
+        budgets: the best mixes, by rising size.
     """
 
     path: str
@@ -176,6 +203,7 @@ class Audit:
     totals: AuditTotals
     advice: dict[str, Any]
     reused: int
+    budgets: tuple[BudgetPoint, ...] = ()
 
     __repr__ = brief_repr
 
@@ -188,6 +216,7 @@ class Audit:
             "config": self.config,
             "totals": asdict(self.totals),
             "advice": self.advice,
+            "budgets": [asdict(point) for point in self.budgets],
             "tensors": [asdict(tensor) for tensor in self.tensors],
             "skipped": skipped,
         }

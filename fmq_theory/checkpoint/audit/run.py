@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from fmq_theory.checkpoint.audit.advice import advise
+from fmq_theory.checkpoint.audit.budgets import BUDGETS, budget_points, checked_budgets
 from fmq_theory.checkpoint.audit.result import Audit, totals_of
 from fmq_theory.checkpoint.audit.store import AuditStore, audit_key
 from fmq_theory.checkpoint.audit.tasks import AuditRun, Progress
@@ -43,6 +44,7 @@ def audit(
     exclude: Sequence[str] = (),
     names: Sequence[str] = (),
     on_nonfinite: OnNonfinite = "stop",
+    budgets: Sequence[float] = BUDGETS,
     theory: bool = False,
     jobs: int = 1,
     backend: str = "local",
@@ -65,6 +67,7 @@ def audit(
         exclude: patterns of names to leave out.
         names: only these tensors, as ``read_tensors`` takes them, whatever ``include`` and ``exclude`` say.
         on_nonfinite: "stop" at a tensor with nan or inf, or "skip" it.
+        budgets: bits a weight at which the best mix of the measured choices is found, tensor by tensor.
         theory: fill in the bounds, the orders and the other roads to the error of each ``AuditCell``; this
             takes a millisecond or so a codebook.
         jobs: processes; each takes one tensor at a time.
@@ -81,6 +84,7 @@ def audit(
             a tensor with nan or inf.
         SchemeError: an unknown scheme, granularity or bits out of 1..8.
         AuditError: nothing to measure, or an unknown rule.
+        BudgetListError: a budget that is no positive number.
         WorkersError: a backend that does not work.
         OutputError: ``resume`` cannot be written.
 
@@ -95,6 +99,7 @@ def audit(
     """
     path = Path(path)
     settings = _settings(schemes, bits, granularity, group_size, on_nonfinite, jobs, backend, scheduler)
+    sizes = checked_budgets(budgets)
     settings = replace(settings, theory=theory, digests=resume is not None)
     config = _config(settings)
     with open_checkpoint(path) as stored:
@@ -135,6 +140,7 @@ def audit(
         totals=totals,
         advice=asdict(advise(tensors, totals)),
         reused=reused,
+        budgets=budget_points(tensors, totals, sizes),
     )
 
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fmq_theory.checkpoint.allocation.knapsack import MOST_STATES, BudgetError, allocate
 from fmq_theory.checkpoint.io.files import Readable, opened
 from fmq_theory.checkpoint.plan.end_layers import END_BITS, end_layers, raised
-from fmq_theory.checkpoint.plan.knapsack import MOST_STATES, BudgetError, allocate
 from fmq_theory.checkpoint.plan.options import (
     Option,
     Progress,

@@ -12,15 +12,19 @@ from fmq_theory.checkpoint.audit.result import Audit, AuditCell, AuditRatio, Ten
 from fmq_theory.checkpoint.plan import Plan, TensorPlan
 from fmq_theory.report.audit.svg import histogram_svg, rate_distortion_svg
 from fmq_theory.report.audit.words import (
+    MIXED,
     audit_notes,
+    best_single_words,
     crossover_cell,
     crossover_words,
+    layer_notes,
+    next_commands,
 )
 from fmq_theory.report.base.environment import environment
 from fmq_theory.report.base.files import write_text_atomically
 from fmq_theory.report.base.pages import filled_page
 from fmq_theory.report.base.scheme_styles import style_of
-from fmq_theory.report.base.words import ABSENT, percent
+from fmq_theory.report.base.words import ABSENT, percent, size_of
 from fmq_theory.shown import counted, plain_values, shown
 
 __all__ = ["audit_html", "write_audit_html"]
@@ -31,17 +35,43 @@ _COOL, _WARM = (122, 182, 224), (240, 160, 90)
 _FULL_COLOUR = 3.0  # |log2 rho| at the end of the scale
 
 
-def write_audit_html(audit: Audit, path: Path, plan: Plan | None = None) -> None:
-    """Writes the page, whole or not at all."""
-    write_text_atomically(path, audit_html(audit, plan))
+def write_audit_html(
+    audit: Audit,
+    path: Path,
+    plan: Plan | None = None,
+    *,
+    theory: bool = False,
+    checkpoint: Path | str | None = None,
+) -> None:
+    """Writes the page, whole or not at all.
+
+    Args:
+        audit: see ``audit_html``, as for the other arguments.
+        path: of the page.
+        plan: shown beside the layers.
+        theory: shows ratios and tails.
+        checkpoint: its name in the commands.
+
+    Raises:
+        OutputError: the disk refused.
+    """
+    write_text_atomically(path, audit_html(audit, plan, theory=theory, checkpoint=checkpoint))
 
 
-def audit_html(audit: Audit, plan: Plan | None = None) -> str:
+def audit_html(
+    audit: Audit,
+    plan: Plan | None = None,
+    *,
+    theory: bool = False,
+    checkpoint: Path | str | None = None,
+) -> str:
     """The page.
 
     Args:
         audit: what was found.
         plan: shown beside the layers if there is one.
+        theory: whether the ratios to uniform, b*, high-rate laws and the tails are shown.
+        checkpoint: as the user named it, for the commands that follow; None for the file that was read.
     """
     planned = {} if plan is None else {tensor.name: tensor for tensor in plan.tensors}
     schemes = list(dict.fromkeys(cell.scheme for cell in audit.totals.cells))
@@ -56,6 +86,7 @@ def audit_html(audit: Audit, plan: Plan | None = None) -> str:
             "label": _label,
             "breakable": _breakable,
             "crossover": crossover_cell,
+            "size": size_of,
         },
         audit=audit,
         totals=audit.totals,
@@ -69,7 +100,11 @@ def audit_html(audit: Audit, plan: Plan | None = None) -> str:
         plan=plan,
         planned=[] if plan is None else _treated_alike(plan),
         heat=[(tensor, [_heat(ratio, tensor) for ratio in tensor.ratios]) for tensor in audit.tensors],
-        notes=audit_notes(audit),
+        notes=[*audit_notes(audit, theory=theory), *layer_notes(audit)],
+        theory=theory,
+        mixed=MIXED,
+        budgets=[(point, best_single_words(audit.totals, point)) for point in audit.budgets],
+        commands=next_commands(audit, checkpoint),
         crossover=crossover_words(audit.totals),
         rate_distortion=rate_distortion_svg(audit),
         histogram=histogram_svg(audit),
@@ -99,7 +134,8 @@ def _layer(tensor: TensorAudit, audit: Audit, planned: TensorPlan | None) -> dic
     total = None if scheme is None else audit.totals.cell(scheme, bits)
     share = cell.sse / total.sse if cell is not None and total is not None and total.sse > 0.0 else None
     ratio = next((ratio for ratio in tensor.ratios if ratio.bits == bits), None)
-    return {"tensor": tensor, "cell": cell, "share": share, "ratio": ratio, "plan": planned}
+    times = share / (tensor.weights / audit.totals.weights) if share is not None else None
+    return {"tensor": tensor, "cell": cell, "share": share, "times": times, "ratio": ratio, "plan": planned}
 
 
 def _choice(planned: TensorPlan) -> str:
@@ -154,6 +190,7 @@ def _data(audit: Audit, schemes: Sequence[str]) -> dict[str, Any]:
     keys = [(scheme, b) for scheme in schemes for b in audit.config["bits"] if audit.totals.cell(scheme, b)]
     return {
         "choices": [[scheme, b] for scheme, b in keys],
+        "weights": audit.totals.weights,
         "totals": [_short(audit.totals.cell(scheme, b)) for scheme, b in keys],
         "tensors": [[_short(tensor.cell(scheme, b)) for scheme, b in keys] for tensor in audit.tensors],
     }

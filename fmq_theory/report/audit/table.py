@@ -4,21 +4,29 @@ from collections.abc import Sequence
 
 from fmq_theory.checkpoint.audit.result import Audit, AuditTotals, TensorAudit
 from fmq_theory.report.audit.words import (
+    MIXED,
     audit_notes,
+    best_single_words,
     crossover_cell,
     crossover_words,
+    layer_notes,
     skipped_by_reason,
 )
 from fmq_theory.report.base.scheme_styles import style_of
 from fmq_theory.report.base.tables import Line, Section, Sheet, print_prose, print_sheet, terminal
-from fmq_theory.report.base.words import ABSENT, percent
+from fmq_theory.report.base.words import ABSENT, percent, size_of
 from fmq_theory.shown import counted
 
 __all__ = ["print_audit"]
 
 
-def print_audit(audit: Audit) -> None:
-    """Prints on standard output."""
+def print_audit(audit: Audit, *, theory: bool = False) -> None:
+    """Prints on standard output.
+
+    Args:
+        audit: what was found.
+        theory: whether the ratios to uniform, b* and the tails are shown.
+    """
     console = terminal()
     totals, config = audit.totals, audit.config
     reused = f", {audit.reused} of them finished before" if audit.reused else ""
@@ -28,11 +36,14 @@ def print_audit(audit: Audit) -> None:
         f"a codebook per {_per(config['granularity'], config['group_size'])}",
     )
     console.print()
-    print_sheet(console, _whole_model(totals, config["bits"]))
+    print_sheet(console, _whole_model(totals, config["bits"], theory=theory))
+    if audit.budgets:
+        console.print()
+        print_sheet(console, _budgets(audit))
     if audit.advice["scheme"] is not None:
         console.print()
-        print_sheet(console, _worst_layers(audit))
-    for line in (*skipped_by_reason(audit), *audit_notes(audit)):
+        print_sheet(console, _worst_layers(audit, theory=theory))
+    for line in (*skipped_by_reason(audit), *audit_notes(audit, theory=theory), *layer_notes(audit)):
         print_prose(console, f"· {line}", style="dim")
     console.print()
     print_prose(console, audit.advice["text"], head="What follows.")
@@ -42,7 +53,7 @@ def _per(granularity: str, group_size: int | None) -> str:
     return f"group of {group_size}" if granularity == "group" else granularity
 
 
-def _whole_model(totals: AuditTotals, bits: Sequence[int]) -> Sheet:
+def _whole_model(totals: AuditTotals, bits: Sequence[int], *, theory: bool) -> Sheet:
     sections: list[Section] = []
     for scheme in dict.fromkeys(cell.scheme for cell in totals.cells):
         cells = [totals.cell(scheme, b) for b in bits]
@@ -53,10 +64,10 @@ def _whole_model(totals: AuditTotals, bits: Sequence[int]) -> Sheet:
         sections.append(Section(style_of(scheme).label, [Line(line)]))
     ratios = {ratio.bits: ratio for ratio in totals.ratios}
     caption = ""
-    if any(ratio.rho_w2 is not None for ratio in totals.ratios):
+    if theory and any(ratio.rho_w2 is not None for ratio in totals.ratios):
         line = [_ratio(ratios[b].rho_w2, inside=ratios[b].rho_w2_in_band) for b in bits]
         sections.append(Section("ρ_W2: Lloyd–Max / uniform", [Line(line)]))
-    if any(ratio.rho_em is not None for ratio in totals.ratios):
+    if theory and any(ratio.rho_em is not None for ratio in totals.ratios):
         line = [_ratio(ratios[b].rho_em, inside=ratios[b].rho_em_in_band) for b in bits]
         sections.append(Section("ρ_EM: equal mass / uniform", [Line(line)]))
         caption = f"* in the paper's band 0.25–0.40; {crossover_words(totals)}"
@@ -69,9 +80,35 @@ def _whole_model(totals: AuditTotals, bits: Sequence[int]) -> Sheet:
     )
 
 
-def _worst_layers(audit: Audit) -> Sheet:
+def _budgets(audit: Audit) -> Sheet:
+    sections = [
+        Section(
+            f"{point.budget_bits:g}",
+            [
+                Line(
+                    (
+                        f"{point.effective_bits:.2f}",
+                        size_of(point.num_bytes),
+                        percent(point.relative_error),
+                        best_single_words(audit.totals, point),
+                    )
+                )
+            ],
+        )
+        for point in audit.budgets
+    ]
+    return Sheet(
+        sections,
+        ["effective bits", "size", "error", "one choice for all"],
+        label="bits a weight",
+        title=MIXED,
+        left=frozenset({"one choice for all"}),
+    )
+
+
+def _worst_layers(audit: Audit, *, theory: bool) -> Sheet:
     scheme, bits = audit.advice["scheme"], audit.advice["bits"]
-    starred = any(ratio.rho_em is not None for ratio in audit.totals.ratios)
+    starred = theory and any(ratio.rho_em is not None for ratio in audit.totals.ratios)
     tensors = {tensor.name: tensor for tensor in audit.tensors}
     sections: list[Section] = []
     for layer in audit.advice["worst"]:
@@ -83,13 +120,13 @@ def _worst_layers(audit: Audit) -> Sheet:
             percent(layer["share_of_weights"]),
             percent(layer["relative_error"]),
             *([crossover_cell(tensor)] if starred else []),
-            _tail(tensor),
+            *([_tail(tensor)] if theory else []),
         )
         sections.append(Section(tensor.name, [Line(cells)]))
     star = ["b*"] if starred else []
     return Sheet(
         sections,
-        ["shape", "weights", "of error", "of weights", "error", *star, "tail"],
+        ["shape", "weights", "of error", "of weights", "error", *star, *(["tail"] if theory else [])],
         label="tensor",
         title=f"Worst layers: {style_of(scheme).label} at {counted(bits, 'bit')}",
         left=frozenset({"tail"}),

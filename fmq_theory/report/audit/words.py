@@ -2,20 +2,29 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
-from fmq_theory.checkpoint.audit.result import Audit, AuditRatio, AuditTotals, TensorAudit
+from fmq_theory.checkpoint.audit.budgets import best_at
+from fmq_theory.checkpoint.audit.result import Audit, AuditRatio, AuditTotals, BudgetPoint, TensorAudit
 from fmq_theory.report.base.reasons import by_reason
-from fmq_theory.report.base.words import ABSENT
-from fmq_theory.shown import counted, shown
+from fmq_theory.report.base.scheme_styles import style_of
+from fmq_theory.report.base.words import ABSENT, percent
+from fmq_theory.shown import counted, shell_word, shown
 
 __all__ = [
+    "MIXED",
     "audit_notes",
+    "best_single_words",
     "crossover_cell",
     "crossover_words",
+    "layer_notes",
+    "next_commands",
     "skipped_by_reason",
 ]
 
 _MOST_NAMED = 3
+MIXED = "Scheme and bits layer by layer, of those above: the least error at each size"
+"""What the table of budgets shows."""
 
 
 def crossover_words(totals: AuditTotals) -> str:
@@ -84,8 +93,55 @@ def skipped_by_reason(audit: Audit) -> list[str]:
     return lines
 
 
-def audit_notes(audit: Audit) -> list[str]:
-    """What a reader of the numbers has to know."""
+def best_single_words(totals: AuditTotals, point: BudgetPoint) -> str:
+    """The best that treats all tensors alike at the size of a mix, with its error; a dash if none fits."""
+    cell = best_at(totals, point.budget_bits)
+    if cell is None:
+        return ABSENT
+    return f"{percent(cell.relative_error)} {style_of(cell.scheme).short}, {counted(cell.bits, 'bit')}"
+
+
+def next_commands(audit: Audit, checkpoint: Path | str | None = None) -> list[tuple[str, str]]:
+    """What to run after an audit: commands, each with what it does.
+
+    Args:
+        audit: what was found.
+        checkpoint: as the user named it; None for the file that was read.
+    """
+    scheme, bits, config = audit.advice["scheme"], audit.advice["bits"], audit.config
+    if config["quantized_before"] or scheme is None:
+        return []
+    which = "".join(f" --include {shell_word(name)}" for name in config["include"])
+    which += "".join(f" --exclude {shell_word(name)}" for name in config["exclude"])
+    which += f" --on-nonfinite {config['on_nonfinite']}" if config["on_nonfinite"] != "stop" else ""
+    group = config["group_size"]
+    how = f"--granularity {config['granularity']}" + (f" --group-size {group}" if group else "")
+    total = audit.totals.cell(scheme, bits)
+    size = f"{total.effective_bits:.2f}" if total is not None else str(bits)
+    start = f"fmq quantize {shell_word(checkpoint or audit.path)} -o OUT"
+    return [
+        (f"{start} --scheme {scheme} --bits {bits} {how}{which}", "this choice for every layer"),
+        (f"{start} --budget {size}{which}", "scheme and bits layer by layer, same size"),
+    ]
+
+
+def layer_notes(audit: Audit) -> list[str]:
+    """What the errors of weights do not tell."""
+    if audit.advice["scheme"] is None:
+        return []
+    return [
+        "the samples of a model need not follow the squared error of its weights: layers matter unequally. "
+        "fmq flow measures how much each does, and fmq quantize --budget --sensitivities uses it"
+    ]
+
+
+def audit_notes(audit: Audit, *, theory: bool = True) -> list[str]:
+    """What a reader of the numbers has to know.
+
+    Args:
+        audit: what was found.
+        theory: whether tails and laws are shown.
+    """
     notes: list[str] = []
     if audit.config.get("quantized_before"):
         notes.append(
@@ -93,7 +149,7 @@ def audit_notes(audit: Audit) -> list[str]:
             "and says nothing of the weights before"
         )
     without = [tensor for tensor in audit.tensors if not tensor.spread.tail.theory_applies]
-    if without:
+    if without and theory:
         reason = without[0].spread.tail.reason
         notes.append(
             f"theory about laws does not apply to {len(without)} of {len(audit.tensors)} tensors "

@@ -9,7 +9,7 @@ from fmq_theory.checkpoint.compare.result import FileScore
 from fmq_theory.report.base.environment import environment
 from fmq_theory.report.base.files import write_text_atomically
 from fmq_theory.report.base.pages import filled_page
-from fmq_theory.report.base.words import percent
+from fmq_theory.report.base.words import percent, size_of
 from fmq_theory.report.compare.words import (
     decibels,
     format_of,
@@ -17,7 +17,6 @@ from fmq_theory.report.compare.words import (
     legend,
     notes_of,
     partly,
-    size_of,
     times,
 )  # fmt: skip
 from fmq_theory.shown import counted, shown

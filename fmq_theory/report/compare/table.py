@@ -6,7 +6,7 @@ from rich.console import Console
 
 from fmq_theory.checkpoint.compare.result import FileScore, LayerScore
 from fmq_theory.report.base.tables import Line, Section, Sheet, print_prose, print_sheet, terminal
-from fmq_theory.report.base.words import percent
+from fmq_theory.report.base.words import percent, size_of
 from fmq_theory.report.compare.words import (
     decibels,
     format_of,
@@ -14,7 +14,6 @@ from fmq_theory.report.compare.words import (
     legend,
     notes_of,
     partly,
-    size_of,
     times,
 )  # fmt: skip
 from fmq_theory.shown import counted

@@ -8,11 +8,10 @@ from fmq_theory.report.base.reasons import by_reason
 from fmq_theory.report.base.words import ABSENT, percent
 from fmq_theory.shown import counted, shown
 
-__all__ = ["decibels", "format_of", "keeping", "legend", "notes_of", "partly", "size_of", "times"]
+__all__ = ["decibels", "format_of", "keeping", "legend", "notes_of", "partly", "times"]
 
 _MOST_NAMED = 3
 _WIDE = 16.0  # bits
-_UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 
 def decibels(value: float | None) -> str:
@@ -32,14 +31,6 @@ def times(value: float | None) -> str:
 def partly(value: float | None, count: int, layers: int) -> str:
     """A factor, and of how many layers it is where these are not all."""
     return times(value) + (f" ({count})" if value is not None and count < layers else "")
-
-
-def size_of(num_bytes: int) -> str:
-    """Bytes in the largest unit of which there is one."""
-    for unit, name in _UNITS:
-        if num_bytes >= unit:
-            return f"{num_bytes / unit:.2f} {name}"
-    return f"{num_bytes} B"
 
 
 def format_of(score: FileScore) -> str:

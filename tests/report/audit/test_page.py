@@ -51,7 +51,7 @@ def test_nothing_is_fetched_and_names_are_data(found: Audit) -> None:
 
 
 def test_numbers_of_the_page_are_those_of_the_audit(found: Audit) -> None:
-    page = audit_html(found)
+    page = audit_html(found, theory=True)
     cell = found.totals.cell("lloyd_max", 3)
     assert cell is not None
     assert percent(cell.relative_error) in page
@@ -75,6 +75,16 @@ def test_plan_is_shown_when_given(found: Audit, plan: Plan) -> None:
     assert page.count("lloyd_max, channel") == 2  # in the sums and beside its layer
     row = page.split('<th scope="row">lloyd_max, channel</th>')[1].split("</tr>")[0]
     assert re.findall(r"<td>(.*?)</td>", row) == ["3", "1", "2,400", "100%", "3.40"]
+
+
+def test_the_mixes_and_the_commands_are_on_the_page(found: Audit) -> None:
+    page = audit_html(found, checkpoint="my model.safetensors")
+    table = page.split('id="budgets"')[1].split("</table>")[0]
+    for point in found.budgets:
+        row = table.split(f'<th scope="row">{point.budget_bits:g}</th>')[1].split("</tr>")[0]
+        assert f"<td>{point.effective_bits:.2f}</td>" in row
+        assert f"<td>{percent(point.relative_error)}</td>" in row
+    assert "fmq quantize &#39;my model.safetensors&#39; -o OUT --budget" in page
 
 
 def test_written_whole(found: Audit, tmp_path: Path) -> None:
@@ -167,8 +177,13 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def page(browser: Any, found: Audit, plan: Plan, tmp_path: Path) -> Iterator[Any]:
-    write_audit_html(found, tmp_path / "a.html", plan)
+def has_theory() -> bool:
+    return True
+
+
+@pytest.fixture
+def page(browser: Any, found: Audit, plan: Plan, has_theory: bool, tmp_path: Path) -> Iterator[Any]:
+    write_audit_html(found, tmp_path / "a.html", plan, theory=has_theory)
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     opened = context.new_page()
     opened.told = []
@@ -199,7 +214,7 @@ def test_opens_without_a_word_on_the_console(page: Any) -> None:
 
 def test_sorts(page: Any, found: Audit) -> None:
     weights = [tensor.weights for tensor in found.tensors]
-    button = page.locator("#layer-table th button", has_text="weights")
+    button = page.locator("#layer-table th button", has_text=re.compile("^weights$"))
     button.click()
     assert _column(page, 2) == [f"{n:,}" for n in sorted(weights, reverse=True)]
     assert page.locator("#layer-table th[aria-sort=descending]").inner_text().startswith("weights")
@@ -226,22 +241,45 @@ def test_filters(page: Any) -> None:
 
 def test_another_choice_changes_the_columns(page: Any, found: Audit) -> None:
     page.select_option("#choice", "lloyd_max/2")
-    errors = dict(zip(_column(page, 0), _column(page, 5), strict=True))
+    errors = dict(zip(_column(page, 0), _column(page, 6), strict=True))
     for tensor in found.tensors:
         cell = tensor.cell("lloyd_max", 2)
         assert cell is not None
         assert errors[tensor.name] == percent(cell.relative_error)
     page.select_option("#choice", "nf4/4")
-    assert "–" in _column(page, 7)  # no high-rate law
+    assert "–" in _column(page, 8)  # no high-rate law
 
 
 def test_the_script_shows_first_what_the_page_was_written_with(page: Any, found: Audit) -> None:
-    told = dict(zip(_column(page, 0), _column(page, 5), strict=True))
+    told = dict(zip(_column(page, 0), _column(page, 6), strict=True))
     scheme, bits = found.advice["scheme"], found.advice["bits"]
     for tensor in found.tensors:
         cell = tensor.cell(scheme, bits)
         assert cell is not None
         assert told[tensor.name] == percent(cell.relative_error)
+
+
+@pytest.mark.parametrize("has_theory", [False, True])
+def test_share_of_error_over_share_of_weights(page: Any, found: Audit) -> None:
+    page.select_option("#choice", "lloyd_max/2")
+    told = dict(zip(_column(page, 0), _column(page, 5), strict=True))
+    whole = found.totals.cell("lloyd_max", 2)
+    assert whole is not None
+    for tensor in found.tensors:
+        cell = tensor.cell("lloyd_max", 2)
+        assert cell is not None
+        assert float(told[tensor.name]) == pytest.approx(cell.mse / whole.mse, abs=0.0051)
+    page.locator("#layer-table th button", has_text="× weights").click()
+    values = [float(text) for text in _column(page, 5)]
+    assert values == sorted(values, reverse=True)
+
+
+@pytest.mark.parametrize("has_theory", [False])
+def test_without_theory_there_are_no_tails(page: Any) -> None:
+    assert page.locator("#tail, #nolaw, #crossover").count() == 0
+    assert page.locator("svg").count() == 1
+    page.fill("#find", "up.")
+    assert _column(page, 0) == ["up.weight"]
 
 
 @pytest.mark.parametrize("width", [400, 1280])

@@ -9,7 +9,7 @@ import scipy.optimize
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmq_theory.checkpoint.plan.knapsack import BudgetError, allocate
+from fmq_theory.checkpoint.allocation.knapsack import BudgetError, allocate
 
 Problem = tuple[list[list[int]], list[list[float]]]
 

@@ -1,0 +1,1 @@
+"""One option for each tensor at the least total error within a total size; knows nothing of tensors."""
