@@ -9,7 +9,16 @@ from fmq_theory.kernels.runtime.jit import kernel
 from fmq_theory.kernels.sums.prefix import BLOCK
 from fmq_theory.kernels.sums.ranks import rank
 
-__all__ = ["LEAST_SPREAD", "SpacedData", "overload", "rank_table", "table_if_useful", "uniform_cost"]
+__all__ = [
+    "LEAST_SPREAD",
+    "MOST_TABLED",
+    "RankTable",
+    "SpacedData",
+    "overload",
+    "rank_table",
+    "table_if_useful",
+    "uniform_cost",
+]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]

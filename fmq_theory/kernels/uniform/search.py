@@ -1,11 +1,21 @@
 """Equally spaced levels on data: a search for the outer levels that make their squared error least."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.kernels.runtime.jit import kernel
 from fmq_theory.kernels.sums.cells import cell_cost
-from fmq_theory.kernels.uniform.cost import LEAST_SPREAD, SpacedData, overload, table_if_useful, uniform_cost
+from fmq_theory.kernels.uniform.cost import (
+    LEAST_SPREAD,
+    MOST_TABLED,
+    RankTable,
+    SpacedData,
+    overload,
+    table_if_useful,
+    uniform_cost,
+)
 from fmq_theory.kernels.uniform.enumeration import best_grid_of_all
 
 __all__ = ["best_uniform_ends", "best_uniform_ends_of_rows"]
@@ -34,6 +44,8 @@ ANCHORED = 16
 SPAN = 0.5
 # A pattern search from half a level's step on, halved so many times.
 HALVINGS = 5
+# Sorted data hold no more than two points for each distinct one: of more than these nothing is enumerated.
+MOST_ENUMERATED = 1 << 16
 # From so many levels on the grid is finer, and its costs rough.
 MANY_LEVELS = 8
 
@@ -224,28 +236,14 @@ def _is_local_minimum(costs: FloatArray, i: int, j: int) -> bool:
 
 
 @kernel
-def best_uniform_ends(
-    points: Points, mass: FloatArray, blocks: FloatArray, num_levels: int, everywhere: bool
-) -> tuple[float, float]:
-    """Outer levels (low, high) of the cheapest grid that was found; never worse than min-max.
-
-    Descents start from the best local minima on a grid of both ends, which stay in the range of the points;
-    other steps and offsets are tried around the best. They need not find the global minimum. On few points
-    all grids are enumerated besides, and one whose ends lie outside the range is taken where it is better.
-
-    Args:
-        points: sorted z, not all equal, shape ``[m]``.
-        mass: shape ``[m]``, or ``[0]`` where all are 1.
-        blocks: from ``block_prefix``.
-        num_levels: K >= 2.
-        everywhere: whether ends may leave the range.
-    """
+def _search(data: SpacedData, num_levels: int, other: tuple[float, float]) -> tuple[float, float]:
+    """``best_uniform_ends``, given the best grid of all, of nan where it is not known."""
+    points, blocks = data.points, data.blocks
     first, last = np.float64(points[0]), np.float64(points[points.size - 1])
     everything = blocks[blocks.shape[0] - 1]
     mean = min(max(everything[1] / everything[0], first), last)
     start = points.size - points.size  # no literal: numba would compile the callee once more for it
     deviation = np.sqrt(cell_cost(blocks, start, blocks.shape[0] - 1) / everything[0])
-    data = SpacedData(points, mass, blocks, table_if_useful(points, mass, blocks, num_levels))
     count = FINE_SIDE if num_levels >= MANY_LEVELS else SIDE
     lows, highs = _ends(mean, first, deviation, count), _ends(mean, last, deviation, count)
     costs = _grid_costs(data, lows, highs, num_levels)
@@ -270,13 +268,38 @@ def best_uniform_ends(
     low, high, cost = _polish(data, low, high, cost, num_levels)
     if cost < best - noise:
         best_low, best_high, best = low, high, cost
-    if everywhere and last - first > LEAST_SPREAD:
-        low, high = best_grid_of_all(points, mass, num_levels)
-        if -np.inf < low < high < np.inf:
-            cost, _, _ = uniform_cost(data, low, high, num_levels)
-            if cost < best - noise:
-                best_low, best_high = low, high
+    low, high = other
+    if -np.inf < low < high < np.inf:
+        cost, _, _ = uniform_cost(data, low, high, num_levels)
+        if cost < best - noise:
+            best_low, best_high = low, high
     return best_low, best_high
+
+
+def best_uniform_ends(
+    points: Points, mass: FloatArray, blocks: FloatArray, num_levels: int, everywhere: bool
+) -> tuple[float, float]:
+    """Outer levels (low, high) of the cheapest grid that was found; never worse than min-max.
+
+    Descents start from the best local minima on a grid of both ends, which stay in the range of the points;
+    other steps and offsets are tried around the best. They need not find the global minimum. On few points
+    all grids are enumerated besides, and one whose ends lie outside the range is taken where it is better.
+
+    Args:
+        points: sorted z, not all equal, shape ``[m]``.
+        mass: shape ``[m]``, or ``[0]`` where all are 1.
+        blocks: from ``block_prefix``.
+        num_levels: K >= 2.
+        everywhere: whether ends may leave the range.
+    """
+    # What many points have no use for is asked here, so that it is not compiled for them.
+    table: RankTable = (np.empty((0, 2)), np.empty(0, dtype=np.int64))
+    if points.size <= MOST_TABLED:
+        table = table_if_useful(points, mass, blocks, num_levels)
+    other = math.nan, math.nan
+    if everywhere and points.size <= MOST_ENUMERATED and float(points[-1]) - float(points[0]) > LEAST_SPREAD:
+        other = best_grid_of_all(points, mass, num_levels)
+    return _search(SpacedData(points, mass, blocks, table), num_levels, other)
 
 
 @kernel
@@ -285,7 +308,12 @@ def best_uniform_ends_of_rows(points: Points, blocks: FloatArray, num_levels: in
     no_mass = np.empty(0)
     ends = np.empty((points.shape[0], 2))
     for r in range(points.shape[0]):
-        ends[r, 0], ends[r, 1] = np.float64(points[r, 0]), np.float64(points[r, points.shape[1] - 1])
+        row = points[r]
+        ends[r, 0], ends[r, 1] = np.float64(row[0]), np.float64(row[row.size - 1])
         if ends[r, 0] < ends[r, 1]:
-            ends[r, 0], ends[r, 1] = best_uniform_ends(points[r], no_mass, blocks[r], num_levels, True)
+            table = table_if_useful(row, no_mass, blocks[r], num_levels)
+            other = np.nan, np.nan
+            if ends[r, 1] - ends[r, 0] > LEAST_SPREAD:
+                other = best_grid_of_all(row, no_mass, num_levels)
+            ends[r, 0], ends[r, 1] = _search(SpacedData(row, no_mass, blocks[r], table), num_levels, other)
     return ends
