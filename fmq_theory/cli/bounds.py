@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from fmq_theory.cli.compile_kernels import is_first_run
+from fmq_theory.cli.compile_kernels import schemes_to_compile
 from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.inputs import reading_checkpoint
 from fmq_theory.cli.law_process import Question, theory_beside
@@ -174,7 +174,7 @@ def _on_law(
     shapes = "".join(f"-{name}{value:g}" for name, value in law.shapes.items() if value is not None)
     outputs.check(f"fmq-bounds-{law.tail}{shapes}")
     leave_torch_out_of_pot()
-    question = Question(source, schemes, bits, law.n, is_first_run())
+    question = Question(source, schemes, bits, law.n, schemes_to_compile((*schemes, "lloyd_max")))
     with theory_beside(question, law.n * repeats) as theory:
         found = _compared(source, law, question, repeats, seed, theory)
     asked = {name: getattr(source, name) for name in law.shapes if hasattr(source, name)}
@@ -191,9 +191,10 @@ def _compared(
 ) -> "Comparison":
     from fmq_theory.claims import compare_law
     from fmq_theory.metrics.wasserstein_pot import load_pot_alone
-    from fmq_theory.report import progress_bar
+    from fmq_theory.report.base.progress import stages
+    from fmq_theory.report.comparison.early import early_lines
 
-    with progress_bar(law.tail) as progress:
+    with stages(law.tail, "starting") as bar:
         load_pot_alone()
         return compare_law(
             source,
@@ -204,8 +205,9 @@ def _compared(
             repeats=repeats,
             seed=seed,
             workers=_workers(law.n),
-            progress=progress,
+            progress=bar.advance,
             theory=theory,
+            ready=early_lines(bar, question.schemes, question.bits, repeats),
         )
 
 

@@ -12,20 +12,39 @@ from collections.abc import Callable, Sequence
 from fmq_theory.cli.start import python_module
 from fmq_theory.errors import FmqError
 
-__all__ = ["KINDS", "compile_ahead", "is_first_run"]
+__all__ = ["KINDS", "compile_ahead", "compile_schemes", "schemes_to_compile"]
 
 _POINTS = 1 << 15
 """Of a sample: as many as the searches for many points want."""
+_MANY = 1 << 17
+"""Of a sample for which nothing is compiled that a million weights do not need."""
 
 
-def _samples(schemes: Sequence[str]) -> None:
-    """Codebooks of a sample of a law."""
+_LONGEST = {
+    "uniform_clipped": "search._search",
+    "ecq": "entropy_iterations.entropy_iterations",
+    "lloyd_max": "breakpoint_path.relaxed_values",
+}
+"""The kernel of a scheme that takes longest to compile, as its file in the cache begins. In the order in
+which another process compiles them best, for ``compare_law`` comes to Lloyd-Max first itself."""
+
+
+def compile_schemes(schemes: Sequence[str]) -> None:
+    """Compiles what codebooks of a sample of a law need.
+
+    Args:
+        schemes: names; none where nothing is to be compiled.
+    """
+    if not schemes:
+        return
     import numpy as np
 
     from fmq_theory.quantizers import get_scheme
     from fmq_theory.sources import Empirical
 
-    sample = Empirical(np.random.default_rng(0).standard_normal(_POINTS))
+    # Sorted by numpy, and too many for the kernels of few points: those would be compiled for nothing.
+    points = np.sort(np.random.default_rng(0).standard_normal(_MANY))
+    sample = Empirical.from_sorted(points)
     for name in schemes:
         get_scheme(name).design(sample, 16)
 
@@ -53,8 +72,6 @@ def _weights() -> None:
 
 
 KINDS: dict[str, Callable[[], None]] = {
-    # What ``compare_law`` needs last, while its own process compiles what it needs first.
-    "beside": lambda: _samples(("uniform_clipped", "ecq", "lloyd_max")),
     "bounds": _main_job,
     "weights": _weights,
 }
@@ -71,12 +88,22 @@ def _started(kind: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdin=silent, stdout=silent, stderr=silent, env=environment)  # noqa: S603
 
 
-def is_first_run() -> bool:
-    """Whether no kernel is kept yet, though kernels can be kept."""
+def schemes_to_compile(schemes: Sequence[str]) -> tuple[str, ...]:
+    """Which of the schemes that are slow to compile have no kernel kept, though kernels can be kept.
+
+    Args:
+        schemes: names of those that a run asks for.
+    """
     from fmq_theory.kernels.runtime.jit import cache_directory
 
     directory = cache_directory()
-    return directory is not None and not any(directory.rglob("*.nbi"))
+    if directory is None:
+        return ()
+    return tuple(
+        scheme
+        for scheme, kernel in _LONGEST.items()
+        if scheme in schemes and not any(directory.glob(f"*/{kernel}-*.nbi"))
+    )
 
 
 def compile_ahead(progress: Callable[[float, str], None]) -> None:

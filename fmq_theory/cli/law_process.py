@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from fmq_theory.cli.compile_kernels import compile_schemes
 from fmq_theory.cli.start import python_module
 
 if TYPE_CHECKING:
@@ -32,14 +33,14 @@ class Question(NamedTuple):
         schemes: names.
         bits: bit-widths.
         n: weights a sample.
-        compiles: whether to compile kernels first, which is for the first run.
+        compiles: schemes whose kernels are compiled first, which is for the first run; none later.
     """
 
     source: "Source"
     schemes: tuple[str, ...]
     bits: tuple[int, ...]
     n: int
-    compiles: bool
+    compiles: tuple[str, ...]
 
 
 @contextmanager
@@ -92,10 +93,7 @@ def _answer(process: subprocess.Popen[bytes]) -> "LawTheory | None":
 def main() -> None:
     """Answers the question on standard input."""
     question: Question = pickle.load(sys.stdin.buffer)  # noqa: S301 (our own process wrote it)
-    if question.compiles:
-        from fmq_theory.cli.compile_kernels import KINDS
-
-        KINDS["beside"]()
+    compile_schemes(question.compiles)
     from fmq_theory.claims.comparison.law_theory import law_theory
     from fmq_theory.claims.comparison.on_law import sized_schemes
 

@@ -11,14 +11,14 @@ from fmq_theory.claims import compare_law
 from fmq_theory.claims.comparison.law_theory import LawTheory, law_theory
 from fmq_theory.claims.comparison.on_law import sized_schemes
 from fmq_theory.cli import compile_kernels, law_process
-from fmq_theory.cli.compile_kernels import is_first_run
+from fmq_theory.cli.compile_kernels import compile_schemes, schemes_to_compile
 from fmq_theory.cli.doctor import doctor
 from fmq_theory.cli.law_process import Question, theory_beside
 from fmq_theory.kernels.runtime import jit, threads
 from fmq_theory.sources import Gaussian, StudentT
 
 SCHEMES = ("uniform", "equal_mass", "lloyd_max", "nf4")
-QUESTION = Question(StudentT(df=4.0), SCHEMES, (2, 4), 5000, compiles=False)
+QUESTION = Question(StudentT(df=4.0), SCHEMES, (2, 4), 5000, compiles=())
 MANY = 10**6
 
 
@@ -85,20 +85,32 @@ def test_the_process_ends_with_the_command(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_comparison_takes_the_theory_it_is_given() -> None:
     asked = {"bits": (2, 4), "schemes": SCHEMES, "n": 500, "repeats": 2, "seed": 0}
     alone = compare_law(Gaussian(), "a law", **asked)
-    given = here(Question(Gaussian(), SCHEMES, (2, 4), 500, compiles=False))
+    given = here(Question(Gaussian(), SCHEMES, (2, 4), 500, compiles=()))
     assert compare_law(Gaussian(), "a law", **asked, theory=lambda: given) == alone
-    other = here(Question(Gaussian(scale=2.0), SCHEMES, (2, 4), 500, compiles=False))
+    other = here(Question(Gaussian(scale=2.0), SCHEMES, (2, 4), 500, compiles=()))
     assert compare_law(Gaussian(), "a law", **asked, theory=lambda: other) != alone  # control: it is used
 
 
-def test_a_first_run_is_one_without_kernels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_is_compiled_is_what_the_run_asks_for_and_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(jit, "cache_directory", lambda: tmp_path)
-    assert is_first_run()
+    asked = ("uniform", "uniform_clipped", "lloyd_max")
+    assert schemes_to_compile(asked) == ("uniform_clipped", "lloyd_max")
+    assert schemes_to_compile(("uniform",)) == ()
     (tmp_path / "room").mkdir()
-    (tmp_path / "room" / "kernel.nbi").write_bytes(b"")
-    assert not is_first_run()
+    (tmp_path / "room" / "other.kernel-1.py311.nbi").write_bytes(b"")
+    assert schemes_to_compile(asked) == ("uniform_clipped", "lloyd_max")  # of another job
+    (tmp_path / "room" / "search._search-150.py311.nbi").write_bytes(b"")
+    assert schemes_to_compile(asked) == ("lloyd_max",)
     monkeypatch.setattr(jit, "cache_directory", lambda: None)  # nothing can be kept: no process could help
-    assert not is_first_run()
+    assert schemes_to_compile(asked) == ()
+
+
+def test_the_kernels_that_are_looked_for_are_kept_under_these_names() -> None:
+    asked = tuple(compile_kernels._LONGEST)
+    compile_schemes(asked)
+    assert schemes_to_compile(asked) == ()
 
 
 def test_doctor_says_if_kernels_cannot_be_compiled(monkeypatch: pytest.MonkeyPatch) -> None:

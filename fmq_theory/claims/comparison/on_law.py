@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any, cast
 
 import numpy as np
 
 from fmq_theory.bounds import Bound, Prediction
+from fmq_theory.claims.comparison.law_samples import Asked, Measured, Sample, measured_samples
 from fmq_theory.claims.comparison.law_theory import LawTheory, SchemeTheory, law_theory, scheme_theory
 from fmq_theory.claims.comparison.rows import (
     RATIO_SCHEMES,
@@ -18,44 +18,22 @@ from fmq_theory.claims.comparison.rows import (
     ratio_row,
 )
 from fmq_theory.claims.comparison.verdict import paper_verdict
-from fmq_theory.errors import SchemeError, SourceError
+from fmq_theory.errors import SourceError
 from fmq_theory.metrics import (
-    distortion,
     fewest_for_median,
-    index_entropy,
     median_estimate,
     printed_interval,
-    sample_to_codebook_w2_squared_pot,
     shannon_lower_bound,
 )
-from fmq_theory.quantizers import ClippedUniform, RangeScheme, Scheme, get_scheme
+from fmq_theory.quantizers import RangeScheme, Scheme, get_scheme
 from fmq_theory.quantizers.tensor import overhead_bits
-from fmq_theory.sources import Empirical, Source
+from fmq_theory.sources import Source
 
 __all__ = ["compare_law", "sized_schemes"]
 
 
-_ROUNDING = 2.0**-48  # of the largest magnitude
 # Their codebooks end at extremes of the weights, of which a law of unbounded support has none.
 _AT_MEDIAN_EXTREMES = ("uniform", "pwl", "log2", "nf4", "fp4")
-
-
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    """One scheme and bit-width on one sample.
-
-    ``undefined`` says why there is no codebook of this size (nf4 at 3 bits); the numbers are then nan.
-    """
-
-    own: float = math.nan
-    fresh: float = math.nan
-    entropy_bits: float = math.nan
-    w2_squared_pot: float | None = None
-    num_levels: int = 0
-    undefined: str = ""
-
-
-_Cell = tuple[str, int]
 
 
 def compare_law(
@@ -70,6 +48,7 @@ def compare_law(
     workers: int = 2,
     progress: Callable[[float, str], None] = lambda _share, _what: None,
     theory: Callable[[], LawTheory | None] = lambda: None,
+    ready: Callable[[str, Sequence[float]], None] = lambda _scheme, _errors: None,
 ) -> Comparison:
     """Measures every scheme on ``repeats`` samples of ``n`` weights and sets the theory beside it.
 
@@ -90,6 +69,9 @@ def compare_law(
         progress: called with the share done, from 0 to 1, and what is measured.
         theory: called once the samples are measured; gives ``law_theory`` of the same law, schemes, bits and
             n, which another process may have computed meanwhile, or None to have it computed here.
+        ready: called with a scheme and its mean "own" error at each of the bits as soon as all samples know
+            it; nan where it has no codebook of that size. Schemes whose kernels take long to compile come
+            late.
 
     Raises:
         SourceError: the law has no finite variance, so every distortion is infinite or arbitrary.
@@ -116,18 +98,8 @@ def compare_law(
     designs = sized_schemes((*schemes, *RATIO_SCHEMES), n)
     seeds = np.random.SeedSequence(seed).spawn(repeats)
 
-    def one(index: int) -> dict[_Cell, _Measured]:
-        sample = Empirical(source.sample(n, rng=np.random.default_rng(seeds[index])))
-        # POT is a check on one sample, of what the reader sees.
-        return _measure(sample, source, designs, bits, shown=schemes, with_pot=index == 0)
-
-    samples: list[dict[_Cell, _Measured]] = []
-    progress(0.0, f"measuring {repeats} samples")
-    # The kernels, sorting and drawing release the interpreter lock, so threads are enough.
-    with ThreadPoolExecutor(max_workers=max(1, min(workers, repeats))) as pool:
-        for sample in pool.map(one, range(repeats)):
-            samples.append(sample)
-            progress(len(samples) / repeats, f"measuring, sample {len(samples)} of {repeats}")
+    asked = Asked(source, designs, bits, tuple(schemes), n)
+    samples = measured_samples(asked, seeds, workers, progress, ready)
     found = theory() or law_theory(source, sized_schemes(schemes, n), bits, n, progress)
     rows: list[Row] = []
     for name in schemes:
@@ -173,47 +145,12 @@ def _sized(scheme: Scheme, n: int) -> Scheme:
     return scheme
 
 
-def _without_rounding(error: float, sample: Empirical) -> float:
-    """0 for what rounding leaves where each weight is a level, so that no ratio is made of it."""
-    reach = max(map(abs, sample.support))
-    least = _ROUNDING * reach
-    return 0.0 if error <= least * least else error
-
-
-def _measure(
-    sample: Empirical,
-    source: Source,
-    designs: dict[str, Scheme],
-    bits: Sequence[int],
-    *,
-    shown: Sequence[str],
-    with_pot: bool,
-) -> dict[_Cell, _Measured]:
-    measured: dict[_Cell, _Measured] = {}
-    # The search for a range has most to compile, which another process may be doing: it comes last.
-    for name, scheme in sorted(designs.items(), key=lambda item: item[0] == ClippedUniform.name):
-        for b in bits:
-            try:
-                codebook = scheme.design(sample, 2**b)
-            except SchemeError as error:
-                measured[name, b] = _Measured(undefined=error.cause)
-                continue
-            measured[name, b] = _Measured(
-                _without_rounding(distortion(codebook, sample), sample),
-                distortion(codebook, source) if name in shown else math.nan,
-                index_entropy(codebook, sample),
-                sample_to_codebook_w2_squared_pot(sample, codebook) if with_pot and name in shown else None,
-                codebook.num_levels,
-            )
-    return measured
-
-
 def _row(
     scheme: Scheme,
     name: str,
     b: int,
     n: int,
-    measured: Sequence[_Measured],
+    measured: Sequence[Measured],
     theory: SchemeTheory | None,
     optimum: float,
 ) -> Row:
@@ -271,11 +208,11 @@ def _row_note(scheme: Scheme, prediction: Prediction, num_levels: int, n: int) -
 
 
 def _layer_ratios(
-    samples: Sequence[dict[_Cell, _Measured]], bits: Sequence[int]
+    samples: Sequence[Sample], bits: Sequence[int]
 ) -> tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]:
     """(rho_w2, rho_em) of every sample, bit-width by bit-width; nan where uniform is exact."""
 
-    def ratio(sample: dict[_Cell, _Measured], name: str, b: int) -> float:
+    def ratio(sample: Sample, name: str, b: int) -> float:
         uniform = sample["uniform", b].own
         return sample[name, b].own / uniform if uniform > 0 else math.nan
 

@@ -92,14 +92,25 @@ class Stages:
         self._done, self._words = done, what
         self.bars.update(self.task, total=length, completed=done, description=words)
 
+    def tell(self, line: str) -> None:
+        """Prints a line above the bar, where it stays; nothing where there is no terminal.
+
+        Args:
+            line: without markup.
+        """
+        if not self.bars.disable:
+            self.bars.console.print(Text(line))
+
     def compiling(self, begins: bool, count: int) -> None:
-        """Says that kernels are compiled, for as long as they are."""
+        """Says that kernels are compiled, for as long as they are; the bar moves, its length is not known."""
         from fmq_theory.kernels.runtime.jit import cache_directory
 
         once = "once" if cache_directory() else "at every run, because their cache cannot be written"
         words = f"compiling kernels, {once} (about {COMPILING} s; {count} done)"
         described = self._described(words if begins else self._words)
+        length = None if begins or not self._done else self.total
         self.bars.update(self.task, description=described, compiling=begins)
+        self.bars.tasks[0].total = length  # update() takes None for "as it was"
 
     def _described(self, what: str) -> str:
         return f"{shown(self.title, 60)}: {shown(what, 100)}" if what else shown(self.title, 60)

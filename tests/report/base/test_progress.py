@@ -77,10 +77,21 @@ def test_the_stages_of_bounds_are_named_and_none_ends_in_silence() -> None:
         progress=lambda share, what: told.append((share, what)),
     )  # fmt: skip
     assert [what.split(",")[0] for _, what in told] == [
-        "measuring 2 samples", "measuring", "measuring",
-        "the law's optimum", "exact values", "exact values", "exact values",
+        "measuring 2 samples", *["measuring uniform"] * 2, *["measuring lloyd_max"] * 2,
+        *["measuring equal_mass"] * 2, "the law's optimum", "exact values", "exact values", "exact values",
     ]  # fmt: skip
-    assert [share for share, _ in told] == [0.0, 0.5, 1.0, 0.0, 0.0, 0.5, 1.0]
+    shares = [share for share, _ in told]
+    assert shares[0] == shares[7] == 0.0
+    assert shares[6] == shares[-1] == 1.0
+    assert shares[:7] == sorted(set(shares[:7]))  # each is more than the last: the bar moves
+
+
+def test_the_bar_moves_while_kernels_are_compiled_in_the_middle_of_a_stage(bar: Stages) -> None:
+    bar.advance(0.25, "measuring uniform")
+    bar.compiling(True, 3)
+    assert _state(bar)[1] is None
+    bar.compiling(False, 4)
+    assert _state(bar) == ("bounds: measuring uniform", 1.0, 0.25)
 
 
 @pytest.mark.parametrize("name", ["plain", "[/] [bold]", "a\x1b[2Jb\nc"])
