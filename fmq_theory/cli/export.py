@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fmq_theory.cli.errors import reported_errors
-from fmq_theory.cli.export_report import report_folder, report_gguf, report_sdnq
+from fmq_theory.cli.export_report import report_folder, report_gguf, report_nf4, report_sdnq
 from fmq_theory.cli.inputs import json_object, reading_checkpoint
 from fmq_theory.cli.options import force_option, selection_options
 from fmq_theory.cli.quantize import read_config
@@ -21,11 +21,11 @@ __all__ = ["export"]
 # Said again here, so that --help needs no numerics; tests compare with FORMATS and TYPES.
 FORMATS = ("diffusers", "transformers")
 GGUF_TYPES = ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "IQ4_NL", "F32", "F16", "BF16")
-PLAIN_MODELS = ("sdnq", "gguf")
+PLAIN_MODELS = ("sdnq", "gguf", "bnb-nf4")
 """Formats that a plain model is quantized into."""
 # Which formats each option is for.
 _OF = {
-    "--config": (*FORMATS, "sdnq"),
+    "--config": (*FORMATS, "sdnq", "bnb-nf4"),
     "--bits": ("sdnq",),
     "--scheme": ("sdnq",),
     "--granularity": ("sdnq",),
@@ -34,6 +34,8 @@ _OF = {
     "--plan": ("gguf",),
     "--architecture": ("gguf",),
     "--fold": ("gguf",),
+    "--block-size": ("bnb-nf4",),
+    "--double-quant": ("bnb-nf4",),
     "--include": PLAIN_MODELS,
     "--exclude": PLAIN_MODELS,
 }
@@ -46,7 +48,7 @@ _OF = {
     "--out",
     type=click.Path(path_type=Path),
     required=True,
-    help="The folder; with gguf a file that ends in .gguf.",
+    help="The folder; with gguf a file that ends in .gguf, with bnb-nf4 a folder or a .safetensors file.",
 )
 @click.option(
     "--format",
@@ -56,7 +58,7 @@ _OF = {
     show_default=True,
     help="diffusers or transformers: the folder layout, for a file of fmq quantize. Of a plain model, sdnq: "
     "codebooks that diffusers 0.40 and later load by themselves where the package sdnq is installed; gguf: "
-    "one file for ComfyUI-GGUF, diffusers and stable-diffusion.cpp.",
+    "one file for ComfyUI-GGUF, diffusers and stable-diffusion.cpp; bnb-nf4: NF4 that bitsandbytes loads.",
 )
 @click.option(
     "--config",
@@ -108,6 +110,16 @@ _OF = {
     help="With gguf: write weights whose rows hold no whole blocks of 32, as those of convolutions, in rows "
     "of 256 beside their shape. ComfyUI-GGUF and fmq compare read that; without it they are kept.",
 )
+@click.option(
+    "--block-size",
+    type=click.Choice(("64", "128", "256", "512", "1024", "2048", "4096")),
+    help="With bnb-nf4: weights that share a scale.  [default: 64]",
+)
+@click.option(
+    "--double-quant",
+    is_flag=True,
+    help="With bnb-nf4: the scales in 8 bits, at 4.13 bits a weight in blocks of 64 in place of 4.5.",
+)
 @selection_options(prefix="Of a plain model: ")
 @force_option("a file, or files in a folder, that exists")
 def export(checkpoint: Path, out: Path, kind: str, force: bool, **given: Any) -> None:
@@ -121,6 +133,9 @@ def export(checkpoint: Path, out: Path, kind: str, force: bool, **given: Any) ->
               from_pretrained of diffusers loads the folder with no code of ours.
       gguf    Any checkpoint, into blocks of 32 weights with the best scales that float16 has.
               Names stay as they are, and so does what blocks do not fit.
+      bnb-nf4 Linear layers into NF4 of bitsandbytes with the best scale of each block.
+              Of a model of diffusers, whose config.json tells the layers; of any other
+              checkpoint all matrices called weight: exclude embeddings.
 
     With --format diffusers or transformers CHECKPOINT is what fmq quantize wrote, a file or its folder. The
     folder holds the packed tensors under the name that the library looks for, and a config.json whose
@@ -131,6 +146,7 @@ def export(checkpoint: Path, out: Path, kind: str, force: bool, **given: Any) ->
     Examples:
       fmq export dit/ -o dit-sdnq --format sdnq --bits 4
       fmq export unet/ -o unet.gguf --format gguf --type Q5_0 --architecture sd1 --fold
+      fmq export dit/ -o dit-nf4 --format bnb-nf4 --double-quant
       fmq export small -o small-diffusers --config unet/config.json
     """  # noqa: D301 (click reads \\b as "keep these lines")
     _check_options(kind, given)
@@ -141,6 +157,8 @@ def export(checkpoint: Path, out: Path, kind: str, force: bool, **given: Any) ->
             report_sdnq(_sdnq(checkpoint, out, _config(checkpoint, config_path), given, force), out)
         elif kind == "gguf":
             report_gguf(_gguf(checkpoint, out, given, force), checkpoint, out, folded=given["fold"])
+        elif kind == "bnb-nf4":
+            report_nf4(_nf4(checkpoint, out, _config(checkpoint, config_path), given, force), checkpoint, out)
         else:
             _folder(checkpoint, out, kind, _config(checkpoint, config_path), force)
 
@@ -203,6 +221,26 @@ def _gguf(checkpoint: Path, out: Path, given: dict[str, Any], force: bool) -> "E
             types=types,
             architecture=given["architecture"] or "",
             fold=given["fold"],
+            include=given["include"],
+            exclude=given["exclude"],
+            overwrite=force,
+            progress=progress,
+        )
+
+
+def _nf4(
+    checkpoint: Path, out: Path, base: dict[str, Any] | None, given: dict[str, Any], force: bool
+) -> "Export":
+    from fmq_theory.checkpoint.exports import export_bnb_nf4
+    from fmq_theory.report import progress_bar
+
+    with progress_bar("export", "reading the checkpoint") as progress:
+        return export_bnb_nf4(
+            checkpoint,
+            out,
+            base,
+            block_size=int(given["block_size"] or 64),
+            double_quant=given["double_quant"],
             include=given["include"],
             exclude=given["exclude"],
             overwrite=force,

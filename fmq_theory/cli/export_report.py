@@ -10,7 +10,7 @@ from fmq_theory.shown import counted, escaped, python_text, shell_word
 if TYPE_CHECKING:
     from fmq_theory.checkpoint.exports import Export, SdnqExport
 
-__all__ = ["report_folder", "report_gguf", "report_sdnq"]
+__all__ = ["report_folder", "report_gguf", "report_nf4", "report_sdnq"]
 
 
 def report_folder(file: Path, out: Path) -> None:
@@ -67,6 +67,27 @@ def report_gguf(written: "Export", checkpoint: Path, out: Path, *, folded: bool)
     loaders = "ComfyUI-GGUF" if folded else "ComfyUI-GGUF, diffusers (GGUFQuantizationConfig)"
     click.echo(f"Next: fmq compare {shell_word(checkpoint)} {shell_word(out)}")
     click.echo(f"  or: load it in {loaders} by its name; tensors are called as in the original")
+
+
+def report_nf4(written: "Export", checkpoint: Path, out: Path) -> None:
+    """Of a model in NF4.
+
+    Args:
+        written: what the library says of it.
+        checkpoint: the original, as the user named it.
+        out: as the user named the file or the folder.
+    """
+    folder = written.path != out
+    if folder:
+        click.echo(f"Folder: {escaped(out)} ({escaped(written.path.name)}, config.json)")
+    else:
+        click.echo(f"File: {escaped(out)}")
+    _report_size(written)
+    click.echo(f"Next: fmq compare {shell_word(checkpoint)} {shell_word(out)}")
+    if folder:
+        click.echo(
+            f"  or: from_pretrained({python_text(out)}) of the model's class, with bitsandbytes and a GPU"
+        )
 
 
 def _report_size(written: "Export") -> None:

@@ -1,11 +1,11 @@
-"""Codes of weights in rows that share a table and have a scale and an offset each, decoded in float32."""
+"""Rows of weights that share a table and have a scale and an offset each, decoded in float32."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.kernels.runtime.jit import kernel
 
-__all__ = ["nearest_codes"]
+__all__ = ["best_offered", "nearest_codes"]
 
 FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
@@ -54,3 +54,37 @@ def nearest_codes(
             codes[r, i] = code
             total += gap * gap
         errors[r] = total
+
+
+@kernel
+def best_offered(
+    rows: FloatArray, table: Float32Array, offered: Float32Array, chosen: NDArray[np.uint8]
+) -> None:
+    """For each row the scale of the least squared error among those on offer; the first of equal ones.
+
+    Args:
+        rows: the weights w, finite, shape ``[R, n]``.
+        table: the levels c, rising, shape ``[K]``, K >= 2.
+        offered: the scales that a row may have, finite, shape ``[R, S]``, S <= 256; the likeliest is found
+            faster where its neighbours stand beside it.
+        chosen: holds a first guess for each row, an index of ``offered``; written, shape ``[R]``.
+    """
+    levels = np.empty(table.size)
+    for r in range(rows.shape[0]):
+        least, best = np.inf, 0
+        for turn in range(-1, offered.shape[1]):
+            s = np.int64(chosen[r]) if turn < 0 else turn
+            total = 0.0
+            for k in range(table.size):
+                levels[k] = np.float64(np.float32(offered[r, s] * table[k]))
+            for i in range(rows.shape[1]):
+                w = rows[r, i]
+                gap = np.inf
+                for k in range(table.size):
+                    gap = min(gap, abs(w - levels[k]))
+                total += gap * gap
+                if total > least:
+                    break
+            if total < least or (total == least and s < best):
+                least, best = total, s
+        chosen[r] = best

@@ -99,7 +99,7 @@ def _cost(energy: float, b: float, c: float, held: int) -> tuple[float, float]:
 
 @kernel
 def best_table_scales(
-    rows: FloatArray, table: FloatArray, held: int, errors: FloatArray, chosen: FloatArray
+    rows: FloatArray, table: FloatArray, held: int, mirrored: bool, errors: FloatArray, chosen: FloatArray
 ) -> None:
     """min over s of sum_i min_k (w_i - s c_k)**2 for each row, and an s where it is attained.
 
@@ -107,6 +107,7 @@ def best_table_scales(
         rows: finite, their squares too, shape ``[R, n]``.
         table: the levels c, rising, shape ``[K]``, K >= 2.
         held: ``ALL``, ``FLOAT16`` or ``FLOAT32``: the scales that there are.
+        mirrored: negative ones count too.
         errors: written, shape ``[R]``.
         chosen: written, the scales, shape ``[R]``; 0 where no scale helps.
     """
@@ -115,19 +116,22 @@ def best_table_scales(
     products = np.empty(size * last)
     squares = np.empty(size * last)
     smallest = table[np.argmin(np.abs(table))]  # the level of a weight of 0
+    sides = 2 if mirrored else 1
     for r in range(rows.shape[0]):
         row = rows[r]
         energy = 0.0
         for i in range(size):
             energy += row[i] * row[i]
         known, best = energy, 0.0
-        for sign in (1.0, -1.0):
+        for side in range(sides):
+            sign = 1.0 - 2.0 * side
             scale = _nearest_scale(_widest_scale(row, sign, table), held)
             error = _error_at(row, sign, table, scale)
             if error < known:
                 known, best = error, sign * scale
         least = known
-        for sign in (1.0, -1.0):
+        for side in range(sides):
+            sign = 1.0 - 2.0 * side
             first = _first_scale(row, sign, table, known)
             count, b, c = 0, 0.0, 0.0
             for i in range(size):
@@ -176,4 +180,4 @@ def least_table_errors(rows: FloatArray, table: FloatArray, errors: FloatArray) 
         table: the levels c, rising, shape ``[K]``, K >= 2.
         errors: written, shape ``[R]``.
     """
-    best_table_scales(rows, table, ALL, errors, np.empty(errors.size))
+    best_table_scales(rows, table, ALL, True, errors, np.empty(errors.size))

@@ -159,7 +159,7 @@ def _in_a_copy(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def _marks(example: Example) -> list[pytest.MarkDecorator]:
     if str(example).endswith(".gguf") or "--format gguf" in str(example):
         return [pytest.mark.skipif(not HAS_GGUF, reason="needs gguf")]
-    if "--format sdnq" in str(example):
+    if re.search("--format (sdnq|bnb-nf4)", str(example)):
         return [pytest.mark.skipif(not HAS_DIFFUSERS, reason="needs diffusers")]
     return [pytest.mark.deep] if str(example).startswith(SLOW) else []
 

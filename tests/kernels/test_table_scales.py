@@ -101,7 +101,7 @@ HALVES = np.arange(0x7C00, dtype=np.uint16).view(np.float16).astype(np.float64)
 
 def _held(rows: Floats, table: list[float], held: int) -> tuple[Floats, Floats]:
     errors, scales = np.empty(len(rows)), np.empty(len(rows))
-    best_table_scales(np.ascontiguousarray(rows), np.array(table), held, errors, scales)
+    best_table_scales(np.ascontiguousarray(rows), np.array(table), held, True, errors, scales)
     return errors, scales
 
 

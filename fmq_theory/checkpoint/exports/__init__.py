@@ -1,7 +1,8 @@
 """Quantized models in the formats of other tools, a format a file: those tools load them by themselves."""
 
+from fmq_theory.checkpoint.exports.bitsandbytes import export_bnb_nf4
 from fmq_theory.checkpoint.exports.gguf import export_gguf
 from fmq_theory.checkpoint.exports.result import Export, Written
 from fmq_theory.checkpoint.exports.sdnq import SdnqExport, export_sdnq
 
-__all__ = ["Export", "SdnqExport", "Written", "export_gguf", "export_sdnq"]
+__all__ = ["Export", "SdnqExport", "Written", "export_bnb_nf4", "export_gguf", "export_sdnq"]

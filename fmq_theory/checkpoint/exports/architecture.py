@@ -8,9 +8,10 @@ from typing import Any, cast
 
 import torch
 
+from fmq_theory.checkpoint.io.naming import Entry
 from fmq_theory.errors import CheckpointError
 
-__all__ = ["Architecture", "architecture_of"]
+__all__ = ["Architecture", "architecture_of", "model_of"]
 
 _INSTALL = "install diffusers: pip install 'fmq_theory[sdnq]'"
 
@@ -72,3 +73,33 @@ def architecture_of(config: Mapping[str, Any], thing: str) -> Architecture:
         if isinstance(getattr(module, "weight", None), torch.Tensor) and key
     }
     return Architecture(layers, {key: tuple(value.shape) for key, value in model.state_dict().items()})
+
+
+def model_of(entries: Mapping[str, Entry], config: Mapping[str, Any], thing: str) -> Architecture:
+    """The model that a ``config.json`` describes, after its tensors were found to be these.
+
+    Args:
+        entries: the tensors of a checkpoint by name.
+        config: of the model; its ``_class_name`` names the class of diffusers.
+        thing: what errors call the checkpoint.
+
+    Raises:
+        CheckpointError: they are those of another model, or as of ``architecture_of``.
+    """
+    model = architecture_of(config, f"config.json of {thing}")
+    missing = [name for name in model.shapes if name not in entries]
+    foreign = [name for name in entries if name not in model.shapes]
+    if missing or foreign:
+        first = f"lacks {missing[0]!r}" if missing else f"has {foreign[0]!r}, which the model has not"
+        raise CheckpointError(
+            thing, f"it {first}: config.json is that of another model", "pass a whole folder of diffusers"
+        )
+    for name, shape in model.shapes.items():
+        if entries[name].stored.shape != shape:
+            raise CheckpointError(
+                f"tensor {name!r}",
+                f"its shape is {entries[name].stored.shape}, and config.json says {shape}",
+                "pass the config.json of this model",
+            )
+        entries[name].stored.file_type(name)
+    return model

@@ -97,7 +97,7 @@ def quantized_blocks(
             if kind.has_least:
                 best_steps(rows, table.size, errors[part], scales[part], least[part])
             else:
-                best_table_scales(rows, table, FLOAT16, errors[part], scales[part])
+                best_table_scales(rows, table, FLOAT16, True, errors[part], scales[part])
             exact = scales[part].astype(np.float32), least[part].astype(np.float32)  # they are of float16
             nearest_codes(rows, table.astype(np.float32), *exact, codes[part], errors[part])
 

@@ -13,20 +13,21 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.checkpoint.exports.architecture import Architecture, architecture_of
+from fmq_theory.checkpoint.exports.architecture import Architecture, model_of
+from fmq_theory.checkpoint.exports.originals import original_tensors, single_precision
 from fmq_theory.checkpoint.exports.sdnq_packing import codes_of_a_record, packed
-from fmq_theory.checkpoint.io.container import Spec, in_file_order, write_container
+from fmq_theory.checkpoint.exports.spool import Spool
+from fmq_theory.checkpoint.io.container import Spec, write_container
 from fmq_theory.checkpoint.io.files import OpenCheckpoint, Readable, opened
 from fmq_theory.checkpoint.io.naming import Entry, check_patterns, matches
-from fmq_theory.checkpoint.io.tensors import as_numpy, nonfinite
 from fmq_theory.checkpoint.quantized.output import OutputPlace
 from fmq_theory.checkpoint.quantized.work_folder import WorkFolder
-from fmq_theory.errors import CheckpointError, OutputError, SchemeError, WeightsError
+from fmq_theory.errors import CheckpointError, OutputError, SchemeError, Way
 from fmq_theory.quantizers import quantize
 from fmq_theory.storage import reading
 
@@ -68,9 +69,10 @@ class SdnqExport:
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """One weight in this format."""
+    """One weight in this format, without its codes, which wait on the disk."""
 
-    codes: NDArray[np.uint8]
+    weights: int
+    packed_shape: tuple[int, ...]
     tables: NDArray[np.float32]
     whole: bool
     error: float
@@ -120,37 +122,46 @@ def export_sdnq(
         entries, model = _checked(stored, config)
         check_patterns(list(entries.values()), include, exclude)
         place.check(overwrite=overwrite)
-        layers: dict[str, _Layer] = {}
-        kept: dict[str, str] = {}
-        for name, entry in entries.items():
-            reason = _unfit(name, entry, model, bits)
+        reasons = {name: _unfit(name, entry, model, bits) for name, entry in entries.items()}
+        for name, reason in reasons.items():
             if not reason and not matches(name, include, exclude):
-                reason = "not asked for"
-            if not reason:
-                layers[name] = _quantized(name, entry, _INPUTS[model.layers[name]], bits, scheme, granularity)
-            elif len(entry.stored.shape) > 1:
-                kept[name] = reason
-        if not layers:
+                reasons[name] = "not asked for"
+        wanted = [name for name, reason in reasons.items() if not reason]
+        kept = {name: why for name, why in reasons.items() if why and len(entries[name].stored.shape) > 1}
+        if not wanted:
             why = next(iter(kept.values()), "it has no weights of layers")
             raise CheckpointError(
                 f"checkpoint {str(stored.path)!r}",
                 f"none of its tensors is one that SDNQ holds at {bits} bits ({why})",
                 "give fewer bits, or another model",
             )
-        said = dict(config) | {"quantization_config": _configuration(layers, model, bits, granularity)}
+        for name in wanted:
+            if _tables_of(name) in entries:
+                raise CheckpointError(
+                    f"tensor {_tables_of(name)!r}",
+                    f"the tables of {name!r} go under its name",
+                    ("pass ", Way("exclude", "exclude"), f" {name!r}"),
+                )
         work = WorkFolder(place.path)
         with work.opened(resume=False):
-            temporary = work.temporary("model")
-            num_bytes = _write(temporary, entries, layers, bits)
+            temporary, codes = work.temporary("model"), Spool(work.temporary("codes"))
+            layers = {
+                name: _quantized(
+                    name, entries[name], _INPUTS[model.layers[name]], bits, scheme, granularity, codes
+                )
+                for name in wanted
+            }
+            said = dict(config) | {"quantization_config": _configuration(layers, model, bits, granularity)}
+            num_bytes = _write(temporary, entries, layers, codes)
             stored.verify_unchanged()
             place.take(temporary, work.temporary("folder"), said)
-    weights = sum(layer.codes.size for layer in layers.values())
+    weights = sum(layer.weights for layer in layers.values())
     tables = sum(layer.tables.size for layer in layers.values())
     energy = math.fsum(layer.energy for layer in layers.values())
     return SdnqExport(
         place.file,
         num_bytes,
-        sum(entry.stored.num_bytes for entry in entries.values()),
+        sum(entry.stored.num_bytes for entry in entries.values() if not entry.tied),
         math.fsum(layer.error for layer in layers.values()) / energy if energy else 0.0,
         bits + _LEVEL_BITS * tables / weights,
         tuple(layers),
@@ -174,26 +185,10 @@ def _check(bits: int, scheme: str, granularity: str) -> None:
 def _checked(stored: OpenCheckpoint, config: dict[str, Any]) -> tuple[dict[str, Entry], Architecture]:
     """The tensors by name, and the model whose tensors they all are."""
     thing = f"checkpoint {str(stored.path)!r}"
-    if stored.quantized or "quantization_config" in config:
+    if "quantization_config" in config:
         raise CheckpointError(thing, "it is quantized already", "export the original")
-    model = architecture_of(config, f"config.json of {thing}")
-    entries = {entry.name: entry for entry in stored.entries() if not entry.excluded}
-    missing = [name for name in model.shapes if name not in entries]
-    foreign = [name for name in entries if name not in model.shapes]
-    if missing or foreign:
-        first = f"lacks {missing[0]!r}" if missing else f"has {foreign[0]!r}, which the model has not"
-        raise CheckpointError(
-            thing, f"it {first}: config.json is that of another model", "pass a whole folder of diffusers"
-        )
-    for name, shape in model.shapes.items():
-        if entries[name].stored.shape != shape:
-            raise CheckpointError(
-                f"tensor {name!r}",
-                f"its shape is {entries[name].stored.shape}, and config.json says {shape}",
-                "pass the config.json of this model",
-            )
-        entries[name].stored.file_type(name)
-    return entries, model
+    entries = original_tensors(stored)
+    return entries, model_of(entries, config, thing)
 
 
 def _unfit(name: str, entry: Entry, model: Architecture, bits: int) -> str:
@@ -211,10 +206,10 @@ def _unfit(name: str, entry: Entry, model: Architecture, bits: int) -> str:
     return ""
 
 
-def _quantized(name: str, entry: Entry, axis: int, bits: int, scheme: str, granularity: str) -> _Layer:
-    weights = as_numpy(entry.stored.load()).astype(np.float32, copy=False)
-    if reason := nonfinite(weights):
-        raise WeightsError(f"tensor {name!r}", reason, "use a checkpoint from before the training diverged")
+def _quantized(
+    name: str, entry: Entry, axis: int, bits: int, scheme: str, granularity: str, spool: Spool
+) -> _Layer:
+    weights = single_precision(name, entry.stored)
     moved = np.moveaxis(weights, axis, -1)
     tables_cost = _LEVEL_BITS * 2**bits / moved.shape[-1]
     whole = granularity == "tensor" or tables_cost > _MOST_TABLE_BITS
@@ -226,7 +221,9 @@ def _quantized(name: str, entry: Entry, axis: int, bits: int, scheme: str, granu
     energy = float(np.sum(np.square(rows, dtype=np.float64)))
     tables = tables.reshape(-1) if whole else np.moveaxis(tables.reshape(*moved.shape[:-1], -1), -1, axis)
     squared = float(np.sum(error**2))
-    return _Layer(np.ascontiguousarray(codes), np.ascontiguousarray(tables), whole, squared, energy)
+    stored = packed(np.ascontiguousarray(codes), bits)
+    spool.put(name, stored)
+    return _Layer(weights.size, stored.shape, np.ascontiguousarray(tables), whole, squared, energy)
 
 
 def _configuration(
@@ -253,25 +250,25 @@ def _configuration(
     }
 
 
-def _write(path: Path, entries: dict[str, Entry], layers: dict[str, _Layer], bits: int) -> int:
-    arrays: dict[str, NDArray[Any]] = {}
+def _tables_of(name: str) -> str:
+    """What the tables of a weight are called."""
+    return f"{name.removesuffix('weight')}scale"
+
+
+def _write(path: Path, entries: dict[str, Entry], layers: dict[str, _Layer], codes: Spool) -> int:
     specs: list[Spec] = []
+    tables = {_tables_of(name): layer.tables for name, layer in layers.items()}
     for name, entry in entries.items():
         layer = layers.get(name)
         if layer is None:
             specs.append(Spec(name, entry.stored.file_type(name), entry.stored.shape))
-            continue
-        codes, scale = packed(layer.codes, bits), f"{name.removesuffix('weight')}scale"
-        if scale in entries:
-            raise CheckpointError(
-                f"tensor {scale!r}", f"the tables of {name!r} go under its name", f"exclude {name!r}"
-            )
-        arrays |= {name: codes, scale: layer.tables}
-        specs += [Spec(name, "U8", codes.shape), Spec(scale, "F32", layer.tables.shape)]
+        else:
+            specs.append(Spec(name, "U8", layer.packed_shape))
+            specs.append(Spec(_tables_of(name), "F32", layer.tables.shape))
 
     def data(name: str) -> NDArray[np.uint8]:
-        if name in arrays:
-            return cast("NDArray[np.uint8]", np.ascontiguousarray(arrays[name]).reshape(-1).view(np.uint8))
-        return entries[name].stored.file_bytes()
+        if name in tables:
+            return tables[name].reshape(-1).view(np.uint8)
+        return codes.get(name) if name in layers else entries[name].stored.file_bytes()
 
-    return write_container(path, in_file_order(specs), {"format": "pt"}, lambda name: [data(name)])
+    return write_container(path, specs, {"format": "pt"}, lambda name: [data(name)])

@@ -32,7 +32,7 @@ Bytes = NDArray[np.uint8]
 # Of a work folder inside of the folder that is written.
 WORK_NAME = ".fmq-work"
 _KEY = re.compile("[0-9a-f]{32}")
-_OWN = re.compile(r"[0-9a-f]{32}\.(safetensors|tmp)|(model|folder)\.tmp")
+_OWN = re.compile(r"[0-9a-f]{32}\.(safetensors|tmp)|(model|folder|codes)\.tmp")
 _INSIDE = re.compile(r"config\.json|(model|diffusion_pytorch_model)\.safetensors")  # of folder.tmp
 
 
@@ -183,7 +183,7 @@ class WorkFolder:
         return FinishedTensor(path, key)
 
     def temporary(self, name: str) -> Path:
-        """A name in the folder that the next run clears away: "model" or "folder"."""
+        """A name in the folder that the next run clears away: "model", "folder" or "codes"."""
         return self.path / f"{name}.tmp"
 
     @contextmanager

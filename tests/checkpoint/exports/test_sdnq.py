@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 
 from fmq_theory.checkpoint.exports import export_sdnq
+from fmq_theory.checkpoint.exports.architecture import Architecture
 from fmq_theory.checkpoint.exports.sdnq_packing import codes_of_a_record, packed
 from fmq_theory.checkpoint.foreign.files import open_stored
 from fmq_theory.checkpoint.foreign.sdnq_codes import unpacked
@@ -179,6 +180,30 @@ def test_what_the_format_cannot_hold_is_refused_before_writing(tmp_path: Path) -
     assert export_sdnq(net, out, config).path == out / NAME
     with pytest.raises(OutputError, match="not empty"):
         export_sdnq(net, out, config)
+
+
+def test_names_that_collide_are_refused_before_any_weight_is_quantized(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model with a parameter called scale beside a weight: the codebooks would go under its name."""
+
+    class Odd(torch.nn.Linear):
+        def __init__(self) -> None:
+            super().__init__(64, 64)
+            self.scale = torch.nn.Parameter(torch.ones(3))
+
+    Odd.__name__ = "Linear"
+    net = torch.nn.Sequential(Odd())
+    save_file(net.state_dict(), tmp_path / "net.safetensors")
+    shapes = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
+    found = Architecture({"0.weight": "Linear"}, shapes)
+    monkeypatch.setattr("fmq_theory.checkpoint.exports.sdnq.model_of", lambda *_: found)
+    monkeypatch.setattr("fmq_theory.checkpoint.exports.sdnq.quantize", pytest.fail)
+    with pytest.raises(
+        CheckpointError, match=r"'0\.scale'.*tables of '0\.weight' go under its name.*exclude"
+    ):
+        export_sdnq(tmp_path / "net.safetensors", tmp_path / "out", {"_class_name": "x"})
+    assert not (tmp_path / "out").exists()
 
 
 def test_command(tmp_path: Path) -> None:
