@@ -32,6 +32,25 @@ def test_equals_the_lookup_of_the_codes(rows, columns, bits, seed, threads, dtyp
     assert np.array_equal(shared, levels[0][codes])
 
 
+@given(
+    rows=st.integers(1, 5),
+    columns=st.integers(1, 50),
+    bits=st.integers(1, 8),
+    seed=st.integers(0, 2**32),
+    threads=st.integers(1, 4),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    shared=st.booleans(),
+)
+def test_scales_are_factors_of_the_rows(rows, columns, bits, seed, threads, dtype, shared) -> None:
+    codes, levels = _case(rows, columns, bits, seed, dtype)
+    levels = levels[:1] if shared else levels
+    scales = np.random.default_rng(seed).normal(size=rows).astype(np.float32)
+    found = decode_packed(pack_codes(codes, bits), bits, columns, levels, threads, scales)
+    products = np.broadcast_to(levels * scales[:, None], (rows, 2**bits))
+    assert found.dtype == dtype
+    assert np.array_equal(found, np.take_along_axis(products, codes.astype(np.intp), axis=1))
+
+
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_read_only_inputs(bits: int) -> None:
     codes, levels = _case(3, 17, bits, bits, np.float32)
