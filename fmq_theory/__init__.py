@@ -34,7 +34,14 @@ if TYPE_CHECKING:
         report,
         sources,
     )
-    from fmq_theory.checkpoint import Plan, load_packed, plan_for_budget
+    from fmq_theory.checkpoint import (
+        Plan,
+        dequantize_module,
+        load_packed,
+        plan_for_budget,
+        quantize_module,
+        save_packed,
+    )
     from fmq_theory.checkpoint.audit import audit
     from fmq_theory.checkpoint.compare import compare
     from fmq_theory.errors import FmqError
@@ -55,14 +62,17 @@ __all__ = [
     "claims",
     "codebook",
     "compare",
+    "dequantize_module",
     "errors",
     "flow",
     "load_packed",
     "metrics",
     "plan_for_budget",
     "quantize",
+    "quantize_module",
     "quantizers",
     "report",
+    "save_packed",
     "sources",
     "w2_squared",
 ]
@@ -82,9 +92,12 @@ _HOMES = {
     "QuantizedTensor": "quantizers",
     "audit": "checkpoint.audit",
     "compare": "checkpoint.compare",
+    "dequantize_module": "checkpoint",
     "load_packed": "checkpoint",
     "plan_for_budget": "checkpoint",
     "quantize": "quantizers",
+    "quantize_module": "checkpoint",
+    "save_packed": "checkpoint",
     "w2_squared": "metrics",
 }
 

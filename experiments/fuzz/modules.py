@@ -13,8 +13,17 @@ from torch import nn
 from torch.nn.utils import parametrizations, prune
 
 from experiments.fuzz.trial import Campaign, Trial, WrongAnswerError
-from fmq_theory.checkpoint import Recipe, load, load_packed, quantize_module, write_quantized
+from fmq_theory.checkpoint import (
+    Recipe,
+    dequantize_module,
+    load,
+    load_packed,
+    quantize_module,
+    save_packed,
+    write_quantized,
+)
 from fmq_theory.checkpoint.io.shards import find_checkpoint
+from fmq_theory.checkpoint.modules.packable import packable_places
 from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.errors import FmqError
 from tests.corpus.tensors import same_states
@@ -152,28 +161,20 @@ def _packed(name: str, numbers: str, dtype: torch.dtype, choice: Choice, folder:
     module = _made(name, numbers, dtype, seed)
     before = {} if name == "lazy" else copy.deepcopy(module.state_dict())
     try:
-        found = quantize_module(module, choice.scheme, choice.bits, choice.granularity, choice.group_size)
+        # A plan is followed where a weight does not become smaller, as few of these do.
+        plan = [Recipe(place, choice) for place in packable_places(module)]
+        found = quantize_module(module, plan=plan) if plan else quantize_module(module)
     except FmqError:
         if before and not same_states(module.state_dict(), before):
             raise WrongAnswerError("it is refused, and the module is no longer what it was") from None
         raise
-    plain = _decoded(module=_made(name, numbers, dtype, seed), packed=found)
+    plain = dequantize_module(copy.deepcopy(found))
     x = torch.randn(_MODULES[name][1]).to(dtype)
     if name != "bilinear":
         _same(found(x), plain(x), "packed in memory")
+        saved = save_packed(found, folder / "saved.safetensors", overwrite=True)
+        _same(load_packed(_fresh(name, dtype, seed + 1), saved)(x), found(x), "saved and loaded")
     _through_a_file(name, dtype, choice, folder, seed, before)
-
-
-def _decoded(module: nn.Module, packed: nn.Module) -> nn.Module:
-    """The module with the weights that the packed layers decode to.
-
-    They are new ones: in another order in memory torch sums in another order.
-    """
-    layers = dict(packed.named_modules(remove_duplicate=False))
-    for where, layer in module.named_modules(remove_duplicate=False):
-        if hasattr(layers[where], "packed_weight"):
-            layer.weight = nn.Parameter(layers[where].weight.detach().clone())  # type: ignore[operator]
-    return module
 
 
 def _through_a_file(

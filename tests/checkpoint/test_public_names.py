@@ -49,9 +49,20 @@ def test_a_limit_is_set_by_the_name_that_the_errors_say() -> None:
         ("checkpoint.write_quantized", {"io", "quantized"}),
         ("checkpoint.plan_for_budget", {"io", "quantized", "plan"}),
         ("checkpoint.audit.audit", {"io", "quantized", "audit"}),
-        ("checkpoint.load_packed", {"io", "quantized", "modules"}),
+        ("checkpoint.load_packed", {"io", "modules"}),
+        ("checkpoint.save_packed", {"io", "quantized", "modules"}),
+        ("checkpoint.quantize_module", {"io", "quantized", "modules", "plan", "in_memory"}),
     ],
-    ids=["nothing", "load", "write_quantized", "plan_for_budget", "audit", "load_packed"],
+    ids=[
+        "nothing",
+        "load",
+        "write_quantized",
+        "plan_for_budget",
+        "audit",
+        "load_packed",
+        "save_packed",
+        "quantize_module",
+    ],
 )
 def test_a_name_loads_its_own_rooms(use: str, rooms: set[str]) -> None:
     assert _loaded(use) == rooms

@@ -8,7 +8,9 @@ from fmq_theory.checkpoint.io.copies import ADAPTER, find_copies, is_adapter, is
 from fmq_theory.checkpoint.io.tensors import StoredTensor
 from fmq_theory.errors import CheckpointError, Way, Words
 
-__all__ = ["Entry", "check_patterns", "classify", "matches", "other_choice", "with_averages"]
+__all__ = [
+    "Entry", "check_pattern_names", "check_patterns", "classify", "matches", "other_choice", "with_averages",
+]  # fmt: skip
 
 CONTAINERS = frozenset({"model", "state_dict", "model_state_dict"})
 # Running averages of the weights: a second model, which only its name selects.
@@ -163,10 +165,19 @@ def check_patterns(entries: Sequence[Entry], include: Sequence[str], exclude: Se
     Raises:
         CheckpointError: with some of the names.
     """
+    check_pattern_names([entry.name for entry in entries], include, exclude)
+
+
+def check_pattern_names(known: Sequence[str], include: Sequence[str], exclude: Sequence[str]) -> None:
+    """``check_patterns`` of the names alone.
+
+    Raises:
+        CheckpointError: with some of the names.
+    """
     for what, patterns in ((Way("include", "include"), include), (Way("exclude", "exclude"), exclude)):
         for pattern in patterns:
-            if not any(fnmatch.fnmatchcase(entry.name, pattern) for entry in entries):
-                names = ", ".join(repr(entry.name) for entry in entries[:_MOST_NAMED])
+            if not any(fnmatch.fnmatchcase(name, pattern) for name in known):
+                names = ", ".join(repr(name) for name in known[:_MOST_NAMED])
                 raise CheckpointError(
                     (what, f" {pattern!r}"),
                     "it fits no tensor",

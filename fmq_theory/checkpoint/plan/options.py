@@ -30,6 +30,8 @@ __all__ = [
     "TensorOptions",
     "build_options",
     "least_bits",
+    "least_bits_of_sizes",
+    "measured_options",
 ]
 
 _Cell = TypeVar("_Cell", GridCell, BlockCell)
@@ -165,24 +167,41 @@ def build_options(
         done = 0
         found: list[TensorOptions] = []
         for tensor in iter_tensors(stored, names=names, min_ndim=min_ndim):
-            try:
-                options = tuple(tensor_options(tensor.array, search, threads))
-            except FmqError as error:
-                raise error.renamed(f"tensor {tensor.name!r}: {error.thing}") from error
-            if not options:
-                raise SchemeError(
-                    f"tensor {tensor.name!r} of shape {tensor.array.shape}",
-                    "no option of the search fits it",
-                    "allow channels, other group sizes or other bits, or leave the tensor out",
-                )
-            digest = weights_digest(tensor.array, tensor.array.dtype.name)
-            found.append(
-                TensorOptions(tensor.name, tensor.array.size, facts[tensor.name][2], options, digest)
-            )
+            found.append(measured_options(tensor.name, tensor.array, facts[tensor.name][2], search, threads))
             done += tensor.array.size
             if progress is not None:
                 progress(tensor.name, done, max(total, done))
     return found
+
+
+def measured_options(
+    name: str, weights: NDArray[np.floating], stored_bits: int, search: Search, threads: int | None = None
+) -> TensorOptions:
+    """The options of one tensor.
+
+    Args:
+        name: of it.
+        weights: its numbers, all finite.
+        stored_bits: of each weight where it is kept as it is.
+        search: what to measure.
+        threads: see ``quantize``.
+
+    Raises:
+        FmqError: no option fits it; it is named.
+    """
+    try:
+        options = tuple(tensor_options(weights, search, threads))
+    except FmqError as error:
+        raise error.renamed(f"tensor {name!r}: {error.thing}") from error
+    if not options:
+        raise SchemeError(
+            f"tensor {name!r} of shape {weights.shape}",
+            "no option of the search fits it",
+            "allow channels, other group sizes or other bits, or leave the tensor out",
+        )
+    return TensorOptions(
+        name, weights.size, stored_bits, options, weights_digest(weights, weights.dtype.name)
+    )
 
 
 def least_bits(
@@ -196,11 +215,16 @@ def least_bits(
     Raises:
         CheckpointError: the file cannot be read.
     """
-    fewest = min((search or Search()).bits)
     with opened(checkpoint) as stored:
         facts = _facts(stored)
     chosen = [facts[name] for name in names if name in facts] if names else list(facts.values())
     sizes = [(size, stored) for ndim, size, stored in chosen if names or ndim >= min_ndim]
+    return least_bits_of_sizes(sizes, search or Search())
+
+
+def least_bits_of_sizes(sizes: Sequence[tuple[int, int]], search: Search) -> float:
+    """``least_bits`` of tensors of so many weights, of so many bits each as they are stored."""
+    fewest = min(search.bits)
     total = sum(size for size, _ in sizes)
     return sum(min(size * fewest + 32, size * stored) for size, stored in sizes) / max(1, total)
 

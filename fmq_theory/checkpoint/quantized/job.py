@@ -1,33 +1,25 @@
 """The work of ``write_quantized``: one checkpoint on its way, tensor by tensor."""
 
-import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fmq_theory.checkpoint.io.container import Spec, in_file_order, write_container
+from fmq_theory.checkpoint.io.container import Spec
 from fmq_theory.checkpoint.io.naming import Entry
 from fmq_theory.checkpoint.io.number_types import bytes_of, safetensors_type
 from fmq_theory.checkpoint.io.packed.entropy_coding import CODING, compress_codes, index_entropy, may_expand
-from fmq_theory.checkpoint.io.packed.index import (
-    CODEBOOK,
-    CODES,
-    CONFIG,
-    METHOD,
-    SCALES,
-    VERSION,
-    full_config,
-)  # fmt: skip
-from fmq_theory.checkpoint.io.packed.table import PACKED, SMALL, Table, kept_checksum, write_table
+from fmq_theory.checkpoint.io.packed.index import CODES, VERSION
+from fmq_theory.checkpoint.io.packed.table import PACKED
 from fmq_theory.checkpoint.io.packed.tensor import PackedTensor, pack
 from fmq_theory.checkpoint.io.tensors import as_numpy, nonfinite
+from fmq_theory.checkpoint.quantized.assemble import Kept, assemble
 from fmq_theory.checkpoint.quantized.choice import Choice
+from fmq_theory.checkpoint.quantized.parts import StoredArrays, stored_arrays
 from fmq_theory.checkpoint.quantized.recipe import MIN_NDIM, KeptTensor
 from fmq_theory.checkpoint.quantized.tied import tied_axes
 from fmq_theory.checkpoint.quantized.work_folder import FinishedTensor, WorkFolder, digest
@@ -37,8 +29,6 @@ __all__ = ["Job", "OnNonfinite", "Progress"]
 
 OnNonfinite = Literal["stop", "skip"]
 Progress = Callable[[float, str], None]
-Bytes = NDArray[np.uint8]
-Arrays = dict[str, tuple[str, tuple[int, ...], Bytes]]
 
 # Share of the time that quantizing takes, as opposed to putting the file together.
 _QUANTIZING = 0.95
@@ -146,12 +136,12 @@ class Job:
             packed = pack(quantized, dtype, choice.codebook_type, weights, self.threads)
         except FmqError as error:
             raise error.renamed(f"tensor {name!r}: {error.thing}") from error
-        arrays, config = _arrays(packed), packed.config()
+        arrays, config = stored_arrays(packed), packed.config()
         if self.entropy_coding:
             config |= self._coded(packed, arrays)
         return work.put(key, arrays, config)
 
-    def _coded(self, packed: PackedTensor, arrays: Arrays) -> dict[str, Any]:
+    def _coded(self, packed: PackedTensor, arrays: StoredArrays) -> dict[str, Any]:
         """Codes the codes in ``arrays`` if that takes less; what the config says of it."""
         rows = np.ascontiguousarray(packed.layout.rows(packed.unpacked_codes()))
         codes = compress_codes(rows, packed.bits, self.threads)
@@ -192,67 +182,12 @@ class Job:
         self._settle_kept(parts)
         ties = self._ties()
         kept = {
-            name: Spec(name, entry.stored.file_type(name), entry.stored.shape)
+            name: Kept(
+                Spec(name, entry.stored.file_type(name), entry.stored.shape),
+                entry.stored.file_bytes,
+                not entry.stored.unusable(MIN_NDIM),
+            )
             for name, entry in self.entries.items()
             if name not in parts
         }
-        ordered = in_file_order(kept.values())
-        small = [spec for spec in ordered if spec.num_bytes <= SMALL]
-        large = [spec for spec in ordered if spec.num_bytes > SMALL]
-        stored = {spec.name: self.entries[spec.name].stored for spec in ordered}
-        sums = {spec.name: kept_checksum(spec, stored[spec.name].file_bytes()) for spec in ordered}
-        table = Table(
-            {name: part.row for name, part in parts.items()},
-            ties,
-            sorted(
-                name.removesuffix(".weight")
-                for name in self.kept
-                if not self.entries[name].stored.unusable(MIN_NDIM)
-            ),
-            [sums[spec.name] for spec in large],
-            {spec.name: (spec, sums[spec.name]) for spec in small},
-        )
-        head, said = write_table(table)
-        size = len(head) + sum(row.num_bytes for row in table.rows.values())
-        size += sum(spec.num_bytes for spec in small)
-        metadata = {"quant_method": METHOD, "version": VERSION, **said}
-
-        def unchanged(name: str) -> Bytes:
-            data = stored[name].file_bytes()
-            if kept_checksum(kept[name], data) != sums[name]:  # it is read for the second time
-                raise CheckpointError(
-                    f"tensor {name!r}", "it changed while it was read", "start again when its writer is done"
-                )
-            return data
-
-        def read(name: str) -> Iterator[Bytes]:
-            self.progress(_QUANTIZING, "writing")
-            if name != PACKED:
-                yield unchanged(name)
-                return
-            yield np.frombuffer(head, dtype=np.uint8)
-            for part in parts.values():
-                yield from (part.bytes_of(key) for key in (CODEBOOK, SCALES, CODES) if key in part.specs)
-            yield from (unchanged(spec.name) for spec in small)
-
-        num_bytes = write_container(
-            path,
-            [*large, Spec(PACKED, "U8", (size,))],
-            {"format": "pt", CONFIG: json.dumps(metadata, separators=(",", ":"))},
-            read,
-        )
-        return full_config(table, num_bytes, sum(spec.num_bytes for spec in ordered))
-
-
-def _arrays(packed: PackedTensor) -> Arrays:
-    """Type, shape and bytes of what is stored, by the end of its key."""
-    names = {2: "F16", 4: "F32", 8: "F64"}
-    codebook = packed.codebook
-    arrays = {
-        CODES: ("U8", packed.codes.shape, packed.codes.reshape(-1)),
-        CODEBOOK: (names[codebook.dtype.itemsize], codebook.shape, codebook.reshape(-1).view(np.uint8)),
-    }
-    if packed.scales is not None:
-        numbers = packed.scales.numbers
-        arrays[SCALES] = (safetensors_type(SCALES, numbers.dtype), tuple(numbers.shape), bytes_of(numbers))
-    return arrays
+        return assemble(path, parts, kept, ties, lambda: self.progress(_QUANTIZING, "writing"))

@@ -22,8 +22,10 @@ from fmq_theory.checkpoint import (
     write_quantized,
 )
 from fmq_theory.checkpoint.io.packed.tensor import pack
+from fmq_theory.checkpoint.modules.decoding import decode_rows, decode_with_torch
 from fmq_theory.checkpoint.modules.packed_layers import PACKED, PackedEmbedding, PackedLinear
-from fmq_theory.checkpoint.modules.packed_weight import PackedWeight, decode_on_device
+from fmq_theory.checkpoint.modules.packed_weight import PackedWeight
+from fmq_theory.checkpoint.modules.torch_levels import LevelRule
 from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Recipe, recipes_for
 from fmq_theory.errors import CheckpointError, WeightsError
@@ -36,7 +38,7 @@ LAYERS = {
     "linear": (lambda: nn.Linear(48, 24), (5, 48)),
     "without bias": (lambda: nn.Linear(48, 24, bias=False), (5, 48)),
     "conv1d": (lambda: nn.Conv1d(8, 8, 3, padding=1, padding_mode="circular"), (2, 8, 9)),
-    "conv2d": (lambda: nn.Conv2d(4, 8, 3, stride=2, padding=1, groups=2), (2, 4, 9, 9)),
+    "conv2d": (lambda: nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=2), (2, 8, 9, 9)),
     "conv3d": (lambda: nn.Conv3d(2, 4, 3, dilation=2), (1, 2, 7, 7, 7)),
     "transposed1d": (lambda: nn.ConvTranspose1d(4, 8, 3, stride=2, output_padding=1), (2, 4, 9)),
     "transposed2d": (lambda: nn.ConvTranspose2d(4, 6, 3, stride=2), (2, 4, 9, 9)),
@@ -122,7 +124,7 @@ def test_a_whole_network_by_one_scheme_and_by_a_plan() -> None:
         Recipe("3.1.weight", Choice("uniform", 6, "channel")),
     ]
     net, same = _net(), _net()
-    by_plan = quantize_module(net, plan)
+    by_plan = quantize_module(net, plan=plan)
     assert by_plan is net
     with torch.no_grad():
         for name, recipe in (("0", ("nf4", 4, "group", 12)), ("3.1", ("uniform", 6, "channel", None))):
@@ -144,13 +146,6 @@ def test_what_reads_the_weight_goes_on_working() -> None:
     assert "lloyd_max" in repr(packed)
     weight = torch.as_tensor(packed.weight)
     assert torch.equal(functional.linear(torch.eye(48), weight), weight.t())
-
-
-def test_attention_packs_nothing_it_cannot() -> None:
-    """Its projections are a parameter of its own and a subclass of nn.Linear: both stay."""
-    net = nn.Sequential(nn.MultiheadAttention(24, 3), nn.Linear(24, 24))
-    packed = quantize_module(net)
-    assert [type(m).__name__ for m in packed.modules() if type(m) in PACKED.values()] == ["PackedLinear"]
 
 
 def test_a_shared_weight_stays_shared() -> None:
@@ -228,6 +223,7 @@ def test_a_quantized_file_into_packed_layers(tmp_path: Path, device: str) -> Non
             stored[f"{name}.codebook"] = torch.from_numpy(found.codebook)
             if found.scales is not None:
                 stored[f"{name}.scales"] = found.scales.numbers
+                stored[f"{name}.scale_unit"] = torch.tensor(found.scales.unit)
     assert same_states(state, stored)
 
 
@@ -245,10 +241,10 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
 def test_refusals() -> None:
     with pytest.raises(CheckpointError, match=r"no layer .* has a weight of that name"):
-        quantize_module(_net(), [Recipe("2.weight", Choice("nf4", 4, "tensor"))])
-    with pytest.raises(CheckpointError, match="none of its layers"):
+        quantize_module(_net(), plan=[Recipe("2.weight", Choice("nf4", 4, "tensor"))])
+    with pytest.raises(CheckpointError, match="no weight that is quantized"):
         quantize_module(nn.LayerNorm(3))
-    with pytest.raises(WeightsError, match=r"'0\.weight': group_size = 7"):
+    with pytest.raises(WeightsError, match=r"group size 7: it does not divide .*'0\.weight' has 24"):
         quantize_module(_net(), "nf4", group_size=7, granularity="group")
     bad = nn.Linear(20, 20)
     with torch.no_grad():
@@ -304,18 +300,27 @@ def test_conversion_changes_the_type_of_the_weights_and_not_what_is_stored(dtype
 def test_the_decoder_of_other_devices_agrees(bits: int, shape: tuple[int, ...]) -> None:
     weights = torch.randn(*shape, generator=torch.Generator().manual_seed(bits))
     packed = pack(quantize(weights, "lloyd_max", bits, axis=-1 if len(shape) == 3 else 0), "F32")
-    codes = torch.from_numpy(packed.codes)
-    assert torch.equal(decode_on_device(packed, codes), packed.dequantize())
-    if bits > 1:
-        codes = codes.clone()
-        codes[0, 0] ^= 1
-        assert not torch.equal(decode_on_device(packed, codes), packed.dequantize())  # control
+    wanted = torch.from_numpy(packed.layout.rows(packed.dequantize().numpy()))
+    codes, levels = torch.from_numpy(packed.codes), torch.from_numpy(packed.levels())
+    rule = LevelRule.named("levels", bits)
+    for decode in (decode_with_torch, decode_rows):
+        assert torch.equal(decode(codes, levels, None, rule, packed.columns), wanted)
+        if bits > 1:
+            changed = codes.clone()
+            changed[0, 0] ^= 1
+            assert not torch.equal(decode(changed, levels, None, rule, packed.columns), wanted)  # control
 
 
 def test_the_decoder_of_other_devices_agrees_with_scales() -> None:
     weights = torch.randn(6, 48, generator=torch.Generator().manual_seed(1))
-    packed = pack(quantize_blocks(weights, bits=3, group_size=12), "BF16")
-    assert torch.equal(decode_on_device(packed, torch.from_numpy(packed.codes)), packed.dequantize())
+    packed = pack(quantize_blocks(weights, bits=3, group_size=12), "F32")
+    codes, levels = torch.from_numpy(packed.codes), torch.tensor(packed.codebook)
+    rule = LevelRule.named("levels", 3)
+    scales = torch.from_numpy(packed.scales.values()[:, 0])
+    for decode in (decode_with_torch, decode_rows):
+        found = decode(codes, levels, scales, rule, 12)
+        assert torch.equal(found.reshape(6, 48), packed.dequantize())
+        assert not torch.equal(decode(codes, levels, -scales, rule, 12).reshape(6, 48), found)  # control
 
 
 # --- memory --------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from fmq_theory.checkpoint import (
     load_into,
     load_packed,
     quantize_module,
+    save_packed,
     write_quantized,
 )
 from fmq_theory.checkpoint.modules.packable import PACKABLE
@@ -36,12 +37,16 @@ def _pruned(layer: nn.Module) -> nn.Module:
     return layer
 
 
-MADE: dict[str, tuple[Callable[[nn.Module], nn.Module], str]] = {
-    "weight_norm": (nn.utils.weight_norm, "remove_weight_norm"),
-    "spectral_norm": (nn.utils.spectral_norm, "remove_spectral_norm"),
-    "pruned": (_pruned, "prune.remove"),
-    "parametrized weight norm": (parametrizations.weight_norm, "remove_parametrizations"),
-    "parametrized spectral norm": (parametrizations.spectral_norm, "remove_parametrizations"),
+MADE: dict[str, Callable[[nn.Module], nn.Module]] = {
+    "weight_norm": nn.utils.weight_norm,
+    "spectral_norm": nn.utils.spectral_norm,
+    "pruned": _pruned,
+    "parametrized weight norm": parametrizations.weight_norm,
+    "parametrized spectral norm": parametrizations.spectral_norm,
+    "parametrized twice": lambda layer: parametrizations.spectral_norm(parametrizations.weight_norm(layer)),
+    "parametrized bias": lambda layer: parametrizations.weight_norm(
+        parametrizations.weight_norm(layer), "bias"
+    ),
 }
 
 
@@ -66,23 +71,54 @@ def _quantized(net: nn.Module, folder: Path) -> Path:
 
 
 def test_the_kinds_are_the_same_in_both_lists() -> None:
-    assert tuple(PACKED) == PACKABLE
+    assert tuple(PACKED) == tuple(PACKABLE)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("mode", [True, False])
+@pytest.mark.parametrize("made", MADE)
+def test_a_weight_that_is_made_of_others_is_packed_as_what_it_is(made: str, mode: bool) -> None:
+    net = nn.Sequential(*_net(), MADE[made](nn.Linear(32, 48))).train(mode)
+    x = torch.randn(2, 64)
+    net.eval()(x)
+    plain = nn.Linear(32, 48)
+    with torch.no_grad():
+        plain.weight.copy_(net[3].weight.clone())
+        plain.bias.copy_(net[3].bias.clone())
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    layer, bad = net.train(mode)[3], net[2].weight.clone()
+    with torch.no_grad():
+        net[2].weight[0, 0] = math.nan
+    with pytest.raises(WeightsError, match=r"'2\.weight'"):
+        quantize_module(net)
+    assert net[3] is layer  # a refusal leaves what the layer was
+    with torch.no_grad():
+        net[2].weight.copy_(bad)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+    packed: Any = quantize_module(net, bits=3)[3]
+    assert type(packed) is PackedLinear
+    assert sorted(dict(packed.named_parameters())) == ["bias"]
+    wanted = quantize_module(plain, bits=3)
+    assert torch.equal(packed.weight, wanted.weight)
+    assert torch.equal(packed(x[:, :32]), wanted(x[:, :32]))
+    assert net(x).shape == (2, 48)
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 @pytest.mark.parametrize("made", MADE)
-def test_a_weight_that_is_made_of_others_is_refused_before_anything_changes(made: str) -> None:
-    change, remedy = MADE[made]
-    net = nn.Sequential(*_net(), change(nn.Linear(32, 48))).eval()
-    before, x = list(net), torch.randn(2, 64)
-    wanted = net(x)
-    with pytest.raises(WeightsError, match=rf"'3\.weight'.*{remedy}.* or exclude it"):
-        quantize_module(net)
-    assert list(net) == before
-    assert torch.equal(net(x), wanted)
-    quantize_module(net, exclude=["3.*"])  # control: the others can be packed
-    assert [type(layer) in PACKED.values() for layer in net] == [True, False, True, False]
-    assert net(x).shape == (2, 48)
+def test_a_made_weight_goes_through_a_file(made: str, tmp_path: Path) -> None:
+    def build() -> nn.Module:
+        return nn.Sequential(*_net(), MADE[made](nn.Linear(32, 48)))
+
+    net, x = quantize_module(build(), "nf4"), torch.randn(2, 64)
+    save_packed(net, tmp_path / "q.safetensors")
+    again = load_packed(build(), tmp_path / "q.safetensors")
+    assert torch.equal(again(x), net(x))
+    assert not torch.equal(build()(x), net(x))  # control
+    other = build()
+    with pytest.raises(CheckpointError):
+        load_packed(nn.Sequential(other, nn.Linear(3, 3)), tmp_path / "q.safetensors")
+    assert type(other[3]) is not nn.Linear or "weight" not in dict(other[3].named_parameters())
 
 
 def test_no_layer_is_packed_where_a_later_one_is_refused() -> None:
@@ -95,6 +131,7 @@ def test_no_layer_is_packed_where_a_later_one_is_refused() -> None:
 
 
 NUMBERS = torch.randn(8, 8, generator=torch.Generator().manual_seed(1))
+TWO_BITS = [Recipe("weight", Choice("lloyd_max", 2))]  # a plan is followed where nothing becomes smaller
 REFUSED: dict[str, Callable[[], Tensor]] = {
     "sparse": NUMBERS.to_sparse,
     "csr": NUMBERS.to_sparse_csr,
@@ -134,14 +171,14 @@ def test_a_negated_view_is_its_numbers(dtype: torch.dtype, size: int) -> None:
             quantize(lazy, "uniform", 3, granularity).dequantize()
             == quantize(-plain, "uniform", 3, granularity).dequantize()
         ).all()
-    left: Any = quantize_module(_weight(lazy), bits=3)
-    right: Any = quantize_module(_weight(-plain), bits=3)
+    left: Any = quantize_module(_weight(lazy), plan=TWO_BITS)
+    right: Any = quantize_module(_weight(-plain), plan=TWO_BITS)
     assert torch.equal(left.weight, right.weight)
 
 
 @pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2, torch.bfloat16, torch.float64])
 def test_narrow_and_wide_types_are_packed_and_keep_their_type(dtype: torch.dtype) -> None:
-    packed: Any = quantize_module(_weight(NUMBERS.to(dtype)), bits=2)
+    packed: Any = quantize_module(_weight(NUMBERS.to(dtype)), plan=TWO_BITS)
     assert packed.weight.dtype == dtype
     assert all(len(set(row)) <= 4 for row in packed.weight.double().tolist())
 
@@ -298,13 +335,16 @@ def test_transformers_and_recurrent_layers_run_after_packing() -> None:
             found = packed(x)
         assert torch.isfinite(found[0] if isinstance(found, tuple) else found).all()
     with pytest.raises(CheckpointError, match="no layer of the module"):
-        quantize_module(nn.LSTM(8, 8), [Recipe("weight_ih_l0", Choice("nf4", 4, "tensor"))])
+        quantize_module(
+            nn.Sequential(nn.Linear(32, 32), nn.LSTM(8, 8)),
+            plan=[Recipe("weight_ih_l0", Choice("nf4", 4, "tensor"))],
+        )
 
 
 def test_a_plan_fits_a_wrapped_module() -> None:
     plan = [Recipe("0.weight", Choice("nf4", 4, "tensor"))]
     net = _wrapped(_net())
-    quantize_module(net, plan)
+    quantize_module(net, plan=plan)
     assert isinstance(net.get_submodule("module.0"), PackedLinear)
 
 
