@@ -28,7 +28,8 @@ class StopLoss:
         smallest: least tabulated |x - c|.
         steps: width of the intervals in ln|x - c|, for x < c and for x >= c.
         pieces: how many intervals the table has for x < c; the others are for x >= c.
-        coefficients: of the polynomial for B on each interval, shape ``[intervals, 6]``.
+        coefficients: of the polynomial for B on each interval, shape ``[6, intervals]``: a power after
+            another, so that each is read as it lies.
         square_coefficients: of that for C.
         mean: E X - c.
         variance: E (X - c)**2.
@@ -69,9 +70,9 @@ class StopLoss:
             centre,
             smallest,
             (steps[0], steps[1]),
-            len(first[0]),
-            np.concatenate(first),
-            np.concatenate(second),
+            first[0].shape[1],
+            np.concatenate(first, axis=1),
+            np.concatenate(second, axis=1),
             float(whole.first),
             float(whole.second),
         )
@@ -104,13 +105,14 @@ class StopLoss:
         above = offset >= 0.0
         step = np.where(above, self.steps[1], self.steps[0])
         position = np.log(np.maximum(np.abs(offset), self.smallest) / self.smallest) / step
-        last = np.where(above, len(coefficients) - self.pieces - 1, self.pieces - 1)
+        last = np.where(above, coefficients.shape[1] - self.pieces - 1, self.pieces - 1)
         interval = np.minimum(position.astype(np.int64), last)
         t = position - interval
-        c = coefficients[np.where(above, interval + self.pieces, interval)]
-        found = c[:, 5]
+        interval += np.where(above, self.pieces, 0)
+        found = coefficients[5].take(interval)
         for power in (4, 3, 2, 1, 0):
-            found = found * t + c[:, power]
+            found *= t
+            found += coefficients[power].take(interval)
         return found.reshape(x.shape)
 
 
@@ -135,5 +137,4 @@ def _quintic(value: FloatArray, first: FloatArray, second: FloatArray) -> FloatA
             -15.0 * rise + 8.0 * v + 7.0 * v1 + 1.5 * a - a1,
             6.0 * rise - 3.0 * (v + v1) - 0.5 * (a - a1),
         ),
-        axis=-1,
     )

@@ -106,22 +106,25 @@ class FoldedLaw(abc.ABC):
             at = np.flatnonzero(smooth)
             smooth[at] = self._is_smooth(near[at], far[at])
             at = np.flatnonzero(smooth)
-            result[:, at] = self._quadrature(near[at], offset[at], width[at])
+            if at.size:
+                result[:, at] = self._quadrature(near[at], offset[at], width[at])
 
             at = np.flatnonzero((near < far) & (near > 0.0) & np.isfinite(near) & ~smooth)
-            at = at[near[at] * self._std_hazard(near[at]) >= STEEP_RATE]
-            steps = self._panels(near[at])
-            light = steps[:, -1] < np.inf
-            at, steps = at[light], np.minimum(steps[light], width[at[light], None])
-            start, length = steps[:, :-1], np.diff(steps, axis=1)
-            panels = (near[at, None] + start, offset[at, None] + start, length)
-            parts = self._quadrature(*(panel.ravel() for panel in panels))
-            result[:, at] = parts.reshape(3, -1, STEEP_PANELS).sum(axis=2)
+            at = at[near[at] * self._std_hazard(near[at]) >= STEEP_RATE] if at.size else at
+            if at.size:  # most laws have no such cell, and panels of none take a hundred calls
+                steps = self._panels(near[at])
+                light = steps[:, -1] < np.inf
+                at, steps = at[light], np.minimum(steps[light], width[at[light], None])
+                start, length = steps[:, :-1], np.diff(steps, axis=1)
+                panels = (near[at, None] + start, offset[at, None] + start, length)
+                parts = self._quadrature(*(panel.ravel() for panel in panels))
+                result[:, at] = parts.reshape(3, -1, STEEP_PANELS).sum(axis=2)
 
             closed = (near < far) & ~smooth
             closed[at] = False
             at = np.flatnonzero(closed)
-            result[:, at] = self._closed_form(near[at], far[at], about[at])
+            if at.size:
+                result[:, at] = self._closed_form(near[at], far[at], about[at])
         return result[0], result[1], result[2]
 
     def _is_smooth(self, near: FloatArray, far: FloatArray) -> NDArray[np.bool_]:
