@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from fmq_theory.bounds.beta_rules import gauss_rule, graded_rule
 from fmq_theory.bounds.equal_mass import centred_second_moment
-from fmq_theory.bounds.memo import remember_for_laws
+from fmq_theory.bounds.memo import remember_for_laws, remembered_array
 from fmq_theory.errors import SourceError
 from fmq_theory.sources import Source, SymmetricSource, Uniform
 from fmq_theory.sources.empirical import Empirical
@@ -239,7 +239,8 @@ def quantile(source: Source, below: FloatArray, above: FloatArray, mirrored: NDA
     below, above = np.where(mirrored, above, below), np.where(mirrored, below, above)
     lower = below < above
     x = np.empty(below.shape)
-    x[lower], x[~lower] = source.ppf(below[lower]), source.isf(above[~lower])
+    x[lower] = remembered_array(source.ppf, source, "ppf", below[lower])
+    x[~lower] = remembered_array(source.isf, source, "isf", above[~lower])
     return x
 
 

@@ -5,6 +5,7 @@ imports torch.
 """
 
 import sys
+from types import ModuleType
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -21,6 +22,7 @@ from fmq_theory.sources.weights import as_weights
 __all__ = ["PotMethod", "rowwise_w2_squared_pot", "sample_to_codebook_w2_squared_pot", "w2_squared_pot"]
 
 FloatArray = NDArray[np.float64]
+_EXAMPLES = "ot.datasets"
 PotMethod = Literal["wasserstein_1d", "emd2_1d", "emd_1d_sorted"]
 
 
@@ -135,12 +137,16 @@ def _by_pot(pair: SortedPair, method: PotMethod) -> float:
 
 
 def load_pot_alone() -> None:
-    """Loads POT without scikit-learn and networkx, which it takes along where they are installed.
+    """Loads POT without what one-dimensional transport has no use for: half of the time it takes.
 
-    They bring scipy.stats with them, and one-dimensional transport needs none of it. POT then does without
-    them for the rest of the process, so only a command may ask for it, whose process is its own.
+    That is scikit-learn and networkx, where they are installed, and POT's examples of data sets, which bring
+    scipy.stats with them. POT then does without them for the rest of the process, so only a command may ask
+    for it, whose process is its own.
     """
     absent = [name for name in ("networkx", "sklearn") if name not in sys.modules]
+    if "ot" in sys.modules:
+        return
+    sys.modules[_EXAMPLES] = ModuleType(_EXAMPLES)
     try:
         for name in absent:
             sys.modules[name] = cast("Any", None)  # what Python takes for "not installed"

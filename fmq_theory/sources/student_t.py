@@ -123,8 +123,13 @@ class StudentT(SymmetricSource):
         u = np.full(np.shape(q), math.nan)
         special.betaincinv(0.5, 0.5 * self.df, 1.0 - 2.0 * q, out=u, where=np.asarray(q) >= 0.25)
         centre = math.sqrt(self.df) * np.sqrt(u / (1.0 - u))
-        central = u <= 0.5
-        return np.where(central, centre, self._tail_quantile(np.where(central, 0.25, q)))
+        central = np.asarray(u <= 0.5)
+        # All are iterated until the last one is there, so one of the central ones goes along: the others then
+        # do not depend, in their last digit, on how many of them there are.
+        tail = np.append(np.asarray(q)[~central], 0.25) if central.any() else np.ravel(q)
+        found = np.array(centre)
+        found[~central] = self._tail_quantile(tail)[: central.size - np.count_nonzero(central)]
+        return found
 
     def _tail_quantile(self, q: FloatArray) -> FloatArray:
         """The z with sf(z) = q, for z not far below 1, by Newton's method.
