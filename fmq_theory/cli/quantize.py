@@ -10,7 +10,7 @@ from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.inputs import reading_checkpoint
 from fmq_theory.cli.options import force_option, json_option, on_nonfinite_option, selection_options
 from fmq_theory.cli.outputs import ReportFiles
-from fmq_theory.cli.quantize_plan import PlanOptions
+from fmq_theory.cli.quantize_plan import Budget, PlanOptions, read_budget
 from fmq_theory.cli.quantize_report import report_written, write_plan
 from fmq_theory.cli.running import FmqCommand
 from fmq_theory.cli.scheme_names import NAMES
@@ -60,8 +60,10 @@ __all__ = ["quantize", "read_config"]
 )
 @click.option(
     "--budget",
-    type=float,
-    help="Instead of the options above: bits a weight, all that is stored counted. Scheme, bits and "
+    callback=read_budget,
+    metavar="SIZE",
+    help="Instead of the options above: bits a weight (3.5), all that is stored of them counted, or the size "
+    "of the file (300KB). Scheme, bits and "
     "granularity of each tensor are then chosen for the least squared error of the weights; give "
     "--sensitivities for that of a flow's samples.",
 )
@@ -105,7 +107,7 @@ def quantize(
     granularity: str | None,
     group_size: int | None,
     misfit: "Misfit",
-    budget: float | None,
+    budget: Budget | None,
     sensitivities: Path | None,
     end_bits: int | None,
     plan_path: Path | None,

@@ -1,9 +1,10 @@
 """How ``fmq quantize`` comes to its plan: one recipe for all, a file, or the best within a budget."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -12,7 +13,37 @@ if TYPE_CHECKING:
     from fmq_theory.checkpoint.plan import Plan
     from fmq_theory.checkpoint.quantized.recipe import KeptTensor, Misfit, Planned, Recipe
 
-__all__ = ["PlanOptions"]
+__all__ = ["Budget", "PlanOptions", "read_budget"]
+
+_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+class Budget(NamedTuple):
+    """A size.
+
+    Attributes:
+        bits: a weight; None where it is given in bytes.
+        num_bytes: of the whole file.
+    """
+
+    bits: float | None
+    num_bytes: int | None = None
+
+
+def read_budget(_context: click.Context, _option: click.Parameter, text: str | None) -> Budget | None:
+    """``3.5``, bits a weight, or ``300KB`` (also B, MB, GB, KiB, MiB, GiB), the size of the file.
+
+    Raises:
+        click.BadParameter: with the accepted forms.
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+(?:e-?[0-9]+)?)\s*([kmg]?i?b)?\s*", text, re.IGNORECASE)
+    number, unit = (float(found[1]), found[2]) if found else (0.0, None)
+    size = number * _UNITS.get((unit or "B").upper(), 0)
+    if not 0.0 < size < 2.0**63 or (unit and size < 1.0):
+        raise click.BadParameter(f"{text!r} is no size; write bits a weight, as 3.5, or bytes, as 300KB")
+    return Budget(None, int(size)) if unit else Budget(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +58,7 @@ class PlanOptions:
         group_size: weights that share a codebook, for granularity "group".
         misfit: what becomes of tensors that groups do not fit: an error, channels, or they are kept.
         plan: the file of a plan.
-        budget: bits a weight.
+        budget: bits a weight, or bytes of the file.
         sensitivities: the file of them.
         include: patterns.
         exclude: patterns.
@@ -42,7 +73,7 @@ class PlanOptions:
     group_size: int | None
     misfit: "Misfit"
     plan: Path | None
-    budget: float | None
+    budget: "Budget | None"
     sensitivities: Path | None
     include: tuple[str, ...]
     exclude: tuple[str, ...]
@@ -120,7 +151,7 @@ class PlanOptions:
         wanted = Choice(self.scheme or "lloyd_max", self.bits or 4, granularity, self.group_size)
         return recipes_for(stored, wanted, self.include, self.exclude, self.misfit)
 
-    def _for_budget(self, stored: "OpenCheckpoint", budget: float) -> "Plan":
+    def _for_budget(self, stored: "OpenCheckpoint", budget: "Budget") -> "Plan":
         from fmq_theory.checkpoint.plan.budget import plan_for_budget, read_sensitivities
         from fmq_theory.checkpoint.plan.end_layers import END_BITS
         from fmq_theory.checkpoint.quantized.recipe import wanted_names
@@ -131,7 +162,8 @@ class PlanOptions:
         with progress_bar("measuring", "reading the checkpoint") as progress:
             return plan_for_budget(
                 stored,
-                budget,
+                budget.bits,
+                num_bytes=budget.num_bytes,
                 sensitivities=None if self.sensitivities is None else read_sensitivities(self.sensitivities),
                 names=[name for name in names if name not in bad],
                 end_bits=END_BITS if self.end_bits is None else self.end_bits,

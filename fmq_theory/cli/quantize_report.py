@@ -33,6 +33,8 @@ def report_written(
         plan: if there was one.
         gap: what is proven of it; see ``proven_gap``.
     """
+    from fmq_theory.report.base.words import percent
+
     outputs.write(lambda: _as_json(written))
     if outputs.prints_json:
         return
@@ -47,7 +49,8 @@ def report_written(
     packed = sum(entry["effective_bits"] * _size(entry["shape"]) for entry in config["tensors"].values())
     packed /= weights
     click.echo(
-        f"  mean squared error {config['mse']:.4g}, {effective:.3f} bits a weight, all that is stored "
+        f"  relative error {percent(written.relative_error)} (mean squared error {config['mse']:.4g}), "
+        f"{effective:.3f} bits a weight, all that is stored "
         f"counted ({effective - packed:.3f} of them header)"
     )
     if plan is not None:
@@ -201,6 +204,7 @@ def _as_json(written: "WrittenCheckpoint") -> dict[str, Any]:
         "path": str(written.path),
         "bytes": written.num_bytes,
         "original_bytes": written.original_bytes,
+        "relative_error": written.relative_error,
         "reused": written.reused,
         "kept": [{"name": t.name, "shape": list(t.shape), "reason": t.reason} for t in written.kept],
         "left_out": [{"name": t.name, "shape": list(t.shape), "reason": t.reason} for t in written.left_out],

@@ -149,6 +149,13 @@ def test_a_plan_is_written_and_applied() -> None:
     assert Path("direct/model.safetensors").read_bytes() == Path("small/model.safetensors").read_bytes()
 
 
+def test_a_budget_in_bytes_is_met_by_the_file() -> None:
+    for size, most in (("8KB", 8000), ("7 KiB", 7168), ("9000b", 9000)):
+        said = done("quantize", "m.safetensors", "-o", "s.safetensors", "--force", "--budget", size).output
+        assert 0.9 * most < Path("s.safetensors").stat().st_size <= most
+        assert "relative error" in said
+
+
 def test_a_budget_is_met_by_the_file() -> None:
     report = json.loads(done("quantize", "m.safetensors", "-o", "s", "--budget", "3.6", "--json").stdout)
     config = report["quantization_config"]
@@ -187,7 +194,8 @@ def test_options_that_contradict_each_other() -> None:
     refused("there is no such file", *common, "--plan", "none.json")
     refused("--budget", *common, "--budget", "x")
     refused("these options allow is from", *common, "--budget", "0.01")
-    refused("no positive number", *common, "--budget", "-1")
+    for size in ("-1", "3x", "0KB", "1e999"):
+        refused("is no size; write bits a weight, as 3.5, or bytes, as 300KB", *common, "--budget", size)
     assert not Path("x").exists()
 
 

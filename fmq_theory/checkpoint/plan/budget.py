@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fmq_theory.checkpoint.allocation.knapsack import MOST_STATES, BudgetError, allocate
-from fmq_theory.checkpoint.io.files import Readable, opened
+from fmq_theory.checkpoint.io.files import OpenCheckpoint, Readable, opened
 from fmq_theory.checkpoint.plan.end_layers import END_BITS, end_layers, raised
 from fmq_theory.checkpoint.plan.options import (
     Option,
@@ -35,8 +35,9 @@ _MOST_ROUNDS = 4
 
 def plan_for_budget(
     path: Readable,
-    budget_bits: float,
+    budget_bits: float | None = None,
     *,
+    num_bytes: int | None = None,
     search: Search | None = None,
     sensitivities: Mapping[str, float] | None = None,
     keep: bool = True,
@@ -52,6 +53,8 @@ def plan_for_budget(
         path: of a checkpoint, or one that is open.
         budget_bits: bits a weight over the tensors that are decided on; codebook overhead counts, and room
             is left for the header of the file, which the plan's ``effective_bits`` leave out.
+        num_bytes: in place of ``budget_bits``: what the whole file may take, with its header and the tensors
+            that stay as they are.
         search: which options there are; None for the default.
         sensitivities: s_l >= 0 by tensor; 1 where there is none.
         keep: whether a tensor may stay as it is, at its stored width and without error.
@@ -62,7 +65,8 @@ def plan_for_budget(
         progress: told after each tensor.
 
     Raises:
-        BudgetError: no choice is that small (the possible range is named), or it is no positive number.
+        BudgetError: no choice is that small (the possible range is named), or it is no positive number, or
+            neither or both of bits and bytes are given.
         PlanError: a sensitivity for a tensor that does not exist, or a negative one.
         FmqError: see ``build_options``.
 
@@ -85,28 +89,35 @@ def plan_for_budget(
         >>> [(tensor.name, tensor.bits) for tensor in plan.tensors], plan.effective_bits <= 5.5
         ([('large', 6), ('small', 2)], True)
     """
-    _check_budget(budget_bits)
     _check_end_bits(end_bits)
     with opened(path) as stored:
-        least = least_bits(stored, search, names=names, min_ndim=min_ndim)
-        if budget_bits < least:
-            raise BudgetError(
-                f"budget of {budget_bits:g} bits a weight",
-                f"what these options allow is from {math.floor(1e4 * least) / 1e4:g} on, by the sizes alone",
-                "raise the budget, or allow coarser options",
+        bits = _bits_of(stored, budget_bits, num_bytes, names, min_ndim)
+        try:
+            least = least_bits(stored, search, names=names, min_ndim=min_ndim)
+            if bits < least:
+                known = f"what these options allow is from {math.floor(1e4 * least) / 1e4:g} on"
+                raise BudgetError(
+                    f"budget of {bits:g} bits a weight",
+                    f"{known}, by the sizes alone",
+                    "raise the budget, or allow coarser options",
+                )
+            options = build_options(
+                stored, search, names=names, min_ndim=min_ndim, threads=threads, progress=progress
             )
-        options = build_options(
-            stored, search, names=names, min_ndim=min_ndim, threads=threads, progress=progress
-        )
-        plan = plan_from_options(options, budget_bits, sensitivities, keep=keep, end_bits=end_bits)
-        for _ in range(_MOST_ROUNDS):  # what the header takes depends a little on what is chosen
-            total = sum(tensor.weights for tensor in options)
-            head = 8.0 * head_bytes(stored, plan.tensors) / total
-            if plan.effective_bits + head <= budget_bits or not plan.tensors:
-                break
-            plan = plan_from_options(
-                options, budget_bits, sensitivities, keep=keep, end_bits=end_bits, header_bits=head
-            )
+            plan = plan_from_options(options, bits, sensitivities, keep=keep, end_bits=end_bits)
+            for _ in range(_MOST_ROUNDS):  # what the header takes depends a little on what is chosen
+                total = sum(tensor.weights for tensor in options)
+                head = 8.0 * head_bytes(stored, plan.tensors) / total
+                if plan.effective_bits + head <= bits or not plan.tensors:
+                    break
+                plan = plan_from_options(
+                    options, bits, sensitivities, keep=keep, end_bits=end_bits, header_bits=head
+                )
+        except BudgetError as error:
+            if num_bytes is None:
+                raise
+            thing = f"budget of {num_bytes:,} bytes, which leaves {bits:.4g} bits a weight"
+            raise error.renamed(thing) from error
     plan.config["search"] = (search or Search()).as_config()
     return plan
 
@@ -269,6 +280,41 @@ def _within_float64(tensor: TensorOptions, sensitivity: float) -> TensorOptions:
             "leave the tensor out, or make the sensitivities smaller: only their ratios matter",
         )
     return tensor if len(finite) == len(tensor.options) else replace(tensor, options=finite)
+
+
+def _bits_of(
+    stored: OpenCheckpoint,
+    budget_bits: float | None,
+    num_bytes: int | None,
+    names: Sequence[str],
+    min_ndim: int,
+) -> float:
+    """The budget in bits a weight of the tensors that are decided on.
+
+    Raises:
+        BudgetError: see ``plan_for_budget``.
+    """
+    if (budget_bits is None) == (num_bytes is None):
+        raise BudgetError("budget", "it is neither or both of bits and bytes", "pass one of them")
+    if num_bytes is None:
+        budget_bits = 0.0 if budget_bits is None else budget_bits
+        _check_budget(budget_bits)
+        return budget_bits
+    entries = [entry for entry in stored.entries() if not entry.tied and not entry.excluded]
+    decided = [
+        entry
+        for entry in entries
+        if (entry.name in names or entry.full_name in names if names else not entry.stored.unusable(min_ndim))
+    ]
+    rest = sum(entry.stored.num_bytes for entry in entries) - sum(e.stored.num_bytes for e in decided)
+    weights = sum(math.prod(entry.stored.shape) for entry in decided)
+    if num_bytes <= rest:
+        raise BudgetError(
+            f"budget of {num_bytes:,} bytes",
+            f"the tensors that stay as they are take {rest:,} of them",
+            "raise the budget",
+        )
+    return 8.0 * (num_bytes - rest) / max(1, weights)
 
 
 def _check_budget(budget_bits: float) -> None:

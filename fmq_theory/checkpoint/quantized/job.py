@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +32,7 @@ Progress = Callable[[float, str], None]
 
 # Share of the time that quantizing takes, as opposed to putting the file together.
 _QUANTIZING = 0.95
+_BLOCK = 1 << 16
 
 
 @dataclass(slots=True)
@@ -47,6 +48,7 @@ class Job:
     threads: int
     progress: Progress
     reused: int = 0
+    energy: dict[str, float] = field(default_factory=dict[str, float])
 
     def check(self, path: Path) -> None:
         """Refuses what cannot come to an end, before any work is done."""
@@ -114,6 +116,7 @@ class Job:
             "entropy_coding": self.entropy_coding,
             "version": VERSION,
         }
+        self.energy[name] = _sum_of_squares(as_numpy(tensor))
         key = digest(bytes_of(tensor), settings)
         if (part := work.get(key)) is not None:
             self.reused += work.is_from_before(key)
@@ -191,3 +194,11 @@ class Job:
             if name not in parts
         }
         return assemble(path, parts, kept, ties, lambda: self.progress(_QUANTIZING, "writing"))
+
+
+def _sum_of_squares(weights: NDArray[np.floating]) -> float:
+    """In float64, a block at a time; inf or nan where a weight is, or where a square leaves float64."""
+    flat = weights.reshape(-1)
+    blocks = (flat[first : first + _BLOCK].astype(np.float64) for first in range(0, flat.size, _BLOCK))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return sum(float(block @ block) for block in blocks)

@@ -1,5 +1,6 @@
 """Writing a quantized checkpoint, tensor by tensor: whole under its name, or not at all."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,8 @@ class WrittenCheckpoint:
         kept: tensors that were not quantized, and why.
         left_out: tensors that are not part of the model's state dict, and why.
         reused: finished tensors taken over from a run that was stopped.
+        relative_error: ||W - Q|| / ||W|| over all quantized weights, as an audit tells it; None where they
+            are all 0, or their squares leave float64.
     """
 
     path: Path
@@ -42,6 +45,7 @@ class WrittenCheckpoint:
     kept: tuple[KeptTensor, ...]
     left_out: tuple[SkippedTensor, ...]
     reused: int
+    relative_error: float | None = None
 
 
 def _choices(plan: Iterable[Planned]) -> dict[str, Choice]:
@@ -160,4 +164,13 @@ def write_quantized(
             if entry.excluded and not entry.tied
         ),
         job.reused,
+        _relative_error(config, job.energy),
     )
+
+
+def _relative_error(config: dict[str, Any], energy: dict[str, float]) -> float | None:
+    entries: dict[str, Any] = config["tensors"]
+    sse = math.fsum(entry["mse"] * math.prod(entry["shape"]) for entry in entries.values())
+    squares = math.fsum(energy[name] for name in entries)
+    found = sse / squares if squares > 0.0 else math.inf
+    return math.sqrt(found) if math.isfinite(found) and math.isfinite(squares) else None

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fmq_theory.checkpoint import iter_tensors
+from fmq_theory.checkpoint import iter_tensors, load, write_quantized
 from fmq_theory.checkpoint.plan import Plan, PlanError
 from fmq_theory.checkpoint.plan.budget import (
     BudgetError,
@@ -24,6 +24,7 @@ from fmq_theory.checkpoint.quantized.file_head import head_bytes
 from fmq_theory.errors import CheckpointError, SchemeError, WeightsError
 from fmq_theory.quantizers import quantize
 from fmq_theory.quantizers.block_scaled import quantize_blocks
+from tests.checkpoint.made_tensors import drawn, save
 
 SMALL = Search(schemes=("lloyd_max",), bits=(2, 4), granularities=("channel", "tensor"), group_sizes=(32,))
 
@@ -250,3 +251,28 @@ def test_errors_beyond_float64(tmp_path: Path) -> None:
     assert {tensor.name: tensor.sse > 0.0 for tensor in plan.tensors} == {"mask": False, "w": True}
     with pytest.raises(PlanError, match=r"'w'.*only their ratios matter"):
         plan_for_budget(path, 100.0, search=search, sensitivities={"w": 1e100, "mask": 1.0})
+
+
+@pytest.mark.parametrize("num_bytes", [2_600, 3_500, 6_000])
+def test_a_budget_in_bytes_is_the_size_of_the_file(tmp_path: Path, num_bytes: int) -> None:
+    """Header and kept tensors included; and no room for another step is left unused."""
+    state = {"a": drawn(16, 256), "b": drawn(8, 128, seed=1), "bias": drawn(100, seed=2)}
+    path = save(tmp_path, "model", state)
+    plan = plan_for_budget(path, num_bytes=num_bytes)
+    written = write_quantized(path, tmp_path / "small.safetensors", plan.tensors)
+    assert (tmp_path / "small.safetensors").stat().st_size == written.num_bytes <= num_bytes
+    assert written.num_bytes > 0.93 * num_bytes
+    lost = sum(float((load(written.path)[name] - state[name]).double().square().sum()) for name in "ab")
+    energy = sum(float(state[name].double().square().sum()) for name in "ab")
+    assert written.relative_error == pytest.approx((lost / energy) ** 0.5, rel=1e-5)
+
+
+def test_bytes_that_cannot_be(tmp_path: Path) -> None:
+    path = save(tmp_path, "model", {"a": drawn(16, 256), "bias": drawn(100)})
+    with pytest.raises(BudgetError, match="the tensors that stay as they are take 400 of them"):
+        plan_for_budget(path, num_bytes=400)
+    with pytest.raises(BudgetError, match=r"budget of 500 bytes, which leaves 0\.1953 bits a weight"):
+        plan_for_budget(path, num_bytes=500)
+    for neither in ({}, {"budget_bits": 3.0, "num_bytes": 4000}):
+        with pytest.raises(BudgetError, match="neither or both"):
+            plan_for_budget(path, **neither)
