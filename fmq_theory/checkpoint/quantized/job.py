@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fmq_theory.checkpoint.io.container import Spec
 from fmq_theory.checkpoint.io.naming import Entry
