@@ -21,7 +21,7 @@ from fmq_theory.cli.options import (
 from fmq_theory.cli.outputs import ReportFiles
 from fmq_theory.cli.running import FmqCommand
 from fmq_theory.cli.scheme_names import AUDITED, NAMES, USUAL
-from fmq_theory.shown import escaped, file_stem
+from fmq_theory.shown import escaped, file_stem, shell_word
 
 if TYPE_CHECKING:
     from fmq_theory.checkpoint.audit.result import Audit
@@ -121,7 +121,7 @@ def audit(
     holds one. Its model class is not needed. Measured are the error of every scheme at every bit-width and
     the size with the codebooks counted; from these follow the least error at each size when every layer may
     have a scheme and bits of its own, and the layers where more bits help most. JSON and CSV hold what
-    --theory shows in any case.
+    --theory shows in any case. Of a file that fmq quantize wrote it tells what is stored instead.
 
     \b
     Examples:
@@ -140,6 +140,8 @@ def audit(
     with reported_errors(), reading_checkpoint(checkpoint, plan_path):
         outputs.check()
         plan = None if plan_path is None else _read_plan(plan_path)
+        if _told_what_is_stored(checkpoint, outputs):
+            return
         from fmq_theory.checkpoint.audit import audit as run_audit
         from fmq_theory.checkpoint.audit.budgets import BUDGETS as AUDIT_BUDGETS
         from fmq_theory.report.base.weights_progress import weights_progress
@@ -172,6 +174,29 @@ def audit(
             click.echo(f"stopped; {kept}", err=True)
             raise SystemExit(130) from None
         _write(found, outputs, plan, checkpoint, theory=theory)
+
+
+def _told_what_is_stored(checkpoint: Path, outputs: ReportFiles) -> bool:
+    """Whether it is a file of ``fmq quantize``: what it holds is then told, and nothing measured."""
+    from fmq_theory.checkpoint.io.files import open_checkpoint
+    from fmq_theory.report.audit.stored import print_stored, stored_as_json
+
+    with open_checkpoint(checkpoint) as stored:
+        file = stored.packed
+        if file is None:
+            return False
+        if outputs.csv_path is not None or outputs.html_path is not None:
+            raise click.UsageError(
+                f"{checkpoint} was written by fmq quantize: what it holds is told, and nothing is measured; "
+                "leave out --csv and --html: --json has all of it"
+            )
+        outputs.write(lambda: stored_as_json(file))
+        if not outputs.prints_json:
+            print_stored(file)
+    outputs.tell()
+    if not outputs.prints_json:
+        click.echo(f"Next: fmq compare ORIGINAL {shell_word(checkpoint)} tells what it lost, layer by layer.")
+    return True
 
 
 def _read_plan(path: Path) -> "Plan":
@@ -211,8 +236,6 @@ def _next(found: "Audit", checkpoint: Path) -> str:
 
     commands = next_commands(found, checkpoint)
     if not commands:
-        if found.config["quantized_before"]:
-            return "Next: audit the file that this one was made from; a quantized one is not quantized again."
         return "Next: nothing to quantize."
     (first, _), *others = commands
     return "\n".join([f"Next: {first}", *(f"  or: {command}  # {words}" for command, words in others)])

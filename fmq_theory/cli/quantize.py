@@ -146,6 +146,7 @@ def quantize(
         raise click.UsageError("-o OUT is missing: the file or the folder to write")
     leave_torch_out_of_pot()
     with reported_errors(), reading_checkpoint(checkpoint, plan_path, sensitivities):
+        from fmq_theory.checkpoint.foreign.files import refuse_quantized
         from fmq_theory.checkpoint.io.files import open_checkpoint
         from fmq_theory.checkpoint.quantized.output import OutputPlace
         from fmq_theory.checkpoint.quantized.write import write_quantized
@@ -161,6 +162,7 @@ def quantize(
         place.check(overwrite=force)
         refuse_same([*filter(None, [outputs.json_file]), *place.files])
         with open_checkpoint(checkpoint) as stored:
+            refuse_quantized(stored)
             planned, kept, plan = options.settle(stored)
             stored.verify_in_place()
             try:

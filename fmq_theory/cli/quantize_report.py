@@ -112,6 +112,7 @@ def write_plan(options: "PlanOptions", path: Path | None, *, force: bool) -> Non
     Raises:
         FmqError: see ``PlanOptions.measured``; the file cannot be written.
     """
+    from fmq_theory.checkpoint.foreign.files import refuse_quantized
     from fmq_theory.checkpoint.io.files import open_checkpoint
     from fmq_theory.checkpoint.plan.proof import proven_gap
     from fmq_theory.report import check_writable, write_text_atomically
@@ -119,6 +120,7 @@ def write_plan(options: "PlanOptions", path: Path | None, *, force: bool) -> Non
     if path is not None:
         check_writable(path, overwrite=force)
     with open_checkpoint(options.checkpoint) as stored:
+        refuse_quantized(stored)
         plan = options.measured(stored)
         stored.verify_in_place()
         gap = None

@@ -78,14 +78,34 @@ def test_budgets_of_ones_own(model: Path, tmp_path: Path) -> None:
     assert "no sizes" in _refused(str(model), "--budgets", "3 KB")
 
 
-def test_a_quantized_file_is_told_and_not_advised_to_be_quantized_again(model: Path, tmp_path: Path) -> None:
-    made = tmp_path / "small.safetensors"
+def test_of_a_quantized_file_it_tells_what_is_stored(model: Path, tmp_path: Path) -> None:
+    made, told = tmp_path / "small.safetensors", tmp_path / "stored.json"
     arguments = [str(model), "-o", str(made), "--granularity", "tensor", "--bits", "3"]
     assert CliRunner().invoke(quantize, arguments, catch_exceptions=False).exit_code == 0
-    result = _run(str(made), *FAST)
-    assert "these weights come from a file of fmq quantize" in " ".join(result.output.split())
-    assert "Next: audit the file that this one was made from" in result.output
-    assert "come from a file of" not in _run(str(model), *FAST).output
+    said = _run(str(made), "--json", str(told)).output
+    config = json.loads(told.read_text("utf-8"))["quantization_config"]
+    assert "2 tensors, 768 weights" in " ".join(said.split())
+    for name, entry in config["tensors"].items():
+        row = next(line.split() for line in said.splitlines() if line.startswith(name))
+        assert row[1:] == ["×".join(map(str, entry["shape"])), "Lloyd–Max", "3", "tensor",
+                           f"{entry['effective_bits']:.2f}", f"{entry['mse']:.3g}"]  # fmt: skip
+    assert "Next: fmq compare ORIGINAL" in said
+    assert "relative error" not in said.lower()  # nothing was measured
+    assert "leave out --csv and --html" in _refused(str(made), "--html", str(tmp_path / "a.html"))
+    assert json.loads(_run(str(made), "--json").stdout)["quantization_config"] == config
+
+
+def test_files_of_other_tools_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "fp8.safetensors"
+    weight = torch.randn(8, 32)
+    scale = weight.abs().max() / 448
+    eight = (weight / scale).to(torch.float8_e4m3fn)
+    save_file({"l.weight": eight, "l.weight_scale": scale}, path)
+    assert "it is quantized already: fp8 e4m3" in _refused(str(path), *FAST)
+    result = CliRunner().invoke(quantize, [str(path), "-o", str(tmp_path / "small")])
+    assert "it is quantized already: fp8 e4m3" in " ".join(result.output.split())
+    assert result.exit_code == 2
+    assert not (tmp_path / "small").exists()
 
 
 def test_json_and_csv_agree(model: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from fmq_theory.checkpoint.audit.store import AuditStore, audit_key
 from fmq_theory.checkpoint.audit.tasks import AuditRun, Progress
 from fmq_theory.checkpoint.audit.tensor import AuditSettings, OnNonfinite
 from fmq_theory.checkpoint.audit.workers import check_workers
+from fmq_theory.checkpoint.foreign.files import refuse_quantized
 from fmq_theory.checkpoint.io.files import open_checkpoint
 from fmq_theory.checkpoint.io.naming import Entry, check_patterns, matches, other_choice
 from fmq_theory.checkpoint.io.reader import entries_by_name
@@ -78,8 +79,8 @@ def audit(
         progress: called with weights done, weights in all, and the tensor's name.
 
     Raises:
-        CheckpointError: the file cannot be read or changed meanwhile, a pattern fits nothing, or nothing is
-            left to measure.
+        CheckpointError: the file cannot be read, changed meanwhile, or was quantized by another tool; a
+            pattern fits nothing, or nothing is left to measure.
         WeightsError: groups that do not divide channels (all such tensors are told of before any work), or
             a tensor with nan or inf.
         SchemeError: an unknown scheme, granularity or bits out of 1..8.
@@ -103,6 +104,7 @@ def audit(
     settings = replace(settings, theory=theory, digests=resume is not None)
     config = _config(settings)
     with open_checkpoint(path) as stored:
+        refuse_quantized(stored)
         entries = stored.entries(() if names else include)
         if names:
             chosen, skipped = entries_by_name(path, entries, names), Skipped()

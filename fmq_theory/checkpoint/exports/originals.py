@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.checkpoint.foreign.files import quantized_format
+from fmq_theory.checkpoint.foreign.files import refuse_quantized
 from fmq_theory.checkpoint.io.files import OpenCheckpoint
 from fmq_theory.checkpoint.io.naming import Entry, other_choice
 from fmq_theory.checkpoint.io.tensors import StoredTensor, as_numpy, nonfinite
@@ -28,12 +28,7 @@ def original_tensors(stored: OpenCheckpoint) -> dict[str, Entry]:
             "fmq quantize wrote it: it is quantized already",
             "export the original, or dequantize it first",
         )
-    if found := quantized_format(stored):
-        raise CheckpointError(
-            thing,
-            f"it is quantized already ({found})",
-            "export the original; what this one lost of it is told by fmq compare",
-        )
+    refuse_quantized(stored)
     entries = stored.entries()
     kept = {entry.name: entry for entry in entries if not entry.excluded or entry.tied}
     if not kept:

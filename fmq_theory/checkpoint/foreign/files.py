@@ -21,7 +21,7 @@ from fmq_theory.checkpoint.io.file_bytes import FileBytes
 from fmq_theory.checkpoint.io.files import OpenCheckpoint, open_checkpoint
 from fmq_theory.errors import CheckpointError
 
-__all__ = ["KNOWN", "StoredFile", "open_stored", "quantized_format"]
+__all__ = ["KNOWN", "StoredFile", "open_stored", "quantized_format", "refuse_quantized"]
 
 KNOWN = (
     "fmq, bitsandbytes (NF4, FP4, int8), SDNQ (tables and integers), GGUF, MXFP4, NVFP4, fp8 or int8 with "
@@ -115,6 +115,24 @@ def quantized_format(stored: OpenCheckpoint) -> str:
     """
     weights, _ = _found(stored)
     return next((weight.format for weight in weights if not weight.plain), "")
+
+
+def refuse_quantized(stored: OpenCheckpoint) -> None:
+    """Refuses a checkpoint that another tool quantized.
+
+    Args:
+        stored: the checkpoint, open; one of fmq is not looked at.
+
+    Raises:
+        CheckpointError: with what it is, and the command for it; see also ``quantized_format``.
+    """
+    if not stored.quantized and (words := quantized_format(stored)):
+        raise CheckpointError(
+            f"checkpoint {str(stored.path)!r}",
+            f"it is quantized already: {words}",
+            "name the original weights; what this file lost of them is told by fmq compare "
+            "(fmq_theory.compare)",
+        )
 
 
 def _found(stored: OpenCheckpoint) -> tuple[list[StoredWeight], dict[str, str]]:

@@ -215,7 +215,7 @@ def test_what_it_cannot_hold_is_refused_before_writing(tmp_path: Path) -> None:
 def test_what_bitsandbytes_wrote_is_recognised(tmp_path: Path) -> None:
     save_file({"l.weight": weights()}, tmp_path / "m.safetensors")
     first = export_bnb_nf4(tmp_path / "m.safetensors", tmp_path / "q.safetensors")
-    with pytest.raises(CheckpointError, match=r"it is quantized already .NF4, blocks of 64.*fmq compare"):
+    with pytest.raises(CheckpointError, match=r"it is quantized already: NF4, blocks of 64.*fmq compare"):
         export_bnb_nf4(first.path, tmp_path / "again.safetensors")
 
 

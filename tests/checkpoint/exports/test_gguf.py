@@ -234,7 +234,7 @@ def test_what_gguf_cannot_hold_is_refused_before_writing(path: Path) -> None:
         ({"x" * 128: torch.ones(2, 32)}, CheckpointError, "its name has 128 bytes"),
         ({"n": torch.full((2, 32), 1e5)}, WeightsError, "numbers beyond F16; choose BF16 or F32"),
         ({"l.scale_weight": torch.ones(()), "l.weight": torch.ones(2, 32).to(torch.float8_e4m3fn)},
-         CheckpointError, "it is quantized already .fp8"),
+         CheckpointError, "it is quantized already: fp8"),
     ],
     ids=["nan", "axes", "empty", "bool", "name", "F16", "fp8"],
 )  # fmt: skip
