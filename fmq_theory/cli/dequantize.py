@@ -12,7 +12,7 @@ from fmq_theory.cli.running import FmqCommand
 from fmq_theory.cli.start import leave_torch_out_of_pot
 from fmq_theory.shown import escaped, python_text
 
-__all__ = ["dequantize"]
+__all__ = ["dequantize", "write_plain"]
 
 
 @click.command(cls=FmqCommand, context_settings={"help_option_names": ["-h", "--help"]})
@@ -32,8 +32,22 @@ def dequantize(quantized: Path, out: Path, force: bool) -> None:
     """  # noqa: D301 (click reads \\b as "keep these lines")
     leave_torch_out_of_pot()
     with reported_errors(), reading_checkpoint(quantized):
-        from fmq_theory.checkpoint.quantized.plain_file import dequantize_file
+        write_plain(quantized, out, overwrite=force)
 
-        size = dequantize_file(quantized, out, overwrite=force)
+
+def write_plain(quantized: Path, out: Path, *, overwrite: bool) -> None:
+    """Writes the file and says how it is read.
+
+    Args:
+        quantized: what ``fmq quantize`` wrote.
+        out: as the user named the file.
+        overwrite: replace a file that exists.
+
+    Raises:
+        FmqError: see ``dequantize_file``.
+    """
+    from fmq_theory.checkpoint.quantized.plain_file import dequantize_file
+
+    size = dequantize_file(quantized, out, overwrite=overwrite)
     click.echo(f"File: {escaped(out)}, {size:,} bytes")
     say_next(out, f"safetensors.torch.load_file({python_text(out)}) gives the state dict of the model.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fmq_theory.cli.errors import reported_errors
+from fmq_theory.cli.export_packed import PACKED_FILES, export_packed
 from fmq_theory.cli.export_report import report_folder, report_gguf, report_nf4, report_sdnq
 from fmq_theory.cli.inputs import json_object, reading_checkpoint
 from fmq_theory.cli.options import force_option, selection_options
@@ -36,6 +37,7 @@ _OF = {
     "--fold": ("gguf",),
     "--block-size": ("bnb-nf4",),
     "--double-quant": ("bnb-nf4",),
+    "--graph": ("onnx",),
     "--include": PLAIN_MODELS,
     "--exclude": PLAIN_MODELS,
 }
@@ -48,17 +50,19 @@ _OF = {
     "--out",
     type=click.Path(path_type=Path),
     required=True,
-    help="The folder; with gguf a file that ends in .gguf, with bnb-nf4 a folder or a .safetensors file.",
+    help="The folder; with gguf, onnx and safetensors a file with that ending, with bnb-nf4 a folder or a "
+    ".safetensors file.",
 )
 @click.option(
     "--format",
     "kind",
-    type=click.Choice((*FORMATS, *PLAIN_MODELS)),
+    type=click.Choice((*FORMATS, *PLAIN_MODELS, *PACKED_FILES)),
     default="diffusers",
     show_default=True,
     help="diffusers or transformers: the folder layout, for a file of fmq quantize. Of a plain model, sdnq: "
     "codebooks that diffusers 0.40 and later load by themselves where the package sdnq is installed; gguf: "
-    "one file for ComfyUI-GGUF, diffusers and stable-diffusion.cpp; bnb-nf4: NF4 that bitsandbytes loads.",
+    "one file for ComfyUI-GGUF, diffusers and stable-diffusion.cpp; bnb-nf4: NF4 that bitsandbytes loads. "
+    "Of a file of fmq quantize, onnx: the same codes and levels in a graph; safetensors: plain numbers.",
 )
 @click.option(
     "--config",
@@ -120,6 +124,13 @@ _OF = {
     is_flag=True,
     help="With bnb-nf4: the scales in 8 bits, at 4.13 bits a weight in blocks of 64 in place of 4.5.",
 )
+@click.option(
+    "--graph",
+    "graph_path",
+    type=click.Path(path_type=Path),
+    help="With onnx: a model of yours, whose weights give way to the codes of CHECKPOINT. They are known by "
+    "their numbers, whatever they are called there.  [default: one without inputs that gives all tensors]",
+)
 @selection_options(prefix="Of a plain model: ")
 @force_option("a file, or files in a folder, that exists")
 def export(checkpoint: Path, out: Path, kind: str, force: bool, **given: Any) -> None:
@@ -137,6 +148,14 @@ def export(checkpoint: Path, out: Path, kind: str, force: bool, **given: Any) ->
               Of a model of diffusers, whose config.json tells the layers; of any other
               checkpoint all matrices called weight: exclude embeddings.
 
+    For these formats it is what fmq quantize wrote, whose codes and levels stay as they are:
+
+    \b
+      onnx    Codes that look tables up, for any runtime. With --graph inside a model of yours,
+              else a model without inputs and with an output for each tensor.
+      safetensors
+              Plain numbers in the types that the tensors had, as fmq dequantize writes them.
+
     With --format diffusers or transformers CHECKPOINT is what fmq quantize wrote, a file or its folder. The
     folder holds the packed tensors under the name that the library looks for, and a config.json whose
     quantization_config says how to read them. The library itself does not know the method "fmq": build the
@@ -148,11 +167,16 @@ def export(checkpoint: Path, out: Path, kind: str, force: bool, **given: Any) ->
       fmq export unet/ -o unet.gguf --format gguf --type Q5_0 --architecture sd1 --fold
       fmq export dit/ -o dit-nf4 --format bnb-nf4 --double-quant
       fmq export small -o small-diffusers --config unet/config.json
+      fmq export small -o weights.onnx --format onnx
     """  # noqa: D301 (click reads \\b as "keep these lines")
     _check_options(kind, given)
     leave_torch_out_of_pot()
     config_path, plan_path, types_path = given["config_path"], given["plan_path"], given["types_path"]
-    with reported_errors(), reading_checkpoint(checkpoint, config_path, plan_path, types_path):
+    graph_path = given["graph_path"]
+    with reported_errors(), reading_checkpoint(checkpoint, config_path, plan_path, types_path, graph_path):
+        if kind in PACKED_FILES:
+            export_packed(checkpoint, out, kind, graph_path, overwrite=force)
+            return
         if kind == "sdnq":
             report_sdnq(_sdnq(checkpoint, out, _config(checkpoint, config_path), given, force), out)
         elif kind == "gguf":
@@ -166,6 +190,7 @@ def export(checkpoint: Path, out: Path, kind: str, force: bool, **given: Any) ->
 def _check_options(kind: str, given: dict[str, Any]) -> None:
     """Refuses options of other formats, and those that contradict each other."""
     named = {"config": "config_path", "types": "types_path", "plan": "plan_path", "type": "gguf_type"}
+    named["graph"] = "graph_path"
     for option, formats in _OF.items():
         name = option.removeprefix("--").replace("-", "_")
         if given[named.get(name, name)] and kind not in formats:

@@ -30,6 +30,7 @@ SMALLER = {
     "flow velocity": "--samples 4 --schemes uniform --bits 2 --no-plot",
 }
 HAS_GGUF = importlib.util.find_spec("gguf") is not None
+HAS_ONNX = importlib.util.find_spec("onnx") is not None
 HAS_DIFFUSERS = importlib.util.find_spec("diffusers") is not None
 SLOW = ("fmq claims", "fmq doctor")
 MODELS = """
@@ -159,6 +160,8 @@ def _in_a_copy(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def _marks(example: Example) -> list[pytest.MarkDecorator]:
     if str(example).endswith(".gguf") or "--format gguf" in str(example):
         return [pytest.mark.skipif(not HAS_GGUF, reason="needs gguf")]
+    if "--format onnx" in str(example):
+        return [pytest.mark.skipif(not HAS_ONNX, reason="needs onnx")]
     if re.search("--format (sdnq|bnb-nf4)", str(example)):
         return [pytest.mark.skipif(not HAS_DIFFUSERS, reason="needs diffusers")]
     return [pytest.mark.deep] if str(example).startswith(SLOW) else []

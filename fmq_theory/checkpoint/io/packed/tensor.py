@@ -96,13 +96,17 @@ class PackedTensor:
         None is beyond the largest number of the weights' type, which a clipped range or a rounded scale may
         pass: in that type it would be infinite.
         """
-        narrow = np.float32 if self.codebook.dtype.itemsize <= 4 else np.float64
-        numbers = self.codebook.astype(narrow, copy=False)
-        levels = np.ascontiguousarray(levels_of(self.rule, numbers, self.bits, np.dtype(narrow)))
+        levels = self.unscaled_levels()
         # Rounded to the levels' type, as each weight's product would be.
         levels = levels if self.scales is None else levels * self.scales.values()
         largest = torch.finfo(torch_type(self.dtype)).max
-        return levels if largest >= float(np.finfo(narrow).max) else np.clip(levels, -largest, largest)
+        return levels if largest >= float(np.finfo(levels.dtype).max) else np.clip(levels, -largest, largest)
+
+    def unscaled_levels(self) -> Reals:
+        """The levels before they meet their scales, shape ``[1, 2**bits]`` beside scales; never clipped."""
+        narrow = np.float32 if self.codebook.dtype.itemsize <= 4 else np.float64
+        numbers = self.codebook.astype(narrow, copy=False)
+        return np.ascontiguousarray(levels_of(self.rule, numbers, self.bits, np.dtype(narrow)))
 
     def unpacked_codes(self) -> NDArray[np.uint8]:
         """One code a weight, of the weights' shape."""
