@@ -81,11 +81,12 @@ def _decode_on_cpu(
         # Levels of float32 times a scale: rounded once, whether in float64 before or in float32 now.
         stored, scales, rule = _nf4(stored.dtype), np.ascontiguousarray(stored[:, 0]), LEVELS
     levels = _levels(stored, rule, bits)
-    if scales is None:
-        found = decode_packed(_array(codes), bits, columns, levels, threads)
-    else:
-        found = decode_packed(_array(codes), bits, columns, levels, threads, scales)
-    return torch.from_numpy(found)  # pyright: ignore[reportUnknownMemberType]
+    found = numbers.new_empty(
+        (codes.shape[0], columns), dtype=narrow_type(numbers)
+    )  # aligned as torch likes it
+    scaled = () if scales is None else (scales,)
+    decode_packed(_array(codes), bits, columns, levels, threads, *scaled, out=_array(found))
+    return found
 
 
 def _levels(stored: Any, rule: str, bits: int) -> Any:

@@ -26,6 +26,7 @@ def decode_packed(
     levels: Reals,
     threads: int = 1,
     scales: NDArray[np.float32] = _NO_SCALES,
+    out: Reals | None = None,
 ) -> Reals:
     """levels[r, code] * scales[r] for each code of each row r.
 
@@ -38,6 +39,7 @@ def decode_packed(
         threads: at most so many share the rows, or the columns of few rows.
         scales: a factor of each row, C-contiguous, shape ``[R]``; empty for none. Products are rounded once,
             to the wider type of the two.
+        out: what is written, C-contiguous, shape ``[R, C]``, of the levels' type; None for a new array.
 
     Returns:
         shape ``[R, C]``, of the levels' type.
@@ -46,7 +48,7 @@ def decode_packed(
     packed.setflags(write=False)  # one compilation, whether the caller's arrays are read-only or not
     levels.setflags(write=False)
     scales.setflags(write=False)
-    found = np.empty((packed.shape[0], columns), dtype=levels.dtype)
+    found = np.empty((packed.shape[0], columns), dtype=levels.dtype) if out is None else out
     if packed.shape[0] >= threads:
         run_blocks(partial(_decode_rows, packed, bits, levels, scales, found), packed.shape[0], threads)
     else:
