@@ -31,7 +31,9 @@ TAILS = ("gaussian", "laplace", "logistic", "student-t", "generalized-gaussian",
 
 
 @click.command(cls=FmqCommand, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--tail", type=click.Choice(TAILS), help="Law of the weights, moved to mean 0.")
+@click.option(
+    "--tail", "--source", "tail", type=click.Choice(TAILS), help="Law of the weights, moved to mean 0."
+)
 @click.option("--df", type=float, help="student-t: degrees of freedom; must exceed 2.  [default: 4]")
 @click.option("--beta", type=float, help="generalized-gaussian: exponent of exp(-|x|^beta).  [default: 1.5]")
 @click.option("--shape", type=float, help="gamma: shape; below 1 the density peaks at 0.  [default: 0.5]")

@@ -31,6 +31,7 @@ __all__ = [
 _FloatArray = NDArray[np.float64]
 
 # Types whose every value, and so whose range, float32 holds.
+_USUAL_BITS, _MOST_LEVELS = 4, 256
 _WITHIN_FLOAT32 = ("float16", "bfloat16", "float32", "float8")
 
 
@@ -40,8 +41,8 @@ class QuantizedTensor:
 
     Attributes:
         codes: uint8, the shape of the weights.
-        codebooks: levels, shape ``[codebooks, 2**bits]``; float32 for weights of at most 32 bits,
-            else float64. A codebook of fewer levels repeats its last one.
+        codebooks: levels, shape ``[codebooks, K]``, K = 2**bits unless it was chosen; float32 for weights
+            of at most 32 bits, else float64. A codebook of fewer levels repeats its last one.
         num_levels_used: how many levels of each codebook are not padding, shape ``[codebooks]``.
         lossless_by_construction: which codebooks have no more weights than 2**bits, so that some
             codebook of that size loses nothing; shape ``[codebooks]``. A comparison of schemes
@@ -120,12 +121,14 @@ class QuantizedTensor:
 def quantize(
     weights: object,
     scheme: str | Scheme = "lloyd_max",
-    bits: int = 4,
-    granularity: str = "channel",
+    bits: int | None = None,
+    granularity: str | None = None,
     axis: int = 0,
     group_size: int | None = None,
     sample_weight: object = None,
     threads: int | None = None,
+    *,
+    num_levels: int | None = None,
 ) -> QuantizedTensor:
     """Quantize a tensor of weights with a codebook for each channel, each group, or the whole.
 
@@ -135,19 +138,22 @@ def quantize(
     Args:
         weights: numpy array, array-like or torch tensor of real numbers, any shape.
         scheme: a name ``get_scheme`` knows, or a Scheme.
-        bits: 1 to 8; a codebook has at most 2**bits levels.
+        bits: 1 to 8; a codebook has at most 2**bits levels. None is 4, or what ``num_levels`` needs.
         granularity: "tensor", "channel" (one codebook for each index of ``axis``), or "group" (one
-            for each ``group_size`` consecutive weights of a flattened channel).
+            for each ``group_size`` consecutive weights of a flattened channel). None is "group" where there
+            is a ``group_size``, else "channel".
         axis: of the channels.
         group_size: for granularity "group"; it must divide the weights of a channel.
         sample_weight: importance of each weight, >= 0, of the weights' shape. A channel where it
             is all zero costs nothing however it is quantized; it is treated as unweighted.
         threads: at most so many at once; None for FMQ_THREADS, or all CPUs. No result depends on it.
+        num_levels: K from 2 to 256, in place of ``bits``; a code then has ceil(log2 K) bits.
 
     Raises:
         WeightsError: empty, nan or infinite weights (the message names the first channel that has
             some), sample weights that do not fit, an axis or groups that do not fit.
-        SchemeError: an unknown scheme, bits outside 1..8, or a scheme without 2**bits levels.
+        SchemeError: an unknown scheme, bits outside 1..8, levels outside 2..256, both of them, or a scheme
+            that has no such codebook.
         SettingError: threads that are no whole number from 1 on, or an FMQ_THREADS that is none.
 
     Examples:
@@ -162,7 +168,8 @@ def quantize(
         3.25
     """
     scheme = get_scheme(scheme)
-    num_levels = 2 ** checked_bits(bits)
+    bits, num_levels = _size(bits, num_levels)
+    granularity = granularity or ("channel" if group_size is None else "group")
     threads = checked_threads(threads)
     if sample_weight is None and (patterns := Patterns.of(weights, granularity, group_size)) is not None:
         layout = Layout.of(patterns.shape, granularity, axis, group_size)
@@ -258,6 +265,22 @@ def _quantize_weighted_rows(
         books.put(index, codebook, lower_bound if mass.any() else LowerBound(0.0))
         codes[index] = scheme.encode(codebook, row.astype(np.float64))
     return books, codes
+
+
+def _size(bits: int | None, num_levels: int | None) -> tuple[int, int]:
+    """Bits of a code, and levels of a codebook."""
+    if num_levels is None:
+        bits = checked_bits(_USUAL_BITS if bits is None else bits)
+        return bits, 2**bits
+    count = whole_number(num_levels) or 0
+    if bits is not None:
+        cause = f"num_levels = {num_levels!r} says it already"
+        raise SchemeError(f"bits = {bits!r}", cause, "pass one of them")
+    if not 2 <= count <= _MOST_LEVELS:
+        raise SchemeError(
+            f"num_levels = {num_levels!r}", "a code has 1 to 8 bits", "choose an integer from 2 to 256"
+        )
+    return (count - 1).bit_length(), count
 
 
 def checked_bits(bits: int) -> int:

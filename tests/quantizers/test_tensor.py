@@ -1,6 +1,7 @@
 """quantize(): layouts, types, what is stored, and bad input."""
 
 import dataclasses
+import math
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from fmq_theory.errors import SchemeError, WeightsError
 from fmq_theory.quantizers import Scheme, get_scheme, quantize
+from fmq_theory.sources import Empirical
 from tests.quantizers import published
 from tests.quantizers.drawing import NAMES
 
@@ -276,3 +278,38 @@ def test_idempotent_after_rounding_to_float32(name: str) -> None:
     again = quantize(once, name, bits_for(name))
     np.testing.assert_array_equal(again.dequantize(), once)
     assert again.mse == 0.0
+
+
+@pytest.mark.parametrize("scheme", ["lloyd_max", "equal_mass", "uniform", "panter_dite"])
+@pytest.mark.parametrize("num_levels", [2, 3, 10, 255, 256])
+def test_any_number_of_levels(scheme: str, num_levels: int) -> None:
+    """K levels: those of the scheme's own design, in codes of ceil(log2 K) bits."""
+    weights = np.random.default_rng(3).standard_normal((3, 700))
+    found = quantize(weights, scheme, num_levels=num_levels)
+    assert found.codebooks.shape == (3, num_levels)
+    assert found.codes.max() == found.num_levels_used.max() - 1
+    assert found.bits == math.ceil(math.log2(num_levels))
+    codebook = get_scheme(scheme).design(Empirical(weights[1]), num_levels)
+    used = found.num_levels_used[1]
+    assert used == codebook.levels.size
+    assert found.codebooks[1][:used] == pytest.approx(codebook.levels, rel=1e-12, abs=1e-12)
+    assert found.mse == pytest.approx(float(np.square(weights - found.dequantize()).mean()), rel=1e-9)
+    if num_levels in (2, 256):
+        assert (found.codes == quantize(weights, scheme, found.bits).codes).all()
+
+
+def test_levels_and_bits_that_cannot_be() -> None:
+    for bad in (0, 1, 257, 2.5, "ten"):
+        with pytest.raises(SchemeError, match="choose an integer from 2 to 256"):
+            quantize([0.0, 1.0, 3.0], num_levels=bad)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(SchemeError, match="says it already"):
+        quantize([0.0, 1.0, 3.0], bits=3, num_levels=8)
+    with pytest.raises(SchemeError):
+        quantize([0.0, 1.0, 3.0], "nf4", num_levels=10)
+
+
+def test_a_group_size_alone_is_granularity_group() -> None:
+    weights = np.random.default_rng(4).standard_normal((4, 64))
+    found = quantize(weights, bits=2, group_size=16)
+    assert found.granularity == "group"
+    assert (found.codes == quantize(weights, bits=2, granularity="group", group_size=16).codes).all()
