@@ -12,7 +12,8 @@ from experiments.framework.experiment import Cell, Experiment, cell_key, config_
 from experiments.framework.store import CellStore
 from experiments.framework.table import Row, Table, provenance
 from experiments.registry import get_experiment
-from fmq_theory.checkpoint.audit.workers import on_dask, on_processes
+from fmq_theory.checkpoint.audit.cluster import on_dask
+from fmq_theory.checkpoint.audit.workers import on_processes
 from fmq_theory.errors import FmqError
 
 __all__ = ["Outcome", "Workers", "code_digest", "run_experiment"]

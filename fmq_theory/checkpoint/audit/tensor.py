@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -14,16 +13,15 @@ from fmq_theory.bounds.high_rate_rows import HighRateRows
 from fmq_theory.checkpoint.audit.result import AuditCell, TensorAudit, ratios_of
 from fmq_theory.checkpoint.audit.tails import spread_of
 from fmq_theory.checkpoint.audit.theory import TheorySums
-from fmq_theory.checkpoint.io.files import open_checkpoint
 from fmq_theory.checkpoint.io.naming import Entry
 from fmq_theory.checkpoint.io.tensors import SkippedTensor, as_numpy, nonfinite, weights_digest
-from fmq_theory.errors import CheckpointError, FmqError, WeightsError, argument
+from fmq_theory.errors import FmqError, WeightsError, argument
 from fmq_theory.metrics import mean_distortion
 from fmq_theory.quantizers.grid import grid_of_rows
 from fmq_theory.quantizers.layout import Layout
 from fmq_theory.sources.sorted_rows import SortedRows
 
-__all__ = ["AuditSettings", "OnNonfinite", "Outcome", "audit_entry", "audit_stored", "entry_digest"]
+__all__ = ["AuditSettings", "OnNonfinite", "Outcome", "audit_entry", "entry_digest"]
 
 OnNonfinite = Literal["stop", "skip"]
 
@@ -78,27 +76,6 @@ class _Sums:
     bits: list[float] = field(default_factory=list[float])
     high_rate: list[float] | None = field(default_factory=list[float])
     theory: TheorySums = field(default_factory=TheorySums)
-
-
-def audit_stored(path: Path, name: str, settings: AuditSettings) -> Outcome:
-    """``audit_entry`` for a process that has not opened the file.
-
-    Args:
-        path: the checkpoint.
-        name: full name of the entry.
-        settings: what is measured.
-
-    Raises:
-        CheckpointError: the file cannot be read, or lacks the tensor.
-        FmqError: see ``audit_entry``.
-    """
-    with open_checkpoint(path) as stored:
-        for entry in stored.entries():
-            if entry.full_name == name:
-                return audit_entry(entry, settings)
-    raise CheckpointError(
-        f"tensor {name!r} of {str(path)!r}", "it is not there any more", "start the audit again"
-    )
 
 
 def audit_entry(

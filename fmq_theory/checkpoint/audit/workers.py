@@ -1,6 +1,5 @@
-"""One function on many tasks by several processes, of this machine or of a Dask cluster."""
+"""One function on many tasks by several processes of this machine, and what may be asked of workers."""
 
-import importlib
 import signal
 import threading
 import warnings
@@ -12,12 +11,9 @@ from typing import Any, TypeVar, cast
 from fmq_theory.counts import whole_number
 from fmq_theory.errors import FmqError, Way
 
-__all__ = ["BACKENDS", "WorkersError", "check_workers", "on_dask", "on_processes"]
+__all__ = ["BACKENDS", "WorkersError", "check_workers", "on_processes"]
 
 BACKENDS = ("local", "dask")
-_CONNECT_SECONDS = 30
-# How often a task is tried again after the worker that had it died.
-_RETRIES = 3
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -104,60 +100,3 @@ def _interrupts_held_back() -> Generator[None]:
         signal.signal(signal.SIGINT, handler)
     if came:
         signal.raise_signal(signal.SIGINT)
-
-
-def on_dask(work: Callable[[T], R], tasks: Sequence[T], scheduler: str) -> Generator[R]:
-    """The same by the workers of a Dask cluster, which must see the same files under the same paths.
-
-    A task whose worker died is given to another one.
-
-    Args:
-        work: picklable by its name, of a module that the workers can import.
-        tasks: the longest first.
-        scheduler: address, as in tcp://host:8786.
-
-    Raises:
-        WorkersError: distributed is not installed, the scheduler does not answer, or a task's workers died
-            again and again.
-    """
-    with _client(scheduler) as (library, client):
-        submit = cast("Callable[..., Any]", client.submit)
-        # pure=False, because a file may change under the same name.
-        futures = [submit(work, task, pure=False, retries=_RETRIES) for task in tasks]
-        try:
-            for future in library.as_completed(futures, loop=client.loop):
-                yield _result(future, library.KilledWorker)
-        finally:
-            client.cancel(futures)
-
-
-def _result(future: Any, killed_worker: type[Exception]) -> Any:
-    try:
-        return future.result()
-    except killed_worker as error:
-        raise WorkersError(
-            "workers", f"they died again and again ({error})"[:160], "give them more memory"
-        ) from error
-
-
-@contextmanager
-def _client(scheduler: str) -> Generator[tuple[Any, Any]]:
-    """The library and a client of the cluster."""
-    try:
-        library = cast("Any", importlib.import_module("distributed"))
-    except ImportError as error:
-        raise WorkersError(
-            "backend 'dask'", "distributed is not installed", "pip install 'fmq_theory[cluster]'"
-        ) from error
-    try:
-        client = library.Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise WorkersError(
-            f"scheduler {scheduler!r}",
-            f"it does not answer ({error})"[:160],
-            "start it, or correct the address",
-        ) from error
-    try:
-        yield library, client
-    finally:
-        client.close()
