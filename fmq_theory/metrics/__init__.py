@@ -19,6 +19,7 @@ from fmq_theory.metrics.wasserstein_law import w2_squared_law
 from fmq_theory.metrics.wasserstein_pot import (
     rowwise_w2_squared_pot,
     sample_to_codebook_w2_squared_pot,
+    sample_to_codebooks_w2_squared_pot,
     w2_squared_pot,
 )
 
@@ -43,6 +44,7 @@ __all__ = [
     "rowwise_w2_squared_pot",
     "sample_to_codebook_w2_squared",
     "sample_to_codebook_w2_squared_pot",
+    "sample_to_codebooks_w2_squared_pot",
     "shannon_lower_bound",
     "w2_squared",
     "w2_squared_law",

@@ -5,6 +5,7 @@ imports torch.
 """
 
 import sys
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, Literal, cast
 
@@ -19,7 +20,13 @@ from fmq_theory.metrics.wasserstein import codebook_pair
 from fmq_theory.sources.empirical import Empirical
 from fmq_theory.sources.weights import as_weights
 
-__all__ = ["PotMethod", "rowwise_w2_squared_pot", "sample_to_codebook_w2_squared_pot", "w2_squared_pot"]
+__all__ = [
+    "PotMethod",
+    "rowwise_w2_squared_pot",
+    "sample_to_codebook_w2_squared_pot",
+    "sample_to_codebooks_w2_squared_pot",
+    "w2_squared_pot",
+]
 
 FloatArray = NDArray[np.float64]
 _EXAMPLES = "ot.datasets"
@@ -101,7 +108,45 @@ def rowwise_w2_squared_pot(rows: ArrayLike, quantized: ArrayLike) -> FloatArray:
     )
 
 
-def _by_pot(pair: SortedPair, method: PotMethod) -> float:
+def sample_to_codebooks_w2_squared_pot(sample: Empirical, codebooks: Sequence[Codebook]) -> list[float]:
+    """``sample_to_codebook_w2_squared_pot`` of each codebook, with one copy of the data for all of them.
+
+    Args:
+        sample: the data.
+        codebooks: of any schemes.
+    """
+    first = _First()
+    return [_by_pot(codebook_pair(sample, codebook), "emd_1d_sorted", first) for codebook in codebooks]
+
+
+class _First:
+    """The first measure as POT takes it, kept while it is the same one."""
+
+    def __init__(self) -> None:
+        self._of: tuple[SortedSample, int] | None = None
+        self._handed: tuple[FloatArray, FloatArray] = np.empty(0), np.empty(0)
+
+    def at(self, sample: SortedSample, exponent: int) -> tuple[FloatArray, FloatArray]:
+        """Points and masses of a sample, which no call of POT changes."""
+        kept = self._of
+        if (
+            kept is None
+            or kept[1] != exponent
+            or any(a is not b for a, b in zip(kept[0], sample, strict=True))
+        ):
+            self._of, self._handed = (sample, exponent), _handed(sample, exponent)
+        return self._handed
+
+
+def _handed(sample: SortedSample, exponent: int) -> tuple[FloatArray, FloatArray]:
+    """Points, in units of 2**exponent, and masses as writable float64 copies.
+
+    POT's C code asks for them, and in float32 it sums in float32.
+    """
+    return np.ldexp(np.array(sample.points, np.float64), -exponent), np.array(sample.masses)
+
+
+def _by_pot(pair: SortedPair, method: PotMethod, first: _First | None = None) -> float:
     if needs_exact_ranks(pair):
         raise WeightsError(
             "masses",
@@ -109,13 +154,12 @@ def _by_pot(pair: SortedPair, method: PotMethod) -> float:
             "use w2_squared, which can, or leave out the smallest",
         )
     ot = _pot()
-    # Writable float64 copies: its C code asks for them, and in float32 POT sums in float32.
-    x, y = (np.ldexp(np.array(sample.points, np.float64), -pair.exponent) for sample in (pair.x, pair.y))
-    p, q = pair.x.masses, pair.y.masses
+    x, p = _handed(pair.x, pair.exponent) if first is None else first.at(pair.x, pair.exponent)
+    y, q = _handed(pair.y, pair.exponent)
     if method == "emd_1d_sorted":
         # Unnormalised: counts are whole numbers, which its running differences then keep exact.
         ratio = p.sum() / q.sum()
-        squared = ot.emd_1d_sorted(np.array(p), q * ratio, x, y, metric="sqeuclidean")[2] / p.sum()
+        squared = ot.emd_1d_sorted(p, q * ratio, x, y, metric="sqeuclidean")[2] / p.sum()
     elif method == "emd2_1d":
         squared = ot.emd2_1d(x, y, p / p.sum(), q / q.sum(), metric="sqeuclidean")
     elif method == "wasserstein_1d":

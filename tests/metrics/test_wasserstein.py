@@ -18,9 +18,11 @@ from fmq_theory.metrics import (
     rowwise_w2_squared_pot,
     sample_to_codebook_w2_squared,
     sample_to_codebook_w2_squared_pot,
+    sample_to_codebooks_w2_squared_pot,
     w2_squared,
     w2_squared_pot,
 )
+from fmq_theory.quantizers import get_scheme
 from fmq_theory.sources.empirical import Empirical
 
 METHODS = ("wasserstein_1d", "emd2_1d", "emd_1d_sorted")
@@ -226,6 +228,17 @@ def test_sample_to_codebook(weighted: bool, offset: float) -> None:
     for method in METHODS:
         found = sample_to_codebook_w2_squared_pot(sample, codebook, method=method)
         assert found == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e9, 1e100])
+def test_many_codebooks_by_pot_are_as_one_by_one(offset: float) -> None:
+    """The copy of the data that they share is as it was: POT changes nothing that it is handed."""
+    x = np.random.default_rng(4).standard_normal(500) * (1.0 + offset) + offset
+    for sample in (Empirical(x), Empirical(np.round(x)), Empirical(x, np.arange(1.0, 501.0))):
+        books = [get_scheme(name).design(sample, k) for name in ("uniform", "lloyd_max") for k in (2, 16)]
+        alone = [sample_to_codebook_w2_squared_pot(sample, book) for book in books]
+        assert sample_to_codebooks_w2_squared_pot(sample, [*books, *books]) == alone * 2
+        assert len(set(alone)) > 1  # control
 
 
 def test_rowwise_by_pot() -> None:

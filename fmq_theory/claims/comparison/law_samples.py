@@ -4,11 +4,13 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
+from fmq_theory.codebook import Codebook
 from fmq_theory.errors import SchemeError
-from fmq_theory.metrics import distortion, index_entropy, sample_to_codebook_w2_squared_pot
+from fmq_theory.metrics import distortion, index_entropy, sample_to_codebooks_w2_squared_pot
 from fmq_theory.quantizers import ClippedUniform, Scheme
 from fmq_theory.shown import counted
 from fmq_theory.sources import Empirical, Source
@@ -127,18 +129,20 @@ def _measure(asked: Asked, sample: Empirical, names: Sequence[str], index: int) 
     measured: Sample = {}
     for name in names:
         scheme, is_shown = asked.designs[name], name in asked.shown
+        codebooks: dict[int, Codebook] = {}
         for b in asked.bits:
             try:
-                codebook = scheme.design(sample, 2**b)
+                codebooks[b] = scheme.design(sample, 2**b)
             except SchemeError as error:
                 measured[name, b] = Measured(undefined=error.cause)
-                continue
-            with_pot = index == 0 and is_shown
+        with_pot = index == 0 and is_shown
+        by_pot = sample_to_codebooks_w2_squared_pot(sample, list(codebooks.values())) if with_pot else ()
+        for (b, codebook), w2_squared in zip_longest(codebooks.items(), by_pot):
             measured[name, b] = Measured(
                 _without_rounding(distortion(codebook, sample), sample),
                 distortion(codebook, asked.source) if is_shown else math.nan,
                 index_entropy(codebook, sample),
-                sample_to_codebook_w2_squared_pot(sample, codebook) if with_pot else None,
+                w2_squared,
                 codebook.num_levels,
             )
     return measured
