@@ -104,7 +104,7 @@ class EntropyConstrained(Scheme):
         """From the Lloyd-Max codebooks of all rows at once, where those are the starts."""
         if rows.shape[1] > _FEW_VALUES:
             return super(EntropyConstrained, self)._design_rows(rows, num_levels)
-        starts = LloydMax().rows_in_their_units(rows, num_levels, is_shared=False)
+        starts = LloydMax().rows_in_their_units(rows, num_levels)
         books = Codebooks.empty(rows.shape[0], num_levels)
         varies = rows.low() < rows.high()
 

@@ -109,14 +109,12 @@ class LloydMax(Scheme):
     def _design_rows(self, rows: SortedRows, num_levels: int) -> Codebooks:
         return self.rows_in_their_units(rows, num_levels)
 
-    def rows_in_their_units(self, rows: SortedRows, num_levels: int, *, is_shared: bool = True) -> Codebooks:
-        """``design_rows`` of rows none of which needs its own units.
+    def rows_in_their_units(self, rows: SortedRows, num_levels: int) -> Codebooks:
+        """``design_rows`` of rows none of which needs its own units: of each what ``design`` has, to the bit.
 
         Args:
             rows: sorted weights, one row a codebook; for a constant one nothing is promised.
             num_levels: K >= 1.
-            is_shared: whether rows share guesses, which is faster. Where several partitions are optimal it is
-                the guess that decides; without it each row has what ``design`` makes of it, to the bit.
 
         Raises:
             ConvergenceError: the lower bound of a row does not meet its cost.
@@ -127,7 +125,7 @@ class LloydMax(Scheme):
         def fill(start: int, stop: int) -> None:
             part = rows[start:stop]
             boundaries, costs[start:stop], books.lower_bound[start:stop] = optimum_rows(
-                part.points, part.blocks, num_levels, self.gap, is_shared
+                part.points, part.blocks, num_levels, self.gap
             )
             codebooks_of_cells(
                 part.points,
@@ -138,7 +136,6 @@ class LloydMax(Scheme):
                 books.used[start:stop],
             )
 
-        # Rows that go together share guesses: which do is fixed, so that threads change no bound.
         together = rows_together(rows.shape[1], num_levels)
 
         def fill_blocks(first: int, last: int) -> None:

@@ -194,10 +194,11 @@ def test_rows_together_are_each_row_alone_to_the_bit(
             np.testing.assert_array_equal(together.thresholds, alone.thresholds)
 
 
-def test_shared_guesses_choose_other_optima_which_is_why_the_starts_share_none() -> None:
+def test_the_starts_of_rows_together_are_those_of_each_row_to_the_bit() -> None:
     rows = many_optima(np.float32)
-    shared = LloydMax().rows_in_their_units(rows, 16)
-    alone = LloydMax().rows_in_their_units(rows, 16, is_shared=False)
+    together = LloydMax().rows_in_their_units(rows, 16)
     of_each = [LloydMax().design(rows.row(index), 16).levels for index in range(rows.shape[0])]
-    np.testing.assert_array_equal(alone.levels, of_each)
-    assert not np.array_equal(shared.levels, alone.levels)
+    np.testing.assert_array_equal(together.levels, of_each)
+    # In reverse order too: no row knows of those before it.
+    reverse = LloydMax().rows_in_their_units(SortedRows(rows.points[::-1], rows.blocks[::-1], 1), 16)
+    np.testing.assert_array_equal(reverse.levels[::-1], together.levels)

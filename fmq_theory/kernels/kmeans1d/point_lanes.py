@@ -29,17 +29,19 @@ from fmq_theory.kernels.runtime.simd import (
     vector_at,
 )
 
-__all__ = ["best_starts_of_points", "starts_near_the_best"]
+__all__ = ["FEW_STARTS", "best_few_starts_of_points", "best_starts_of_points", "starts_near_the_best"]
 
 _ir = cast(Any, ir)
 _types = cast(Any, types)
 _cgutils = cast(Any, cgutils)
 
+# Starts that are looked at in a row, without a loop: the best ones of eight successive rows are about eight.
+FEW_STARTS = 12
+
 _SHORT = _ir.VectorType(_ir.IntType(32), LANES)
 
 _REALS = _types.Array(_types.float64, 1, "C")
 _SHORTS = _types.Array(_types.int32, 1, "C")
-_TABLE = _types.Array(_types.float64, 2, "C")
 _WHOLE = _types.int64
 
 
@@ -54,7 +56,28 @@ def _counter(builder: Any, begin: Any) -> Any:
 
 
 def _less_square(builder: Any, before: Any, moment: Any, inverse: Any) -> Any:
-    return builder.fsub(before, builder.fmul(builder.fmul(moment, moment), inverse))
+    kind = _ir.FunctionType(VECTOR, [VECTOR] * 3)
+    fused = _cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f64")
+    return builder.call(fused, (builder.fneg(builder.fmul(moment, moment)), inverse, before))
+
+
+def _total_of_rows(
+    builder: Any, value: Any, first: Any, inverse: Any, of_rows: Any, row: Any, start: Any
+) -> Any:
+    """U - multiplier of eight successive rows from one start."""
+    moment = builder.fsub(of_rows, splat(builder, builder.load(builder.gep(first, [start]))))
+    before = splat(builder, builder.load(builder.gep(value, [start])))
+    return _less_square(builder, before, moment, _load(builder, inverse, builder.sub(row, start)))
+
+
+def _keep_best_starts(builder: Any, args: Any, data: Any, best: Any, chosen: Any) -> None:
+    """Writes what ``best_starts_of_points`` finds."""
+    value, parent = data
+    row, multiplier = args[5], args[6]
+    with_multiplier = builder.fadd(best, splat(builder, multiplier))
+    builder.store(with_multiplier, vector_at(builder, value, row), align=8)
+    starts = builder.fptosi(chosen, _SHORT)
+    builder.store(starts, vector_at(builder, parent, row, _SHORT), align=4)
 
 
 def _best_starts(
@@ -81,22 +104,61 @@ def _best_starts(
         begin = splat(builder, builder.sitofp(low, REAL))
         best, chosen, here = slots = slots_of(builder, (constant(np.inf), begin, begin))
         with _cgutils.for_range_slice(builder, low, high, INDEX(1), intp=INDEX, inc=True) as (t, _):
-            moment = builder.fsub(of_rows, splat(builder, builder.load(builder.gep(first, [t]))))
-            before = splat(builder, builder.load(builder.gep(value, [t])))
-            divisors = _load(builder, inverse, builder.sub(row, t))
-            total = _less_square(builder, before, moment, divisors)
+            total = _total_of_rows(builder, value, first, inverse, of_rows, row, t)
             least, start, now = (builder.load(slot) for slot in slots)
             better = builder.fcmp_ordered("<", total, least)
             builder.store(builder.select(better, total, least), best)
             builder.store(builder.select(better, now, start), chosen)
             builder.store(builder.fadd(now, constant(1.0)), here)
-        with_multiplier = builder.fadd(builder.load(best), splat(builder, args[6]))
-        builder.store(with_multiplier, vector_at(builder, value, row), align=8)
-        starts = builder.fptosi(builder.load(chosen), _SHORT)
-        builder.store(starts, vector_at(builder, parent, row, _SHORT), align=4)
+        _keep_best_starts(builder, args, (value, parent), builder.load(best), builder.load(chosen))
         return context.get_dummy_value()
 
     return _types.void(_REALS, _REALS, _REALS, _WHOLE, _WHOLE, _WHOLE, _types.float64, _SHORTS), generate
+
+
+def _best_few_starts(
+    typing_context: Any,
+    value: Any,
+    first: Any,
+    inverse: Any,
+    low: Any,
+    row: Any,
+    multiplier: Any,
+    parent: Any,
+) -> Any:
+    """``best_starts_of_points`` over ``FEW_STARTS`` starts from ``low`` on, all of them before the row."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = [array_data(context, builder, signature, args, position).data for position in (0, 1, 2, 6)]
+        value, first, inverse, parent = data
+        low, row = args[3:5]
+        of_rows = _load(builder, first, row)
+        best, chosen = constant(np.inf), constant(0.0)
+        for step in range(FEW_STARTS):
+            t = builder.add(low, INDEX(step))
+            total = _total_of_rows(builder, value, first, inverse, of_rows, row, t)
+            better = builder.fcmp_ordered("<", total, best)
+            best = builder.select(better, total, best)
+            chosen = builder.select(better, constant(float(step)), chosen)
+        chosen = builder.fadd(chosen, splat(builder, builder.sitofp(low, REAL)))
+        _keep_best_starts(builder, (*args[:4], None, *args[4:]), (value, parent), best, chosen)
+        return context.get_dummy_value()
+
+    return _types.void(_REALS, _REALS, _REALS, _WHOLE, _WHOLE, _types.float64, _SHORTS), generate
+
+
+def _least(builder: Any, vector: Any, sign: str) -> Any:
+    """The least ("<") or greatest (">") of the lanes, in all lanes."""
+    nothing = _ir.Constant(VECTOR, _ir.Undefined)
+    apart = LANES // 2
+    while apart > 0:
+        order = [lane ^ apart for lane in range(LANES)]
+        other = builder.shuffle_vector(
+            vector, nothing, _ir.Constant(_ir.VectorType(_ir.IntType(32), LANES), order)
+        )
+        vector = builder.select(builder.fcmp_ordered(sign, vector, other), vector, other)
+        apart //= 2
+    return vector
 
 
 def _starts_near(
@@ -108,19 +170,17 @@ def _starts_near(
     high: Any,
     row: Any,
     tolerance: Any,
-    out: Any,
 ) -> Any:
-    """The best starts of one row, by lane: the starts low + lane + 8 i below ``high``, and up to 7 beyond.
+    """Of one row over the starts low <= t < high: the least U - multiplier, and bounds of the starts near it.
 
     ``backward[m - n]`` is 1 / n for n > 0, and the array has m + 9 elements. ``value`` is inf from the
-    last start on. Fills three rows of ``out``, shape ``[3, 8]``: the least U - multiplier; a start not
-    after any whose total is within ``tolerance`` of it; a start not before any such.
+    last start on: up to seven beyond are looked at. The bounds: a start not after any whose total is within
+    ``tolerance`` of the least, and one not before any such, though below ``high`` + 7.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         value, first = (array_data(context, builder, signature, args, position).data for position in (0, 1))
         table = array_data(context, builder, signature, args, 2)
-        out = array_data(context, builder, signature, args, 7).data
         low, high, row, tolerance = args[3:7]
         size = _cgutils.unpack_tuple(builder, table.shape, 1)[0]
         shift = builder.sub(builder.sub(size, INDEX(LANES + 1)), row)
@@ -140,13 +200,20 @@ def _starts_near(
             builder.store(builder.select(far_better, now, left), slots[1])
             builder.store(builder.select(near, now, right), slots[2])
             builder.store(builder.fadd(now, constant(float(LANES))), slots[3])
-        for line, slot in enumerate(slots[:3]):
-            builder.store(builder.load(slot), vector_at(builder, out, INDEX(LANES * line)), align=8)
-        return context.get_dummy_value()
+        by_lane, left, right = (builder.load(slot) for slot in slots[:3])
+        best = _least(builder, by_lane, "<")
+        near = builder.fcmp_ordered("<=", by_lane, builder.fadd(best, margin))
+        left = _least(builder, builder.select(near, left, constant(np.inf)), "<")
+        right = _least(builder, builder.select(near, right, constant(-np.inf)), ">")
+        zero = _ir.Constant(_ir.IntType(32), 0)
+        best, left, right = (builder.extract_element(vector, zero) for vector in (best, left, right))
+        found = best, builder.fptosi(left, INDEX), builder.fptosi(right, INDEX)
+        return context.make_tuple(builder, signature.return_type, found)
 
-    kinds = (_REALS, _REALS, _REALS, _WHOLE, _WHOLE, _WHOLE, _types.float64, _TABLE)
-    return _types.void(*kinds), generate
+    kinds = (_REALS, _REALS, _REALS, _WHOLE, _WHOLE, _WHOLE, _types.float64)
+    return _types.Tuple((_types.float64, _WHOLE, _WHOLE))(*kinds), generate
 
 
 best_starts_of_points: Callable[..., None] = cast(Any, intrinsic)(_best_starts)
-starts_near_the_best: Callable[..., None] = cast(Any, intrinsic)(_starts_near)
+best_few_starts_of_points: Callable[..., None] = cast(Any, intrinsic)(_best_few_starts)
+starts_near_the_best: Callable[..., tuple[float, int, int]] = cast(Any, intrinsic)(_starts_near)

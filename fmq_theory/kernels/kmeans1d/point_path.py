@@ -1,233 +1,222 @@
 """The cheapest path through all points of a short row, each a cell's first: with next to no rounding.
 
-The cost of a cell of n points about an origin is s - f**2 / n, s and f the sums of z**2 and z. Over a whole
-path the s add up to S, the same for all paths. So min over paths of (cost + multiplier * cells) is
-U(m) + S / 2,
+The cost of a cell of n points is s - f**2 / n, s and f the sums of (z - o)**2 and z - o about any origin o.
+Within a stretch of points, over a whole path the s add up to the same for all paths. So V(j), the least of
+(cost + multiplier * cells) over paths to j, is B + U(j) + (sum of (z - o)**2 from b up to j), with
 
-    U(0) = S / 2,  U(j) = min over t < j of U(t) - (f_j - f_t)**2 / (j - t) + multiplier.
+    U(j) = min over t < j of U(t) - (f_j - f_t)**2 / (j - t) + multiplier,
 
-Exact sums. The z are rounded to multiples of a step so coarse that all f are sums of whole steps below 2**53:
-the f and their differences have no error. Where the weights are float32 this moves hardly any of them. By
-how much, e = (sum of squared moves)**(1/2), is known, and as cost**(1/2) is a distance between points and
-partitions, it changes by e at most.
+where b is the first place of a stretch, B the same number for all of it, and f are sums from b on.
 
-Rounding. Let u = 2**-53. As |U| <= S / 2 + multiplier, each cell of a path rounds a difference and a sum by
-u (S / 2 + multiplier) each at most; its square over n comes out too small by 3 u at most, and these squares
-add up to S at most. So along every path of K cells U(m) exceeds the exact value by
-u (K (S + 2 multiplier) + 3 S) at most, and the least cost of K cells is at least U(m) + S / 2 - multiplier K
-less that.
+Stretches have origins of their own (``point_stretches.py``), and the sums f no error (``point_sums.py``).
+
+Rounding. Let u = 2**-53, M the sum of (z - o)**2 of a stretch, A the greatest |U|. A square over n is at most
+M and off by 2 u M, the difference and the sum by u A each: a cell by 4 u (M + A) at most, its ``charge``. To
+carry over is off by 16 u (M + A + M' + A') at most. Let V~ be what is computed at the end, P the path found,
+of K cells and cost c, and Q one of least cost + multiplier * cells, F. Q has at most K + c / multiplier
+cells. Then c + multiplier K <= V~ + (what is charged along P), V~ <= F + (what is charged along Q), and
+F - multiplier K is a lower bound of the cost of K cells. So that cost is at least c less both charges.
+
+Gaps. Let g be the distance of two neighbours. To split a cell between them saves g**2 / 2 at least. Where
+that is more than the multiplier no best path has a cell with both; a stretch that would be too wide begins
+anew behind such a gap.
 
 Batches. M(t, j) = U(t) - (f_j - f_t)**2 / (j - t) has the Monge property for any U, as the z are sorted. So
 the leftmost best start of j does not decrease in j, and a row of a batch is searched between the starts of
-rows known before. A batch s .. e-1 takes starts before s only. Let V(j) = U(j) - S / 2 + (sum of z**2 before
-j), the least cost of the points before j, and T = V(e-1) - multiplier with starts so restricted. It may do so
-where T <= V(s): no start t >= s can serve a row better, for V(t) >= V(s), and no cell costs less than
-nothing. V(s - 1) stands for V(s), which is not known yet and not below it.
+rows known before. A batch s .. e-1 takes starts before s only. Let T(j) = V(j) - multiplier with starts so
+restricted. It may do so where T(e-1) <= V(s): no start t >= s can serve a row better, for V(t) >= V(s), and
+no cell costs less than nothing. V(s - 1) stands for V(s) where that is not known yet, and is not above it.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq_theory.kernels.kmeans1d.point_lanes import best_starts_of_points, starts_near_the_best
-from fmq_theory.kernels.runtime.jit import kernel
+from fmq_theory.kernels.kmeans1d.point_lanes import (
+    FEW_STARTS,
+    best_few_starts_of_points,
+    best_starts_of_points,
+    starts_near_the_best,
+)
+from fmq_theory.kernels.kmeans1d.point_stretches import carry_over, end_of_stretch, growth_between
+from fmq_theory.kernels.kmeans1d.point_sums import GROUPS, PointWork
+from fmq_theory.kernels.runtime.jit import kernel, unowned
 from fmq_theory.kernels.runtime.simd import LANES
-from fmq_theory.kernels.sums.double_double import UNIT_ROUNDING, two_sum
+from fmq_theory.kernels.sums.double_double import UNIT_ROUNDING
 
-__all__ = ["PointWork", "exact_sums", "least_cost_of_cells", "least_path_value", "point_work"]
+__all__ = ["Rounding", "cheapest_path_of_points", "least_cost_of_cells"]
 
 FloatArray = NDArray[np.float64]
-IndexArray = NDArray[np.int64]
-Points = NDArray[np.floating]
 
-# Groups of eight rows a batch.
-GROUPS = 8
+# Shorter batches are of eight rows, where less has to be known of the starts.
+FEWEST_GROUPS = 3
+# A batch that could be as long as it was asked for makes the next one longer by one part in so many.
+GROWTH = 4
+# The most that the sum of (z - o)**2 of a stretch should be, in multipliers: that of a cell is about half of
+# one, and that of q cells q**3 times as much.
+WIDEST_STRETCH = 1024.0
 
 
-class PointWork(NamedTuple):
-    """Arrays of eight numbers more than a row of m points has places, shape ``[m + 9]`` each.
+class Rounding(NamedTuple):
+    """What rounding may have done to a path; see the top of this file.
 
     Attributes:
-        first: sums of z, from ``exact_sums``.
-        second: sums of z**2, from ``exact_sums``.
-        inverse: 1 / n at n.
-        backward: the same from the end: 1 / n at m - n.
-        value: U.
-        parent: the step before each on its best path.
+        of_cell: the greatest charge of a cell.
+        of_stretches: the sum of the charges of stretches.
     """
 
-    first: FloatArray
-    second: FloatArray
-    inverse: FloatArray
-    backward: FloatArray
-    value: FloatArray
-    parent: NDArray[np.int32]
+    of_cell: float
+    of_stretches: float
 
 
 @kernel
-def point_work(num_points: int) -> PointWork:
-    """Workspace for rows of so many points."""
-    size = num_points + 1 + LANES
-    inverse, backward = np.empty(size), np.empty(size)
-    for i in range(size):
-        inverse[i], backward[i] = 1.0 / i, 1.0 / (num_points - i)
-    first, second, value = np.zeros(size), np.zeros(size), np.zeros(size)
-    return PointWork(first, second, inverse, backward, value, np.empty(size, dtype=np.int32))
+def forget(value: FloatArray, begin: int, end: int) -> None:
+    """value[begin:end] = inf."""
+    for t in range(np.uintp(begin), np.uintp(end)):  # unsigned, as in ``carry_over``
+        value[t] = np.inf
 
 
 @kernel
-def exact_sums(
-    points: Points, origin: float, reach: float, first: FloatArray, second: FloatArray
-) -> tuple[float, float]:
-    """Sums of z over the first points, z = point - origin rounded to multiples of a step; and of z**2.
-
-    Args:
-        points: sorted, shape ``[m]``.
-        origin: near the mean.
-        reach: an upper bound of all |sums of z|; > 0.
-        first: filled without error, shape ``[m + 1]`` at least.
-        second: filled, off by ten times 2**-53 of the last at most, shape ``[m + 1]`` at least.
-
-    Returns:
-        the sum of z**2; the square root of that of (z - (point - origin))**2; up to rounding, both.
-    """
-    # The step is 2**-52 times the binade of the shift. Sums have 53 bits, and added to the shift a z has 51.
-    _, of_sums = math.frexp(reach)
-    _, of_points = math.frexp(max(np.float64(points[-1]) - origin, origin - np.float64(points[0])))
-    shift = math.ldexp(1.5, max(of_sums - 1, of_points + 1))
-    origin = (origin + shift) - shift
-    num_points = points.size
-    moved = f = s = s_lo = 0.0
-    whole = num_points // LANES * LANES
-    for i in range(0, whole, LANES):
-        group = points[i : i + LANES]
-        sums, squares = first[i : i + LANES], second[i : i + LANES]
-        before, q = s + s_lo, 0.0
-        for k in range(LANES):
-            exact = np.float64(group[k]) - origin
-            z = (exact + shift) - shift
-            off = exact - z
-            moved += off * off
-            sums[k] = f
-            f += z
-            squares[k] = before + q
-            q += z * z
-        s, error = two_sum(s, q)
-        s_lo += error
-    before, q = s + s_lo, 0.0
-    for i in range(whole, num_points):
-        exact = np.float64(points[i]) - origin
-        z = (exact + shift) - shift
-        off = exact - z
-        moved += off * off
-        first[i], second[i] = f, before + q
-        f += z
-        q += z * z
-    first[num_points], second[num_points] = f, s + (q + s_lo)
-    return second[num_points], np.sqrt(moved)
-
-
-@kernel
-def near_best(
-    value: FloatArray,
-    first: FloatArray,
-    backward: FloatArray,
-    low: int,
-    high: int,
-    row: int,
-    tolerance: float,
-    lanes: FloatArray,
-) -> tuple[float, int, int]:
-    """Least U - multiplier of one row over starts low <= t < high, and bounds of the starts near it."""
-    starts_near_the_best(value, first, backward, low, high, row, tolerance, lanes)
-    best = np.inf
-    for k in range(LANES):
-        best = min(best, lanes[0, k])
-    left, right = np.float64(high - 1), np.float64(low)
-    for k in range(LANES):
-        is_near = lanes[0, k] <= best + tolerance
-        left = min(left, lanes[1, k] if is_near else left)
-        right = max(right, lanes[2, k] if is_near else right)
-    return best, int(left), min(int(right), high - 1)
-
-
-@kernel
-def least_path_value(work: PointWork, multiplier: float) -> float:
-    """The least cost + multiplier * cells up to rounding, U(m) + S / 2; see the top of this file.
-
-    Args:
-        work: with the sums of ``exact_sums``; ``value`` and ``parent`` are filled.
-        multiplier: > 0.
-    """
-    first, second, inverse, backward = work.first, work.second, work.inverse, work.backward
+def advance_by_groups(
+    work: PointWork, origin: float, multiplier: float, tolerance: float, step: int, low: int, end: int
+) -> tuple[int, int]:
+    """U of a batch of many rows, ``step`` <= j < end or fewer; the end of those, and the next low."""
+    centred, inverse, backward = work.centred, work.inverse, work.backward
     value, parent = work.value, work.parent
+    lefts, rights = work.starts[0], work.starts[1]
+    limit = value[step - 1] - 8.0 * tolerance
+    best, left, right = starts_near_the_best(value, centred, backward, low, step, end - 1, tolerance)
+    while (
+        end > step + 1
+        and not best + growth_between(work.first, work.second, origin, step - 1, end - 1) <= limit
+    ):
+        end = step + (end - step) // 2
+        best, left, right = starts_near_the_best(value, centred, backward, low, step, end - 1, tolerance)
+    groups = (end - step + LANES - 1) // LANES
+    lefts[0], rights[groups], lefts[groups] = low, min(right, step - 1), left
+    stride = GROUPS // 2
+    while stride > 0:
+        for group in range(stride, groups, 2 * stride):
+            stop = rights[min(group + stride, groups)] + 1
+            _, lefts[group], rights[group] = starts_near_the_best(
+                value, centred, backward, lefts[group - stride], stop, step + LANES * group - 1, tolerance
+            )
+            rights[group] = min(rights[group], stop - 1)
+        stride //= 2
+    for group in range(groups):
+        row = step + LANES * group
+        best_starts_of_points(
+            value, centred, inverse, lefts[group], rights[group + 1] + 1, row, multiplier, parent
+        )
+    forget(value, end, step + LANES * groups)
+    return end, left
+
+
+@kernel
+def cheapest_path_of_points(work: PointWork, multiplier: float, shift: float) -> Rounding:
+    """The path of least cost + multiplier * cells up to rounding; see the top of this file.
+
+    Args:
+        work: with the sums of ``exact_sums``; ``parent`` is filled.
+        multiplier: > 0.
+        shift: from ``exact_sums``.
+    """
+    work = PointWork(
+        unowned(work.first),
+        unowned(work.second),
+        unowned(work.inverse),
+        unowned(work.backward),
+        unowned(work.centred),
+        unowned(work.value),
+        unowned(work.parent),
+        unowned(work.starts),
+    )
+    first, second, value, centred = work.first, work.second, work.value, work.centred
+    inverse, backward, parent = work.inverse, work.backward, work.parent
     num_points = value.size - 1 - LANES
     zero = num_points - num_points  # no literal: numba would compile the callees once more for it
-    lanes = np.empty((3, LANES))
-    lefts, rights = np.empty(GROUPS + 1, dtype=np.int64), np.empty(GROUPS + 1, dtype=np.int64)
+    most, total = WIDEST_STRETCH * multiplier, second[num_points]
     value[:] = np.inf
-    total = second[num_points]
-    value[0] = 0.5 * total
-    tolerance = 32.0 * UNIT_ROUNDING * (total + multiplier)
+    value[0], centred[0] = 0.0, 0.0
     s, low, size = zero + 1, zero, GROUPS * LANES
+    base, reached, wanted = zero, zero, num_points
+    origin = spread = greatest = charge = of_cell = of_stretches = 0.0
     while s <= num_points:
-        # V(s - 1), less what rounding could do, plus S / 2.
-        limit = value[s - 1] + second[s - 1] - 4.0 * tolerance
-        end = min(num_points + 1, s + size)
-        best, left, right = near_best(value, first, backward, low, s, end - 1, tolerance, lanes)
-        while end > s + 1 and not best + second[end - 1] <= limit:
-            size = (end - s) // 2
-            end = s + size
-            best, left, right = near_best(value, first, backward, low, s, end - 1, tolerance, lanes)
-        groups = (end - s + LANES - 1) // LANES
-        lefts[0], rights[groups], lefts[groups] = low, right, left
-        stride = GROUPS // 2
-        while stride > 0:
-            for group in range(stride, groups, 2 * stride):
-                _, lefts[group], rights[group] = near_best(
-                    value,
-                    first,
-                    backward,
-                    lefts[group - stride],
-                    rights[min(group + stride, groups)] + 1,
-                    s + LANES * group - 1,
-                    tolerance,
-                    lanes,
-                )
-            stride //= 2
-        for group in range(groups):
-            best_starts_of_points(
-                value,
-                first,
-                inverse,
-                lefts[group],
-                rights[group + 1] + 1,
-                s + LANES * group,
-                multiplier,
-                parent,
-            )
-        low = left
-        for k in range(end, s + LANES * groups):
-            value[k] = np.inf
-        size = min(GROUPS * LANES, size + size // 2 + 1)
+        if s > reached:
+            reached, wide = end_of_stretch(first, second, low, s, wanted, most)
+            if wide > most and low < s - 1:
+                gap = (first[s] - first[s - 1]) - (first[s - 1] - first[s - 2])
+                if 0.5 * gap * gap > multiplier * (1.0 + 1e-9):
+                    low = s - 1
+                    reached, wide = end_of_stretch(first, second, low, s, wanted, most)
+            base, wanted = low, 2 * (reached - s + 1)
+            before, last = origin, spread + greatest
+            origin = ((first[reached] - first[low]) / (reached - low) + shift) - shift
+            spread = wide
+            greatest = carry_over(work, low, s, reached, before, origin) + 1.001 * (spread + multiplier)
+            charge = 4.0 * UNIT_ROUNDING * (spread + greatest + multiplier)
+            of_cell = max(of_cell, charge)
+            of_stretches += 16.0 * UNIT_ROUNDING * (last + spread + greatest + multiplier)
+        tolerance = 8.0 * charge + 8.0 * UNIT_ROUNDING * total
+        end = asked = min(reached + 1, s + size)
+        if end - s < FEWEST_GROUPS * LANES:
+            end = asked = min(end, s + LANES)
+            few = low + FEW_STARTS
+            if few > s:
+                best_starts_of_points(value, centred, inverse, low, s, s, multiplier, parent)
+                few = s
+            else:
+                best_few_starts_of_points(value, centred, inverse, low, s, multiplier, parent)
+            # Neither of these two waits for the other. Eight starts that were stored at once are loaded at
+            # once, or the processor would wait for the memory.
+            begin = s - (s - low + LANES - 1) // LANES * LANES
+            begin = low if begin < base else begin
+            _, left, right = starts_near_the_best(value, centred, backward, begin, s, end - 1, tolerance)
+            left = max(left, low)
+            if right >= few and few < s:
+                best_starts_of_points(value, centred, inverse, low, min(right + 1, s), s, multiplier, parent)
+            limit = value[s] + multiplier - 8.0 * tolerance
+            while (
+                end > s + 1
+                and not value[end - 1] + growth_between(first, second, origin, s, end - 1) <= limit
+            ):
+                end -= 1
+            forget(value, end, s + LANES)
+            if end < asked:
+                _, left, _ = starts_near_the_best(value, centred, backward, low, s, end - 1, tolerance)
+            low = left
+        else:
+            end, low = advance_by_groups(work, origin, multiplier, tolerance, s, low, end)
+        size = min(GROUPS * LANES, size + size // GROWTH + 1) if end == asked else end - s
         s = end
-    return value[num_points] + 0.5 * total
+    return Rounding(of_cell, of_stretches)
 
 
 @kernel
-def least_cost_of_cells(least: float, total: float, moved: float, multiplier: float, num_cells: int) -> float:
+def least_cost_of_cells(
+    cost: float,
+    of_sums: float,
+    total: float,
+    moved: float,
+    multiplier: float,
+    num_cells: int,
+    rounding: Rounding,
+) -> float:
     """A lower bound of the cost of K cells of the points; see the top of this file.
 
     Args:
-        least: from ``least_path_value``.
-        total: S, off by ten times 2**-53 of it at most.
+        cost: of the path found, of K cells, of the points as given.
+        of_sums: how far that may be above the true one.
+        total: the sum of z**2.
         moved: e, without the rounding of point - origin.
-        multiplier: of ``least``.
+        multiplier: of the path.
         num_cells: K.
+        rounding: of the path.
     """
-    rounding = UNIT_ROUNDING * (num_cells * (total + 3.0 * multiplier) + 20.0 * total)
-    cost = least - (multiplier * num_cells + rounding)
-    distance = np.sqrt(max(0.0, cost)) - (1.0 + 1e-9) * moved - 2.0 * UNIT_ROUNDING * np.sqrt(total)
+    charged = (2.0 * num_cells + cost / multiplier + 1.0) * rounding.of_cell + 2.0 * rounding.of_stretches
+    moved = (1.0 + 1e-9) * moved + 2.0 * UNIT_ROUNDING * np.sqrt(total)
+    cost = max(0.0, cost * (1.0 - 8.0 * UNIT_ROUNDING) - of_sums)
+    distance = max(0.0, np.sqrt(cost) - moved)
+    distance = np.sqrt(max(0.0, distance * distance * (1.0 - 4.0 * UNIT_ROUNDING) - charged)) - moved
     return max(0.0, distance) ** 2 * (1.0 - 8.0 * UNIT_ROUNDING)

@@ -34,7 +34,7 @@ BREAKPOINTS = 1024
 BREAKPOINTS_PER_CELL = 24
 # All points are breakpoints where there are at most as many times more.
 FEW_POINTS = 8
-# Short rows of a kernel call: enough to share a guess, few enough for many threads.
+# Short rows of a kernel call: enough to share a workspace, few enough for many threads.
 ROWS_TOGETHER = 64
 # Ties: shorter rows are searched point by point in no time; of longer ones so many neighbours are looked at,
 # and such a share of them must be ties.
@@ -70,7 +70,7 @@ def optimum(row: Row, num_cells: int, gap: float) -> Partition:
 
 
 def optimum_rows(
-    points: Points, blocks: FloatArray, num_cells: int, gap: float, is_shared: bool = True
+    points: Points, blocks: FloatArray, num_cells: int, gap: float
 ) -> tuple[IndexArray, FloatArray, FloatArray]:
     """``optimum`` of each row without masses; one kernel call where the rows are short.
 
@@ -79,7 +79,6 @@ def optimum_rows(
         blocks: ``block_prefix`` of each row, shape ``[R, B, 6]``.
         num_cells: K >= 1.
         gap: see ``optimum``.
-        is_shared: see ``few_points_optimum``.
 
     Returns:
         boundaries ``[R, K + 1]``, where those behind the last one of a row repeat it; the costs ``[R]``;
@@ -87,7 +86,7 @@ def optimum_rows(
     """
     num_rows, num_points = points.shape
     if _are_few(num_points, num_cells) and not any(map(_is_mostly_tied, points)):
-        boundaries, cost, lower = _of_short_rows(points, blocks, num_cells, is_shared)
+        boundaries, cost, lower = _of_short_rows(points, blocks, num_cells)
         is_done = is_proven(num_cells, cost, lower, blocks[:, -1, 3], gap)
     else:
         boundaries = np.empty((num_rows, num_cells + 1), dtype=np.int64)
@@ -101,7 +100,7 @@ def optimum_rows(
 
 
 def rows_together(num_points: int, num_cells: int) -> int:
-    """How many rows ``optimum_rows`` should be given at once: the last digits of its bounds depend on it.
+    """How many rows ``optimum_rows`` should be given at once.
 
     Args:
         num_points: of a row.
@@ -158,16 +157,16 @@ def _of_points(row: Row, num_cells: int, gap: float) -> Partition:
             return best_by_pruning(row, breakpoints, multiplier, breakpoints.places[path], gap)
     if row.mass.size > 0:
         return optimum_of_breakpoints(row, num_cells)
-    found, costs, bounds = _of_short_rows(points[None], row.blocks[None], num_cells, False)
+    found, costs, bounds = _of_short_rows(points[None], row.blocks[None], num_cells)
     num_used = int((found[0, :-1] < points.size).sum())  # a cell begins before the end
     return Partition(found[0, : num_used + 1], float(costs[0]), float(bounds[0]))
 
 
 def _of_short_rows(
-    points: Points, blocks: FloatArray, num_cells: int, is_shared: bool
+    points: Points, blocks: FloatArray, num_cells: int
 ) -> tuple[IndexArray, FloatArray, FloatArray]:
     """``optimum_rows`` of rows of few points."""
-    boundaries, cost, lower, multipliers, is_done = few_points_optimum(points, blocks, num_cells, is_shared)
+    boundaries, cost, lower, multipliers, is_done = few_points_optimum(points, blocks, num_cells)
     for r in np.flatnonzero(~is_done):
         found, cost[r], lower[r] = optimum_of_breakpoints(
             Row(points[r], _NO_MASS, blocks[r]), num_cells, float(multipliers[r])

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from fmq_theory.kernels.kmeans1d import solve
-from fmq_theory.kernels.kmeans1d.few_points import LARGEST_GAP, few_points_optimum, optimum_of_breakpoints
+from fmq_theory.kernels.kmeans1d.few_points import (
+    LARGEST_GAP,
+    few_points_optimum,
+    first_multiplier,
+    optimum_of_breakpoints,
+    optimum_of_points,
+    switch_between,
+)
+from fmq_theory.kernels.kmeans1d.paths import path_to
+from fmq_theory.kernels.kmeans1d.point_path import cheapest_path_of_points
+from fmq_theory.kernels.kmeans1d.point_sums import exact_sums, point_work
 from fmq_theory.kernels.kmeans1d.solve import (
     LONG,
     Partition,
@@ -45,8 +55,7 @@ def test_rows_equal_single_calls(length: int, num_cells: int) -> None:
         np.testing.assert_array_equal(boundaries[r, found.size :], length)
         inner = found[1:-1]
         assert (row[inner - 1] != row[inner]).all()
-        if r != 6:  # ties of whole numbers: several partitions may be optimal
-            np.testing.assert_array_equal(boundaries[r, : found.size], found)
+        np.testing.assert_array_equal(boundaries[r, : found.size], found)
 
 
 def test_threads_and_read_only_input_give_the_same() -> None:
@@ -55,7 +64,7 @@ def test_threads_and_read_only_input_give_the_same() -> None:
     whole = optimum_rows(points, blocks, 8, 0.0)
     parts = run_blocks(lambda a, b: optimum_rows(points[a:b], blocks[a:b], 8, 0.0), 12, 2)
     for together, apart in zip(whole[1:], zip(*(part[1:] for part in parts), strict=True), strict=True):
-        np.testing.assert_allclose(np.concatenate(apart), together, rtol=1e-10)
+        np.testing.assert_array_equal(np.concatenate(apart), together)
     points.setflags(write=False)
     np.testing.assert_array_equal(optimum_rows(points, blocks, 8, 0.0)[1], whole[1])
 
@@ -80,7 +89,7 @@ def test_float64_sums_find_what_windows_find(dtype: type, num_cells: int) -> Non
     rows.append(np.round(64.0 * rng.standard_normal(900)))
     points = np.sort(np.array(rows).astype(dtype), axis=1)
     blocks = block_prefix_of_rows(points)
-    boundaries, cost, lower, multipliers, is_done = few_points_optimum(points, blocks, num_cells, True)
+    boundaries, cost, lower, multipliers, is_done = few_points_optimum(points, blocks, num_cells)
     assert is_done.any()
     assert (multipliers > 0.0).all()
     for r in np.flatnonzero(is_done):
@@ -98,7 +107,7 @@ def test_rows_that_float64_sums_cannot_prove_are_left() -> None:
     points = np.sort(rng.standard_normal((3, 900)), axis=1)
     points[1] = np.sort(rng.choice([-1.0, 1.0], 900) + 1e-9 * rng.standard_normal(900))
     blocks = block_prefix_of_rows(points)
-    assert few_points_optimum(points, blocks, 8, True)[4].tolist() == [True, False, True]
+    assert few_points_optimum(points, blocks, 8)[4].tolist() == [True, False, True]
     _, cost, lower = optimum_rows(points, blocks, 8, 0.0)
     assert (cost - lower <= LARGEST_GAP * cost + 1e-25 * 900).all()
     assert 0.0 < cost[1] < 1e-12 < cost[0]
@@ -172,3 +181,43 @@ def test_how_much_rounding_a_proof_may_hold() -> None:
     assert is_proven(4, 1.0, 0.991, 1.0, 1e-2)
     assert is_proven(4, 1e-30, 0.0, 1.0, 0.0)  # what double-double sums of squares of 1 still know
     assert not is_proven(4, 1e-20, 0.0, 1.0, 0.0)
+
+
+@pytest.mark.parametrize("kind", ["normal", "t3"])
+@pytest.mark.parametrize("wanted", [30, 64, 200])
+def test_multipliers_between_two_paths_soon_give_the_cells_between(kind: str, wanted: int) -> None:
+    """From paths of four cells fewer and more: each lies between those of both, and K is met by the third."""
+    rng = np.random.default_rng(4)
+    drawn = rng.standard_normal(3000) if kind == "normal" else rng.standard_t(3, 3000)
+    points = np.sort(drawn.astype(np.float32))[None]
+    blocks = block_prefix_of_rows(points)
+    work = point_work(3000)
+    row = Row(points[0], NO_MASS, blocks[0])
+    spread = float(np.square(points[0] - points[0].mean(dtype=np.float64)).sum())
+    guess = first_multiplier(blocks[0], 3000, wanted)
+    fewer, _, _, largest = optimum_of_points(row, spread, wanted - 4, guess, work)
+    more, _, _, least = optimum_of_points(row, spread, wanted + 4, guess, work)
+    _, _, shift = exact_sums(points[0], points[0].mean(), 3000.0 * 20.0, work.first, work.second)
+    met: list[int] = []
+    for _ in range(3):
+        between = switch_between(work, fewer, more, wanted)
+        assert least < between < largest
+        cheapest_path_of_points(work, between, shift)
+        path = path_to(work.parent, 3000)
+        met.append(path.size - 1)
+        if met[-1] < wanted:
+            fewer, largest = path, between
+        else:
+            more, least = path, between
+        if met[-1] == wanted:
+            break
+    assert met[-1] == wanted
+    assert all(abs(found - wanted) < 4 for found in met)
+
+
+@pytest.mark.parametrize("num_cells", [4, 16, 64])
+def test_the_first_multiplier_is_near(num_cells: int) -> None:
+    points = np.sort(np.random.default_rng(2).standard_normal((1, 4096)), axis=1)
+    blocks = block_prefix_of_rows(points)
+    *_, multipliers, _ = few_points_optimum(points, blocks, num_cells)
+    assert first_multiplier(blocks[0], 4096, num_cells) == pytest.approx(multipliers[0], rel=0.5)

@@ -7,12 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from numba.core import config, event
 from numba.core.errors import NumbaError
 
 from fmq_theory.kernels.runtime import jit
-from fmq_theory.kernels.runtime.jit import cache_directory, kernel, sources_digest
+from fmq_theory.kernels.runtime.jit import cache_directory, kernel, sources_digest, unowned
 
 CODE = """
 import numpy as np
@@ -117,3 +118,18 @@ def test_garbage_collection_is_as_it_was_after_a_compilation(
         (gc.enable if was else gc.disable)()
     # Two compilations, one inside the other; the listeners are told in the order in which they came.
     assert during == [False, False, False, collected]
+
+
+def test_an_unowned_view_is_the_array_and_counts_no_references() -> None:
+    @kernel
+    def increment(x: np.ndarray) -> float:
+        view = unowned(x)
+        for i in range(view.size):
+            view[i] += 1.0
+        return view[-1]
+
+    x = np.arange(5.0)
+    before = sys.getrefcount(x)
+    assert increment(x) == 5.0
+    np.testing.assert_array_equal(x, np.arange(1.0, 6.0))
+    assert sys.getrefcount(x) == before
