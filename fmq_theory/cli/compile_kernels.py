@@ -16,6 +16,8 @@ __all__ = ["KINDS", "compile_ahead", "compile_schemes", "schemes_to_compile"]
 
 _POINTS = 1 << 15
 """Of a sample: as many as the searches for many points want."""
+_LONG = 1 << 19
+"""As many weights as outgrow a core's cache, in float32 too."""
 _MANY = 1 << 17
 """Of a sample for which nothing is compiled that a million weights do not need."""
 
@@ -51,11 +53,14 @@ def compile_schemes(schemes: Sequence[str]) -> None:
 
 def _main_job() -> None:
     """``fmq bounds`` with a law."""
+    import numpy as np
+
     from fmq_theory.claims import compare_law
     from fmq_theory.cli.scheme_names import COMPARED
-    from fmq_theory.sources import Gaussian
+    from fmq_theory.sources import Empirical, Gaussian
 
     compare_law(Gaussian(), "", bits=(4,), schemes=COMPARED, n=_POINTS, repeats=1, seed=0)
+    Empirical(np.zeros(_LONG))  # a million weights are sorted by other kernels than some thousands
 
 
 def _weights() -> None:
@@ -64,11 +69,13 @@ def _weights() -> None:
 
     from fmq_theory.cli.scheme_names import COMPARED
     from fmq_theory.quantizers import quantize
+    from fmq_theory.sources import Empirical
 
     weights = np.random.default_rng(0).standard_normal((16, _POINTS // 16), dtype=np.float32)
     for granularity in ("channel", "tensor"):
         for name in COMPARED:
             quantize(weights, name, bits=4, granularity=granularity)
+    Empirical(np.zeros(_LONG + 1, dtype=np.float32))
 
 
 KINDS: dict[str, Callable[[], None]] = {
