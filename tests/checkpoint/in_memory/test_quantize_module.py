@@ -3,6 +3,7 @@
 import copy
 import itertools
 import math
+import shutil
 from typing import Any
 
 import pytest
@@ -285,7 +286,11 @@ ASKED = {
 }
 
 
-@pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=pytest.mark.deep)])
+WITH_COMPILER = [pytest.mark.deep, pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the compiler's own files
+@pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=WITH_COMPILER)])
 @pytest.mark.parametrize("asked", ASKED)
 def test_a_compiler_sees_one_graph(asked: str, backend: str) -> None:
     torch.manual_seed(2)
