@@ -140,7 +140,7 @@ def optimum_of_points(
             multiplier = switch_between(work, fewer, more, num_cells)
         else:
             # C(k) is about 1 / k**2, so the multiplier is about 1 / k**3. A little further, to have K between
-            # two paths: from there the next one nearly always has K cells.
+            # two paths: from there the next one often has K cells.
             off = found - num_cells
             beyond = np.sqrt(abs(off)) * num_cells / (num_cells + FEW_CELLS)
             aim = num_cells - beyond * np.sign(off)
