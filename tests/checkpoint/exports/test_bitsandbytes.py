@@ -84,6 +84,32 @@ def test_bitsandbytes_rebuilds_it_with_less_error_than_its_own(
     assert torch.equal(load_file(out.path)["l.bias"], torch.ones(48))
 
 
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("shape", [(64, 32), (40, 96), (64, 64)])
+def test_rows_that_are_no_multiple_of_a_block(tmp_path: Path, shape: tuple[int, int], nested: bool) -> None:
+    """By its reference in torch: its kernel for CPUs, in 0.50.2, takes scales of other blocks there."""
+    functional = theirs()
+    reference = pytest.importorskip("bitsandbytes.backends.default.ops")
+    original = torch.randn(shape, generator=torch.Generator().manual_seed(2))
+    save_file({"l.weight": original}, tmp_path / "m.safetensors")
+    out = export_bnb_nf4(
+        tmp_path / "m.safetensors", tmp_path / "q.safetensors", block_size=128, double_quant=nested
+    )
+    stored = load_file(out.path)
+    parts = {key: value for key, value in stored.items() if key.startswith("l.weight.")}
+    state = functional.QuantState.from_dict(parts, device=torch.device("cpu"))
+    absmax = state.absmax
+    if nested:
+        absmax = functional.dequantize_blockwise(absmax, state.state2) + state.offset
+    with torch.compiler.set_stance("force_eager"):
+        numbers = reference._dequantize_4bit_compute(
+            stored["l.weight"].reshape(-1), absmax, state.code, 128, shape, state.dtype
+        )
+    with open_stored(out.path) as found:
+        assert torch.equal(found.weights[0].decoded().weights, numbers)
+    assert squared(numbers, original) == pytest.approx(out.quantized["l.weight"].error, rel=1e-9)
+
+
 @given(factor=st.floats(0.3, 3.0), seed=st.integers(0, 5), sign=st.sampled_from([-1.0, 1.0]))
 def test_no_other_absmax_is_better(factor: float, seed: int, sign: float) -> None:
     original = np.random.default_rng(seed).standard_normal(64).astype(np.float32)
