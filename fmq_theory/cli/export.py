@@ -50,8 +50,8 @@ _OF = {
     "--out",
     type=click.Path(path_type=Path),
     required=True,
-    help="The folder; with gguf, onnx and safetensors a file with that ending, with bnb-nf4 a folder or a "
-    ".safetensors file.",
+    help="The folder; with gguf, onnx and safetensors a file with that ending, with openvino an .xml file, "
+    "with coreml an .mlpackage, with bnb-nf4 a folder or a .safetensors file.",
 )
 @click.option(
     "--format",
@@ -62,7 +62,8 @@ _OF = {
     help="diffusers or transformers: the folder layout, for a file of fmq quantize. Of a plain model, sdnq: "
     "codebooks that diffusers 0.40 and later load by themselves where the package sdnq is installed; gguf: "
     "one file for ComfyUI-GGUF, diffusers and stable-diffusion.cpp; bnb-nf4: NF4 that bitsandbytes loads. "
-    "Of a file of fmq quantize, onnx: the same codes and levels in a graph; safetensors: plain numbers.",
+    "Of a file of fmq quantize, onnx, openvino, coreml: the same codes and levels in a graph for it; "
+    "safetensors: plain numbers.",
 )
 @click.option(
     "--config",
@@ -153,6 +154,9 @@ def export(checkpoint: Path, out: Path, kind: str, force: bool, **given: Any) ->
     \b
       onnx    Codes that look tables up, for any runtime. With --graph inside a model of yours,
               else a model without inputs and with an output for each tensor.
+      openvino
+              The same without inputs, an .xml file with its numbers in a .bin file beside it.
+      coreml  The same as an .mlpackage, of tables a tensor, a channel or a group of a row.
       safetensors
               Plain numbers in the types that the tensors had, as fmq dequantize writes them.
 

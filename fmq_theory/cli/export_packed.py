@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PACKED_FILES", "export_packed"]
 
-PACKED_FILES = ("onnx", "safetensors")
+PACKED_FILES = ("onnx", "openvino", "coreml", "safetensors")
 """Formats that hold the codes, or the numbers, of a file of ``fmq quantize``."""
 
 
@@ -33,7 +33,19 @@ def export_packed(checkpoint: Path, out: Path, kind: str, graph: Path | None, *,
     if kind == "safetensors":
         write_plain(checkpoint, out, overwrite=overwrite)
         return
-    from fmq_theory.checkpoint.exports import export_onnx, export_onnx_graph
+    from fmq_theory.checkpoint.exports import export_coreml, export_onnx, export_onnx_graph, export_openvino
+
+    if kind == "coreml":
+        _report(export_coreml(checkpoint, out, overwrite=overwrite), out)
+        click.echo(f"Next: coremltools.models.MLModel({python_text(out)}); on Apple's systems it is untested")
+        return
+    if kind == "openvino":
+        _report(export_openvino(checkpoint, out, overwrite=overwrite), out)
+        click.echo(
+            f"Next: openvino.compile_model({python_text(out)})({{}}) gives the tensors; "
+            "keep the .bin file beside it"
+        )
+        return
 
     if graph is not None:
         _report(export_onnx_graph(checkpoint, out, graph, overwrite=overwrite), out)
