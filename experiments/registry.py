@@ -20,6 +20,7 @@ EXPERIMENTS: dict[str, str] = {
     "coverage": "experiments.figures.coverage",
     "published_scripts": "experiments.figures.published_scripts",
     "authors_measures": "experiments.figures.authors_measures",
+    "exports": "experiments.figures.exports",
 }
 """Name and module, in the order in which they run. Modules are imported when they are asked for."""
 

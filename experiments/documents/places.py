@@ -11,5 +11,6 @@ DOCUMENTS = (
     "docs/findings.md",
     "docs/results/index.md",
     "docs/intervals.md",
+    "docs/guide/practitioner-export.md",
     "docs/reliability.md",
 )

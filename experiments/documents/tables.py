@@ -213,6 +213,31 @@ def reliability_table(found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+_EXPORTED = {"digits": "digits", "mnist_unet": "MNIST U-Net", "unet2d": "`UNet2DModel`", "dit": "DiT"}
+
+
+def export_table(table: Table) -> str:
+    """Error and size of each format on each network, beside the tool's own error; from ``exports``."""
+    models = [name for name in _EXPORTED if name in table.values("model")]
+    heads = " | ".join(f"{_EXPORTED[name]}: error, its own, bits" for name in models)
+    lines = [f"| format | {heads} | its numbers |", f"|---|{'---|' * len(models)}---|"]
+    for name in table.values("format"):
+        part = table.where(format=name)
+        cells = [_exported(part.where(model=model)) for model in models]
+        equal = "equal to the bit" if all(part.column("equal")) else "not equal"
+        lines.append(f"| {name} | {' | '.join(cells)} | {equal} |")
+    return "\n".join(lines)
+
+
+def _exported(part: Table) -> str:
+    if not part.rows:
+        return "–"
+    row = part.rows[0]
+    theirs = row["relative_error_theirs"]
+    own = "–" if theirs is None else f"{theirs:.3g}"
+    return f"**{row['relative_error']:.3g}**, {own}, {row['bits']:.2f}"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "verdicts": lambda: verdict_table("docs/claims.md"),
     "verdicts-here": lambda: verdict_table("claims.md"),
@@ -224,6 +249,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "samples-compact": lambda: sample_table("flow-mnist_trained"),
     "samples-digits": lambda: sample_table("flow-digits"),
     "steps": lambda: step_table(read_table(RESULTS, "authors_measures")),
+    "exports": lambda: export_table(read_table(RESULTS, "exports")),
     "scripts": lambda: script_table(read_table(RESULTS, "authors_measures")),
     "ratios": lambda: ratio_table(read_table(RESULTS, "rate_distortion")),
     "fid": lambda: fid_table(
