@@ -51,7 +51,7 @@ _OF = {
     type=click.Path(path_type=Path),
     required=True,
     help="The folder; with gguf, onnx and safetensors a file with that ending, with openvino an .xml file, "
-    "with coreml an .mlpackage, with bnb-nf4 a folder or a .safetensors file.",
+    "with coreml an .mlpackage, with torchao a .pt file, with bnb-nf4 a folder or a .safetensors file.",
 )
 @click.option(
     "--format",
@@ -62,7 +62,7 @@ _OF = {
     help="diffusers or transformers: the folder layout, for a file of fmq quantize. Of a plain model, sdnq: "
     "codebooks that diffusers 0.40 and later load by themselves where the package sdnq is installed; gguf: "
     "one file for ComfyUI-GGUF, diffusers and stable-diffusion.cpp; bnb-nf4: NF4 that bitsandbytes loads. "
-    "Of a file of fmq quantize, onnx, openvino, coreml: the same codes and levels in a graph for it; "
+    "Of a file of fmq quantize, onnx, openvino, coreml, torchao: the same codes and levels there; "
     "safetensors: plain numbers.",
 )
 @click.option(
@@ -157,6 +157,7 @@ def export(checkpoint: Path, out: Path, kind: str, force: bool, **given: Any) ->
       openvino
               The same without inputs, an .xml file with its numbers in a .bin file beside it.
       coreml  The same as an .mlpackage, of tables a tensor, a channel or a group of a row.
+      torchao A state dict of its codebook tensors, with a byte for each code.
       safetensors
               Plain numbers in the types that the tensors had, as fmq dequantize writes them.
 

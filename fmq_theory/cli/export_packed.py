@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PACKED_FILES", "export_packed"]
 
-PACKED_FILES = ("onnx", "openvino", "coreml", "safetensors")
+PACKED_FILES = ("onnx", "openvino", "coreml", "torchao", "safetensors")
 """Formats that hold the codes, or the numbers, of a file of ``fmq quantize``."""
 
 
@@ -33,8 +33,21 @@ def export_packed(checkpoint: Path, out: Path, kind: str, graph: Path | None, *,
     if kind == "safetensors":
         write_plain(checkpoint, out, overwrite=overwrite)
         return
-    from fmq_theory.checkpoint.exports import export_coreml, export_onnx, export_onnx_graph, export_openvino
+    from fmq_theory.checkpoint.exports import (
+        export_coreml,
+        export_onnx,
+        export_onnx_graph,
+        export_openvino,
+        export_torchao,
+    )
 
+    if kind == "torchao":
+        _report(export_torchao(checkpoint, out, overwrite=overwrite), out)
+        click.echo(
+            f"Next: torch.load({python_text(out)}) with CodebookQuantizedTensor of "
+            "torchao.prototype.quantization.codebook_coreml among torch.serialization.safe_globals"
+        )
+        return
     if kind == "coreml":
         _report(export_coreml(checkpoint, out, overwrite=overwrite), out)
         click.echo(f"Next: coremltools.models.MLModel({python_text(out)}); on Apple's systems it is untested")

@@ -9,6 +9,7 @@ from fmq_theory.checkpoint.exports.openvino import export_openvino
 from fmq_theory.checkpoint.exports.repacked import Held, Repacked
 from fmq_theory.checkpoint.exports.result import Export, Written
 from fmq_theory.checkpoint.exports.sdnq import SdnqExport, export_sdnq
+from fmq_theory.checkpoint.exports.torchao import export_torchao
 
 __all__ = [
     "Export",
@@ -23,4 +24,5 @@ __all__ = [
     "export_onnx_graph",
     "export_openvino",
     "export_sdnq",
+    "export_torchao",
 ]

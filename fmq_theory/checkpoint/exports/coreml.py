@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fmq_theory.checkpoint.exports.block_tables import block_tables
 from fmq_theory.checkpoint.exports.lookup import Lookup, lookup_of
 from fmq_theory.checkpoint.exports.private_folder import private_folder
 from fmq_theory.checkpoint.exports.repacked import Held, Repacked, quantized_file
@@ -174,33 +175,14 @@ def _program(tools: Any, file: QuantizedFile, held: dict[str, Held]) -> Any:
 
 def _tables(name: str, found: Lookup) -> tuple[NDArray[np.uint8], NDArray[Any], int]:
     """The codes in the shape of the tensor, a table for each block of it, and the bits of a code."""
-    layout, thing, shape = found.layout, f"tensor {name!r}", found.shape
-    if found.scales is not None:
+    if len(found.shape) > _MOST_AXES:
         raise CheckpointError(
-            thing, "it has scales, which Core ML has not beside tables", "quantize it as lloyd_max a channel"
+            f"tensor {name!r}",
+            f"it has {len(found.shape)} axes, and Core ML holds at most {_MOST_AXES}",
+            "reshape it",
         )
-    if len(shape) > _MOST_AXES:
-        raise CheckpointError(
-            thing, f"it has {len(shape)} axes, and Core ML holds at most {_MOST_AXES}", "reshape it"
-        )
-    table = _plain(name, found.table)
-    bits = next(count for count in _BITS if count >= found.bits)
-    # Levels behind the last one are not used.
-    table = np.concatenate([table, np.repeat(table[:, -1:], 2**bits - table.shape[1], axis=1)], axis=1)
-    blocks = [1] * len(shape)
-    if layout.granularity == "channel":
-        axis = cast(int, layout.axis)
-        blocks[axis] = shape[axis]
-    elif layout.granularity == "group":
-        size = cast(int, layout.group_size)
-        if layout.axis not in (0, None) or shape[-1] % size:
-            raise CheckpointError(
-                thing,
-                f"its groups of {size} weights are no blocks of rows of {shape[-1]}",
-                "choose a size of groups that divides its last axis, or tables a channel",
-            )
-        blocks = [*shape[:-1], shape[-1] // size]
-    return layout.restore(found.codes), table.reshape(*blocks, 2**bits, 1), bits
+    codes, tables, bits = block_tables(name, found, _BITS, "Core ML")
+    return codes, _plain(name, tables), bits
 
 
 def _plain(name: str, tensor: torch.Tensor) -> NDArray[Any]:
