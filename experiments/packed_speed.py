@@ -7,6 +7,7 @@ A tool that is not installed, or cannot do it here, says so.
 
 import argparse
 import copy
+import importlib
 import statistics
 import sys
 import time
@@ -30,29 +31,32 @@ def _ours(**asked: Any) -> Callable[[nn.Module], nn.Module]:
     return lambda net: quantize_module(net, **asked)
 
 
+def _tool(name: str) -> Any:
+    """A package that need not be installed, by name: types then resolve without it."""
+    return importlib.import_module(name)
+
+
 def _torchao(bits: int) -> Callable[[nn.Module], nn.Module]:
     def made(net: nn.Module) -> nn.Module:
-        from torchao.quantization import Int4WeightOnlyConfig, Int8WeightOnlyConfig, quantize_
-
-        quantize_(net, Int8WeightOnlyConfig() if bits == 8 else Int4WeightOnlyConfig(group_size=64))
+        tool = _tool("torchao.quantization")
+        wanted = tool.Int8WeightOnlyConfig() if bits == 8 else tool.Int4WeightOnlyConfig(group_size=64)
+        tool.quantize_(net, wanted)
         return net
 
     return made
 
 
 def _torchao_any(net: nn.Module) -> nn.Module:
-    from torchao.quantization import IntxWeightOnlyConfig, quantize_
-    from torchao.quantization.granularity import PerGroup
-
-    quantize_(net, IntxWeightOnlyConfig(weight_dtype=cast("Any", torch).int4, granularity=PerGroup(64)))
+    tool, groups = _tool("torchao.quantization"), _tool("torchao.quantization.granularity").PerGroup(64)
+    wanted = tool.IntxWeightOnlyConfig(weight_dtype=cast("Any", torch).int4, granularity=groups)
+    tool.quantize_(net, wanted)
     return net
 
 
 def _quanto(net: nn.Module) -> nn.Module:
-    from optimum.quanto import freeze, qint4, quantize
-
-    quantize(net, weights=qint4)
-    freeze(net)
+    tool = _tool("optimum.quanto")
+    tool.quantize(net, weights=tool.qint4)
+    tool.freeze(net)
     return net
 
 

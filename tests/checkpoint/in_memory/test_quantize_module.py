@@ -1,5 +1,8 @@
 """A network in memory by one call: what is chosen, what is refused, and what the layers then compute."""
 
+# pyright: reportAttributeAccessIssue=false, reportIndexIssue=false, reportCallIssue=false, reportArgumentType=false
+# torch types every attribute of a module as "Tensor | Module".
+
 import copy
 import itertools
 import math
@@ -256,7 +259,7 @@ def test_transposed_convolutions_and_shared_layers_go_back() -> None:
     assert plain is net
     assert plain[0] is plain[2]
     assert plain[3].weight is plain[0].weight
-    assert [type(part) for part in plain] == [nn.Linear, nn.ReLU, nn.Linear, nn.Linear]
+    assert [type(plain[index]) for index in range(4)] == [nn.Linear, nn.ReLU, nn.Linear, nn.Linear]
     assert torch.equal(plain(x), wanted)
 
 

@@ -1,5 +1,8 @@
 """Layers whose weights stay packed: they compute what dequantized layers compute, in less memory."""
 
+# pyright: reportAttributeAccessIssue=false, reportIndexIssue=false, reportCallIssue=false, reportArgumentType=false
+# torch types every attribute of a module as "Tensor | Module".
+
 import copy
 import io
 import subprocess
@@ -316,6 +319,7 @@ def test_the_decoder_of_other_devices_agrees_with_scales() -> None:
     packed = pack(quantize_blocks(weights, bits=3, group_size=12), "F32")
     codes, levels = torch.from_numpy(packed.codes), torch.tensor(packed.codebook)
     rule = LevelRule.named("levels", 3)
+    assert packed.scales is not None
     scales = torch.from_numpy(packed.scales.values()[:, 0])
     for decode in (decode_with_torch, decode_rows):
         found = decode(codes, levels, scales, rule, 12)

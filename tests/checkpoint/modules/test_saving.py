@@ -1,5 +1,8 @@
 """Networks with packed layers on disk and in memory: what comes back is what was there, to the bit."""
 
+# pyright: reportAttributeAccessIssue=false, reportIndexIssue=false, reportCallIssue=false, reportArgumentType=false
+# torch types every attribute of a module as "Tensor | Module".
+
 import copy
 import io
 import pickle

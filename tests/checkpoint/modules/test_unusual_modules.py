@@ -1,5 +1,8 @@
 """Layers and tensors that are unlike others: each is packed right, or refused by name and left as it was."""
 
+# pyright: reportAttributeAccessIssue=false, reportIndexIssue=false, reportCallIssue=false, reportArgumentType=false
+# torch types every attribute of a module as "Tensor | Module".
+
 import copy
 import io
 import math
