@@ -17,6 +17,7 @@ from experiments.benchmark.checks import (
 from experiments.benchmark.clock import Pace
 from experiments.benchmark.datasets import LAWS, Dataset, Law
 from experiments.benchmark.duel import Duel, Outcome
+from experiments.benchmark.grown import GROWN, MANY_TENSORS
 from experiments.benchmark.growth import Growth
 from experiments.benchmark.memory import Memory
 from experiments.benchmark.ours import JOBS, ours
@@ -59,6 +60,7 @@ class Extent:
         small: n of the comparison with exact peers.
         matrix: the weights by channel.
         growth: sizes of the fit.
+        growth_jobs: what is fitted.
         slow_peers: also run, once each, what takes most of a minute: exact peers at K = 256, or at large n.
         memory_of: laws on whose data memory is measured; it hardly depends on them.
         memory_jobs: whose memory is measured, each in a process of its own, which takes seconds to start.
@@ -69,6 +71,7 @@ class Extent:
     small: int
     matrix: tuple[int, int]
     growth: tuple[int, ...]
+    growth_jobs: tuple[str, ...]
     slow_peers: bool
     memory_of: tuple[Law, ...]
     memory_jobs: tuple[str, ...]
@@ -84,12 +87,24 @@ _QUICK_MEMORY = (
     "8 schemes × 7 bit-widths",
 )
 
+_QUICK_GROWTH = (
+    "equal_mass, 4 bits",
+    "lloyd_max, 4 bits",
+    "lloyd_max, 8 bits",
+    "uniform_clipped by channel, 4 bits",
+    "lloyd_max by channel, 4 bits",
+    "W2 of two samples",
+)
+# A model has tens of thousands of tensors, not hundreds of thousands.
+_MOST_SMALL = 10**7
+
 FULL = Extent(
     Pace(budget_s=20.0, least=5, most=15, slow_s=8.0),
     large=10**7,
     small=10**6,
     matrix=(4096, 4096),
-    growth=(10**5, 10**6, 10**7, 5 * 10**7),
+    growth=(10**5, 10**6, 10**7, 2 * 10**8),
+    growth_jobs=tuple(GROWN),
     slow_peers=True,
     memory_of=("gaussian", "student-t"),
     memory_jobs=tuple(JOBS),
@@ -100,6 +115,7 @@ QUICK = Extent(
     small=10**6,
     matrix=(4096, 4096),
     growth=(10**5, 10**6, 10**7),
+    growth_jobs=_QUICK_GROWTH,
     slow_peers=False,
     memory_of=("gaussian",),
     memory_jobs=_QUICK_MEMORY,
@@ -110,6 +126,7 @@ TINY = Extent(
     small=2_000,
     matrix=(8, 4096),
     growth=(10_000, 20_000),
+    growth_jobs=_QUICK_GROWTH,
     slow_peers=True,
     memory_of=("gaussian",),
     memory_jobs=_QUICK_MEMORY,
@@ -248,8 +265,8 @@ def _grid(law: Law, extent: Extent) -> Case:
 
 
 def _growth_and_memory(law: Law, extent: Extent) -> Iterator[Case]:
-    grown = ("equal mass, 4 bits", "optimum, 4 bits", "optimum, 8 bits", "W2 of two samples")
-    for job in grown:
-        yield Growth(job, law, extent.growth)
+    for job in extent.growth_jobs:
+        most = _MOST_SMALL if job == MANY_TENSORS else max(extent.growth)
+        yield Growth(job, law, tuple(size for size in extent.growth if size <= most))
     for job in extent.memory_jobs if law in extent.memory_of else ():
         yield Memory(job, law, extent.large)

@@ -45,6 +45,7 @@ def measure(chosen: Iterable[Case], extent: Extent) -> dict[str, Any]:
         "quick": quick,
         "seconds": seconds,
         "pace": pace,
+        "growth_clock": "processor",
         "goals": goals,
         "times": times,
     }

@@ -23,11 +23,13 @@ class Job:
         run: from data to a result.
         kind: of the data; see ``Dataset``.
         columns: of a matrix; None for a flat tensor.
+        prepare: from data to what ``run`` takes, outside the clock.
     """
 
     run: Callable[[Any], Any]
     kind: Literal["float32", "bfloat16", "float16", "pair"] = "float32"
     columns: int | None = None
+    prepare: Callable[[Any], Any] = lambda data: data
 
     def dataset(self, law: Law, size: int) -> Dataset:
         """Data of about ``size`` numbers for this job."""

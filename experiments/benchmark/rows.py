@@ -98,8 +98,9 @@ def judged(
     reference_value: float,
     unit: str = "ms",
     problems: tuple[str, ...] = (),
+    remark: str = "",
 ) -> GoalRow:
-    """The row of a goal whose two numbers are known; a problem with the result fails it."""
+    """The row of a goal whose two numbers are known; a problem with the result fails it, not a remark."""
     ratio = reference_value / ours if goal.faster else ours / reference_value
     by = ratio / goal.bound if goal.faster else goal.bound / ratio
     return GoalRow(
@@ -114,7 +115,7 @@ def judged(
         ratio,
         by >= 1.0 and not problems,
         by,
-        "; ".join(problems),
+        "; ".join(problems) or remark,
         bool(problems),
     )
 

@@ -13,4 +13,5 @@ DOCUMENTS = (
     "docs/intervals.md",
     "docs/guide/practitioner-export.md",
     "docs/reliability.md",
+    "docs/cluster.md",
 )

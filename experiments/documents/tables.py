@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from experiments.documents.cluster_tables import cluster_check, cluster_plan, cluster_scaling
 from experiments.documents.fid_pairs import fid_table, read_pairs
 from experiments.documents.numbers import rows_of
 from experiments.documents.places import RESULTS
@@ -243,6 +244,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "verdicts-here": lambda: verdict_table("claims.md"),
     "experiments": experiment_list,
     "reliability": lambda: reliability_table(json.loads((RESULTS / "reliability.json").read_text("utf-8"))),
+    "cluster-scaling": lambda: cluster_scaling(rows_of("cluster")),
+    "cluster-check": lambda: cluster_check(rows_of("cluster")),
+    "cluster-plan": lambda: cluster_plan(rows_of("cluster")),
     "coverage": lambda: coverage_table(read_table(RESULTS, "coverage")),
     "models": lambda: model_table(read_table(RESULTS, "real_layers")),
     "samples-mnist": lambda: sample_table("flow-mnist_unet"),
