@@ -1,5 +1,6 @@
 """What ``fmq export`` says when it is done: the size, the error, what was kept, and how it is loaded."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from fmq_theory.checkpoint.exports import Export, SdnqExport
 
 __all__ = ["report_folder", "report_gguf", "report_nf4", "report_sdnq"]
+
+_MOST_NAMED = 3
 
 
 def report_folder(file: Path, out: Path) -> None:
@@ -46,8 +49,7 @@ def report_sdnq(written: "SdnqExport", out: Path) -> None:
             "One table for the tensor, as tables a row would take more than a bit a weight: "
             f"{counted(len(written.one_table), 'tensor')}"
         )
-    for name, reason in written.kept.items():
-        click.echo(f"Kept: {escaped(name)} ({reason})")
+    _tell_kept(written.kept)
     click.echo(
         f"Next: from_pretrained({python_text(out)}) of the model's class in diffusers, with sdnq installed."
     )
@@ -98,5 +100,14 @@ def _report_size(written: "Export") -> None:
         f"at {written.bits_per_weight:.2f} bits a weight with all that belongs to them"
     )
     click.echo(f"Relative squared error of their weights: {written.relative_error:.3g}")
-    for name, reason in written.kept.items():
-        click.echo(f"Kept: {escaped(name)} ({reason})")
+    _tell_kept(written.kept)
+
+
+def _tell_kept(kept: Mapping[str, str]) -> None:
+    """Tensors that stay as they are, a line a reason with the first names."""
+    from fmq_theory.report.base.reasons import by_reason
+
+    for reason, names in by_reason(kept.items()).items():
+        named = ", ".join(map(escaped, names[:_MOST_NAMED]))
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        click.echo(f"Kept: {named}{more} ({reason})")
