@@ -97,8 +97,8 @@ def advise(tensors: Sequence[TensorAudit], totals: AuditTotals) -> Advice:
     weighs.
     """
     best = [cell for cell in frontier(totals.cells) if cell.relative_error is not None]
-    if not best or totals.energy == 0.0:
-        return Advice("Every weight is zero: nothing to choose.", None, None, (), ())
+    if not best:
+        return Advice(f"{_why_none(totals)}: nothing to choose.", None, None, (), ())
     targets = tuple(
         (target, cell.scheme, cell.bits, cell.effective_bits, float(cell.relative_error or 0.0))
         for target in _TARGETS
@@ -123,6 +123,15 @@ def advise(tensors: Sequence[TensorAudit], totals: AuditTotals) -> Advice:
             f"{first.share_of_weights:.2%} of the weights."
         )
     return Advice(" ".join(sentences), choice.scheme, choice.bits, targets, worst)
+
+
+def _why_none(totals: AuditTotals) -> str:
+    """Why no choice has a relative error."""
+    if not totals.cells:
+        return "No scheme has codebooks of these bits for every tensor"
+    if totals.energy == 0.0:
+        return "Every weight is zero"
+    return "The squares of these weights leave float64"
 
 
 def _by_size(cell: AuditCell) -> float:

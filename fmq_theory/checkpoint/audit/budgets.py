@@ -58,14 +58,19 @@ def budget_points(
         tensors: of the audit.
         totals: their sums.
         budgets: bits a weight, rising. One below the least size of the cells has no point, nor has one at
-            which no more is gained than at the one before.
+            which no more is gained than at the one before. There is none at all where a tensor has no cell,
+            as with NF4 at 3 bits, or where sums of squared errors leave float64.
     """
+    if not all(tensor.cells for tensor in tensors):
+        return ()
     costs = [[_bits_of(cell) for cell in tensor.cells] for tensor in tensors]
     errors = [[cell.sse for cell in tensor.cells] for tensor in tensors]
-    least = sum(map(min, costs))
+    if not math.isfinite(sum(map(max, errors))):
+        return ()
+    least, most = sum(map(min, costs)), sum(map(max, costs))
     points: list[BudgetPoint] = []
     for budget in budgets:
-        room = math.floor(budget * totals.weights)
+        room = math.floor(min(budget * totals.weights, most))
         if room < least:
             continue
         found = allocate(costs, errors, room, _MOST_STATES)

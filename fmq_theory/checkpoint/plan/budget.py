@@ -166,7 +166,7 @@ def plan_from_options(
         for tensor, cost, error in zip(tensors, costs, errors, strict=True):
             cost.append(tensor.stored_bits * tensor.weights)
             error.append(0.0)
-    budget = math.floor(available * total)
+    budget = math.floor(min(available * total, sum(map(max, costs))))
     least = sum(map(min, costs)) / total + header_bits
     most = (
         sum(min(zip(error, cost, strict=True))[1] for cost, error in zip(costs, errors, strict=True)) / total

@@ -85,3 +85,23 @@ def test_worst_layers_are_those_where_bits_help_most(found: Audit) -> None:
     large = [ratio for layer, ratio in zip(worst, ratios, strict=True) if layer["share_of_error"] >= 0.01]
     assert large == sorted(large, reverse=True)
     assert worst[0]["name"] == "b"
+
+
+def test_no_budget_is_too_large(path: Path, found: Audit) -> None:
+    """The number of bits that it allows is no number of float64."""
+    (point,) = audit(path, schemes=SCHEMES, bits=(2, 3, 4, 5), budgets=(1e308,)).budgets
+    assert point.sse == found.budgets[-1].sse
+    assert point.choices == found.budgets[-1].choices
+
+
+def test_where_no_mix_can_be_told_the_rest_of_the_audit_is(path: Path, tmp_path: Path) -> None:
+    """A tensor without a cell, and errors whose sum float64 does not hold."""
+    without = audit(path, schemes=("nf4",), bits=(2, 3))
+    assert without.budgets == ()
+    assert all(tensor.refused for tensor in without.tensors)
+    assert without.advice["text"].startswith("No scheme has codebooks of these bits for every tensor")
+    large = torch.tensor([[1e300, -1e308, 1e-300, 5e-324] * 8] * 4, dtype=torch.float64)
+    extreme = audit(save(tmp_path, "extreme", {"large": large}), schemes=("uniform",), bits=(2,))
+    assert extreme.budgets == ()
+    assert extreme.tensors[0].cell("uniform", 2) is not None
+    assert extreme.advice["text"] == "The squares of these weights leave float64: nothing to choose."
