@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from fmq_theory.checkpoint.plan.options import (
 )  # fmt: skip
 from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Planned, misfit_error, smaller_codebooks
-from fmq_theory.errors import CheckpointError, SchemeError, WeightsError
+from fmq_theory.errors import CheckpointError, SchemeError, WeightsError, argument
 
 __all__ = [
     "Asked",
@@ -174,7 +175,7 @@ def with_one_choice(places: Mapping[str, Place], choice: Choice) -> dict[str, Ch
     size = choice.group_size
     channels = {name: math.prod(shape[1:] if len(shape) > 1 else shape) for name, shape in shapes.items()}
     if size is not None and (misfits := [(name, n) for name, n in channels.items() if n % size]):
-        raise misfit_error(misfits, size, ("exclude them",))
+        raise misfit_error(misfits, size, ("exclude for them, or ", argument("granularity", "channel")))
     found = {
         name: choice
         for name, place in places.items()
@@ -208,7 +209,7 @@ def choices_to_budget(
         PlanError: a sensitivity of a weight that is not there, or a negative one.
         FmqError: no option fits a weight.
     """
-    budget, search = asked.budget or 0.0, asked.search or Search()
+    budget, search = float(asked.budget or 0.0), asked.search or Search()
     first: dict[int, str] = {}
     for name, place in places.items():
         first.setdefault(id(place.weight), name)
@@ -255,6 +256,6 @@ def _by_first_name(
 
 
 def _is_positive(budget: object) -> bool:
-    if not isinstance(budget, int | float) or isinstance(budget, bool):
+    if not isinstance(budget, int | float | np.floating | np.integer) or isinstance(budget, bool):
         return False
-    return math.isfinite(budget) and budget > 0
+    return 0.0 < float(cast("Any", budget)) < math.inf

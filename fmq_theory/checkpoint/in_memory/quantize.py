@@ -22,7 +22,7 @@ from fmq_theory.checkpoint.modules.packed_weight import PackedWeight, checked_de
 from fmq_theory.checkpoint.plan.options import Progress, Search
 from fmq_theory.checkpoint.quantized.choice import Choice
 from fmq_theory.checkpoint.quantized.recipe import Planned
-from fmq_theory.errors import FmqError
+from fmq_theory.errors import FmqError, SchemeError
 
 __all__ = ["quantize_module"]
 
@@ -86,7 +86,7 @@ def quantize_module(
         BudgetError: the budget comes with what it decides, or is out of reach; where it is so by the sizes
             alone, that is said before anything is measured.
         PlanError: a sensitivity of a weight that is not there.
-        SchemeError: see ``quantize``.
+        SchemeError: see ``quantize``; or the plan is no list of weights and choices.
         WeightsError: a weight cannot be quantized so; it is named.
         SettingError: there is no such ``decode``.
 
@@ -104,7 +104,7 @@ def quantize_module(
     checked_decode(decode)
     asked = Asked(
         scheme, bits, granularity, group_size, codebook_type, budget,
-        None if plan is None else list(plan), search, sensitivities, include, exclude,
+        _listed(plan), search, sensitivities, include, exclude,
     )  # fmt: skip
     check_asked(asked)
     names = wanted_names(module, places := packable_places(module), asked)
@@ -142,3 +142,20 @@ def _quantized(
         return PackedWeight(pack(found, dtype, codebook_type or choice.codebook_type, weights, threads))
     except FmqError as error:
         raise error.renamed(f"tensor {name!r}: {error.thing}") from error
+
+
+def _listed(plan: Iterable[Planned] | None) -> list[Planned] | None:
+    """The weights of a plan; None for none."""
+    if plan is None:
+        return None
+    try:
+        found = list(plan)
+    except TypeError:  # a whole Plan, for one
+        found = []
+    if not found or not all(hasattr(one, "name") and hasattr(one, "choice") for one in found):
+        raise SchemeError(
+            f"plan of type {type(plan).__name__}",
+            "it is no list that says of weights how they are quantized",
+            "pass the tensors of a Plan, or a list of Recipe",
+        )
+    return found

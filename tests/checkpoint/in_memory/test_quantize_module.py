@@ -9,6 +9,7 @@ import math
 import shutil
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -122,6 +123,16 @@ def test_a_weight_that_would_not_become_smaller_stays() -> None:
     assert list(packed_weights(forced)) == ["0.weight"]
 
 
+def test_a_budget_of_numpy_is_a_number() -> None:
+    float_of_numpy: Any = np.float32(5.5)
+    plain, single = (
+        fmq_theory.quantize_module(_net(), budget=budget, search=FEW) for budget in (5.5, float_of_numpy)
+    )
+    assert {n: w.extra_repr() for n, w in packed_weights(single).items()} == {
+        n: w.extra_repr() for n, w in packed_weights(plain).items()
+    }
+
+
 def test_include_and_exclude() -> None:
     net = fmq_theory.quantize_module(_net(), include=["0.*", "2.*"], exclude=["2.weight"])
     assert list(packed_weights(net)) == ["0.weight"]
@@ -129,6 +140,7 @@ def test_include_and_exclude() -> None:
 
 # --- refusals ------------------------------------------------------------------------------------------
 
+RECIPE = Recipe("0.weight", Choice())
 REFUSED: dict[str, tuple[dict[str, Any], type[FmqError], str]] = {
     "unknown scheme": ({"scheme": "lloyd_maxx"}, SchemeError, r"'lloyd_maxx'.*lloyd_max"),
     "no name": ({"scheme": 4}, SchemeError, r"scheme of type int: it is no name; pass a plan as plan="),
@@ -147,9 +159,13 @@ REFUSED: dict[str, tuple[dict[str, Any], type[FmqError], str]] = {
         FmqError,
         r"budget=3\.5 with scheme='nf4', bits=4: a budget chooses",
     ),
-    "budget and plan": ({"budget": 3.5, "plan": []}, FmqError, r"budget=3\.5 with plan="),
+    "plan of nothing": ({"plan": []}, SchemeError, r"plan of type list: .*; pass the tensors of a Plan"),
+    "plan of text": ({"plan": "plan.json"}, SchemeError, r"plan of type str: .*; pass the tensors of a Plan"),
+    "plan of no list": ({"plan": Choice()}, SchemeError, r"plan of type Choice: .*; pass the tensors of a"),
+    "budget and plan": ({"budget": 3.5, "plan": [RECIPE]}, FmqError, r"budget=3\.5 with plan="),
     "budget of nothing": ({"budget": -1.0}, FmqError, r"budget=-1\.0: it is no positive number"),
     "budget nan": ({"budget": math.nan}, FmqError, r"budget=nan: it is no positive number"),
+    "budget beyond float64": ({"budget": 1e308, "search": FEW}, FmqError, r"it allows every weight to stay"),
     "budget text": ({"budget": "3.5"}, FmqError, r"budget='3\.5': it is no positive number"),
     "budget of all": ({"budget": 40.0}, FmqError, r"budget=40: it allows every weight to stay"),
     "sensitivities": ({"sensitivities": {"0.weight": 1.0}}, FmqError, r"sensitivities=.*only a budget"),
@@ -159,10 +175,14 @@ REFUSED: dict[str, tuple[dict[str, Any], type[FmqError], str]] = {
         r"sensitivity of '9\.weight'",
     ),
     "search": ({"search": FEW}, FmqError, r"search=.*only a budget"),
-    "plan and bits": ({"plan": [], "bits": 4}, FmqError, r"plan=\.\.\. with bits=4"),
-    "plan and include": ({"plan": [], "include": ["*"]}, FmqError, r"plan=\.\.\. with include or exclude"),
+    "plan and bits": ({"plan": [RECIPE], "bits": 4}, FmqError, r"plan=\.\.\. with bits=4"),
+    "plan and include": ({"plan": [RECIPE], "include": ["*"]}, FmqError, r"plan=\.\.\. with include or"),
     "decode": ({"decode": "twice"}, SettingError, r"decode 'twice'.*'each_call'.*'once'"),
-    "groups": ({"group_size": 7}, WeightsError, r"group size 7: it does not divide.*exclude"),
+    "groups": (
+        {"group_size": 7},
+        WeightsError,
+        r"group size 7: it does not divide.*exclude for them, or gran",
+    ),
     "granularity": ({"granularity": "row"}, SchemeError, r"granularity 'row'"),
 }
 
@@ -172,7 +192,11 @@ def test_refusals_name_thing_cause_and_remedy_and_come_before_any_work(
     case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments, kind, words = REFUSED[case]
-    if case not in ("budget of all", "sensitivity of none"):  # those are known when all is measured
+    if case not in (
+        "budget of all",
+        "budget beyond float64",
+        "sensitivity of none",
+    ):  # known when all is measured
         monkeypatch.setattr(choices, "measured_options", None)
         monkeypatch.setattr(Choice, "quantize", None)
     net = _net()
