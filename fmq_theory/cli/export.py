@@ -101,7 +101,7 @@ _OF = {
     "--plan",
     "plan_path",
     type=click.Path(path_type=Path),
-    help="With gguf: a plan of fmq quantize --plan-only or fmq audit --plan. Its bits choose the types: Q4_0 "
+    help="With gguf: a plan of fmq quantize --plan-only. Its bits choose the types: Q4_0 "
     "up to 4, Q5_0 for 5, Q8_0 from 6 on; tensors that it does not name are kept.",
 )
 @click.option(

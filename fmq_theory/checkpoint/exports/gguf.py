@@ -101,7 +101,7 @@ def export_gguf(
     with opened(path_in) as stored, reading(*stored.inputs):
         plans = plan_tensors(original_tensors(stored), kind, types or {}, include, exclude, fold=fold)
         if not any(plan.kind in TYPES for plan in plans):
-            raise _nothing(stored, plans)
+            raise _nothing(stored, plans, fold=fold)
         architecture = architecture or _told(stored)
         check_output(place, overwrite=overwrite)
         quantized: dict[str, Written] = {}
@@ -141,11 +141,11 @@ def _package() -> Any:
         ) from None
 
 
-def _nothing(stored: OpenCheckpoint, plans: Sequence[GgufTensorPlan]) -> CheckpointError:
+def _nothing(stored: OpenCheckpoint, plans: Sequence[GgufTensorPlan], *, fold: bool) -> CheckpointError:
     why = next(
         (f"{p.entry.name!r}: {p.reason}" for p in plans if len(p.entry.stored.shape) > 1), "no matrices"
     )
-    foldable = any("no whole blocks" in plan.reason for plan in plans)
+    foldable = not fold and any("no whole blocks" in plan.reason for plan in plans)
     return CheckpointError(
         f"checkpoint {str(stored.path)!r}",
         f"none of its tensors would be quantized ({why})",

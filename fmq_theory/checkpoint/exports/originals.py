@@ -7,7 +7,7 @@ from fmq_theory.checkpoint.foreign.files import refuse_quantized
 from fmq_theory.checkpoint.io.files import OpenCheckpoint
 from fmq_theory.checkpoint.io.naming import Entry, other_choice
 from fmq_theory.checkpoint.io.tensors import StoredTensor, as_numpy, nonfinite
-from fmq_theory.errors import CheckpointError, WeightsError
+from fmq_theory.errors import CheckpointError, Way, WeightsError
 
 __all__ = ["original_tensors", "single_precision"]
 
@@ -54,6 +54,12 @@ def single_precision(name: str, stored: StoredTensor) -> NDArray[np.float32]:
     weights = as_numpy(stored.load())
     with np.errstate(over="ignore"):
         found = weights.astype(np.float32, copy=False)
-    if reason := nonfinite(weights) or nonfinite(found):
+    if reason := nonfinite(weights):
         raise WeightsError(f"tensor {name!r}", reason, "use a checkpoint from before the training diverged")
+    if nonfinite(found):
+        raise WeightsError(
+            f"tensor {name!r}",
+            "it has numbers beyond float32, in which this format's numbers are computed",
+            ("pass ", Way("exclude", "exclude"), f" {name!r}"),
+        )
     return found

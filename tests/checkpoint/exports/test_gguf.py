@@ -217,6 +217,9 @@ def test_what_gguf_cannot_hold_is_refused_before_writing(path: Path) -> None:
     refused(CheckpointError, "it fits no tensor", path, exclude=["up.*"])
     refused(CheckpointError, r"pass fold=True for ComfyUI-GGUF", path, include=["conv.weight"])
     refused(CheckpointError, "ask for a quantized type", path, kind="F16")
+    save_file({"v": torch.ones(8, 8)}, path.parent / "small.safetensors")
+    small = path.parent / "small.safetensors"
+    refused(CheckpointError, "fill rows of 256.*ask for a quantized type", small, fold=True, architecture="x")
     with pytest.raises(OutputError, match=r"name a file that ends in \.gguf"):
         export_gguf(path, path.parent / "out")
     export_gguf(path, path.parent / "there.gguf")
@@ -228,6 +231,8 @@ def test_what_gguf_cannot_hold_is_refused_before_writing(path: Path) -> None:
     ("tensors", "error", "words"),
     [
         ({"w": torch.full((4, 32), float("nan"))}, WeightsError, "128 of its 128 numbers are nan"),
+        ({"w": torch.full((4, 32), 1e300, dtype=torch.float64)},
+         WeightsError, "'w': it has numbers beyond float32.*; pass exclude 'w'"),
         ({"v": torch.zeros(2, 2, 2, 2, 2)}, CheckpointError, "GGUF holds at most 4; pass fold=True"),
         ({"e": torch.zeros(0, 32)}, CheckpointError, "it is empty"),
         ({"b": torch.ones(3, dtype=torch.bool)}, CheckpointError, "of type BOOL, which GGUF lacks"),
@@ -236,7 +241,7 @@ def test_what_gguf_cannot_hold_is_refused_before_writing(path: Path) -> None:
         ({"l.scale_weight": torch.ones(()), "l.weight": torch.ones(2, 32).to(torch.float8_e4m3fn)},
          CheckpointError, "it is quantized already: fp8"),
     ],
-    ids=["nan", "axes", "empty", "bool", "name", "F16", "fp8"],
+    ids=["nan", "float64", "axes", "empty", "bool", "name", "F16", "fp8"],
 )  # fmt: skip
 def test_bad_tensors(
     tmp_path: Path, tensors: dict[str, torch.Tensor], error: type[Exception], words: str
