@@ -28,6 +28,7 @@ from fmq_theory.checkpoint.exports.lookup import Lookup, lookup_of
 from fmq_theory.checkpoint.exports.private_folder import private_folder
 from fmq_theory.checkpoint.exports.repacked import Held, Repacked, quantized_file
 from fmq_theory.checkpoint.io.inputs import checkpoint_files
+from fmq_theory.checkpoint.io.optional_packages import optional_package
 from fmq_theory.checkpoint.io.packed.file import QuantizedFile
 from fmq_theory.errors import CheckpointError, OutputError, argument
 from fmq_theory.storage import Place, reading
@@ -107,14 +108,7 @@ def _checked_place(path: Path, *, overwrite: bool) -> Path:
 
 
 def _package() -> Any:
-    try:
-        return importlib.import_module("coremltools")
-    except ImportError:
-        raise CheckpointError(
-            "Core ML packages",
-            "coremltools, which writes them, is not installed",
-            "install it: pip install 'fmq_theory[coreml]'",
-        ) from None
+    return optional_package("coremltools", "coreml", "Core ML packages", "writes them")
 
 
 @contextmanager

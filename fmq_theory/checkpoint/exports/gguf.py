@@ -4,7 +4,6 @@ The tensors keep their names and their order. Weights are quantized block by blo
 everything else stays as it is. The package ``gguf`` of llama.cpp's authors writes the file.
 """
 
-import importlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from fmq_theory.checkpoint.exports.result import Export, Written
 from fmq_theory.checkpoint.io.container import open_container
 from fmq_theory.checkpoint.io.files import OpenCheckpoint, Readable, opened
 from fmq_theory.checkpoint.io.number_types import bytes_of
+from fmq_theory.checkpoint.io.optional_packages import optional_package
 from fmq_theory.counts import checked_threads
 from fmq_theory.errors import CheckpointError, OutputError, Way, WeightsError
 from fmq_theory.storage import check_output, reading
@@ -131,14 +131,7 @@ def export_gguf(
 
 
 def _package() -> Any:
-    try:
-        return importlib.import_module("gguf")
-    except ImportError:
-        raise CheckpointError(
-            "GGUF files",
-            "the package gguf, which writes them, is not installed",
-            "install it: pip install 'fmq_theory[gguf]'",
-        ) from None
+    return optional_package("gguf", "gguf", "GGUF files", "writes them")
 
 
 def _nothing(stored: OpenCheckpoint, plans: Sequence[GgufTensorPlan], *, fold: bool) -> CheckpointError:

@@ -7,14 +7,13 @@ where a step that changes nothing is left out. Codes of 1 and 2 bits are stored 
 UINT4, and of more bits as UINT8.
 """
 
-import importlib
 from typing import Any
 
 from numpy.typing import NDArray
 
 from fmq_theory.checkpoint.exports.lookup import Lookup, fields
 from fmq_theory.checkpoint.io.number_types import bytes_of, safetensors_type
-from fmq_theory.errors import CheckpointError
+from fmq_theory.checkpoint.io.optional_packages import optional_package
 
 __all__ = ["TYPES", "Nodes", "field_bits", "needed_opset", "onnx_package", "raw_tensor"]
 
@@ -34,14 +33,7 @@ def onnx_package() -> Any:
     Raises:
         CheckpointError: it is not installed.
     """
-    try:
-        return importlib.import_module("onnx")
-    except ImportError:
-        raise CheckpointError(
-            "ONNX files",
-            "the package onnx, which writes them, is not installed",
-            "install it: pip install 'fmq_theory[onnx]'",
-        ) from None
+    return optional_package("onnx", "onnx", "ONNX files", "writes them")
 
 
 def field_bits(bits: int) -> int:

@@ -8,7 +8,6 @@ its name. Codes of 1 and 2 bits are of type u2, of 3 and 4 bits u4, of more bits
 out as float32 and those of eight bits as float16, which hold them exactly.
 """
 
-import importlib
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +19,7 @@ from fmq_theory.checkpoint.exports.private_folder import private_folder
 from fmq_theory.checkpoint.exports.repacked import Held, Repacked, quantized_file
 from fmq_theory.checkpoint.io.inputs import checkpoint_files
 from fmq_theory.checkpoint.io.number_types import torch_type
+from fmq_theory.checkpoint.io.optional_packages import optional_package
 from fmq_theory.checkpoint.io.packed.file import QuantizedFile
 from fmq_theory.errors import CheckpointError, OutputError
 from fmq_theory.storage import check_outputs, move_into_place, reading
@@ -82,14 +82,8 @@ def export_openvino(path_in: Path | str, path_out: Path | str, *, overwrite: boo
 
 
 def _package() -> tuple[Any, Any]:
-    try:
-        return importlib.import_module("openvino"), importlib.import_module("openvino.opset13")
-    except ImportError:
-        raise CheckpointError(
-            "OpenVINO files",
-            "the package openvino, which writes them, is not installed",
-            "install it: pip install 'fmq_theory[openvino]'",
-        ) from None
+    asked = "openvino", "OpenVINO files", "writes them"
+    return optional_package("openvino", *asked), optional_package("openvino.opset13", *asked)
 
 
 def _plain(name: str, tensor: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,6 @@ It knows every type (Q4_0 to Q8_0, the K and IQ types, MXFP4, and the plain ones
 ``gguf_header``, and the bytes of a weight when it is asked for.
 """
 
-import importlib
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +27,7 @@ from fmq_theory.checkpoint.foreign.stored import (
     blocks_of,
 )  # fmt: skip
 from fmq_theory.checkpoint.io.file_bytes import FileBytes
+from fmq_theory.checkpoint.io.optional_packages import optional_package
 from fmq_theory.errors import CheckpointError
 
 __all__ = ["architecture_names", "gguf_weights", "is_gguf"]
@@ -94,14 +94,7 @@ def architecture_names(architecture: str, names: list[str]) -> dict[str, str]:
 
 
 def _package() -> Any:
-    try:
-        return importlib.import_module("gguf")
-    except ImportError:
-        raise CheckpointError(
-            "GGUF files",
-            "the package gguf, which rebuilds their numbers, is not installed",
-            "install it: pip install 'fmq_theory[gguf]'",
-        ) from None
+    return optional_package("gguf", "gguf", "GGUF files", "rebuilds their numbers")
 
 
 def _kind(gguf: Any, path: Path, tensor: GgufTensor) -> Any:

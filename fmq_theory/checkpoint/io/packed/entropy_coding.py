@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmq_theory.checkpoint.io.limits import check_expansion
+from fmq_theory.checkpoint.io.optional_packages import optional_package
 from fmq_theory.checkpoint.io.packed.config import CODING
 from fmq_theory.errors import CheckpointError
 from fmq_theory.kernels.codes.encode import counts_rows
@@ -95,10 +96,4 @@ def index_entropy(codes: Bytes, bits: int, threads: int = 1) -> float:
 
 
 def _library() -> Any:
-    try:
-        import zstandard
-    except ImportError as error:
-        raise CheckpointError(
-            "entropy-coded codes", "zstandard is not installed", "pip install 'fmq_theory[entropy]'"
-        ) from error
-    return cast("Any", zstandard)
+    return optional_package("zstandard", "entropy", "entropy-coded codes", "codes them")
