@@ -149,6 +149,8 @@ def _tie(name: str, others: Mapping[str, Tensor], ties: dict[str, dict[str, Any]
         if earlier == name:
             return False
         same = other.dtype == tensor.dtype and other.data_ptr() == tensor.data_ptr()
+        # Two views of the same bytes differ where one of them is to be negated or conjugated on reading.
+        same = same and other.is_neg() == tensor.is_neg() and other.is_conj() == tensor.is_conj()
         if not same or earlier in ties or other.numel() != tensor.numel():
             continue
         if (axes := tied_axes(other, tensor)) is not None:

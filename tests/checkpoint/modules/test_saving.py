@@ -106,6 +106,21 @@ def test_a_folder_and_outputs_that_exist(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "q.safetensors"]
 
 
+def test_views_of_the_same_bytes_that_show_other_numbers_are_not_tied(tmp_path: Path) -> None:
+    """As rotary embeddings and their conjugates, or the imaginary part of those."""
+    net: Any = fmq_theory.quantize_module(nn.Linear(64, 64))
+    turns = torch.polar(torch.ones(4, 2), torch.arange(8.0).reshape(4, 2))
+    for name, buffer in {"turns": turns, "back": turns.conj(), "sine": turns.imag, "other": turns.conj().imag,
+                         "again": turns}.items():  # fmt: skip
+        net.register_buffer(name, buffer)
+    path = fmq_theory.save_packed(net, tmp_path / "q.safetensors")
+    plain = load(path)
+    assert torch.equal(plain["back"], torch.polar(torch.ones(4, 2), -torch.arange(8.0).reshape(4, 2)))
+    assert torch.equal(plain["other"], -plain["sine"])
+    with QuantizedFile(path) as file:
+        assert file.ties == {"again": "turns"}
+
+
 class _WithExtra(nn.Linear):
     def get_extra_state(self) -> dict[str, int]:
         return {"steps": 3}
