@@ -12,6 +12,7 @@ __all__ = ["BUDGETS", "BudgetListError", "best_at", "budget_points", "checked_bu
 BUDGETS = (2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0)
 """Bits a weight for which the best mix is told."""
 _MOST_STATES = 20_000
+_ROUNDING = 1e-12
 
 
 class BudgetListError(FmqError, ValueError):
@@ -42,7 +43,7 @@ def best_at(totals: AuditTotals, bits: float) -> AuditCell | None:
         totals: of an audit.
         bits: effective bits a weight.
     """
-    fitting = [cell for cell in totals.cells if cell.effective_bits <= bits]
+    fitting = [cell for cell in totals.cells if _bits_of(cell) <= _room(bits, cell.weights)]
     return min(fitting, key=lambda cell: cell.sse, default=None)
 
 
@@ -70,7 +71,7 @@ def budget_points(
     least, most = sum(map(min, costs)), sum(map(max, costs))
     points: list[BudgetPoint] = []
     for budget in budgets:
-        room = math.floor(min(budget * totals.weights, most))
+        room = min(_room(budget, totals.weights), most)
         if room < least:
             continue
         found = allocate(costs, errors, room, _MOST_STATES)
@@ -93,6 +94,14 @@ def budget_points(
             )
         )
     return tuple(points)
+
+
+def _room(budget: float, weights: int) -> int:
+    """The most bits that all weights may take.
+
+    A size that was told, 4.133333333333333 for 868 bits of 210 weights, is rounded, and is to fit itself.
+    """
+    return math.floor(min(budget * weights * (1.0 + _ROUNDING), 2.0**62))
 
 
 def _bits_of(cell: AuditCell) -> int:

@@ -94,6 +94,18 @@ def test_no_budget_is_too_large(path: Path, found: Audit) -> None:
     assert point.choices == found.budgets[-1].choices
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(7, 30), (13, 70)])
+def test_at_the_very_size_of_a_choice_the_mix_is_no_worse(tmp_path: Path, rows: int, columns: int) -> None:
+    """4.133333333333333, as it is told, times 210 is less than the 868 bits that it stands for."""
+    path = save(tmp_path, "edge", {"w": drawn(rows, columns)})
+    for bits in (2, 3, 4):
+        (size,) = {cell.effective_bits for cell in audit(path, ("uniform",), (bits,)).totals.cells}
+        edge = audit(path, ("uniform",), (bits,), budgets=(size,))
+        single = best_at(edge.totals, size)
+        assert single is not None
+        assert [point.sse for point in edge.budgets] == pytest.approx([single.sse])
+
+
 def test_where_no_mix_can_be_told_the_rest_of_the_audit_is(path: Path, tmp_path: Path) -> None:
     """A tensor without a cell, and errors whose sum float64 does not hold."""
     without = audit(path, schemes=("nf4",), bits=(2, 3))
