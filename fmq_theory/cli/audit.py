@@ -120,8 +120,9 @@ def audit(
     CHECKPOINT is a .safetensors, .pt, .pth, .ckpt or .bin file, the index of a sharded one, or a folder that
     holds one. Its model class is not needed. Measured are the error of every scheme at every bit-width and
     the size with the codebooks counted; from these follow the least error at each size when every layer may
-    have a scheme and bits of its own, and the layers where more bits help most. JSON and CSV hold what
-    --theory shows in any case. Of a file that fmq quantize wrote it tells what is stored instead.
+    have a scheme and bits of its own, and the layers where more bits help most. JSON and CSV hold the ratios,
+    laws and tails of --theory in any case, for the schemes that are measured. Of a file that fmq quantize
+    wrote it tells what is stored instead.
 
     \b
     Examples:
