@@ -2,8 +2,9 @@
 
 A graph keeps weights as initializers, often under names of its own, and those of matrix products transposed.
 So an initializer is known by its numbers: it is a tensor's if its squared distance from what the codes of
-that tensor stand for is at most the error that the checkpoint records of it. It gives way to nodes that look
-the same codes up (see ``onnx_nodes``), the last of which has its name: nothing else of the graph changes.
+that tensor stand for is at most the error that the checkpoint records of it, and it has not the numbers of a
+tensor that the checkpoint keeps. It gives way to nodes that look the same codes up (see ``onnx_nodes``), the
+last of which has its name: nothing else of the graph changes.
 """
 
 from collections.abc import Iterable
@@ -115,7 +116,36 @@ def _matched(
                 error = _distance(numbers, turned, float(entry["mse"]), unit)
                 if error is not None and error < best.get(initializer.name, (np.inf,))[0]:
                     best[initializer.name] = error, name, order
+    _leave_kept(onnx, file, by_shape, best)
     return {wanted: (name, order) for wanted, (_, name, order) in best.items()}
+
+
+def _leave_kept(
+    onnx: Any,
+    file: QuantizedFile,
+    by_shape: dict[tuple[int, ...], list[Any]],
+    best: dict[str, tuple[float, str, tuple[int, ...]]],
+) -> None:
+    """Takes out of ``best`` what has the numbers of a tensor that the checkpoint keeps as it is.
+
+    A copy of a quantized weight that was trained on differs from it by less than the codes do.
+    """
+    for name in file.names:
+        if name in file.quantized or name in file.ties:
+            continue
+        near = [i for i in by_shape.get(tuple(sorted(file.shape(name))), []) if i.name in best]
+        if not near:
+            continue
+        kept = as_numpy(file.dequantize(name))
+        for initializer in near:
+            numbers = np.asarray(onnx.numpy_helper.to_array(initializer))
+            turned = [kept.transpose(order) for order in _orders(kept.ndim)]
+            unit = _ROUNDING[_NAMES[initializer.data_type]]
+            same = any(
+                t.shape == numbers.shape and _distance(numbers, t, 0.0, unit) is not None for t in turned
+            )
+            if same and initializer.name != best[initializer.name][1]:
+                del best[initializer.name]
 
 
 def _orders(rank: int) -> list[tuple[int, ...]]:

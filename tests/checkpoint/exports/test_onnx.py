@@ -198,6 +198,27 @@ def test_half_precision_of_a_graph_is_recognised_and_kept(net: Path) -> None:
     assert np.array_equal(found, rebuilt.astype(np.float16))
 
 
+def test_a_weight_that_the_checkpoint_keeps_stays_however_near_a_quantized_one_is(tmp_path: Path) -> None:
+    """As of a network and its average over the training, of which one is quantized."""
+    h, single = onnx.helper, onnx.TensorProto.FLOAT
+    generator = torch.Generator().manual_seed(0)
+    one = torch.randn(8, 64, generator=generator)
+    state_dict = {"one": one, "average": one + 1e-3 * torch.randn(8, 64, generator=generator)}
+    save_file(state_dict, tmp_path / "m.safetensors")
+    recipes = [Recipe("one", Choice("lloyd_max", 2, "tensor"))]
+    write_quantized(tmp_path / "m.safetensors", tmp_path / "q.safetensors", recipes)
+    nodes = [h.make_node("Identity", [name], [f"{name}.out"]) for name in state_dict]
+    out = [h.make_tensor_value_info(f"{name}.out", single, [8, 64]) for name in state_dict]
+    held = [onnx.numpy_helper.from_array(tensor.numpy(), name) for name, tensor in state_dict.items()]
+    made = h.make_graph(nodes, "net", [], out, held)
+    onnx.save(h.make_model(made, opset_imports=[h.make_opsetid("", 17)], ir_version=8), tmp_path / "n.onnx")
+    small = export_onnx_graph(tmp_path / "q.safetensors", tmp_path / "o.onnx", tmp_path / "n.onnx")
+    found = run(small.path)
+    assert np.array_equal(found["average.out"], state_dict["average"].numpy())
+    with QuantizedFile(tmp_path / "q.safetensors") as file:
+        assert np.array_equal(found["one.out"], file.dequantize("one").numpy())
+
+
 def test_what_is_no_graph_of_these_weights_is_refused(net: Path, packed: Path) -> None:
     strangers = {name: value + 1.0 for name, value in initializers(net).items()}
     onnx.save(graph(strangers, 17), net / "net.onnx")
