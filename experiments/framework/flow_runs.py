@@ -15,9 +15,8 @@ from experiments.reference_data import mnist_folder
 from experiments.train_classifier import main as train_classifier
 from fmq_theory.cli.flow import flow
 from fmq_theory.errors import FmqError
-from fmq_theory.flow.cell import Cell as KeptCell
+from fmq_theory.flow.cell_store import kept_cells
 from fmq_theory.flow.digits import DIGITS_FILE
-from fmq_theory.storage.lines import unsealed
 
 __all__ = [
     "FlowRun",
@@ -190,9 +189,7 @@ def flow_report(run: FlowRun, *, quick: bool) -> dict[str, Any]:
 
 def flow_images(run: FlowRun, *, quick: bool) -> dict[tuple[str, int], str]:
     """The samples that the run kept, encoded, by scheme and bits."""
-    lines = (_place(run, quick=quick) / "cells.jsonl").read_text("utf-8").splitlines()[1:]
-    whole = [found[1] for line in lines if (found := unsealed(line)) is not None]
-    cells = [KeptCell.from_json(one) for one in whole]
+    cells = kept_cells(_place(run, quick=quick) / "cells.jsonl")
     return {(cell.scheme, cell.bits): cell.images for cell in cells if cell.images}
 
 

@@ -8,13 +8,24 @@ from typing import Any, cast
 from fmq_theory.errors import OutputError, Way
 from fmq_theory.flow.cell import Cell
 from fmq_theory.storage import write_text_atomically
-from fmq_theory.storage.lines import append_line, digest_of, records_of, sealed_line
+from fmq_theory.storage.lines import append_line, digest_of, records_of, sealed_line, unsealed
 
-__all__ = ["CellStore"]
+__all__ = ["CellStore", "kept_cells"]
 
 _FORMAT = "fmq-flow-cells-2"  # 1 had lines without a checksum, and data known by their name
 _PART = {"part", "values"}
 _AGAIN = (Way("start_again", "call start()"), " to start again")
+
+
+def kept_cells(path: Path) -> list[Cell]:
+    """The whole cells in the file of a store, whatever its settings are.
+
+    Args:
+        path: of the file.
+    """
+    lines = path.read_text("utf-8").splitlines()[1:]
+    records = [found[1] for line in lines if (found := unsealed(line)) is not None]
+    return [Cell.from_json(record) for record in records if record.keys() != _PART]
 
 
 class CellStore:

@@ -9,7 +9,7 @@ import torch
 
 from fmq_theory.errors import OutputError
 from fmq_theory.flow.cell import Cell, FrechetValues, LatentValues, decode_images, encode_images
-from fmq_theory.flow.cell_store import CellStore
+from fmq_theory.flow.cell_store import CellStore, kept_cells
 
 SETTINGS = {"steps": 4, "weights": "abc"}
 
@@ -133,3 +133,11 @@ def test_images_keep_their_shades() -> None:
     images = torch.linspace(-1.2, 1.2, 2 * 1 * 3 * 4).reshape(2, 1, 3, 4)
     back = torch.from_numpy(decode_images(encode_images(images, 2.0), (1, 3, 4)).copy())
     assert (back / 255.0 * 2 - 1 - images.clamp(-1, 1)).abs().max() <= 1 / 255
+
+
+def test_cells_are_read_from_a_file_that_keeps_other_things_too(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    store.start()
+    store.keep_part("layers", [{"name": "w"}])
+    store.put(_cell())
+    assert kept_cells(store.path) == [_cell()]
