@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
+from click.core import ParameterSource
 
 from fmq_theory.cli.errors import reported_errors
 from fmq_theory.cli.inputs import reading_checkpoint
@@ -186,10 +187,10 @@ def _told_what_is_stored(checkpoint: Path, outputs: ReportFiles) -> bool:
         file = stored.packed
         if file is None:
             return False
-        if outputs.csv_path is not None or outputs.html_path is not None:
+        if given := _given_besides({"checkpoint", "json_path", "force"}):
             raise click.UsageError(
                 f"{checkpoint} was written by fmq quantize: what it holds is told, and nothing is measured; "
-                "leave out --csv and --html: --json has all of it"
+                f"leave out {', '.join(given)}: --json has all of it"
             )
         outputs.write(lambda: stored_as_json(file))
         if not outputs.prints_json:
@@ -198,6 +199,18 @@ def _told_what_is_stored(checkpoint: Path, outputs: ReportFiles) -> bool:
     if not outputs.prints_json:
         click.echo(f"Next: fmq compare ORIGINAL {shell_word(checkpoint)} tells what it lost, layer by layer.")
     return True
+
+
+def _given_besides(names: set[str]) -> list[str]:
+    """The options of the command line that are not among ``names``."""
+    context = click.get_current_context()
+    return [
+        option.opts[0]
+        for option in context.command.params
+        if option.name is not None
+        and option.name not in names
+        and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+    ]
 
 
 def _read_plan(path: Path) -> "Plan":

@@ -199,10 +199,9 @@ def _check_options(kind: str, given: dict[str, Any]) -> None:
     for option, formats in _OF.items():
         name = option.removeprefix("--").replace("-", "_")
         if given[named.get(name, name)] and kind not in formats:
-            holds = "hold a file of fmq quantize as it is" if kind in FORMATS else "take other options"
+            why = ", which holds a file of fmq quantize as it is" if kind in FORMATS else ""
             raise click.UsageError(
-                f"{option} is for --format {' or '.join(formats)}: "
-                f"{'the other formats' if kind in FORMATS else 'those of ' + kind} {holds}"
+                f"{option} is for --format {' or '.join(formats)}, not for {kind}{why}; leave it out"
             )
     if given["plan_path"] and (given["types_path"] or given["gguf_type"]):
         raise click.UsageError("--plan says the types: leave out --type and --types")

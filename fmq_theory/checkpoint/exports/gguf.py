@@ -49,6 +49,7 @@ KNOWN_ARCHITECTURES = (
 _METADATA = ("general.architecture", "modelspec.architecture")
 _TORCH = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 _QUANTIZATION_VERSION = 2
+_LARGEST_SCALE = float(np.finfo(np.float16).max)
 
 
 def export_gguf(
@@ -208,6 +209,13 @@ def _data(plan: GgufTensorPlan, threads: int) -> tuple[NDArray[np.uint8], Writte
             )
         return bytes_of(rounded), None
     weights = single_precision(name, stored)
+    reach = _LARGEST_SCALE * max(map(abs, TYPES[plan.kind].levels))
+    if float(np.abs(weights).max(initial=0.0)) > reach:
+        raise WeightsError(
+            f"tensor {name!r}",
+            f"it has numbers beyond {reach:.3g}, the most that {plan.kind} holds",
+            "choose BF16 or F32 for it",
+        )
     blocks, errors = quantized_blocks(weights.reshape(-1, BLOCK), TYPES[plan.kind], threads)
     energy = float(np.sum(np.square(weights, dtype=np.float64)))
     written = Written(plan.kind, weights.size, blocks.nbytes, math.fsum(errors), energy)

@@ -328,3 +328,21 @@ def test_a_plan_gives_the_types(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             assert kind == types[name], name
     both = run("m.safetensors", "-o", "b.gguf", "--format", "gguf", "--plan", "p.json", "--type", "Q4_0")
     assert "leave out --type" in both.output
+
+
+@pytest.mark.parametrize("kind", ["Q4_0", "Q4_1", "IQ4_NL"])
+def test_weights_beyond_the_largest_scale_are_refused(tmp_path: Path, kind: str) -> None:
+    """65504 times the largest level is held, a hundredth more is not."""
+    reach = 65504.0 * max(map(abs, TYPES[kind].levels))
+    for factor, fits in ((0.999, True), (1.01, False)):
+        weights = torch.full((2, 32), factor * reach)
+        weights[:, ::2] = 0.0
+        path = tmp_path / f"{fits}.safetensors"
+        save_file({"w": weights}, path)
+        if fits:
+            written = export_gguf(path, tmp_path / "a.gguf", kind=kind, architecture="x")
+            assert written.relative_error < 1e-3
+        else:
+            with pytest.raises(WeightsError, match="choose BF16 or F32"):
+                export_gguf(path, tmp_path / "b.gguf", kind=kind, architecture="x")
+            assert not (tmp_path / "b.gguf").exists()
