@@ -207,8 +207,7 @@ def _given_besides(names: set[str]) -> list[str]:
     return [
         option.opts[0]
         for option in context.command.params
-        if option.name is not None
-        and option.name not in names
+        if option.name not in names
         and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
     ]
 
