@@ -26,6 +26,7 @@ from fmq_theory.shown import escaped, file_stem, shell_word
 
 if TYPE_CHECKING:
     from fmq_theory.checkpoint.audit.result import Audit
+    from fmq_theory.checkpoint.io.packed.file import QuantizedFile
     from fmq_theory.checkpoint.plan import Plan
 
 __all__ = ["audit"]
@@ -142,63 +143,60 @@ def audit(
     with reported_errors(), reading_checkpoint(checkpoint, plan_path):
         outputs.check()
         plan = None if plan_path is None else _read_plan(plan_path)
-        if _told_what_is_stored(checkpoint, outputs):
-            return
         from fmq_theory.checkpoint.audit import audit as run_audit
         from fmq_theory.checkpoint.audit.budgets import BUDGETS as AUDIT_BUDGETS
+        from fmq_theory.checkpoint.io.files import open_checkpoint
         from fmq_theory.report.base.weights_progress import weights_progress
 
         store = _store_of(checkpoint) if resume else None
-        try:
-            with weights_progress("audit") as progress:
-                found = run_audit(
-                    checkpoint,
-                    schemes=schemes,
-                    bits=bits,
-                    granularity=granularity,
-                    group_size=group_size,
-                    include=include,
-                    exclude=exclude,
-                    on_nonfinite=cast("Any", on_nonfinite),
-                    budgets=AUDIT_BUDGETS if budgets is None else budgets,
-                    jobs=jobs,
-                    backend=backend,
-                    scheduler=scheduler,
-                    resume=store,
-                    progress=progress,
+        with open_checkpoint(checkpoint) as stored:
+            if stored.packed is not None:
+                _tell_what_is_stored(stored.packed, checkpoint, outputs)
+                return
+            try:
+                with weights_progress("audit") as progress:
+                    found = run_audit(
+                        stored,
+                        schemes=schemes,
+                        bits=bits,
+                        granularity=granularity,
+                        group_size=group_size,
+                        include=include,
+                        exclude=exclude,
+                        on_nonfinite=cast("Any", on_nonfinite),
+                        budgets=AUDIT_BUDGETS if budgets is None else budgets,
+                        jobs=jobs,
+                        backend=backend,
+                        scheduler=scheduler,
+                        resume=store,
+                        progress=progress,
+                    )
+            except KeyboardInterrupt:
+                kept = (
+                    f"finished tensors are in {escaped(store)}: go on with the same command"
+                    if store
+                    else "nothing is kept"
                 )
-        except KeyboardInterrupt:
-            kept = (
-                f"finished tensors are in {escaped(store)}: go on with the same command"
-                if store
-                else "nothing is kept"
-            )
-            click.echo(f"stopped; {kept}", err=True)
-            raise SystemExit(130) from None
+                click.echo(f"stopped; {kept}", err=True)
+                raise SystemExit(130) from None
         _write(found, outputs, plan, checkpoint, theory=theory)
 
 
-def _told_what_is_stored(checkpoint: Path, outputs: ReportFiles) -> bool:
-    """Whether it is a file of ``fmq quantize``: what it holds is then told, and nothing measured."""
-    from fmq_theory.checkpoint.io.files import open_checkpoint
+def _tell_what_is_stored(file: "QuantizedFile", checkpoint: Path, outputs: ReportFiles) -> None:
+    """What a file of ``fmq quantize`` holds; nothing is measured."""
     from fmq_theory.report.audit.stored import print_stored, stored_as_json
 
-    with open_checkpoint(checkpoint) as stored:
-        file = stored.packed
-        if file is None:
-            return False
-        if given := _given_besides({"checkpoint", "json_path", "force"}):
-            raise click.UsageError(
-                f"{checkpoint} was written by fmq quantize: what it holds is told, and nothing is measured; "
-                f"leave out {', '.join(given)}: --json has all of it"
-            )
-        outputs.write(lambda: stored_as_json(file))
-        if not outputs.prints_json:
-            print_stored(file)
+    if given := _given_besides({"checkpoint", "json_path", "force"}):
+        raise click.UsageError(
+            f"{checkpoint} was written by fmq quantize: what it holds is told, and nothing is measured; "
+            f"leave out {', '.join(given)}: --json has all of it"
+        )
+    outputs.write(lambda: stored_as_json(file))
+    if not outputs.prints_json:
+        print_stored(file)
     outputs.tell()
     if not outputs.prints_json:
         click.echo(f"Next: fmq compare ORIGINAL {shell_word(checkpoint)} tells what it lost, layer by layer.")
-    return True
 
 
 def _given_besides(names: set[str]) -> list[str]:

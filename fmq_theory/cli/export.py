@@ -61,7 +61,7 @@ _OF = {
     show_default=True,
     help="diffusers or transformers: the folder layout, for a file of fmq quantize. Of a plain model, sdnq: "
     "codebooks that diffusers 0.40 and later load by themselves where the package sdnq is installed; gguf: "
-    "one file for ComfyUI-GGUF, diffusers and stable-diffusion.cpp; bnb-nf4: NF4 that bitsandbytes loads. "
+    "one file for ComfyUI, diffusers and stable-diffusion.cpp; bnb-nf4: NF4 that bitsandbytes loads. "
     "Of a file of fmq quantize, onnx, openvino, coreml, torchao: the same codes and levels there; "
     "safetensors: plain numbers.",
 )
@@ -113,7 +113,7 @@ _OF = {
     "--fold",
     is_flag=True,
     help="With gguf: write weights whose rows hold no whole blocks of 32, as those of convolutions, in rows "
-    "of 256 beside their shape. ComfyUI-GGUF and fmq compare read that; without it they are kept.",
+    "of 256 beside their shape. ComfyUI and fmq compare read that; without it they are kept.",
 )
 @click.option(
     "--block-size",
@@ -288,19 +288,21 @@ def _planned_types(checkpoint: Path, path: Path) -> dict[str, str]:
 
 
 def _folder(checkpoint: Path, out: Path, kind: str, base: dict[str, Any] | None, force: bool) -> None:
-    from fmq_theory.checkpoint.io.files import is_quantized
-    from fmq_theory.checkpoint.io.shards import find_checkpoint
+    from fmq_theory.checkpoint.io.packed.index import NOT_QUANTIZED
     from fmq_theory.checkpoint.quantized.plain_file import export_folder
     from fmq_theory.errors import CheckpointError
 
-    if not is_quantized(find_checkpoint(checkpoint)):
+    try:
+        file = export_folder(checkpoint, out, kind, base, overwrite=force)
+    except CheckpointError as error:
+        if error.cause != NOT_QUANTIZED:
+            raise
         raise CheckpointError(
-            f"checkpoint {str(checkpoint)!r}",
-            "no quantized checkpoint of fmq",
+            error.thing,
+            error.cause,
             "pass a file that fmq quantize wrote, or name the format into which a plain model is quantized: "
             f"--format {' or '.join(PLAIN_MODELS)}",
-        )
-    file = export_folder(checkpoint, out, kind, base, overwrite=force)
+        ) from error
     report_folder(file, out)
 
 

@@ -48,7 +48,7 @@ def test_a_limit_is_set_by_the_name_that_the_errors_say() -> None:
         ("checkpoint.load", {"io"}),
         ("checkpoint.write_quantized", {"io", "quantized"}),
         ("checkpoint.plan_for_budget", {"io", "quantized", "plan", "allocation"}),
-        ("checkpoint.audit.audit", {"io", "quantized", "audit", "allocation"}),
+        ("checkpoint.audit.audit", {"io", "quantized", "audit", "allocation", "foreign"}),
         ("checkpoint.load_packed", {"io", "modules"}),
         ("checkpoint.save_packed", {"io", "quantized", "modules"}),
         ("checkpoint.quantize_module", {"io", "quantized", "modules", "plan", "in_memory", "allocation"}),

@@ -79,6 +79,7 @@ def test_control_an_option_in_an_error_is_seen(offence: str) -> None:
 _KEYS = ("quantization_config",)  # of JSON, and a function of that name
 _OF_COMMANDS = ("checkpoint", "claims", "flow", "report", "storage")
 _OF_PYTHON = {
+    "checkpoint/in_memory/": "modules are Python's",
     "checkpoint/modules/": "modules are Python's",
     "flow/foreign.py": "a factory is Python, whoever names it",
     "flow/loading.py": "a factory is Python, whoever names it",

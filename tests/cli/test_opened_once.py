@@ -85,7 +85,7 @@ def test_a_checkpoint_is_opened_and_sorted_once(
 @pytest.mark.parametrize(
     "words",
     [
-        ("audit", "q.safetensors", "--bits", "2"),
+        ("audit", "q.safetensors"),
         ("dequantize", "q.safetensors", "-o", "plain.safetensors"),
         ("export", "q.safetensors", "-o", "folder"),
         ("compare", "m.safetensors", "q.safetensors"),

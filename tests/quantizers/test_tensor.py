@@ -245,7 +245,7 @@ def spoilt(value: float) -> np.ndarray:
         ({"scheme": "nf4", "bits": 3}, SchemeError, "nf4 has 16 levels"),
         ({"granularity": "row"}, SchemeError, "choose one of tensor, channel, group"),
         ({"granularity": "group"}, SchemeError, "groups need a size; pass for example group_size=64"),
-        ({"group_size": 2}, SchemeError, "has no groups"),
+        ({"granularity": "channel", "group_size": 2}, SchemeError, "has no groups"),
         ({"granularity": "group", "group_size": 0}, SchemeError, "not a positive integer"),
         ({"granularity": "group", "group_size": 3}, WeightsError, "does not divide the 4 weights"),
         ({"axis": 2}, WeightsError, "choose an axis from -2 to 1"),

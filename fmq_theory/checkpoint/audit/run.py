@@ -14,7 +14,7 @@ from fmq_theory.checkpoint.audit.tasks import AuditRun, Progress
 from fmq_theory.checkpoint.audit.tensor import AuditSettings, OnNonfinite
 from fmq_theory.checkpoint.audit.workers import check_workers
 from fmq_theory.checkpoint.foreign.files import refuse_quantized
-from fmq_theory.checkpoint.io.files import open_checkpoint
+from fmq_theory.checkpoint.io.files import OpenCheckpoint, Readable, opened
 from fmq_theory.checkpoint.io.naming import Entry, check_patterns, matches, other_choice
 from fmq_theory.checkpoint.io.reader import entries_by_name
 from fmq_theory.checkpoint.io.tensors import SkippedTensor
@@ -36,7 +36,7 @@ class AuditError(FmqError, ValueError):
 
 
 def audit(
-    path: Path | str,
+    path: Readable,
     schemes: Sequence[str] = AUDIT_SCHEMES,
     bits: Sequence[int] = range(2, 9),
     granularity: str = "channel",
@@ -59,7 +59,7 @@ def audit(
     tensor, once for each job, and some 300 MB.
 
     Args:
-        path: what ``read_tensors`` reads; a sharded checkpoint or a folder too.
+        path: what ``read_tensors`` reads; a sharded checkpoint or a folder too. Or one that is open.
         schemes: names that ``get_scheme`` knows. rho_W2 and rho_EM need uniform, lloyd_max, equal_mass.
         bits: 1 to 8 each.
         granularity: "tensor", "channel" (one codebook an output channel), or "group".
@@ -98,12 +98,12 @@ def audit(
         2 bits: rho_EM 0.47, rho_W2 0.34
         4 bits: rho_EM 2.02, rho_W2 0.43
     """
-    path = Path(path)
     settings = _settings(schemes, bits, granularity, group_size, on_nonfinite, jobs, backend, scheduler)
     sizes = checked_budgets(budgets)
     settings = replace(settings, theory=theory, digests=resume is not None)
     config = _config(settings)
-    with open_checkpoint(path) as stored:
+    with opened(path) as stored:
+        path = stored.path if isinstance(path, OpenCheckpoint) else Path(path)
         refuse_quantized(stored)
         entries = stored.entries(() if names else include)
         if names:

@@ -7,6 +7,7 @@ from pathlib import Path
 from fmq_theory.brief import brief_repr
 from fmq_theory.checkpoint.io.files import is_quantized
 from fmq_theory.checkpoint.io.packed.file import QuantizedFile
+from fmq_theory.checkpoint.io.packed.index import NOT_QUANTIZED
 from fmq_theory.checkpoint.io.shards import find_checkpoint
 from fmq_theory.errors import CheckpointError
 
@@ -69,7 +70,7 @@ def quantized_file(path: Path | str, format_name: str) -> QuantizedFile:
     if not is_quantized(find_checkpoint(Path(path))):
         raise CheckpointError(
             thing,
-            "no quantized checkpoint of fmq",
+            NOT_QUANTIZED,
             f"quantize it first with fmq quantize; {format_name} then holds the same codes and levels",
         )
     file = QuantizedFile(path)

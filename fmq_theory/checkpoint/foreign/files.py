@@ -113,8 +113,8 @@ def quantized_format(stored: OpenCheckpoint) -> str:
     Raises:
         CheckpointError: it is of a quantized format that is not read, or damaged.
     """
-    weights, _ = _found(stored)
-    return next((weight.format for weight in weights if not weight.plain), "")
+    weights, _ = _quantized(stored)
+    return weights[0].format if weights else ""
 
 
 def refuse_quantized(stored: OpenCheckpoint) -> None:
@@ -136,13 +136,19 @@ def refuse_quantized(stored: OpenCheckpoint) -> None:
 
 
 def _found(stored: OpenCheckpoint) -> tuple[list[StoredWeight], dict[str, str]]:
+    quantized, unclaimed = _quantized(stored)
+    plain, others = plain_weights(list(unclaimed.tensors.values()))
+    return [*quantized, *plain], others
+
+
+def _quantized(stored: OpenCheckpoint) -> tuple[list[StoredWeight], Unclaimed]:
+    """What a format has claimed, and what none has."""
     unclaimed = Unclaimed(
         {".".join(tensor.keys): tensor for tensor in stored}, _quantization_config(stored.file)
     )
     quantized = [weight for find in _FORMATS for weight in find(unclaimed)]
     _refuse_others(stored.path, unclaimed)
-    plain, others = plain_weights(list(unclaimed.tensors.values()))
-    return [*quantized, *plain], others
+    return quantized, unclaimed
 
 
 def _refuse_others(path: Path, unclaimed: Unclaimed) -> None:

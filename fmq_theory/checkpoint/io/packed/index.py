@@ -32,6 +32,7 @@ __all__ = [
 ]  # fmt: skip
 
 METHOD = "fmq"
+NOT_QUANTIZED = "it is no quantized checkpoint of fmq"
 CONFIG = "quantization_config"
 CHECKSUMS = "checksums"  # of the first format
 CODES, CODEBOOK, SCALES = ".codes", ".codebook", ".scales"
@@ -145,7 +146,7 @@ def not_quantized(thing: str) -> CheckpointError:
         thing: the file in words.
     """
     remedy = Way("quantized", "pass a file that write_quantized wrote, or read this one with read_state")
-    return CheckpointError(thing, "it is no quantized checkpoint of fmq", (remedy,))
+    return CheckpointError(thing, NOT_QUANTIZED, (remedy,))
 
 
 def read_index(container: Container) -> PackedIndex:
