@@ -120,7 +120,8 @@ def test_quantize_dequantize_and_plans(model: Path) -> None:
     _run("dequantize", "q.safetensors", "-o", "plain.safetensors")
     _run("quantize", model, "-o", "plan.json", "--bits", "2", "--plan-only")
     _run("quantize", model, "-o", "s.safetensors", "--plan", "plan.json")
-    _run("audit", "q.safetensors", *FAST)
+    _run("audit", "q.safetensors", "--json", "stored.json")
+    _strict_json(Path("stored.json"))
     _run("export", "q.safetensors", "-o", "out", code=None)
 
 
