@@ -74,7 +74,7 @@ class Checkpoint:
         Args:
             model: of the costs.
             workers: processes, each with a core of its own.
-            efficiency: what a worker among several does, over what one alone does; more than 1 counts as 1.
+            efficiency: share of the machine's own limit that workers reached; more than 1 counts as 1.
         """
         core_hours = model.seconds(self.weights, self.tensors) / 3600.0
         share = min(1.0, efficiency)
