@@ -212,7 +212,9 @@ def _config(checkpoint: Path, config_path: Path | None) -> dict[str, Any] | None
     from fmq_theory.checkpoint.io.shards import find_checkpoint
 
     beside = find_checkpoint(checkpoint).parent / "config.json"
-    return read_config(beside) if config_path is None else _named_config(config_path)
+    if config_path is None:
+        return read_config(beside)
+    return json_object("--config", config_path, "name a model's config.json")
 
 
 def _sdnq(
@@ -304,15 +306,6 @@ def _folder(checkpoint: Path, out: Path, kind: str, base: dict[str, Any] | None,
             f"--format {' or '.join(PLAIN_MODELS)}",
         ) from error
     report_folder(file, out)
-
-
-def _named_config(path: Path) -> dict[str, Any]:
-    """The JSON object of the file that ``--config`` names.
-
-    Raises:
-        CheckpointError: it holds something else.
-    """
-    return json_object("--config", path, "name a model's config.json")
 
 
 def _named_types(path: Path) -> dict[str, str]:

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fmq_theory.brief import brief_repr
-from fmq_theory.checkpoint.io.files import is_quantized
 from fmq_theory.checkpoint.io.packed.file import QuantizedFile
 from fmq_theory.checkpoint.io.packed.index import NOT_QUANTIZED
-from fmq_theory.checkpoint.io.shards import find_checkpoint
 from fmq_theory.errors import CheckpointError
 
 __all__ = ["Held", "Progress", "Repacked", "quantized_file"]
@@ -67,13 +65,16 @@ def quantized_file(path: Path | str, format_name: str) -> QuantizedFile:
         CheckpointError: it is none, or damaged, or none of its tensors is quantized.
     """
     thing = f"checkpoint {str(path)!r}"
-    if not is_quantized(find_checkpoint(Path(path))):
+    try:
+        file = QuantizedFile(path)
+    except CheckpointError as error:
+        if error.cause != NOT_QUANTIZED:
+            raise
         raise CheckpointError(
             thing,
             NOT_QUANTIZED,
             f"quantize it first with fmq quantize; {format_name} then holds the same codes and levels",
-        )
-    file = QuantizedFile(path)
+        ) from error
     if not file.quantized:
         file.close()
         raise CheckpointError(thing, "none of its tensors is quantized", "pass a file with codes")
